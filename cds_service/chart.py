@@ -1,0 +1,307 @@
+"""The patient as the service has read it: frozen facts, each with where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Side of the body that a fact or an order is about."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BILATERAL = "bilateral"
+    UNKNOWN = "unknown"
+
+
+class InputName(StrEnum):
+    """Kinds of data the service asks for; the values are also the prefetch keys."""
+
+    PATIENT = "patient"
+    CONDITIONS = "conditions"
+    PROCEDURES = "procedures"
+    MEDICATIONS = "medications"
+    ALLERGIES = "allergies"
+    OBSERVATIONS = "observations"
+    FAMILY_HISTORY = "familyHistory"
+    SERVICE_REQUESTS = "serviceRequests"
+
+
+class InputState(StrEnum):
+    """What became of an input. Only READ and EMPTY say that the chart is known here."""
+
+    READ = "read"
+    EMPTY = "empty"  # asked for and answered: the EHR has none
+    ABSENT = "absent"  # neither sent nor fetched
+    FAILED = "failed"  # asked for, and the answer was an error or could not be read
+    PARTIAL = "partial"  # some of it was read (a further page, an error beside the data, junk)
+
+
+@dataclass(frozen=True, slots=True)
+class FhirDate:
+    """A FHIR date of any precision. `earliest` and `latest` are the days it can mean.
+
+    `order` sorts two dates of the same day by their time (POSIX seconds, UTC).
+    """
+
+    text: str
+    earliest: date
+    latest: date
+    order: float
+
+    def __str__(self) -> str:
+        return self.text[:10]
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """One FHIR Coding as it stood in the record (system as written by the EHR)."""
+
+    system: str | None
+    code: str | None
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact stands in the chart.
+
+    `reference` is `Type/id`, or the bare type where the resource has no id. `coding` is the
+    coding that was recognised; `label` is the text a person would read for it.
+    """
+
+    reference: str
+    coding: Coding | None
+    label: str
+    date: FhirDate | None = None
+    recorder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionFact:
+    """A Condition whose code is in at least one value set.
+
+    `clinical` is one of active, recurrence, relapse, inactive, remission, resolved
+    (absent counts as active); `verification` one of confirmed, unconfirmed, provisional,
+    differential (absent counts as confirmed). Refuted and entered-in-error are never here,
+    they are in `Chart.set_aside`.
+    """
+
+    concepts: frozenset[str]
+    source: Source
+    clinical: str = "active"
+    verification: str = "confirmed"
+    onset: FhirDate | None = None
+    recorded: FhirDate | None = None
+    side: Side = Side.UNKNOWN
+    sites: frozenset[str] = frozenset()
+    grade: str | None = None  # Brooker class I-IV where the record states it
+
+    @property
+    def resolved(self) -> bool:
+        return self.clinical in {"inactive", "remission", "resolved"}
+
+    @property
+    def suspected(self) -> bool:
+        return self.verification != "confirmed"
+
+    @property
+    def date(self) -> FhirDate | None:
+        return self.onset or self.recorded
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureFact:
+    """A Procedure that was done or is in progress (not-done and entered-in-error are set aside)."""
+
+    concepts: frozenset[str]
+    source: Source
+    status: str = "completed"
+    performed: FhirDate | None = None
+    side: Side = Side.UNKNOWN
+    sites: frozenset[str] = frozenset()
+
+    @property
+    def date(self) -> FhirDate | None:
+        return self.performed
+
+
+@dataclass(frozen=True, slots=True)
+class MedicationFact:
+    """A medicine that is ordered, taken, dispensed or drafted.
+
+    `per_day` is doses a day, `dose` the amount of one dose in `dose_unit`, `days` the length of
+    the course (bounds, dispense duration, or quantity divided by what is taken a day).
+    `indications` holds the value sets of its coded reasons. `state` is draft, active, ended
+    (stopped, completed, cancelled or past its end) or unknown.
+    """
+
+    concepts: frozenset[str]
+    source: Source
+    state: str
+    prn: bool = False
+    single_dose: bool = False
+    per_day: float | None = None
+    dose: float | None = None
+    dose_unit: str | None = None
+    days: float | None = None
+    start: FhirDate | None = None
+    end: FhirDate | None = None
+    routes: frozenset[str] = frozenset()
+    indications: frozenset[str] = frozenset()
+    indication_stated: bool = False
+
+    @property
+    def date(self) -> FhirDate | None:
+        return self.start or self.source.date
+
+
+@dataclass(frozen=True, slots=True)
+class AllergyFact:
+    """An allergy or intolerance to a substance in one of the value sets, not refuted."""
+
+    concepts: frozenset[str]
+    source: Source
+    clinical: str = "active"
+    verification: str = "confirmed"
+    kind: str | None = None  # allergy | intolerance
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementFact:
+    """An Observation with a valid status and a code in one of the value sets.
+
+    `value` is in `unit` as the EHR sent it; conversion happens in `measurements.py`.
+    `comparator` is one of <, <=, >=, > or None. `answers` holds the value sets of a coded value.
+    """
+
+    concepts: frozenset[str]
+    source: Source
+    value: float | None
+    unit: str | None
+    comparator: str | None
+    when: FhirDate | None
+    answers: frozenset[str] = frozenset()
+    grade: str | None = None
+
+    @property
+    def date(self) -> FhirDate | None:
+        return self.when
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFact:
+    """A condition of a relative (FamilyMemberHistory)."""
+
+    concepts: frozenset[str]
+    source: Source
+    relation: str | None = None
+
+
+Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFacts:
+    """Age and administrative sex. `sex` is male, female or unknown (never guessed)."""
+
+    id: str
+    birth: FhirDate | None = None
+    sex: str = "unknown"
+    deceased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
+
+    disease: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A recognised fact that does not count, and why (refuted, entered-in-error, not-done ...)."""
+
+    concepts: frozenset[str]
+    source: Source
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the request that could not be read. `place` is a path, never a value."""
+
+    place: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputReport:
+    """What became of one input: `seen` resources of the patient were looked at."""
+
+    name: InputName
+    state: InputState
+    seen: int = 0
+    why: str | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.state in {InputState.READ, InputState.EMPTY}
+
+
+@dataclass(frozen=True, slots=True)
+class DraftOrder:
+    """One entry of `context.draftOrders`.
+
+    `kinds` holds the trigger value sets its codes are in; `live` is False for cancelled,
+    entered-in-error and doNotPerform orders; `label` is what a person would call the order;
+    `resource_id` is None where the draft has no id (then nothing can delete it).
+    """
+
+    index: int
+    resource_type: str
+    resource_id: str | None
+    label: str
+    kinds: frozenset[str] = frozenset()
+    side: Side = Side.UNKNOWN
+    sites: frozenset[str] = frozenset()
+    live: bool = True
+    coded: bool = True
+    intramuscular: bool = False
+    when: FhirDate | None = None
+    reasons: frozenset[str] = frozenset()
+    medication: MedicationFact | None = None
+
+    @property
+    def reference(self) -> str | None:
+        return f"{self.resource_type}/{self.resource_id}" if self.resource_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything the decision may rest on, and what could not be read."""
+
+    patient: PatientFacts
+    conditions: tuple[ConditionFact, ...] = ()
+    procedures: tuple[ProcedureFact, ...] = ()
+    medications: tuple[MedicationFact, ...] = ()
+    allergies: tuple[AllergyFact, ...] = ()
+    measurements: tuple[MeasurementFact, ...] = ()
+    family: tuple[FamilyFact, ...] = ()
+    planned: tuple[DraftOrder, ...] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    mentions: tuple[Mention, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+    inputs: tuple[InputReport, ...] = ()
+    foreign: int = 0  # resources of another patient, dropped
+    problems: tuple[Problem, ...] = ()
+    release: str = "R4"  # DSTU2 | STU3 | R4 | R5, as the orders and resources speak
+
+    def input(self, name: InputName) -> InputReport:
+        """Report of one input; ABSENT when nothing was said about it."""
+        for report in self.inputs:
+            if report.name is name:
+                return report
+        return InputReport(name, InputState.ABSENT)
