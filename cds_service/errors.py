@@ -1,0 +1,119 @@
+"""Every error the service raises, in one tree, and the R4 OperationOutcome that tells of it.
+
+    CdsError
+    ├── RequestError            an HTTP answer other than 200
+    │   ├── BadRequest          400  not JSON, wrong type, missing member
+    │   │   └── WrongHook       400  this service id does not serve this hook
+    │   ├── UnknownService      404  no service of this id
+    │   ├── MissingData         412  required data neither in prefetch nor obtainable
+    │   ├── TooLarge            413  body above the limit
+    │   └── UnsupportedBody     415  an encoding or media type that is not read here
+    └── KnowledgeError          start-up: the clinical content is broken
+
+Messages name places and types, never values: what a request holds is patient data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class CdsError(Exception):
+    """Root of all errors of this service."""
+
+
+class RequestError(CdsError):
+    """A call that cannot be answered with 200.
+
+    `place` is a path into the request (`context.draftOrders`) or a line and column;
+    `status` the HTTP status (CDS Hooks 2.0 "HTTP Status Codes"); `code` a FHIR R4 issue type.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "invalid"
+
+    def __init__(self, message: str, place: str | None = None) -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.message = message
+        self.place = place
+
+
+class BadRequest(RequestError):
+    """The body is not a CDS Hooks request."""
+
+    status = 400
+    code = "invalid"
+
+
+class WrongHook(BadRequest):
+    """The service exists, but not for the hook that the body names."""
+
+    code = "not-supported"
+
+
+class UnknownService(RequestError):
+    """No service has this id."""
+
+    status = 404
+    code = "not-found"
+
+
+class MissingData(RequestError):
+    """Required FHIR data is neither in prefetch nor obtainable (CDS Hooks 2.0: 412)."""
+
+    status = 412
+    code = "required"
+
+
+class TooLarge(RequestError):
+    """The body is larger than the service reads."""
+
+    status = 413
+    code = "too-long"
+
+
+class UnsupportedBody(RequestError):
+    """The body comes in an encoding or media type that is not read here."""
+
+    status = 415
+    code = "not-supported"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in the clinical content: where, what, and how to mend it where that is known."""
+
+    file: str
+    line: int | None
+    reason: str
+    mend: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line is not None else self.file
+        return f"{where}: {self.reason}" + (f" ({self.mend})" if self.mend else "")
+
+
+class KnowledgeError(CdsError):
+    """The clinical content is broken; `mistakes` lists everything that is wrong."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+def operation_outcome(code: str, message: str, place: str | None = None) -> dict[str, object]:
+    """Build a FHIR R4 OperationOutcome with one issue (CDS Hooks 3.0 ballot: body of non-2xx).
+
+    `code` is from http://hl7.org/fhir/R4/valueset-issue-type.html. `place` goes into
+    `expression` when it is a path; a place with blanks (line and column) only into the text.
+    """
+    issue: dict[str, object] = {
+        "severity": "error",
+        "code": code,
+        "diagnostics": f"{place}: {message}" if place else message,
+    }
+    if place and " " not in place:
+        issue["expression"] = [place]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
