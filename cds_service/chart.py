@@ -122,6 +122,7 @@ class ProcedureFact:
     performed: FhirDate | None = None
     side: Side = Side.UNKNOWN
     sites: frozenset[str] = frozenset()
+    reasons: frozenset[str] = frozenset()
 
     @property
     def date(self) -> FhirDate | None:

@@ -33,14 +33,16 @@ class ConditionTest(Model):
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
-    site: Literal["any", "hip-or-unstated", "elsewhere"] = "any"
+    undated: Literal["in", "out"] = "out"  # whether no date counts as within `within_days`
+    site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
     both_sides: bool = False  # True: only when the chart has it for both sides
 
 
 class ProcedureTest(Model):
-    """A coded Procedure that was done."""
+    """A coded Procedure that was done. `reasons` asks for one of these coded reasons."""
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    reasons: tuple[Id, ...] = ()
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
@@ -81,7 +83,7 @@ class MeasurementTest(Model):
     below: float | None = None
     at_least: float | None = None
     above: float | None = None
-    answer: Literal["positive", "pregnant"] | None = None
+    answer: Literal["positive", "negative", "pregnant", "not-pregnant"] | None = None
     within_days: int = Field(gt=0)
 
 
@@ -156,7 +158,10 @@ class Rule(Model):
 class Trigger(Rule):
     """A kind of draft order that is looked at."""
 
-    kind: Literal["arthroplasty", "biopsy", "excision-ho", "excision", "intramuscular", "other"]
+    kind: Literal[
+        "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block"
+    ]
+    noun: Text  # what a card calls such an order
     value_sets: tuple[Id, ...] = Field(min_length=1)
 
 
@@ -165,6 +170,8 @@ class Genetic(Rule):
 
     disease: Literal["fop", "poh"]
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    clues: tuple[Id, ...] = ()  # codes or medicines that only raise a question
+    family: tuple[Id, ...] = ()  # value sets that say it of a relative
     mentions: tuple[str, ...] = ()  # regular expressions for uncoded text, case-insensitive
 
 
@@ -183,9 +190,9 @@ class Modifier(Rule):
 
 
 class NonFactor(Rule):
-    """Seen and on purpose not counted."""
+    """On purpose not counted; shown in the trace when `when` holds (none: never read at all)."""
 
-    when: When
+    when: When | None = None
     contested: bool = False
 
 
@@ -209,8 +216,8 @@ class UnknownCheck(Model):
     ]
     quantity: Literal["egfr", "potassium", "platelets"] | None = None
     within_days: int | None = None
-    applies_to: tuple[Id, ...] = ("nsaid",)
-    text: Text
+    applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
+    text: Text  # may use {state} and {older}
 
 
 # --- options ---
