@@ -8,6 +8,7 @@
     │   ├── MissingData         412  required data neither in prefetch nor obtainable
     │   ├── TooLarge            413  body above the limit
     │   └── UnsupportedBody     415  an encoding or media type that is not read here
+    ├── SettingsError           start-up: the configuration is wrong
     └── KnowledgeError          start-up: the clinical content is broken
 
 Messages name places and types, never values: what a request holds is patient data.
@@ -79,6 +80,10 @@ class UnsupportedBody(RequestError):
 
     status = 415
     code = "not-supported"
+
+
+class SettingsError(CdsError):
+    """A CDS_* variable is unknown or has a value that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
