@@ -125,5 +125,3 @@ class Assessment:
     def spoken(self) -> tuple[Guidance, ...]:
         """The guidances that become cards."""
         return tuple(g for g in self.guidances if g.card is not None)
-
-

@@ -77,6 +77,7 @@ class Source:
     label: str
     date: FhirDate | None = None
     recorder: str | None = None
+    status: str | None = None  # what is not plain: suspected, resolved, Brooker class
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +293,9 @@ class Chart:
     allergies: tuple[AllergyFact, ...] = ()
     measurements: tuple[MeasurementFact, ...] = ()
     family: tuple[FamilyFact, ...] = ()
-    planned: tuple[DraftOrder, ...] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    planned: tuple[
+        DraftOrder, ...
+    ] = ()  # active ServiceRequests of the record (prefetch), not drafts
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     inputs: tuple[InputReport, ...] = ()

@@ -62,7 +62,6 @@ class MedicationTest(Model):
     indication: Literal["any", "absent", "stated"] = "any"
     other_than: tuple[Id, ...] = ()
     scheduled: bool = False
-    at_least: int = Field(default=1, ge=1)  # that many different value sets at once
 
 
 class AllergyTest(Model):
@@ -104,8 +103,8 @@ class OrderTest(Model):
     """Kinds of the draft order itself, and whether both hips are ordered in one session."""
 
     kinds: tuple[Id, ...] = ()
+    anywhere: bool = False  # True: any order of the session, not only the one looked at
     both_hips: bool = False
-    reasons: tuple[Id, ...] = ()
 
 
 class When(Model):
@@ -121,7 +120,7 @@ class When(Model):
     order: OrderTest | None = None
     any: tuple[When, ...] = ()
     all: tuple[When, ...] = ()
-    none: tuple[When, ...] = ()  # holds when none of these holds
+    none: tuple[When, ...] = ()  # holds unless one of these is surely so
 
     @model_validator(mode="after")
     def _exactly_one(self) -> When:
@@ -211,8 +210,14 @@ class UnknownCheck(Model):
 
     id: Id
     input: Literal[
-        "patient", "conditions", "procedures", "medications", "allergies",
-        "observations", "familyHistory", "serviceRequests",
+        "patient",
+        "conditions",
+        "procedures",
+        "medications",
+        "allergies",
+        "observations",
+        "familyHistory",
+        "serviceRequests",
     ]
     quantity: Literal["egfr", "potassium", "platelets"] | None = None
     within_days: int | None = None

@@ -1,0 +1,370 @@
+"""Decides for every draft order whether it gets a card, which one, and why: a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from cds_service.assessment import (
+    Assessment,
+    Finding,
+    Guidance,
+    NotAssessed,
+    OptionVerdict,
+    Standing,
+    Tier,
+)
+from cds_service.chart import Chart, DraftOrder, InputName, InputState, Side
+from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
+from cds_service.genetic import Genetics, family_findings, genetics, question_findings
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.schema import Modifier, NonFactor, Trigger
+from cds_service.predicates import Answer, View
+from cds_service.prophylaxis import conflicts, planned
+
+# Which kind of order decides when one order is of several kinds.
+_PRECEDENCE = (
+    "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block",
+)  # fmt: skip
+
+# Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
+_GENETIC_CARD: dict[str, dict[str, str]] = {
+    "fop": {
+        "arthroplasty": "fop-surgery",
+        "surgery": "fop-surgery",
+        "block": "fop-block",
+        "biopsy": "fop-biopsy",
+        "excision": "fop-biopsy",
+        "excision-ho": "fop-biopsy",
+        "intramuscular": "fop-intramuscular",
+    },
+    "poh": {
+        "arthroplasty": "poh-surgery",
+        "surgery": "poh-surgery",
+        "biopsy": "poh-biopsy",
+        "excision": "poh-biopsy",
+        "excision-ho": "poh-biopsy",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What all orders of one call share."""
+
+    chart: Chart
+    knowledge: Knowledge
+    today: date
+    orders: tuple[DraftOrder, ...]
+    both_hips: bool
+
+    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
+        return View(self.chart, self.today, self.orders, order, self.both_hips, cautious)
+
+
+def assess(
+    chart: Chart,
+    orders: tuple[DraftOrder, ...],
+    knowledge: Knowledge,
+    today: date,
+    selections: frozenset[str] | None = None,
+) -> Assessment:
+    """Decide about every order that is looked at.
+
+    `selections` (order-select) are the `Type/id` of the orders that may trigger; all drafts stay
+    context. Without orders nothing triggers: see `review` for patient-view.
+
+    Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
+    """
+    live = tuple(o for o in orders if o.live)
+    looked_at = [o for o in live if selections is None or o.reference in selections]
+    triggered = [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
+    hips = [o for o in live if _kind(o, knowledge) == "arthroplasty"]
+    case = _Case(chart, knowledge, today, live, _both(o.side for o in hips))
+    if not triggered:
+        return _assessment(case, (), ())
+    if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+        return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
+    found = genetics(chart, knowledge)
+    guidances = [_decide(case, found, order, trigger) for order, trigger in triggered]
+    merged = _merge(case, guidances, knowledge)
+    merged = [*merged, *_asides(case, found, triggered, merged)]
+    return _assessment(case, tuple(merged), _seen(case))
+
+
+def review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
+    """patient-view: one card for genetic HO on record, and nothing else."""
+    case = _Case(chart, knowledge, today, (), False)
+    if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+        return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
+    found = genetics(chart, knowledge)
+    if found.finding is None or found.rule is None:
+        return _assessment(case, (), ())
+    card = f"{found.rule.disease}-on-record"
+    guidance = _guidance(case, card, (), (found.finding,), found.words)
+    return _assessment(case, (guidance,), ())
+
+
+def _both(sides: Iterable[Side]) -> bool:
+    seen = set(sides)
+    return Side.BILATERAL in seen or {Side.LEFT, Side.RIGHT} <= seen
+
+
+def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:
+    """The trigger an order is, the first by precedence; None when the order is not looked at."""
+    if not order.live:
+        return None
+    found = [t for t in knowledge.triggers.values() if t.enabled and _hits(order, t)]
+    return min(found, key=lambda t: _PRECEDENCE.index(t.kind), default=None)
+
+
+def _hits(order: DraftOrder, trigger: Trigger) -> bool:
+    by_route = trigger.kind == "intramuscular" and order.intramuscular
+    return by_route or not order.kinds.isdisjoint(trigger.value_sets)
+
+
+def _kind(order: DraftOrder, knowledge: Knowledge) -> str | None:
+    trigger = trigger_of(order, knowledge)
+    return trigger.kind if trigger else None
+
+
+def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance:
+    if found.rule is not None and found.finding is not None:
+        card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
+        if card is None:
+            why = f"{found.rule.label}: no rule against this kind of order"
+            return _silence("genetic", order, why, (found.finding,))
+        return _guidance(case, card, (order,), (found.finding,), found.words)
+    if trigger.kind == "arthroplasty":
+        return _arthroplasty(case, order)
+    if trigger.kind == "excision-ho":
+        return _excision(case, order)
+    if not case.chart.input(InputName.CONDITIONS).known:
+        return _guidance(case, "not-assessed", (order,), (), _state_words(case))
+    return _silence("10", order, "no genetic HO on record", ())
+
+
+def _state_words(case: _Case) -> dict[str, str]:
+    state = case.chart.input(InputName.CONDITIONS).state
+    word = STATE_WORDS.get(state, "could not be read")
+    return {"state": word if word.startswith("could") else f"was {word}"}
+
+
+def _factors(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
+    view = case.view(order)
+    found = []
+    for rule in case.knowledge.factors.values():
+        outcome = view.ask(rule.when) if rule.enabled else None
+        if outcome is not None and outcome.answer is Answer.YES:
+            tier = Tier(rule.tier)
+            found.append(
+                Finding(rule.id, "factor", rule.label, outcome.sources, tier, rule.evidence)
+            )
+    return tuple(found)
+
+
+def _tier(case: _Case, factors: tuple[Finding, ...]) -> Tier:
+    if any(f.tier is Tier.HIGH for f in factors):
+        return Tier.HIGH
+    rules = case.knowledge.factors
+    groups = {rules[f.rule].group or f.rule for f in factors}
+    if len(groups) >= case.knowledge.meta.tier_high_at:
+        return Tier.HIGH
+    return Tier.MODERATE if groups else Tier.NONE
+
+
+def _seen(case: _Case) -> tuple[Finding, ...]:
+    """Non-factors that the chart has, for the trace."""
+    return _matching(case, None, "non-factor", case.knowledge.non_factors.values())
+
+
+def _matching(
+    case: _Case, order: DraftOrder | None, role: str, rules: Iterable[Modifier | NonFactor]
+) -> tuple[Finding, ...]:
+    view = case.view(order)
+    found = []
+    for rule in rules:
+        outcome = view.ask(rule.when) if rule.enabled and rule.when else None
+        if outcome is not None and outcome.answer is Answer.YES:
+            found.append(
+                Finding(rule.id, role, rule.label, outcome.sources, evidence=rule.evidence)
+            )
+    return tuple(found)
+
+
+def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
+    """Rows 6 to 12 for one hip."""
+    view = case.view(order, cautious=True)
+    factors = _factors(case, order)
+    tier = _tier(case, factors)
+    there = planned(view, case.knowledge)
+    if there:
+        return _prophylaxis_there(case, order, tier, factors)
+    if tier is Tier.NONE:
+        if not case.chart.input(InputName.CONDITIONS).known:
+            return _guidance(case, "not-assessed", (order,), (), _state_words(case))
+        return _silence("10", order, "no risk factor that counts", ())
+    findings = (*factors, *_matching(case, order, "modifier", case.knowledge.modifiers.values()))
+    options = verdicts(view, case.knowledge)
+    if tier is Tier.MODERATE:
+        return _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
+    left = any(o.standing is not Standing.EXCLUDED for o in options)
+    card = "high-risk" if left else "high-risk-no-option"
+    return _guidance(case, card, (order,), findings, {}, tier, options)
+
+
+def _prophylaxis_there(
+    case: _Case, order: DraftOrder, tier: Tier, factors: tuple[Finding, ...]
+) -> Guidance:
+    """Row 6: silence, or the conflict between what is ordered and the chart."""
+    view = case.view(order, cautious=True)
+    there = planned(view, case.knowledge)
+    said = tuple(
+        Finding(f"prophylaxis-{p.target}", "prophylaxis", p.label, (p.source,)) for p in there
+    )
+    against = conflicts(there, view, case.knowledge)
+    if not against:
+        return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
+    options = verdicts(view, case.knowledge)
+    words = {"finding": "; ".join(r.text.rstrip(".") for r in against[:1])}
+    guidance = _guidance(
+        case, "prophylaxis-conflict", (order,), (*said, *factors), words, tier, options
+    )
+    return replace(guidance, conflicts=against)
+
+
+def _excision(case: _Case, order: DraftOrder) -> Guidance:
+    """Row 9a."""
+    view = case.view(order, cautious=True)
+    if planned(view, case.knowledge):
+        return _prophylaxis_there(case, order, Tier.NONE, ())
+    findings = (*_factors(case, order),)
+    options = verdicts(view, case.knowledge)
+    return _guidance(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
+
+
+def _silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:
+    return Guidance(row, None, None, (order,), findings=findings, silent_because=why)
+
+
+def _guidance(
+    case: _Case,
+    card: str,
+    orders: tuple[DraftOrder, ...],
+    findings: tuple[Finding, ...],
+    words: dict[str, str],
+    tier: Tier = Tier.NONE,
+    options: tuple[OptionVerdict, ...] = (),
+) -> Guidance:
+    text = case.knowledge.cards[card]
+    unread: tuple[NotAssessed, ...] = ()
+    if options or card == "not-assessed":
+        view = case.view(orders[0] if orders else None, cautious=True)
+        unread = tuple(said for said, _ in not_assessed(view, case.knowledge))
+    elif not case.chart.input(InputName.CONDITIONS).known:
+        view = case.view(None)
+        unread = tuple(
+            said for said, _ in not_assessed(view, case.knowledge) if said.input == "conditions"
+        )
+    factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
+    params = {"order": order_words(orders, case.knowledge), "finding": _named(factors), **words}
+    return Guidance(
+        text.row,
+        card,
+        text.indicator,
+        orders,
+        tier,
+        findings,
+        options,
+        unread,
+        params=tuple(params.items()),
+    )
+
+
+def _named(findings: Iterable[Finding]) -> str:
+    """Findings as a summary names them, each with the year where one is known."""
+    said = []
+    for finding in findings:
+        years = sorted({s.date.text[:4] for s in finding.sources if s.date})
+        said.append(f"{finding.label} ({years[-1]})" if years else finding.label)
+    return ", ".join(said)
+
+
+def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
+    """What a card calls the orders it is about: side and noun."""
+    nouns = []
+    for order in orders:
+        trigger = trigger_of(order, knowledge)
+        noun = trigger.noun if trigger else "order"
+        if noun not in nouns:
+            nouns.append(noun)
+    sides = {o.side for o in orders}
+    side = "bilateral " if _both(sides) else ""
+    if not side and len(sides) == 1 and (only := next(iter(sides))) is not Side.UNKNOWN:
+        side = f"{only.value} "
+    return side + " and ".join(nouns) if nouns else "this order"
+
+
+def _merge(case: _Case, guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
+    """One card for orders that get the same answer; excision follows the arthroplasty's card."""
+    hips = [g for g in guidances if g.row in {"6", "7", "8", "9"}]
+    merged: dict[tuple[object, ...], Guidance] = {}
+    for guidance in guidances:
+        if guidance.card == "ho-excision" and any(g.card for g in hips):
+            why = "the same advice stands on the card of the arthroplasty"
+            guidance = replace(guidance, card=None, indicator=None, silent_because=why)
+        rules = tuple(f.rule for f in guidance.findings)
+        standing = tuple((o.option, o.standing, o.regimen) for o in guidance.options)
+        key = (guidance.row, guidance.card, rules, standing, guidance.silent_because)
+        if key in merged:
+            orders = (*merged[key].orders, *guidance.orders)
+            params = dict(merged[key].params) | {"order": order_words(orders, knowledge)}
+            guidance = replace(merged[key], orders=orders, params=tuple(params.items()))
+        merged[key] = guidance
+    return list(merged.values())
+
+
+def _asides(
+    case: _Case,
+    found: Genetics,
+    triggered: list[tuple[DraftOrder, Trigger]],
+    guidances: list[Guidance],
+) -> list[Guidance]:
+    """Questions that go beside the cards: uncoded genetic HO, and a relative who has it."""
+    if found.finding is not None:
+        return []
+    orders = tuple(o for o, _ in triggered)
+    questions = question_findings(case.chart, case.view(None).medications, case.knowledge)
+    if questions:
+        words = {"finding": _named(questions), "disease": _diseases(case, questions)}
+        return [_guidance(case, "genetic-question", orders, questions, words)]
+    family = family_findings(case.chart, case.knowledge)
+    if family and not any(g.card for g in guidances):
+        words = {"finding": _named(family), "disease": _diseases(case, family)}
+        return [_guidance(case, "family-history", orders, family, words)]
+    return []
+
+
+def _diseases(case: _Case, findings: Iterable[Finding]) -> str:
+    rules = case.knowledge.genetic
+    return " or ".join(dict.fromkeys(rules[f.rule].label for f in findings))
+
+
+def _assessment(
+    case: _Case, guidances: tuple[Guidance, ...], seen: tuple[Finding, ...]
+) -> Assessment:
+    chart = case.chart
+    family = family_findings(chart, case.knowledge) if guidances else ()
+    own = {(f.role, f.rule): f for g in guidances for f in g.findings}
+    own.update({(f.role, f.rule): f for f in (*seen, *family)})
+    return Assessment(
+        guidances,
+        tuple(own.values()),
+        chart.inputs,
+        chart.set_aside,
+        chart.mentions,
+        chart.foreign,
+        len(chart.problems),
+        case.knowledge.version,
+    )

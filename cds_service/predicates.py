@@ -1,0 +1,289 @@
+"""Answers the tests of the knowledge about one order: yes with its sources, no, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import Enum
+
+from cds_service.chart import (
+    Chart,
+    ConditionFact,
+    DraftOrder,
+    FhirDate,
+    InputName,
+    MedicationFact,
+    ProcedureFact,
+    Side,
+    Source,
+)
+from cds_service.knowledge.schema import (
+    AgeTest,
+    AllergyTest,
+    ConditionTest,
+    MeasurementTest,
+    MedicationTest,
+    OrderTest,
+    ProcedureTest,
+    SexTest,
+    When,
+)
+from cds_service.measurements import age_range, newest
+
+
+class Answer(Enum):
+    """Three-valued: what could not be looked up is never a no."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Answer of a test, with the sources that gave it and the words a text can use."""
+
+    answer: Answer
+    sources: tuple[Source, ...] = ()
+    words: tuple[str, ...] = ()  # ready to read, one per source
+
+
+YES, NO, UNKNOWN = Outcome(Answer.YES), Outcome(Answer.NO), Outcome(Answer.UNKNOWN)
+
+
+def told(source: Source) -> str:
+    """A fact as a card names it: label, date, and a status that is not plain."""
+    extra = ", ".join(str(x) for x in (source.date, source.status) if x)
+    return f"{source.label} ({extra})" if extra else source.label
+
+
+@dataclass(slots=True)
+class View:
+    """One order seen against the chart.
+
+    `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
+    Without it (risk factors) they do not.
+    """
+
+    chart: Chart
+    today: date
+    orders: tuple[DraftOrder, ...]  # all live drafts of the session
+    order: DraftOrder | None = None
+    both_hips: bool = False  # the session's arthroplasty orders cover both sides
+    cautious: bool = False
+    _medications: tuple[MedicationFact, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        drafts = tuple(o.medication for o in self.orders if o.medication)
+        drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
+        known = (m for m in self.chart.medications if m.source.reference not in drafted)
+        self._medications = (*known, *drafts)
+
+    @property
+    def medications(self) -> tuple[MedicationFact, ...]:
+        """Medicines of the chart and of the drafts; a draft replaces its stored version."""
+        return self._medications
+
+    def known(self, name: InputName) -> Outcome:
+        return NO if self.chart.input(name).known else UNKNOWN
+
+    def ask(self, when: When) -> Outcome:
+        """Answer a `When` of the knowledge."""
+        if when.any:
+            return _any(self.ask(w) for w in when.any)
+        if when.all:
+            return _all(self.ask(w) for w in when.all)
+        if when.none:
+            surely = any(self.ask(w).answer is Answer.YES for w in when.none)
+            return NO if surely else YES
+        for name, test in (
+            ("condition", self._condition), ("procedure", self._procedure),
+            ("medication", self._medication), ("allergy", self._allergy),
+            ("measurement", self._measurement), ("age", self._age),
+            ("sex", self._sex), ("order", self._order),
+        ):  # fmt: skip
+            asked = getattr(when, name)
+            if asked is not None:
+                return test(asked)
+        raise AssertionError("the schema lets no empty test through")
+
+    def _within(self, when: FhirDate | None, days: int, undated: str = "out") -> bool:
+        if when is None:
+            return undated == "in"
+        limit = self.today - timedelta(days=days)
+        return (when.latest if self.cautious else when.earliest) >= limit
+
+    def _side(self, side: Side, wanted: str) -> bool:
+        if wanted == "any" or self.order is None or self.both_hips:
+            return True
+        return {side, self.order.side} != {Side.LEFT, Side.RIGHT}
+
+    def _counts(self, fact: ConditionFact, test: ConditionTest) -> bool:
+        return (
+            not fact.concepts.isdisjoint(test.value_sets)
+            and (self.cautious or not fact.suspected)
+            and not (test.state == "current" and fact.resolved)
+            and (
+                test.within_days is None or self._within(fact.date, test.within_days, test.undated)
+            )
+            and not (test.older_than_days and self._within(fact.date, test.older_than_days))
+            and self._side(fact.side, test.side)
+            and _site(fact.sites, test.site)
+        )
+
+    def _condition(self, test: ConditionTest) -> Outcome:
+        facts = [f for f in self.chart.conditions if self._counts(f, test)]
+        if test.both_sides:
+            sides = {f.side for f in facts}
+            if Side.BILATERAL not in sides and not {Side.LEFT, Side.RIGHT} <= sides:
+                facts = []
+        sources = [with_status(f) for f in facts]
+        if "brooker-class" in test.value_sets:
+            graded = (m for m in self.chart.measurements if m.grade)
+            sources += [replace(m.source, status=f"Brooker {m.grade}") for m in graded]
+        found = [(s, told(s)) for s in sources]
+        return _found(found) or self.known(InputName.CONDITIONS)
+
+    def _procedure(self, test: ProcedureTest) -> Outcome:
+        def counts(fact: ProcedureFact) -> bool:
+            return (
+                not fact.concepts.isdisjoint(test.value_sets)
+                and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
+                and (test.within_days is None or self._within(fact.date, test.within_days))
+                and self._side(fact.side, test.side)
+            )
+
+        facts = [f for f in self.chart.procedures if counts(f)]
+        return _found((f.source, told(f.source)) for f in facts) or self.known(InputName.PROCEDURES)
+
+    def _medication(self, test: MedicationTest) -> Outcome:
+        def counts(fact: MedicationFact) -> bool:
+            return (
+                not fact.concepts.isdisjoint(test.value_sets)
+                and fact.state in test.states
+                and fact.concepts.isdisjoint(test.other_than)
+                and not (test.scheduled and (fact.prn or fact.single_dose))
+                and (not test.indications or not fact.indications.isdisjoint(test.indications))
+                and (
+                    test.indication == "any"
+                    or fact.indication_stated == (test.indication == "stated")
+                )
+            )
+
+        facts = [f for f in self.medications if counts(f)]
+        return _found((f.source, f.source.label) for f in facts) or self.known(
+            InputName.MEDICATIONS
+        )
+
+    def _allergy(self, test: AllergyTest) -> Outcome:
+        facts = [a for a in self.chart.allergies if not a.concepts.isdisjoint(test.value_sets)]
+        return _found((f.source, told(f.source)) for f in facts) or self.known(InputName.ALLERGIES)
+
+    def _measurement(self, test: MeasurementTest) -> Outcome:
+        result = newest(self.chart, test.quantity, self.today, test.within_days)
+        if result is None:
+            return UNKNOWN
+        seen = ((result.source,), (result.text,))
+        if test.answer:
+            return Outcome(
+                Answer.YES if f"answer-{test.answer}" in result.answers else Answer.NO, *seen
+            )
+        low, high = result.low, result.high
+        parts = (
+            _bound(test.below, lambda b: high < b, lambda b: low >= b),
+            _bound(test.at_least, lambda b: low >= b, lambda b: high < b),
+            _bound(test.above, lambda b: low > b, lambda b: high <= b),
+        )
+        answer = (
+            Answer.NO
+            if Answer.NO in parts
+            else Answer.UNKNOWN
+            if Answer.UNKNOWN in parts
+            else Answer.YES
+        )
+        return Outcome(answer, *seen)
+
+    def _age(self, test: AgeTest) -> Outcome:
+        ages = age_range(self.chart.patient, self.today)
+        if ages is None:
+            return UNKNOWN
+        low, high = ages
+        sure = (test.below is None or high < test.below) and (
+            test.at_least is None or low >= test.at_least
+        )
+        never = (test.below is not None and low >= test.below) or (
+            test.at_least is not None and high < test.at_least
+        )
+        return YES if sure else NO if never else UNKNOWN
+
+    def _sex(self, test: SexTest) -> Outcome:
+        if self.chart.patient.sex == "unknown":
+            return UNKNOWN
+        if self.chart.patient.sex != test.sex:
+            return NO
+        source = Source(f"Patient/{self.chart.patient.id}", None, test.sex)
+        return Outcome(Answer.YES, (source,), (test.sex,))
+
+    def _order(self, test: OrderTest) -> Outcome:
+        if test.both_hips:
+            return YES if self.both_hips and self.order is not None else NO
+        looked_at = self.orders if test.anywhere else (self.order,) if self.order else ()
+        return YES if any(not o.kinds.isdisjoint(test.kinds) for o in looked_at) else NO
+
+
+def with_status(fact: ConditionFact) -> Source:
+    """The source of a condition, with what is not plain about it (suspected, resolved, grade)."""
+    said = [fact.verification] if fact.suspected else []
+    said += [fact.clinical] if fact.clinical != "active" else []
+    said += [f"Brooker {fact.grade}"] if fact.grade else []
+    return replace(fact.source, status=", ".join(said) or None)
+
+
+def _site(sites: frozenset[str], wanted: str) -> bool:
+    if wanted == "hip":
+        return "site-hip" in sites
+    elsewhere = "site-elsewhere" in sites and "site-hip" not in sites
+    return wanted == "any" or elsewhere == (wanted == "elsewhere")
+
+
+def _bound(
+    bound: float | None, holds: Callable[[float], bool], fails: Callable[[float], bool]
+) -> Answer:
+    if bound is None or holds(bound):
+        return Answer.YES
+    return Answer.NO if fails(bound) else Answer.UNKNOWN
+
+
+def _found(found: Iterable[tuple[Source, str]]) -> Outcome | None:
+    """Sources without repeats: the same fact recorded twice counts once."""
+    once: dict[tuple[object, ...], tuple[Source, str]] = {}
+    for source, words in found:
+        code = source.coding and (source.coding.system, source.coding.code)
+        once.setdefault((code or source.label, str(source.date)), (source, words))
+    if not once:
+        return None
+    return Outcome(
+        Answer.YES, tuple(s for s, _ in once.values()), tuple(w for _, w in once.values())
+    )
+
+
+def _any(outcomes: Iterable[Outcome]) -> Outcome:
+    seen = list(outcomes)
+    yes = [o for o in seen if o.answer is Answer.YES]
+    if yes:
+        pairs = [pair for o in yes for pair in zip(o.sources, o.words, strict=True)]
+        return _found(pairs) or YES
+    unknown = [o for o in seen if o.answer is Answer.UNKNOWN]
+    # An unknown that has a result (an eGFR "<60") is told; one without is for the unknown checks.
+    return next((o for o in unknown if o.sources), unknown[0]) if unknown else NO
+
+
+def _all(outcomes: Iterable[Outcome]) -> Outcome:
+    seen = list(outcomes)
+    if any(o.answer is Answer.NO for o in seen):
+        return NO
+    if any(o.answer is Answer.UNKNOWN for o in seen):
+        return UNKNOWN
+    pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
+    return _found(pairs) or YES

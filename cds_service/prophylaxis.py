@@ -1,0 +1,93 @@
+"""Whether prophylaxis of HO is already ordered, and whether the chart speaks against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from cds_service.assessment import Effect, Reason
+from cds_service.chart import Chart, DraftOrder, FhirDate, MedicationFact, Source
+from cds_service.exclusions import reasons_for
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.schema import Adequate
+from cds_service.predicates import View
+
+# A second NSAID is no conflict when the NSAID looked at is that one itself.
+_ITSELF = {"second-nsaid"}
+_HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Prophylaxis that is there: `target` is the option, `regimen` the drug where it is known."""
+
+    target: str
+    label: str
+    source: Source
+    regimen: str | None = None
+
+
+def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, surgery: date, today: date) -> bool:
+    """A scheduled non-aspirin NSAID for at least `min_days` around surgery (decisions, row 6)."""
+    if fact.concepts.isdisjoint(adequate.nsaid_value_sets):
+        return False
+    if not fact.concepts.isdisjoint(adequate.not_value_sets):
+        return False
+    if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
+        return False
+    if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
+        return False
+    start = fact.start.earliest if fact.start else None
+    if start is None:
+        return fact.state == "draft"
+    if start > surgery + timedelta(days=adequate.starts_within_days):
+        return False
+    # What is left of a course that began before surgery is what protects after it.
+    left = start + timedelta(days=fact.days) - max(start, surgery)
+    return left.days >= adequate.min_days
+
+
+def _radiotherapy(order: DraftOrder, adequate: Adequate, cancer: bool) -> bool:
+    """A radiotherapy order or plan for the hip; one whose aim may be a tumour does not count."""
+    if not order.live or order.kinds.isdisjoint(adequate.radiotherapy_value_sets):
+        return False
+    if "site-hip" in order.sites or order.reasons & _HO:
+        return True
+    return not (order.sites or "malignancy-active" in order.reasons or cancer)
+
+
+def _surgery_date(order: DraftOrder | None, today: date) -> date:
+    when: FhirDate | None = order.when if order else None
+    return max(today, when.earliest) if when else today
+
+
+def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
+    """Adequate prophylaxis in the drafts of the session and in the active orders of the chart."""
+    chart: Chart = view.chart
+    adequate = knowledge.meta.adequate
+    surgery = _surgery_date(view.order, view.today)
+    found = []
+    for fact in view.medications:
+        if _adequate_nsaid(fact, adequate, surgery, view.today):
+            regimen = next(
+                (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
+            )
+            found.append(Planned("nsaid", fact.source.label, fact.source, regimen))
+    cancer = any("malignancy-active" in c.concepts and not c.resolved for c in chart.conditions)
+    for order in (*view.orders, *chart.planned):
+        if _radiotherapy(order, adequate, cancer):
+            source = Source(order.reference or order.resource_type, None, order.label, order.when)
+            found.append(Planned("radiotherapy", order.label, source))
+    return tuple(found)
+
+
+def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Reason, ...]:
+    """Reasons in the chart that exclude the prophylaxis which is already ordered."""
+    found: dict[str, Reason] = {}
+    for plan in there:
+        targets = [plan.target, *([plan.regimen] if plan.regimen else [])]
+        for target in targets:
+            for reason in reasons_for(target, view, knowledge):
+                if reason.effect is Effect.EXCLUDE and reason.rule not in _ITSELF:
+                    found.setdefault(reason.rule, reason)
+    return tuple(found.values())
