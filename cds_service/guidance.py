@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -68,17 +68,20 @@ def assess(
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
     today: date,
-    selections: frozenset[str] | None = None,
+    hook: str = "order-sign",
+    selections: Collection[str] = (),
 ) -> Assessment:
-    """Decide about every order that is looked at.
+    """Decide about every order that is looked at, or about the patient alone (patient-view).
 
-    `selections` (order-select) are the `Type/id` of the orders that may trigger; all drafts stay
-    context. Without orders nothing triggers: see `review` for patient-view.
+    `selections` are the `Type/id` of the orders that trigger at order-select; all drafts stay
+    context there.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
+    if hook == "patient-view":
+        return _review(chart, knowledge, today)
     live = tuple(o for o in orders if o.live)
-    looked_at = [o for o in live if selections is None or o.reference in selections]
+    looked_at = [o for o in live if hook != "order-select" or o.reference in selections]
     triggered = [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
     hips = [o for o in live if _kind(o, knowledge) == "arthroplasty"]
     case = _Case(chart, knowledge, today, live, _both(o.side for o in hips))
@@ -93,8 +96,8 @@ def assess(
     return _assessment(case, tuple(merged), _seen(case))
 
 
-def review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
-    """patient-view: one card for genetic HO on record, and nothing else."""
+def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
+    """One card for genetic HO on record, and nothing else."""
     case = _Case(chart, knowledge, today, (), False)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
