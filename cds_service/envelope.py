@@ -58,6 +58,12 @@ def parse(body: bytes) -> CDSRequest:
     )
 
 
+def resource_type(body: bytes) -> str | None:
+    """`resourceType` of a JSON object that may be a FHIR resource. Raises BadRequest."""
+    value = _value(_object(body, "body").get("resourceType"))
+    return value if isinstance(value, str) else None
+
+
 # --- JSON ---
 
 

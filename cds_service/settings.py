@@ -52,11 +52,16 @@ class Settings(BaseModel):
     )
 
     @property
+    def listens_locally(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in _LOOPBACK
+
+    @property
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins that get CORS headers."""
         if self.cors_origins is not None:
             return self.cors_origins
-        return ("*",) if self.host in _LOOPBACK else ()
+        return ("*",) if self.listens_locally else ()
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

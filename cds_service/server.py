@@ -1,0 +1,80 @@
+"""Runs the application under uvicorn and says what to try next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from cds_service.app import create_app
+from cds_service.hooks import SERVICES
+from cds_service.knowledge.loader import load
+from cds_service.settings import PREFIX, Settings
+
+_GRACE_SECONDS = 10
+_FACTORY = "cds_service.app:create_app"
+
+
+def run(settings: Settings, example: Path | None = None) -> None:
+    """Serve until stopped. Raises KnowledgeError before anything listens.
+
+    With `example`, the file of a request, a curl line that posts it is printed. Exits with 1 when
+    the port is taken.
+    """
+    if settings.workers > 1:
+        load(settings.knowledge_overlay)  # refuse here, not in every worker again and again
+        _hand_down(settings)
+        config = _config(_FACTORY, settings)
+    else:
+        config = _config(create_app(settings), settings)
+    listener = config.bind_socket()
+    listener.listen(config.backlog)  # from here on a call waits instead of being refused
+    announce(settings.host, listener.getsockname()[1], example)
+    try:
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # an application or its import string
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        factory=isinstance(app, str),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _hand_down(settings: Settings) -> None:
+    """Workers are new processes that read the environment: options must be in it too."""
+    os.environ[f"{PREFIX}HOST"] = settings.host
+    os.environ[f"{PREFIX}PORT"] = str(settings.port)
+
+
+def announce(host: str, port: int, example: Path | None) -> None:
+    """Print the discovery address and, with an example, a curl line that works as printed."""
+    name = f"[{host}]" if ":" in host else host
+    base = f"http://{name}:{port}/cds-services"
+    typer.echo(f"Discovery: {base}")
+    if example is not None and example.is_file():
+        typer.echo("Try it (in another terminal):")
+        typer.echo(
+            f"  curl -s -H 'Content-Type: application/json' "
+            f"--data-binary @{shlex.quote(str(example.resolve()))} {base}/{SERVICES[0].id}"
+        )
+    sys.stdout.flush()

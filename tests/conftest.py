@@ -1,0 +1,121 @@
+"""Fixtures for all tests. Every answer that passes `client` or `post` obeys the wire rules."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from cds_service.app import create_app
+from cds_service.knowledge.loader import Knowledge, load
+from cds_service.settings import Settings
+from tests.wire_rules import check_answer
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "tests" / "fixtures"
+NOW = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
+"""The day all tests decide on, late enough that a zone east of Greenwich has the next one."""
+
+
+def check_response(response: httpx.Response) -> None:
+    """Run the wire rules on an HTTP answer that has a body."""
+    body = response.read()
+    if body and response.headers["content-type"] == "application/json":
+        check_answer(response.status_code, body, _decoded(response.request.read()))
+    assert not response.is_redirect
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+class AppClient:
+    """Calls an application in this process and checks every answer; takes what httpx takes."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    def request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
+        response = asyncio.run(self._send(method, url, arguments))
+        check_response(response)
+        return response
+
+    async def _send(self, method: str, url: str, arguments: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            response = await client.request(method, url, **arguments)
+            await response.aread()
+            return response
+
+    def get(self, url: str, **arguments: Any) -> httpx.Response:
+        return self.request("GET", url, **arguments)
+
+    def post(self, url: str, **arguments: Any) -> httpx.Response:
+        return self.request("POST", url, **arguments)
+
+
+ClientFactory = Callable[..., AppClient]
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> Knowledge:
+    return load()
+
+
+@pytest.fixture(scope="session")
+def make_client(knowledge: Knowledge) -> ClientFactory:
+    """Build a client for an application with these settings."""
+
+    def make(now: datetime = NOW, **settings: Any) -> AppClient:
+        return AppClient(create_app(Settings(**settings), knowledge, clock=lambda: now))
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: ClientFactory) -> AppClient:
+    return make_client()
+
+
+@contextmanager
+def running(*options: str, **environment: str) -> Iterator[str]:
+    """A real `cds-service serve` process on a free port; gives its base URL."""
+    command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")} | environment
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://[^/\s]+", line)
+        if found is None:
+            process.kill()
+            raise AssertionError(f"did not start: {line}{process.communicate()[1]}")
+        yield found[0]
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[httpx.Client]:
+    """A client of a real process, shared by all tests that need one."""
+    with running() as base, closing(httpx.Client(base_url=base)) as client:
+        client.event_hooks["response"].append(check_response)
+        yield client
