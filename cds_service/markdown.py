@@ -1,0 +1,130 @@
+"""Turns text of any origin into Markdown that shows as that text and does nothing else.
+
+Clients render `detail` in many ways: GitHub Flavored Markdown, CommonMark with raw HTML, or as
+it stands. So a word that can do no harm stays as it is (readable everywhere), and any other
+word is escaped character by character (checklist MD-01 to MD-05).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+ELLIPSIS = "…"
+TEXT_LIMIT = 160  # characters of one piece of chart text; displays in real records are shorter
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+# A word that no Markdown dialect reads as anything but itself: letters, digits and non-ASCII
+# signs; commas, quotes, brackets of speech; a full stop or colon that ends it; a decimal point;
+# `-`, `/` or `+` between letters or digits. No dot between letters, so no host name can form.
+_TAME = re.compile(
+    r"(?:[^\W_]|[^\x00-\x7f]|[,;%'\"()?]|(?<=[^\W_])[-/+](?=[^\W_])"
+    r"|(?<=\d)\.(?=\d)|[.:](?=[)\"',;]*$))+"
+)
+_LIST_NUMBER = re.compile(r"\d{1,9}[.)]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# Some renderers look for bare addresses after parsing, where a backslash is already gone
+# (remark-gfm does). Only a code span divides such an address and still shows the same text.
+_ADDRESS = re.compile(r"(?<=www)\.|(?<=http):|(?<=https):|(?<=ftp):|@", re.IGNORECASE)
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+
+
+def clean(text: str, limit: int = TEXT_LIMIT) -> str:
+    """One line of printable text of at most `limit` characters, blanks folded.
+
+    Control characters, bidirectional and zero-width marks, lone surrogates, private and
+    unassigned characters are dropped: they can hide or reorder what a person reads.
+    """
+    if not text.isprintable():
+        text = "".join(
+            sign if sign.isprintable() else " " if sign.isspace() else "" for sign in text
+        )
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def escape(text: str, limit: int = TEXT_LIMIT) -> str:
+    """`clean(text)` as inline Markdown that renders as exactly that text (checklist MD-04)."""
+    words = clean(text, limit).split(" ")
+    escaped = [word if _is_tame(word) else _escape_word(word) for word in words]
+    if _LIST_NUMBER.fullmatch(words[0]):
+        escaped[0] = f"{words[0][:-1]}\\{words[0][-1]}"
+    return " ".join(escaped)
+
+
+def _is_tame(word: str) -> bool:
+    # GitHub's own parser makes a link of a bare "www.", so an ending full stop is not enough.
+    return _TAME.fullmatch(word) is not None and _ADDRESS.search(word) is None
+
+
+def _escape_word(word: str) -> str:
+    out: list[str] = []
+    end = 0
+    for start, stop in _address_runs(word):
+        out += (_PUNCTUATION.sub(_escape_sign, word[end:start]), "`", word[start:stop], "`")
+        end = stop
+    out.append(_PUNCTUATION.sub(_escape_sign, word[end:]))
+    return "".join(out)
+
+
+def _address_runs(word: str) -> list[tuple[int, int]]:
+    """Where an address must be divided; neighbours become one run, as code spans cannot touch."""
+    runs: list[tuple[int, int]] = []
+    for found in _ADDRESS.finditer(word):
+        if runs and runs[-1][1] == found.start():
+            runs[-1] = (runs[-1][0], found.end())
+        else:
+            runs.append((found.start(), found.end()))
+    return runs
+
+
+def _escape_sign(found: re.Match[str]) -> str:
+    sign = found.group()
+    return _ENTITIES.get(sign) or f"\\{sign}"
+
+
+def fill(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT) -> str:
+    """Inline Markdown from a sentence of the knowledge with `{name}` filled in and all escaped.
+
+    A name without a value keeps its braces, so that a mistake in the content is seen.
+    """
+    text = fill_plain(template, values, limit)
+    return escape(text, len(text))
+
+
+def fill_plain(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT) -> str:
+    """The same as plain text: for summaries, labels, descriptions and FHIR text."""
+
+    def value(found: re.Match[str]) -> str:
+        return clean(values.get(found.group(1), found.group()), limit)
+
+    return " ".join(_PLACEHOLDER.sub(value, template).split())
+
+
+def units(text: str) -> int:
+    """Length in UTF-16 units, the larger of the two ways in which clients count characters."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` in at most `limit` UTF-16 units, cut after a whole word where there is one."""
+    if units(text) <= limit:
+        return text
+    kept = text.encode("utf-16-le")[: (limit - 1) * 2].decode("utf-16-le", errors="ignore")
+    if not text[len(kept)].isspace() and " " in kept:
+        kept = kept[: kept.rindex(" ")]
+    return kept.rstrip(" ,;:(") + ELLIPSIS
+
+
+def link(label: str, url: str) -> str:
+    """A Markdown link. `url` comes from the knowledge or the settings, never from a chart."""
+    return f"[{escape(label)}]({quote(url, safe='/:?&=%#;,@~+._-')})"
+
+
+def section(title: str, items: Iterable[str]) -> str:
+    """A titled block of inline Markdown: one item beside its title, more as a list; or nothing."""
+    lines = list(items)
+    if len(lines) < 2:
+        return "".join(f"**{title}** {line}" for line in lines)
+    return "\n".join((f"**{title}**", "", *(f"- {line}" for line in lines)))

@@ -1,0 +1,250 @@
+"""Shows why: the compact trace in `extension`, and the readable one of `check --explain`.
+
+The compact trace holds ids of the knowledge, states, and of the chart nothing but references,
+codes and dates. The readable trace is for the terminal of someone who may see the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cds_service.assessment import (
+    Assessment,
+    Finding,
+    Guidance,
+    NotAssessed,
+    OptionVerdict,
+    Reason,
+)
+from cds_service.chart import Chart, DraftOrder, Source
+from cds_service.markdown import clean
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
+
+NAME = "org.example.ho-cds"
+"""Member of `extension` that holds the trace (EX-02: globally unique)."""
+
+FACTS_SHOWN = 20
+"""Facts listed for one rule; more are counted, so that no record makes an answer grow."""
+REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
+
+Json = dict[str, Any]
+
+
+# --- compact, for machines ---
+
+
+def of_response(assessment: Assessment) -> Json:
+    """What was read, what no card tells, and why nothing is said where nothing is said."""
+    told = {(f.role, f.rule) for guidance in assessment.spoken for f in guidance.findings}
+    untold = [f for f in assessment.findings if (f.role, f.rule) not in told]
+    return {
+        "knowledge": assessment.knowledge_version,
+        "inputs": {report.name.value: report.state.value for report in assessment.inputs},
+        "silent": [_silence(guidance) for guidance in assessment.guidances if not guidance.card],
+        "findings": [_rule(finding) for finding in untold],
+        "setAside": [
+            {**_fact(aside.source), "why": clean(aside.why)}
+            for aside in assessment.set_aside[:FACTS_SHOWN]
+        ],
+        "moreSetAside": _rest(assessment.set_aside),
+        "foreign": assessment.foreign or None,
+        "skipped": assessment.skipped or None,
+        "unassessable": list(assessment.unassessable),
+    }
+
+
+def of_card(guidance: Guidance, assessment: Assessment) -> Json:
+    """What one card rests on."""
+    return {
+        "card": guidance.card,
+        **_decision(guidance),
+        "findings": [_rule(finding) for finding in guidance.findings],
+        "options": [_option(verdict) for verdict in guidance.options],
+        "conflicts": [_why(reason) for reason in guidance.conflicts],
+        "notAssessed": [{"input": n.input, "state": n.state} for n in guidance.not_assessed],
+        "knowledge": assessment.knowledge_version,
+    }
+
+
+def _silence(guidance: Guidance) -> Json:
+    return {
+        **_decision(guidance),
+        "because": guidance.silent_because,
+        "rules": [finding.rule for finding in guidance.findings],
+    }
+
+
+def _decision(guidance: Guidance) -> Json:
+    return {
+        "row": guidance.row,
+        "tier": guidance.tier.value,
+        "orders": [_order(order) for order in guidance.orders],
+    }
+
+
+def _order(order: DraftOrder) -> str:
+    return clean(order.reference or f"{order.resource_type}#{order.index}", REFERENCE_LIMIT)
+
+
+def _rule(finding: Finding) -> Json:
+    return {
+        "rule": finding.rule,
+        "role": finding.role,
+        **_facts(finding.sources),
+        "evidence": list(finding.evidence),
+    }
+
+
+def _option(verdict: OptionVerdict) -> Json:
+    return {
+        "option": verdict.option,
+        "standing": verdict.standing.value,
+        "regimen": verdict.regimen,
+        "reasons": [_why(reason) for reason in verdict.reasons],
+        "dropped": {id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
+    }
+
+
+def _why(reason: Reason) -> Json:
+    return {
+        "rule": reason.rule,
+        "effect": reason.effect.value,
+        "unknown": reason.unknown or None,
+        **_facts(reason.sources),
+        "evidence": list(reason.evidence),
+    }
+
+
+def _facts(sources: tuple[Source, ...]) -> Json:
+    facts = [_fact(source) for source in sources[:FACTS_SHOWN]]
+    return {"facts": facts, "moreFacts": _rest(sources)}
+
+
+def _fact(source: Source) -> Json:
+    coding = source.coding
+    return {
+        "reference": clean(source.reference, REFERENCE_LIMIT),
+        "code": clean(f"{coding.system or ''}|{coding.code or ''}") if coding is not None else None,
+        "date": str(source.date) if source.date is not None else None,
+    }
+
+
+def _rest(items: Sized) -> int | None:
+    """How many were left off, None when none was."""
+    return max(len(items) - FACTS_SHOWN, 0) or None
+
+
+# --- readable, for people ---
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled block of lines of the readable trace; plain text of one line each."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple[Section, ...]:
+    """Everything that was read, weighed and decided, in the order in which it happened."""
+    sections = [Section("Read", (*_inputs(assessment), *_unreadable(chart)))]
+    if assessment.set_aside:
+        sections.append(
+            Section(
+                "Set aside",
+                tuple(
+                    f"{_words(aside.source)}: {clean(aside.why)}" for aside in assessment.set_aside
+                ),
+            )
+        )
+    sections.append(Section("Found", tuple(_findings(assessment.findings))))
+    for guidance in assessment.guidances:
+        sections.append(_outcome(guidance, knowledge))
+    sections.append(Section("Knowledge", (assessment.knowledge_version,)))
+    return tuple(section for section in sections if section.lines)
+
+
+def as_text(sections: Iterable[Section]) -> str:
+    """The readable trace as plain text."""
+    return "\n".join(
+        line
+        for section in sections
+        for line in (section.title, *(f"  {line}" for line in section.lines))
+    )
+
+
+def _inputs(assessment: Assessment) -> Iterator[str]:
+    for report in assessment.inputs:
+        why = f": {clean(report.why)}" if report.why else ""
+        yield f"{report.name.value}: {report.state.value}, {report.seen} looked at{why}"
+    if assessment.foreign:
+        yield f"{assessment.foreign} resources of another patient were dropped"
+    if assessment.skipped:
+        yield f"{assessment.skipped} entries could not be read and were skipped"
+
+
+def _unreadable(chart: Chart) -> Iterator[str]:
+    yield f"FHIR {chart.release}"
+    for problem in chart.problems:
+        yield f"{clean(problem.place)}: {clean(problem.why)}"
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        yield f"{finding.role}: {clean(finding.label)} [{_rule_note(finding)}]"
+        for source in finding.sources:
+            yield f"  {_words(source)}"
+        if finding.note:
+            yield f"  {clean(finding.note)}"
+
+
+def _rule_note(finding: Finding) -> str:
+    evidence = ", ".join(finding.evidence) or "clinical convention"
+    return f"{finding.rule}; {evidence}"
+
+
+def _words(source: Source) -> str:
+    coding = source.coding
+    code = f" {coding.system}|{coding.code}" if coding is not None else ""
+    date = f" {source.date}" if source.date is not None else ""
+    status = f", {source.status}" if source.status else ""
+    reference = clean(source.reference, REFERENCE_LIMIT)
+    return clean(f"{clean(source.label)}{code}{date} ({reference}){status}", 600)
+
+
+def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
+    orders = ", ".join(clean(order.label) for order in guidance.orders) or "no order"
+    said = f"{guidance.indicator} card {guidance.card}" if guidance.card else "silence"
+    lines = [f"row {guidance.row}: {said}, tier {guidance.tier.value}"]
+    if guidance.silent_because:
+        lines.append(f"because {clean(guidance.silent_because)}")
+    lines += _findings(guidance.findings)
+    for reason in guidance.conflicts:
+        lines.append(f"conflict: {_reason(reason)}")
+    for verdict in guidance.options:
+        lines += _verdict(verdict, knowledge)
+    lines += map(_unread, guidance.not_assessed)
+    return Section(f"Decided for {orders}", tuple(lines))
+
+
+def _verdict(verdict: OptionVerdict, knowledge: Knowledge) -> Iterator[str]:
+    chosen = f" ({verdict.regimen})" if verdict.regimen else ""
+    yield f"option {knowledge.options[verdict.option].label}{chosen}: {verdict.standing.value}"
+    for reason in verdict.reasons:
+        yield f"  {_reason(reason)}"
+    for regimen, reasons in verdict.dropped:
+        for reason in reasons:
+            yield f"  not {regimen}: {_reason(reason)}"
+
+
+def _reason(reason: Reason) -> str:
+    evidence = ", ".join(reason.evidence) or "clinical convention"
+    return f"{reason.effect.value}: {clean(reason.text, 600)} [{reason.rule}; {evidence}]"
+
+
+def _unread(missing: NotAssessed) -> str:
+    return f"not assessed: {clean(missing.input)} {missing.state}: {clean(missing.text, 600)}"
