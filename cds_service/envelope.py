@@ -21,8 +21,8 @@ from cds_service.wire import CDSRequest, Context, FhirAuthorization
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _BYTE = re.compile(r"\(byte (\d+)\)")
-_LONE_SURROGATE = re.compile(
-    rb"(?<!\\)(?:\\\\)*(\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F]))"
+_ESCAPE = re.compile(  # the group is half a surrogate pair; whole pairs are passed over
+    rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\."
 )
 _KEY = re.compile(rb'[ \t\r\n,{]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*')
 _END = re.compile(rb"[ \t\r\n,{]*\}")
@@ -86,12 +86,16 @@ def _malformed(raw: bytes, error: Exception) -> BadRequest:
     if not raw.strip():
         return BadRequest("the body is empty", "body")
     message = str(error)
-    if found := _BYTE.search(message):
-        reason = message[: found.start()].removeprefix("JSON is malformed:").strip()
-        return BadRequest(f"not JSON: {reason}", line_and_column(raw, int(found[1])))
-    if lone := _LONE_SURROGATE.search(raw):
-        return BadRequest("not JSON: half a surrogate pair", line_and_column(raw, lone.start(1)))
-    return BadRequest("not JSON: ends too early", line_and_column(raw, len(raw)))
+    found = _BYTE.search(message)
+    if found is None or "surrogate" in message:
+        for escape in _ESCAPE.finditer(raw):
+            if escape[1]:
+                place = line_and_column(raw, escape.start())
+                return BadRequest("not JSON: half a surrogate pair", place)
+    if found is None:
+        return BadRequest("not JSON: ends too early", line_and_column(raw, len(raw)))
+    reason = message[: found.start()].removeprefix("JSON is malformed:").strip()
+    return BadRequest(f"not JSON: {reason}", line_and_column(raw, int(found[1])))
 
 
 def _refuse_duplicates(raw: bytes, members: Members, place: str) -> None:

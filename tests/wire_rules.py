@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from fhir.resources.R4B import get_fhir_model_class
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from pydantic import ValidationError
 
+
+class _Credulous(MarkdownIt):
+    """A renderer that links to anything, `javascript:` too, as some clients do (MD-03)."""
+
+    def validateLink(self, url: str) -> bool:
+        return True
+
+
+_RENDERERS = (
+    _Credulous("gfm-like", {"html": False}),
+    _Credulous("gfm-like", {"html": True}),
+    _Credulous("commonmark", {"html": True}),
+)
 Report = Callable[[str, str], None]
 
 LINK_HOSTS = frozenset({"pubmed.ncbi.nlm.nih.gov", "doi.org"})
@@ -28,11 +42,8 @@ _BIDI = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ALLOWED_EMPTY = {"$.cards", "$.services"}  # JS-03 names these two exceptions
 _CARD = {"uuid", "summary", "detail", "indicator", "source", "suggestions", "selectionBehavior"}
 _CARD |= {"overrideReasons", "links", "extension"}
-_RENDERERS = (
-    MarkdownIt("gfm-like", {"html": False}),
-    MarkdownIt("gfm-like", {"html": True}),
-    MarkdownIt("commonmark", {"html": True}),
-)
+# GFM and remark-gfm make links of these wherever they stand in text, with any top-level domain.
+_BARE_ADDRESS = re.compile(r"www\.\w|(?:https?|ftp)://\w|[\w.+-]@[\w-]+\.\w", re.IGNORECASE)
 _ACTIVE = {"html_block", "html_inline", "image"}
 
 
@@ -303,9 +314,7 @@ def _drafts(request: Any) -> set[str] | None:
         return None
 
 
-def markdown_problems(
-    text: str, hosts: Mapping[str, object] | frozenset[str] = LINK_HOSTS
-) -> set[str]:
+def markdown_problems(text: str, hosts: Container[str | None] = LINK_HOSTS) -> set[str]:
     """What a renderer would make of `detail` beyond text: HTML, images, links elsewhere (MD-04)."""
     problems = set()
     if _CONTROL.search(text.replace("\n", "")):
@@ -314,11 +323,31 @@ def markdown_problems(
         problems.add("MD-04 marks that turn the direction of text")
     for renderer in _RENDERERS:
         for token in renderer.parse(text):
-            for part in (token, *(token.children or ())):
-                if part.type in _ACTIVE:
-                    problems.add(f"MD-04 {part.type}")
-                if part.type == "link_open":
-                    parts = urlsplit(str(part.attrs.get("href")))
-                    if parts.scheme != "https" or parts.hostname not in hosts:
-                        problems.add(f"MD-04 link to {parts.scheme}://{parts.hostname}")
+            problems |= _active_parts((token, *(token.children or ())), hosts)
+            if any(map(_BARE_ADDRESS.search, _pieces(token.children or ()))):
+                problems.add("MD-04 bare address that a client may link")
     return problems
+
+
+def _active_parts(tokens: Iterable[Token], hosts: Container[str | None]) -> set[str]:
+    problems = set()
+    for token in tokens:
+        if token.type in _ACTIVE:
+            problems.add(f"MD-04 {token.type}")
+        if token.type == "link_open":
+            parts = urlsplit(str(token.attrs.get("href")))
+            if parts.scheme != "https" or parts.hostname not in hosts:
+                problems.add(f"MD-04 link to {parts.scheme}://{parts.hostname}")
+    return problems
+
+
+def _pieces(tokens: Iterable[Token]) -> list[str]:
+    """Runs of shown text outside links; a code span divides them (no client links across it)."""
+    pieces, depth = [""], 0
+    for token in tokens:
+        depth += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+        if token.type == "text" and depth == 0:
+            pieces[-1] += token.content
+        else:
+            pieces.append("")
+    return pieces
