@@ -62,7 +62,7 @@ def build(
         release=chart.release,
     )
     cards = tuple(
-        _card(guidance, assessment, knowledge, who, _page(evidence_url))
+        _card(guidance, assessment, chart, knowledge, who, _page(evidence_url))
         for guidance in assessment.spoken
     )
     return CDSResponse(cards=cards, extension={trace.NAME: trace.of_response(assessment)})
@@ -71,12 +71,13 @@ def build(
 def _card(
     guidance: Guidance,
     assessment: Assessment,
+    chart: Chart,
     knowledge: Knowledge,
     who: Requester,
     page: str | None,
 ) -> Card:
     text = knowledge.cards[cast(str, guidance.card)]
-    suggestions = suggest(guidance, text, knowledge, who)
+    suggestions = suggest(guidance, text, chart, knowledge, who)
     return Card(
         summary=summary(guidance, text),
         detail=detail.render(guidance, text, knowledge),

@@ -15,6 +15,7 @@ from cds_service.assessment import (
     OptionVerdict,
     Reason,
     Standing,
+    Tier,
 )
 from cds_service.chart import Source
 from cds_service.markdown import escape, fill, link, section
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 SOURCES_SHOWN = 3
 """Facts named for one finding; more are counted. A record can hold one fact many times."""
 CITATIONS_SHOWN = 6
+CHOICE_LIMIT = 400
+REASON_LIMIT = 600
+REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
 
 _SYSTEMS = {
     "http://snomed.info/sct": "SNOMED CT",
@@ -53,8 +57,8 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
         section("Advised", _advised(guidance, text, values, knowledge)),
         section("Avoid", map(escape, text.avoid)),
         section("Conflict", map(_reason, guidance.conflicts)),
-        section("Check first", _check_first(guidance, knowledge)),
-        section("Excluded", _excluded(guidance, knowledge)),
+        section("Check first", _check_first(guidance, knowledge), inline=False),
+        section("Excluded", _excluded(guidance, knowledge), inline=False),
         section("Not assessed", (escape(n.text, len(n.text)) for n in guidance.not_assessed)),
         section("Limits", (" ".join(_limits(guidance, knowledge)),)),
         section("Sources", _sources(guidance, text, knowledge)),
@@ -72,33 +76,35 @@ def _found(guidance: Guidance) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> str:
-    sources = list(dict.fromkeys(map(_source, finding.sources)))
-    shown = sources[:SOURCES_SHOWN]
-    if len(sources) > SOURCES_SHOWN:
-        shown.append(f"and {len(sources) - SOURCES_SHOWN} more")
+    facts = list(dict.fromkeys(_fact(source, finding.label) for source in finding.sources))
+    shown = facts[:SOURCES_SHOWN]
+    if len(facts) > SOURCES_SHOWN:
+        shown.append(f"and {len(facts) - SOURCES_SHOWN} more")
     label = escape(_capital(finding.label))
     line = f"{label}: {'; '.join(shown)}" if shown else label
     return f"{line} ({escape(finding.note)})" if finding.note else line
 
 
-def _source(source: Source) -> str:
-    parts = [_named(source)]
+def _fact(source: Source, told: str) -> str:
+    parts = [_named(source, told)]
     if source.date is not None:
         parts.append(escape(str(source.date)))
-    parts.append(escape(source.reference))
+    parts.append(escape(source.reference, REFERENCE_LIMIT))
     if source.status:
         parts.append(escape(source.status))
     if source.recorder:
         parts.append(f"recorded by {escape(source.recorder)}")
-    return ", ".join(parts)
+    return ", ".join(part for part in parts if part)
 
 
-def _named(source: Source) -> str:
+def _named(source: Source, told: str) -> str:
+    """Label and code of a fact; the label is left out where `told` has just said the same."""
+    label = "" if source.label.casefold() in told.casefold() else escape(source.label)
     coding = source.coding
     if coding is None or coding.code is None:
-        return escape(source.label)
-    system = _SYSTEMS.get(coding.system or "", "")
-    return f"{escape(source.label)} ({escape(f'{system} {coding.code}')})"
+        return label
+    code = escape(f"{_SYSTEMS.get(coding.system or '', '')} {coding.code}")
+    return f"{label} ({code})" if label else code
 
 
 def _capital(label: str) -> str:
@@ -113,8 +119,10 @@ def _advised(
 ) -> Iterator[str]:
     for paragraph in text.advice:
         yield fill(paragraph, values)
-    for verdict in offered(guidance):
-        yield escape(f"{_title(verdict, knowledge)}: {_course(verdict, knowledge)}", 400)
+    open_ = [_choice(verdict, knowledge) for verdict in offered(guidance)]
+    if open_:
+        only = " only" if len(guidance.options) > len(open_) else ""
+        yield escape(f"Open for this patient: {' or '.join(open_)}{only}.", CHOICE_LIMIT)
 
 
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
@@ -122,52 +130,60 @@ def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
     return (v for v in guidance.options if v.standing is not Standing.EXCLUDED)
 
 
-def _title(verdict: OptionVerdict, knowledge: Knowledge) -> str:
-    return _capital(knowledge.options[verdict.option].label)
-
-
-def _course(verdict: OptionVerdict, knowledge: Knowledge) -> str:
-    advice = knowledge.options[verdict.option].advice
+def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
+    """An option as part of a sentence, with the course that is drafted and what else is left."""
+    label = knowledge.options[verdict.option].label
     if verdict.regimen is None:
-        return f"{advice}."
-    named = [knowledge.regimens[verdict.regimen].label]
-    named += [knowledge.regimens[other].label for other in verdict.alternatives]
-    return f"{advice}. {' or '.join(named)}."
+        return label
+    courses = (verdict.regimen, *verdict.alternatives)
+    named = (_lower(knowledge.regimens[id_].label) for id_ in courses)
+    return f"{label} ({', else '.join(named)})"
+
+
+def _lower(label: str) -> str:
+    return label[:1].lower() + label[1:]
 
 
 def _check_first(guidance: Guidance, knowledge: Knowledge) -> Iterator[str]:
     said = {n.text for n in guidance.not_assessed}
     for verdict in offered(guidance):
+        label = knowledge.options[verdict.option].label
         for reason in verdict.reasons:
             if reason.text not in said:
                 said.add(reason.text)
-                yield f"{escape(_title(verdict, knowledge))}: {_reason(reason)}"
+                yield _labelled(label, reason)
 
 
 def _excluded(guidance: Guidance, knowledge: Knowledge) -> Iterator[str]:
     for verdict in guidance.options:
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
-            for reason in _excluding(verdict.reasons):
-                yield f"{escape(_title(verdict, knowledge))}: {_reason(reason)}"
+            label = knowledge.options[verdict.option].label
+            yield from (_labelled(label, reason) for reason in _excluding(verdict.reasons))
         for regimen, reasons in verdict.dropped:
-            for reason in _excluding(reasons):
-                yield f"{escape(knowledge.regimens[regimen].label)}: {_reason(reason)}"
+            label = knowledge.regimens[regimen].drug
+            yield from (_labelled(label, reason) for reason in _excluding(reasons))
 
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
 
 
+def _labelled(label: str, reason: Reason) -> str:
+    return f"**{escape(_capital(label))}** {_reason(reason)}"
+
+
 def _reason(reason: Reason) -> str:
     references = ", ".join(dict.fromkeys(source.reference for source in reason.sources))
-    return escape(f"{reason.text} ({references})" if references else reason.text, 600)
+    text = f"{reason.text.rstrip('.')} ({references})." if references else reason.text
+    return escape(text, REASON_LIMIT)
 
 
 # --- limits and sources ---
 
 
 def _limits(guidance: Guidance, knowledge: Knowledge) -> Iterator[str]:
-    yield escape(knowledge.meta.limits[0])
+    tiering, coded = knowledge.meta.limits[:1], knowledge.meta.limits[1:2]
+    yield from map(escape, coded if guidance.tier is Tier.NONE else tiering + coded)
     for verdict in offered(guidance):
         if verdict.regimen is not None:
             yield escape(knowledge.regimens[verdict.regimen].off_label)
@@ -178,7 +194,7 @@ def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
     """What a card rests on, most telling first: its advice, then factors, then exclusions."""
     ids = list(text.evidence)
     for finding in guidance.findings:
-        if finding.role != "non-factor":
+        if finding.role not in {"modifier", "non-factor"}:
             ids += finding.evidence[:1]
     for verdict in guidance.options:
         for reason in verdict.reasons:

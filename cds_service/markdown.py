@@ -122,9 +122,14 @@ def link(label: str, url: str) -> str:
     return f"[{escape(label)}]({quote(url, safe='/:?&=%#;,@~+._-')})"
 
 
-def section(title: str, items: Iterable[str]) -> str:
-    """A titled block of inline Markdown: one item beside its title, more as a list; or nothing."""
+def section(title: str, items: Iterable[str], *, inline: bool = True) -> str:
+    """A titled block of inline Markdown, nothing without items.
+
+    One item stands beside its title, unless `inline` is off; more stand as a list below it.
+    """
     lines = list(items)
-    if len(lines) < 2:
-        return "".join(f"**{title}** {line}" for line in lines)
+    if not lines:
+        return ""
+    if inline and len(lines) == 1:
+        return f"**{title}** {lines[0]}"
     return "\n".join((f"**{title}**", "", *(f"- {line}" for line in lines)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from cds_service import drafts
 from cds_service.assessment import Guidance, OptionVerdict, Standing
-from cds_service.chart import DraftOrder, Side
+from cds_service.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
 from cds_service.detail import offered
-from cds_service.markdown import clean, shorten
+from cds_service.markdown import clean, shorten, units
 from cds_service.wire import Action, Suggestion
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LABEL_UNITS = 80
 DESCRIPTION_UNITS = 200
+CHECK_UNITS = 40
 RADIOTHERAPY_REFERRAL = "radiation-oncology"
 FOP_REFERRAL = "fop-expert"
 OTHER_REFERRAL = "bone-genetics"
@@ -41,13 +42,13 @@ class Requester:
 
 
 def suggest(
-    guidance: Guidance, text: CardText, knowledge: Knowledge, who: Requester
+    guidance: Guidance, text: CardText, chart: Chart, knowledge: Knowledge, who: Requester
 ) -> tuple[Suggestion, ...]:
     """The suggestions of one card, in the order in which its text names them."""
     made: list[Suggestion] = []
     for kind in text.suggestions:
         if kind == "options":
-            made += (_option(verdict, guidance, knowledge, who) for verdict in offered(guidance))
+            made += (_option(v, guidance, chart, knowledge, who) for v in offered(guidance))
         elif kind == "remove-draft":
             made += _removals(guidance.orders)
         else:
@@ -64,54 +65,56 @@ def behavior(text: CardText) -> Literal["at-most-one", "any"]:
 
 
 def _option(
-    verdict: OptionVerdict, guidance: Guidance, knowledge: Knowledge, who: Requester
+    verdict: OptionVerdict, guidance: Guidance, chart: Chart, knowledge: Knowledge, who: Requester
 ) -> Suggestion:
-    condition = _condition(verdict, knowledge)
+    check = _check(verdict, knowledge)
     if verdict.regimen is None:
-        return _referral(RADIOTHERAPY_REFERRAL, guidance, knowledge, who, condition)
+        return _referral(RADIOTHERAPY_REFERRAL, guidance, knowledge, who, check)
     context = _context(guidance, who)
-    course = knowledge.regimens[verdict.regimen]
+    regimen = knowledge.regimens[verdict.regimen]
+    course, days = regimen.course, regimen.course.days
+    notes = (regimen.off_label,)
+    order = drafts.medication_request(course, days, notes, context)
+    actions = [_create(f"{course.display}, {course.instruction}", check, order)]
     guard = knowledge.protection.course
-    label = f"Draft {_lower(course.label)}, with a proton-pump inhibitor{condition}"
-    notes = (course.off_label,)
-    return Suggestion(
-        label=shorten(label, LABEL_UNITS),
-        actions=(
-            Action(
-                type="create",
-                description=_describe(
-                    "Create a draft order",
-                    course.course.display,
-                    course.course.instruction,
-                    condition,
-                ),
-                resource=drafts.medication_request(
-                    course.course, course.course.days, notes, context
-                ),
-            ),
-            Action(
-                type="create",
-                description=_describe("Create a draft order", guard.display, guard.instruction),
-                # The stomach is protected for as long as the NSAID is taken (evidence.md 3.4).
-                resource=drafts.medication_request(guard, course.course.days, (), context),
-            ),
-        ),
-    )
+    protected = _needs_protection(chart, knowledge)
+    if protected:
+        # The stomach is protected for as long as the NSAID is taken (evidence.md, 3.4).
+        order = drafts.medication_request(guard, days, (), context)
+        actions.append(_create(f"{guard.display}, {guard.instruction}", "", order))
+    label = f"Draft {_lower(regimen.label)}{' + PPI' if protected else ''}"
+    return Suggestion(label=_label(label, check), actions=tuple(actions))
 
 
-def _condition(verdict: OptionVerdict, knowledge: Knowledge) -> str:
+def _needs_protection(chart: Chart, knowledge: Knowledge) -> bool:
+    """False where the knowledge says so: on such a medicine already, or allergic to it."""
+    against = knowledge.protection.excluded_by
+    taken = [m for m in chart.medications if m.state == "active"]
+    facts: tuple[MedicationFact | AllergyFact, ...] = (*taken, *chart.allergies)
+    return all(fact.concepts.isdisjoint(against) for fact in facts)
+
+
+def _create(what: str, check: str, resource: drafts.Resource) -> Action:
+    kind = "order" if resource["resourceType"].startswith("Medication") else "referral"
+    first = f" Check first: {check}." if check else ""
+    text = shorten(f"Create a draft {kind}: {what}.", DESCRIPTION_UNITS - units(first)) + first
+    return Action(type="create", description=text, resource=resource)
+
+
+def _check(verdict: OptionVerdict, knowledge: Knowledge) -> str:
     """What to check before choosing, in a few words for a label; empty when nothing."""
     if verdict.standing is not Standing.CONDITIONAL or not verdict.reasons:
         return ""
     first = verdict.reasons[0].rule
     rule = knowledge.exclusions.get(first)
-    named = rule.label if rule is not None else first.replace("-", " ")
+    named = rule.label if rule is not None else first.removesuffix("-not-known").replace("-", " ")
     more = len({reason.rule for reason in verdict.reasons}) - 1
-    return f"; check first: {named}" + (f" and {more} more" if more else "")
+    return shorten(named, CHECK_UNITS) + (f" and {more} more" if more else "")
 
 
-def _describe(what: str, name: str, instruction: str, condition: str = "") -> str:
-    return shorten(f"{what}: {name}, {instruction}{condition}", DESCRIPTION_UNITS)
+def _label(label: str, check: str) -> str:
+    first = f" (check {check})" if check else ""
+    return shorten(label, LABEL_UNITS - units(first)) + first
 
 
 def _lower(label: str) -> str:
@@ -136,23 +139,16 @@ def _referral(
     guidance: Guidance,
     knowledge: Knowledge,
     who: Requester,
-    condition: str = "",
+    check: str = "",
 ) -> Suggestion:
     referral = knowledge.referrals[referral_id]
     context = _context(guidance, who)
     if referral_id != RADIOTHERAPY_REFERRAL:
         context = replace(context, reason=_occasion("Advice before", guidance), site=None)
+    order = drafts.service_request(referral, context)
     return Suggestion(
-        label=shorten(f"Draft {_lower(referral.label)}{condition}", LABEL_UNITS),
-        actions=(
-            Action(
-                type="create",
-                description=shorten(
-                    f"Create a draft referral: {referral.text}{condition}", DESCRIPTION_UNITS
-                ),
-                resource=drafts.service_request(referral, context),
-            ),
-        ),
+        label=_label(f"Draft {_lower(referral.label)}", check),
+        actions=(_create(referral.text, check, order),),
     )
 
 

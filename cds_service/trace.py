@@ -14,11 +14,12 @@ from cds_service.assessment import (
     Assessment,
     Finding,
     Guidance,
-    NotAssessed,
     OptionVerdict,
     Reason,
+    Standing,
 )
 from cds_service.chart import Chart, DraftOrder, Source
+from cds_service.detail import REASON_LIMIT, REFERENCE_LIMIT
 from cds_service.markdown import clean
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ NAME = "org.example.ho-cds"
 
 FACTS_SHOWN = 20
 """Facts listed for one rule; more are counted, so that no record makes an answer grow."""
-REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
 
 Json = dict[str, Any]
 
@@ -39,13 +39,11 @@ Json = dict[str, Any]
 
 def of_response(assessment: Assessment) -> Json:
     """What was read, what no card tells, and why nothing is said where nothing is said."""
-    told = {(f.role, f.rule) for guidance in assessment.spoken for f in guidance.findings}
-    untold = [f for f in assessment.findings if (f.role, f.rule) not in told]
     return {
         "knowledge": assessment.knowledge_version,
         "inputs": {report.name.value: report.state.value for report in assessment.inputs},
         "silent": [_silence(guidance) for guidance in assessment.guidances if not guidance.card],
-        "findings": [_rule(finding) for finding in untold],
+        "findings": [_rule(finding) for finding in _untold(assessment, assessment.spoken)],
         "setAside": [
             {**_fact(aside.source), "why": clean(aside.why)}
             for aside in assessment.set_aside[:FACTS_SHOWN]
@@ -55,6 +53,11 @@ def of_response(assessment: Assessment) -> Json:
         "skipped": assessment.skipped or None,
         "unassessable": list(assessment.unassessable),
     }
+
+
+def _untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:
+    told = {(finding.role, finding.rule) for g in guidances for finding in g.findings}
+    return [f for f in assessment.findings if (f.role, f.rule) not in told]
 
 
 def of_card(guidance: Guidance, assessment: Assessment) -> Json:
@@ -104,9 +107,15 @@ def _option(verdict: OptionVerdict) -> Json:
         "option": verdict.option,
         "standing": verdict.standing.value,
         "regimen": verdict.regimen,
-        "reasons": [_why(reason) for reason in verdict.reasons],
+        "reasons": [_why(reason) for reason in _own_reasons(verdict)],
         "dropped": {id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
     }
+
+
+def _own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
+    """Reasons of the option itself; an option without a drug left repeats those of its drugs."""
+    repeated = verdict.standing is Standing.EXCLUDED and verdict.dropped
+    return () if repeated else verdict.reasons
 
 
 def _why(reason: Reason) -> Json:
@@ -151,20 +160,15 @@ class Section:
 
 def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple[Section, ...]:
     """Everything that was read, weighed and decided, in the order in which it happened."""
-    sections = [Section("Read", (*_inputs(assessment), *_unreadable(chart)))]
-    if assessment.set_aside:
-        sections.append(
-            Section(
-                "Set aside",
-                tuple(
-                    f"{_words(aside.source)}: {clean(aside.why)}" for aside in assessment.set_aside
-                ),
-            )
-        )
-    sections.append(Section("Found", tuple(_findings(assessment.findings))))
-    for guidance in assessment.guidances:
-        sections.append(_outcome(guidance, knowledge))
-    sections.append(Section("Knowledge", (assessment.knowledge_version,)))
+    aside = (f"{_words(a.source)}: {clean(a.why)}" for a in assessment.set_aside)
+    also = _untold(assessment, assessment.guidances)
+    sections = (
+        Section("Read", (*_inputs(assessment), *_unreadable(chart))),
+        Section("Set aside", tuple(aside)),
+        *(_outcome(guidance, knowledge) for guidance in assessment.guidances),
+        Section("Seen, not decisive", tuple(_findings(also))),
+        Section("Knowledge", (assessment.knowledge_version,)),
+    )
     return tuple(section for section in sections if section.lines)
 
 
@@ -227,14 +231,14 @@ def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
         lines.append(f"conflict: {_reason(reason)}")
     for verdict in guidance.options:
         lines += _verdict(verdict, knowledge)
-    lines += map(_unread, guidance.not_assessed)
+    lines += (f"not assessed: {clean(n.text, REASON_LIMIT)}" for n in guidance.not_assessed)
     return Section(f"Decided for {orders}", tuple(lines))
 
 
 def _verdict(verdict: OptionVerdict, knowledge: Knowledge) -> Iterator[str]:
     chosen = f" ({verdict.regimen})" if verdict.regimen else ""
     yield f"option {knowledge.options[verdict.option].label}{chosen}: {verdict.standing.value}"
-    for reason in verdict.reasons:
+    for reason in _own_reasons(verdict):
         yield f"  {_reason(reason)}"
     for regimen, reasons in verdict.dropped:
         for reason in reasons:
@@ -243,8 +247,4 @@ def _verdict(verdict: OptionVerdict, knowledge: Knowledge) -> Iterator[str]:
 
 def _reason(reason: Reason) -> str:
     evidence = ", ".join(reason.evidence) or "clinical convention"
-    return f"{reason.effect.value}: {clean(reason.text, 600)} [{reason.rule}; {evidence}]"
-
-
-def _unread(missing: NotAssessed) -> str:
-    return f"not assessed: {clean(missing.input)} {missing.state}: {clean(missing.text, 600)}"
+    return f"{reason.effect.value}: {clean(reason.text, REASON_LIMIT)} [{reason.rule}; {evidence}]"
