@@ -4,11 +4,16 @@
     ├── RequestError            an HTTP answer other than 200
     │   ├── BadRequest          400  not JSON, wrong type, missing member
     │   │   └── WrongHook       400  this service id does not serve this hook
+    │   ├── Unauthorized        401  no token, or one that is not accepted; never says why
+    │   ├── Forbidden           403  this client may not call this service
     │   ├── UnknownService      404  no service of this id
+    │   ├── TooSlow             408  the body did not arrive in time
     │   ├── MissingData         412  required data neither in prefetch nor obtainable
     │   ├── TooLarge            413  body above the limit
-    │   └── UnsupportedBody     415  an encoding or media type that is not read here
+    │   ├── UnsupportedBody     415  an encoding or media type that is not read here
+    │   └── Overloaded          503  more calls at once than the service takes
     ├── SettingsError           start-up: the configuration is wrong
+    ├── ClientsError            start-up or reload: the file of EHR clients is broken
     └── KnowledgeError          start-up: the clinical content is broken
 
 Messages name places and types, never values: what a request holds is patient data.
@@ -16,7 +21,7 @@ Messages name places and types, never values: what a request holds is patient da
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,11 +59,40 @@ class WrongHook(BadRequest):
     code = "not-supported"
 
 
+class Unauthorized(RequestError):
+    """The caller is not known. Every 401 reads the same; `reason` is for the audit log only.
+
+    `claims` are the unverified `iss`, `kid` and `jti` of the token, as far as it could be read.
+    """
+
+    status = 401
+    code = "login"
+
+    def __init__(self, reason: str, claims: Mapping[str, str] | None = None) -> None:
+        super().__init__("authentication is required")
+        self.reason = reason
+        self.claims = dict(claims or {})
+
+
+class Forbidden(RequestError):
+    """The caller is known, but not registered for this service."""
+
+    status = 403
+    code = "forbidden"
+
+
 class UnknownService(RequestError):
     """No service has this id."""
 
     status = 404
     code = "not-found"
+
+
+class TooSlow(RequestError):
+    """The body did not arrive within the time the service waits."""
+
+    status = 408
+    code = "timeout"
 
 
 class MissingData(RequestError):
@@ -82,13 +116,20 @@ class UnsupportedBody(RequestError):
     code = "not-supported"
 
 
+class Overloaded(RequestError):
+    """More calls are under way than the service takes; another try later will do."""
+
+    status = 503
+    code = "throttled"
+
+
 class SettingsError(CdsError):
     """A CDS_* variable is unknown or has a value that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake in the clinical content: where, what, and how to mend it where that is known."""
+    """One mistake in a file of ours: where, what, and how to mend it where that is known."""
 
     file: str
     line: int | None
@@ -100,12 +141,20 @@ class Mistake:
         return f"{where}: {self.reason}" + (f" ({self.mend})" if self.mend else "")
 
 
-class KnowledgeError(CdsError):
-    """The clinical content is broken; `mistakes` lists everything that is wrong."""
+class MistakesError(CdsError):
+    """A file of ours is broken; `mistakes` lists everything that is wrong."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("\n".join(str(mistake) for mistake in mistakes))
         self.mistakes = tuple(mistakes)
+
+
+class KnowledgeError(MistakesError):
+    """The clinical content is broken."""
+
+
+class ClientsError(MistakesError):
+    """The registry of EHR clients is broken."""
 
 
 def operation_outcome(code: str, message: str, place: str | None = None) -> dict[str, object]:
