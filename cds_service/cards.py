@@ -107,8 +107,14 @@ def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
     return Source(
         label=f"{knowledge.meta.title}, {knowledge.version}",
         url=page,
-        topic=Coding(system=TOPICS, code=text.topic),
+        topic=Coding(system=TOPICS, code=_topic_code(text.topic)),
     )
+
+
+def _topic_code(topic: str) -> str:
+    """`ho-prophylaxis` as `hoProphylaxis`: Epic takes letters and digits only."""
+    first, *rest = topic.split("-")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _override_reasons(text: CardText, knowledge: Knowledge) -> tuple[OverrideReason, ...]:

@@ -191,7 +191,7 @@ def _context(guidance: Guidance, who: Requester) -> drafts.DraftContext:
 
 def _occasion(lead: str, guidance: Guidance) -> str:
     named = dict.fromkeys(_planned(order) for order in guidance.orders)
-    return f"{lead} {' and '.join(named)}"
+    return f"{lead} {' and '.join(named) or 'any procedure'}"
 
 
 def _planned(order: DraftOrder) -> str:
