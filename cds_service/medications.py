@@ -1,0 +1,168 @@
+"""Reads a medicine that is ordered, taken, dispensed or given, in any FHIR release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cds_service.chart import FhirDate, MedicationFact, SetAside
+from cds_service.dates import later, read_date, read_moment
+from cds_service.dosing import Schedule, read_schedule
+from cds_service.elements import Doc, codings, first_text, flag, member, status, word, words
+from cds_service.reading import Item, Reading
+from cds_service.recognition import Recognised, recognise, source_of
+
+_ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
+_ERROR = "entered-in-error"
+_GIVEN = frozenset({"MedicationDispense", "MedicationAdministration"})
+_TAKEN = frozenset({"MedicationStatement", "MedicationUsage"})
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Which medicine: what its codings mean and the element that names it for people."""
+
+    known: Recognised
+    element: object
+
+
+def name_of(doc: Doc, look: Reading) -> Named:
+    """The medicine by code, by R5 CodeableReference, or by reference to a Medication that is
+    contained or was sent along. A reference with a display only gives a label."""
+    inline = doc.get("medicationCodeableConcept")
+    pointer = doc.get("medicationReference")
+    modern = doc.get("medication")
+    known, label = look.know(inline, modern), inline if inline is not None else modern
+    for target in (*look.resolve(doc, pointer), *look.resolve(doc, modern)):
+        known = known.and_also(look.know(target.get("code")))
+        label = label if first_text(label) else target.get("code")
+    if not first_text(label) and not codings(label):
+        label = {"text": first_text(pointer)}
+    return Named(known, label)
+
+
+def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
+    """A medicine as a fact; errors, prohibitions and mere options are set aside."""
+    named = name_of(doc, look)
+    concepts = named.known.meaning
+    if not concepts:
+        return
+    schedule = read_schedule(doc)
+    start, end = _bounds(doc, schedule)
+    source = source_of(doc, named.element, named.known, _written(doc) or start, _author(doc))
+    if why := _not_counted(doc):
+        yield SetAside(concepts, source, why)
+        return
+    indications, stated = look.reasons(doc)
+    yield MedicationFact(
+        concepts=concepts,
+        source=source,
+        state=_state(doc, look, schedule, (start, end)),
+        prn=schedule.prn,
+        single_dose=schedule.single_dose or _given_once(doc),
+        per_day=schedule.per_day,
+        dose=schedule.dose,
+        dose_unit=schedule.dose_unit,
+        days=schedule.days,
+        start=start,
+        end=end,
+        routes=recognise(look.index, schedule.routes).concepts,
+        indications=indications,
+        indication_stated=stated,
+    )
+
+
+def _written(doc: Doc) -> FhirDate | None:
+    names = ("authoredOn", "dateWritten", "whenHandedOver", "whenPrepared", "dateAsserted")
+    return read_moment(*(doc.get(n) for n in names))
+
+
+def _author(doc: Doc) -> object:
+    return doc.get("requester") or doc.get("prescriber") or doc.get("informationSource")
+
+
+def _bounds(doc: Doc, schedule: Schedule) -> tuple[FhirDate | None, FhirDate | None]:
+    """Stated start and end: bounds of the dosage, or the effective time of what was taken."""
+    if schedule.start or schedule.end:
+        return schedule.start, schedule.end
+    for name in ("effectivePeriod", "occurencePeriod", "occurrencePeriod", "effectiveTimePeriod"):
+        period = doc.get(name)
+        start, end = read_date(member(period, "start")), read_date(member(period, "end"))
+        if start or end:
+            return start, end
+    names = ("effectiveDateTime", "occurenceDateTime", "occurrenceDateTime",
+             "effectiveTimeDateTime", "whenHandedOver")  # fmt: skip
+    return read_moment(*(doc.get(n) for n in names)), None
+
+
+def _given_once(doc: Doc) -> bool:
+    """An administration at one point in time is one dose."""
+    if doc.get("resourceType") != "MedicationAdministration":
+        return False
+    return not any("Period" in name for name in doc)
+
+
+def _not_counted(doc: Doc) -> str | None:
+    state = status(doc.get("status"))
+    if state == _ERROR:
+        return _ERROR
+    if flag(doc.get("doNotPerform")):
+        return "do not perform"
+    if status(doc.get("intent")) == "option":
+        return "only an option"
+    if state in {"not-taken", "not-done"} or _says_not_taken(doc):
+        return "not taken"
+    return None
+
+
+def _says_not_taken(doc: Doc) -> bool:
+    """DSTU2 wasNotTaken and wasNotGiven, STU3 taken and notGiven, R5 adherence."""
+    if any(flag(doc.get(n)) for n in ("wasNotTaken", "wasNotGiven", "notGiven")):
+        return True
+    if word(doc.get("taken")) == "n":
+        return True
+    return any(w.startswith("not-taking") for w in words(member(doc, "adherence", "code")))
+
+
+def _state(
+    doc: Doc,
+    look: Reading,
+    schedule: Schedule,
+    bounds: tuple[FhirDate | None, FhirDate | None],
+) -> str:
+    """draft, active, ended or unknown. A stated end that has passed ends whatever the status says,
+    because lists of medicines are seldom tidied up."""
+    kind, state = word(doc.get("resourceType")), status(doc.get("status"))
+    start, end = bounds
+    if end is not None and end.latest < look.today:
+        return "ended"
+    if kind in _GIVEN:
+        return _state_given(kind, state, look, schedule, start)
+    if state in _ENDED or _stopped(doc):
+        return "ended"
+    if start and schedule.bounded and later(start, schedule.days or 0.0) < look.today:
+        return "ended"
+    if kind in _TAKEN and state == "recorded":  # R5 has no other status for what is taken
+        return "active"
+    return state if state in {"draft", "active"} else "unknown"
+
+
+def _stopped(doc: Doc) -> bool:
+    adherence = words(member(doc, "adherence", "code"))
+    return any(w.startswith("stopped") for w in adherence)
+
+
+def _state_given(
+    kind: str | None, state: str | None, look: Reading, schedule: Schedule, start: FhirDate | None
+) -> str:
+    """What was handed out lasts as long as its supply; what was given counts for a day."""
+    if state in _ENDED - {"completed"}:
+        return "ended"
+    if state == "in-progress":
+        return "active"
+    if state not in {"completed", None} or start is None:
+        return "unknown"
+    days = 1.0 if kind == "MedicationAdministration" else schedule.days
+    if days is None:
+        return "unknown"
+    return "active" if later(start, days) >= look.today else "ended"

@@ -1,0 +1,174 @@
+"""Opens one prefetch value or search answer, whatever form it came in, down to its resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import Raw
+
+from cds_service.elements import member, objects, word
+from cds_service.sniff import (
+    ENTRIES,
+    ENVELOPE,
+    RAWS,
+    UNFIT,
+    Entry,
+    Envelope,
+    Unreadable,
+    decode,
+    first_byte,
+)
+
+DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
+
+
+@dataclass(slots=True)
+class Opened:
+    """What is inside a value. `step` is the path from the value to an entry, with {} for its
+    number. `junk` are entries without a resource, with the reason. `failed` are entries that an
+    EHR could not answer. `why` says that the value as a whole cannot be used."""
+
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    step: str = ""
+    junk: list[tuple[int, str]] = field(default_factory=list)
+    failed: int = 0
+    next_link: str | None = None
+    why: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.entries and not self.junk and not self.failed and self.why is None
+
+    def place(self, start: str, position: int) -> str:
+        return start + self.step.format(position)
+
+
+def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
+    """Open null, a resource, a Bundle, a list of resources or entries, the `{response, resource}`
+    wrapper, or any of these as JSON text in a string. Never raises."""
+    first = first_byte(raw)
+    if depth > DEPTH:
+        return Opened(why="nested too deeply")
+    if first == b"{":
+        return _open_object(raw, depth)
+    if first == b"[":
+        return _open_list(raw, "[{}]")
+    if first == b'"':
+        return _open_text(raw, depth)
+    if bytes(raw).strip() == b"null":
+        return Opened()
+    return Opened(why="neither a resource nor a Bundle")
+
+
+def _open_text(raw: bytes | Raw, depth: int) -> Opened:
+    """JSON text in a string (CPRS clients), or an error page (cds-hooks/docs issue 5)."""
+    try:
+        inner = decode(raw).encode("utf-8", "replace")
+    except Unreadable as error:
+        return Opened(why=str(error))
+    if first_byte(inner) not in {b"{", b"["} and inner.strip() != b"null":
+        return Opened(why="text that is not JSON")
+    return open_value(inner, depth + 1)
+
+
+def _open_object(raw: bytes | Raw, depth: int) -> Opened:
+    try:
+        envelope = ENVELOPE.decode(raw)
+    except RecursionError:
+        return Opened(why="nested too deeply")
+    except UNFIT:
+        return _open_odd(raw)
+    kind = _plain(envelope.resourceType)
+    if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
+        opened = _open_bundle(envelope)
+        opened.next_link = _next_link(envelope.link)
+        return opened
+    if kind is None and bytes(envelope.resource):
+        return _open_wrapper(envelope, depth)
+    if not isinstance(kind, str):
+        return Opened(why="without resourceType")
+    return Opened([(0, Entry(Raw(bytes(raw))))])
+
+
+def _open_odd(raw: bytes | Raw) -> Opened:
+    """JSON that only the standard library decodes; what it is comes out later."""
+    try:
+        kind = member(decode(raw), "resourceType")
+    except Unreadable as error:
+        return Opened(why=str(error))
+    if word(kind) is None:
+        return Opened(why="without resourceType")
+    return Opened([(0, Entry(Raw(bytes(raw))))])
+
+
+def _open_wrapper(envelope: Envelope, depth: int) -> Opened:
+    if (status := _response_status(envelope)) and status >= "4":
+        return Opened(why="the EHR answered with an HTTP error")
+    return open_value(envelope.resource, depth + 1)
+
+
+def _open_bundle(envelope: Envelope) -> Opened:
+    first = first_byte(envelope.entry)
+    if not first or bytes(envelope.entry).strip() == b"null":
+        return Opened()
+    if first == b"{":
+        return _open_list(b"[" + bytes(envelope.entry) + b"]", ".entry")
+    if first != b"[":
+        return Opened(why="a Bundle whose entry is no list")
+    try:
+        return Opened(list(enumerate(ENTRIES.decode(envelope.entry))), ".entry[{}].resource")
+    except UNFIT:
+        return _open_list(envelope.entry, ".entry[{}]")
+
+
+def _open_list(raw: bytes | Raw, step: str) -> Opened:
+    """Entries or resources one by one: what is junk does not spoil its neighbours."""
+    opened = Opened(step=step)
+    try:
+        parts = RAWS.decode(raw)
+    except RecursionError:
+        return Opened(why="nested too deeply")
+    except UNFIT:
+        return Opened(why="not JSON")
+    for position, part in enumerate(parts):
+        _open_entry(opened, position, part)
+    return opened
+
+
+def _open_entry(opened: Opened, position: int, part: Raw) -> None:
+    try:
+        entry = ENVELOPE.decode(part)
+    except UNFIT:
+        opened.junk.append((position, "not an object"))
+        return
+    first = first_byte(entry.resource)
+    if _plain(entry.resourceType) is not None:
+        opened.entries.append((position, Entry(part)))
+    elif first == b"{":
+        opened.entries.append((position, Entry(entry.resource, word(_plain(entry.fullUrl)))))
+    elif (_response_status(entry) or "2") >= "4":
+        opened.failed += 1
+    elif first and first != b"n":
+        opened.junk.append((position, "a resource that is not an object"))
+    else:
+        opened.junk.append((position, "no resource"))
+
+
+def _plain(raw: Raw) -> object:
+    """A small member, decoded; None when it is missing or cannot be decoded."""
+    try:
+        return decode(raw) if bytes(raw) else None
+    except Unreadable:
+        return None
+
+
+def _response_status(envelope: Envelope) -> str | None:
+    return word(member(_plain(envelope.response), "status"))
+
+
+def _next_link(raw: Raw) -> str | None:
+    for link in objects(_plain(raw)):
+        url = link.get("url")
+        if word(link.get("relation")) == "next" and isinstance(url, str) and url.strip():
+            return url.strip()
+    return None

@@ -1,0 +1,145 @@
+"""Reads one order, draft or planned, of whatever resource type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact
+from cds_service.dates import read_moment
+from cds_service.elements import Doc, codings, flag, identifier, objects, status, text, word
+from cds_service.medications import name_of, read_medication
+from cds_service.reading import Reading
+from cds_service.recognition import (
+    INJECTION_IM,
+    ROUTE_IM,
+    SURGICAL_CATEGORY,
+    Recognised,
+    label_of,
+    recognise,
+    side_of,
+    with_hip_site,
+)
+
+# Resources that come along with orders (references, context) and are no orders themselves.
+NOT_ORDERS = frozenset({
+    "Medication", "Patient", "Practitioner", "PractitionerRole", "Organization", "Location",
+    "Encounter", "Condition", "Observation", "AllergyIntolerance", "Coverage", "Device",
+    "BodyStructure", "BodySite", "Substance", "Specimen", "RelatedPerson", "CareTeam", "Provenance",
+    "OperationOutcome", "Parameters", "Binary", "Group", "EpisodeOfCare", "Account",
+    "DiagnosticReport", "FamilyMemberHistory",
+})  # fmt: skip
+_MEDICINES = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement",
+                        "MedicationDispense", "MedicationAdministration"})  # fmt: skip
+# Elements that say what is ordered, over all order types and releases (checklist 3.3).
+_CODES = ("code", "codeCodeableConcept", "vaccineCode", "serviceType", "serviceRequested", "type",
+          "itemCodeableConcept", "productCodeableConcept", "orderDetail", "procedure")  # fmt: skip
+_PARTS = ("item", "action", "recommendation", "parameter", "orderDetail")
+_DEAD = frozenset({"cancelled", "canceled", "revoked", "entered-in-error", "stopped", "aborted",
+                   "completed", "rejected", "not-done", "ended", "declined", "failed"})  # fmt: skip
+# An order of the record that is still going to happen (R4, STU3, and DSTU2's longer list).
+_PLANNED = frozenset({"active", "draft", "proposed", "requested", "received", "accepted",
+                      "in-progress"})  # fmt: skip
+
+
+def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
+    """An order of any type. What its codes do not say is unknown, never guessed from its text."""
+    known = look.know(*_coded_elements(doc))
+    medicine = name_of(doc, look)
+    known = known.and_also(medicine.known).and_also(_category(doc, look))
+    site = look.sites(doc)
+    sites = known.sites | site.sites
+    routes = recognise(look.index, _routes(doc))
+    kinds = with_hip_site(known.meaning, sites) | (known.concepts & {SURGICAL_CATEGORY})
+    intramuscular = ROUTE_IM in known.concepts | routes.concepts or INJECTION_IM in kinds
+    ident = identifier(doc.get("id"))
+    reasons, _ = look.reasons(doc)
+    return DraftOrder(
+        index=index,
+        resource_type=word(doc.get("resourceType")) or "Resource",
+        resource_id=ident,
+        label=_label(doc, look, medicine.element),
+        kinds=kinds | ({ROUTE_IM} if ROUTE_IM in routes.concepts else frozenset()),
+        side=side_of(known, site),
+        sites=sites,
+        live=_live(doc),
+        coded=_is_coded(doc, medicine.element, medicine.known),
+        intramuscular=intramuscular,
+        when=_when(doc),
+        reasons=reasons,
+        medication=_medication(doc, look),
+    )
+
+
+def is_planned(doc: Doc) -> bool:
+    """An order of the record that counts as a plan: not over, not on hold, not an option only."""
+    state = status(doc.get("status"))
+    prohibited = flag(doc.get("doNotPerform")) or status(doc.get("intent")) == "option"
+    return (state is None or state in _PLANNED) and not prohibited
+
+
+def _coded_elements(doc: Doc) -> list[object]:
+    """Everything in which an order says what it is, also in its parts: items (DSTU2), actions,
+    activities, recommendations, parameters of the order detail (R5)."""
+    elements: list[object] = [doc.get(name) for name in _CODES]
+    for name in _PARTS:
+        for part in objects(doc.get(name)):
+            elements += _part_elements(part)
+            for inner in objects(part.get("parameter")):
+                elements.append(inner.get("valueCodeableConcept"))
+    for activity in objects(doc.get("activity")):
+        for detail in objects(activity.get("detail")):
+            elements += _part_elements(detail)
+    return elements
+
+
+def _part_elements(part: Doc) -> list[object]:
+    names = ("code", "codeCodeableConcept", "vaccineCode", "valueCodeableConcept")
+    return [part.get(name) for name in names]
+
+
+def _category(doc: Doc, look: Reading) -> Recognised:
+    """Of the category only "surgical procedure" is told on; the rest would be hearsay."""
+    known = look.know(doc.get("category"))
+    return Recognised(known.concepts & {SURGICAL_CATEGORY})
+
+
+def _routes(doc: Doc) -> list[Coding]:
+    """Route codings of an order: dosage (all releases) or the resource itself (Immunization)."""
+    holders = [doc, *objects(doc.get("dosageInstruction")), *objects(doc.get("dosage"))]
+    return [c for holder in holders for c in codings(holder.get("route"))]
+
+
+def _label(doc: Doc, look: Reading, medicine: object) -> str:
+    """The first element that has a name; the words of its recognised coding come before others."""
+    for element in (medicine, *_coded_elements(doc)):
+        name = label_of(element, look.know(element), fallback="")
+        if name:
+            return name
+    return text(doc.get("description")) or word(doc.get("resourceType")) or "Resource"
+
+
+def _is_coded(doc: Doc, medicine: object, known: Recognised) -> bool:
+    elements = (medicine, *_coded_elements(doc))
+    return known.coding is not None or any(c.code for e in elements for c in codings(e))
+
+
+def _live(doc: Doc) -> bool:
+    return status(doc.get("status")) not in _DEAD and not flag(doc.get("doNotPerform"))
+
+
+def _when(doc: Doc) -> FhirDate | None:
+    """The day on which it is to happen, as far as the order says."""
+    names = ("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming", "scheduledDateTime",
+             "scheduledPeriod", "scheduledTiming", "start", "requestedPeriod",
+             "executionPeriod")  # fmt: skip
+    return read_moment(*(doc.get(name) for name in names))
+
+
+def _medication(doc: Doc, look: Reading) -> MedicationFact | None:
+    """The draft as a medicine; an active or new one is a draft of this session."""
+    if doc.get("resourceType") not in _MEDICINES:
+        return None
+    for item in read_medication(doc, look):
+        if isinstance(item, MedicationFact):
+            return item if item.state == "ended" else replace(item, state="draft")
+    return None

@@ -1,0 +1,114 @@
+"""What every reader of a resource needs: the code index, the day, and what references point to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+from cds_service.chart import (
+    AllergyFact,
+    ConditionFact,
+    FamilyFact,
+    FhirDate,
+    MeasurementFact,
+    MedicationFact,
+    Mention,
+    ProcedureFact,
+    SetAside,
+)
+from cds_service.elements import Doc, codings, items, objects, reference, texts, type_and_id
+from cds_service.mentions import Mentions
+from cds_service.recognition import Recognised, body_sites, recognise
+
+if TYPE_CHECKING:
+    from cds_service.codes import CodeIndex
+
+Item = (
+    ConditionFact
+    | ProcedureFact
+    | MedicationFact
+    | AllergyFact
+    | MeasurementFact
+    | FamilyFact
+    | SetAside
+    | Mention
+)
+
+_REASONS = ("reasonCode", "reasonReference", "reason", "reasonCodeableConcept", "indication",
+            "reasonForUse", "reasonForUseCodeableConcept", "reasonForUseReference")  # fmt: skip
+
+
+class References:
+    """Finds the resource that a reference names, among all that were sent."""
+
+    def __init__(self) -> None:
+        self._docs: dict[str, Doc] = {}
+
+    def add(self, doc: Doc, full_url: str | None = None) -> None:
+        """Remember a resource under `Type/id` and under its fullUrl."""
+        self._docs.setdefault(type_and_id(doc), doc)
+        if full_url:
+            self._docs.setdefault(full_url, doc)
+
+    def find(self, ref: str | None, holder: Doc) -> Doc | None:
+        """The resource behind `#id` (contained), `Type/id`, an absolute URL or a `urn:`."""
+        if not ref:
+            return None
+        if ref.startswith("#"):
+            inside = (d for d in objects(holder.get("contained")) if f"#{d.get('id')}" == ref)
+            return next(inside, None)
+        plain = ref.partition("/_history/")[0]
+        return self._docs.get(plain) or self._docs.get("/".join(plain.split("/")[-2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The surroundings in which one resource is read."""
+
+    index: CodeIndex
+    today: date
+    references: References = field(default_factory=References)
+    mentions: Mentions = field(default_factory=Mentions)
+    birth: FhirDate | None = None
+
+    def know(self, *elements: object) -> Recognised:
+        """Recognise the codings of coded elements."""
+        return recognise(self.index, (c for element in elements for c in codings(element)))
+
+    def resolve(self, holder: Doc, element: object) -> Iterator[Doc]:
+        """The resources that References, or CodeableReferences, in `element` point to."""
+        for item in items(element):
+            if (found := self.references.find(reference(item), holder)) is not None:
+                yield found
+
+    def sites(self, doc: Doc) -> Recognised:
+        """What the body sites of a resource say, also those in resources it points to."""
+        pointed = list(self.resolve(doc, doc.get("bodyStructure")))
+        for extension in objects(doc.get("extension")):
+            pointed += self.resolve(doc, extension.get("valueReference"))
+        bodies = [d for d in pointed if d.get("resourceType") in {"BodyStructure", "BodySite"}]
+        return recognise(self.index, body_sites(doc, bodies))
+
+    def reasons(self, doc: Doc) -> tuple[frozenset[str], bool]:
+        """Value sets of the coded reasons, and whether any reason is stated at all.
+
+        Reads reasonCode and reasonReference (STU3, R4), reason[x] (DSTU2, R5), and the code of a
+        Condition that a reason points to.
+        """
+        concepts: frozenset[str] = frozenset()
+        stated = False
+        for name in _REASONS:
+            element = doc.get(name)
+            known = self.know(element)
+            for target in self.resolve(doc, element):
+                known = known.and_also(self.know(target.get("code")))
+            concepts |= known.meaning
+            stated = stated or any(_says(item) for item in items(element))
+        return concepts, stated
+
+
+def _says(item: object) -> bool:
+    """True when a reason has a text, a coding or a reference."""
+    return bool(any(t.strip() for t in texts(item)) or codings(item) or reference(item))

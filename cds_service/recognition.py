@@ -1,0 +1,211 @@
+"""Turns codings into value sets, side, site and Brooker class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cds_service.chart import Coding, FhirDate, Side, Source
+from cds_service.elements import Doc, codings, first_text, objects, text, texts, type_and_id
+
+if TYPE_CHECKING:
+    from cds_service.codes import CodeIndex
+
+# Value sets that the reader itself has to know; all others pass through it unread.
+SITE_HIP = "site-hip"
+ROUTE_IM = "route-intramuscular"
+INJECTION_IM = "im-injection"
+SURGICAL_CATEGORY = "surgical-category"
+_SIDES = {
+    "side-right": Side.RIGHT,
+    "side-left": Side.LEFT,
+    "side-bilateral": Side.BILATERAL,
+}
+SITES = frozenset({SITE_HIP, "site-elsewhere"})
+GENETIC = frozenset({"fop", "fop-possible", "poh", "poh-possible", "gnas-related"})
+# A code of these alone says nothing about a patient.
+_QUALIFIERS = SITES | frozenset(_SIDES) | {ROUTE_IM, SURGICAL_CATEGORY}
+# OPCS-4 codes that mean the hip only together with a site code (HSCIC PROMs Appendix A).
+_NEEDS_HIP_SITE = {
+    "opcs-prosthesis-needs-hip-site": "hip-hemiarthroplasty",
+    "opcs-resurfacing-needs-hip-site": "hip-resurfacing",
+}
+
+_SCTID = re.compile(r"[0-9]{6,18}")
+_BROOKER = re.compile(
+    r"\bbrooker\b[^a-z0-9]*(?:(?:class|classification|grade|stage|type|score)\b[^a-z0-9]*)*"
+    r"(?P<class>iv|iii|ii|i|[1-4])\b",
+    re.IGNORECASE,
+)
+_BARE_CLASS = re.compile(
+    r"\s*(?:(?:brooker|class|grade|stage|type)\b[\s:]*)*(?P<class>iv|iii|ii|i|[1-4])\s*",
+    re.IGNORECASE,
+)
+_ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What some codings mean: their value sets, the first coding that was recognised, their
+    sides. `display` is the short name that the value set gives to that coding."""
+
+    concepts: frozenset[str] = frozenset()
+    coding: Coding | None = None
+    sides: frozenset[Side] = frozenset()
+    display: str | None = None
+
+    @property
+    def meaning(self) -> frozenset[str]:
+        """The value sets without mere qualifiers (site, side, route, category)."""
+        return self.concepts - _QUALIFIERS
+
+    @property
+    def sites(self) -> frozenset[str]:
+        return self.concepts & SITES
+
+    def and_also(self, other: Recognised) -> Recognised:
+        """Both together; the first coding that was recognised stays the first."""
+        first = self if self.coding else other
+        return replace(
+            first, concepts=self.concepts | other.concepts, sides=self.sides | other.sides
+        )
+
+
+def recognise(index: CodeIndex, found: Iterable[Coding]) -> Recognised:
+    """Look all codings up; codings without system or outside the value sets count for nothing."""
+    result = Recognised()
+    for coding in found:
+        for system, code, only_qualifies in _readings(coding):
+            match = index.match(system, code)
+            if match is None:
+                continue
+            concepts = match.concepts & _QUALIFIERS if only_qualifies else match.concepts
+            sides = {_SIDES[c] for c in concepts if c in _SIDES}
+            if match.side is not None and match.side is not Side.UNKNOWN:
+                sides.add(match.side)
+            told = Recognised(concepts, coding, frozenset(sides), match.display)
+            result = result.and_also(replace(told, coding=None) if only_qualifies else told)
+    return result
+
+
+def _readings(coding: Coding) -> Iterator[tuple[str | None, str | None, bool]]:
+    """The coding itself, and the parts of a SNOMED CT expression ("focus : attribute = value").
+
+    Of an expression only the focus names the thing; the values of its attributes may give side
+    and site, never a diagnosis ("family history of", "absent").
+    """
+    code = coding.code
+    if code is None or ":" not in code or "snomed" not in (coding.system or "").lower():
+        yield coding.system, code, False
+        return
+    focus, _, refinement = code.partition(":")
+    yield from ((coding.system, part, False) for part in _SCTID.findall(focus))
+    for value in refinement.split("=")[1:]:
+        yield from ((coding.system, part, True) for part in _SCTID.findall(value)[:1])
+
+
+# --- side and site ---
+
+
+def body_sites(doc: Doc, contained: Iterable[Doc] = ()) -> list[Coding]:
+    """Codings of bodySite (any release), of bodyStructure (R5) and of the BodyStructure resources
+    that the order carries with it."""
+    found = codings(doc.get("bodySite")) + codings(doc.get("bodyStructure"))
+    for item in objects(doc.get("item")):  # DiagnosticOrder (DSTU2)
+        found += codings(item.get("bodySite"))
+    for site in contained:
+        found += codings(site.get("location")) + codings(site.get("locationQualifier"))
+        for structure in objects(site.get("includedStructure")):
+            for name in ("structure", "laterality", "qualifier"):
+                found += codings(structure.get(name))
+    return found
+
+
+def with_hip_site(concepts: frozenset[str], sites: frozenset[str]) -> frozenset[str]:
+    """Add what an OPCS-4 code means once a hip site code stands beside it."""
+    if SITE_HIP not in sites:
+        return concepts
+    return concepts | {_NEEDS_HIP_SITE[c] for c in concepts if c in _NEEDS_HIP_SITE}
+
+
+def side_of(code: Recognised, site: Recognised) -> Side:
+    """The side of a fact from its code and its body sites.
+
+    Left and right together are bilateral. Where code and site disagree the side is unknown.
+    """
+    by_code, by_site = _one_side(code.sides), _one_side(site.sides)
+    if Side.UNKNOWN in (by_code, by_site):
+        return by_site if by_code is Side.UNKNOWN else by_code
+    return by_code if by_code is by_site else Side.UNKNOWN
+
+
+def _one_side(sides: frozenset[Side]) -> Side:
+    if not sides:
+        return Side.UNKNOWN
+    return next(iter(sides)) if len(sides) == 1 else Side.BILATERAL
+
+
+# --- Brooker class ---
+
+
+def mentions_brooker(value: str) -> bool:
+    """True when a text has the word Brooker in it."""
+    return "brooker" in value.lower()
+
+
+def brooker_class(values: Iterable[str]) -> str | None:
+    """The Brooker class (I to IV) that a text names with the word Brooker."""
+    for value in values:
+        if found := _BROOKER.search(value[:2000]):
+            return _roman(found["class"])
+    return None
+
+
+def bare_class(values: Iterable[str]) -> str | None:
+    """A class that stands alone ("III", "grade 3") in the answer to a Brooker question."""
+    for value in values:
+        if found := _BARE_CLASS.fullmatch(value[:60]):
+            return _roman(found["class"])
+    return None
+
+
+def _roman(found: str) -> str:
+    return _ROMAN.get(found, found.upper())
+
+
+# --- provenance ---
+
+
+def source_of(
+    doc: Doc,
+    element: object,
+    known: Recognised,
+    when: FhirDate | None,
+    recorder: object = None,
+) -> Source:
+    """Where a fact stands, with the words in which the EHR itself names it."""
+    return Source(
+        reference=type_and_id(doc),
+        coding=known.coding,
+        label=label_of(element, known),
+        date=when,
+        recorder=first_text(recorder),
+    )
+
+
+def label_of(element: object, known: Recognised, fallback: str = "(no name)") -> str:
+    """Display of the recognised coding, else any text of the element, else the value set's name
+    for the code, else the code."""
+    own = known.coding.display if known.coding else None
+    readable = own or first_text(element) or text(known.display)
+    if readable:
+        return readable
+    code = next((c.code for c in codings(element) if c.code), None)
+    return text(code) or fallback
+
+
+def all_texts(*elements: object) -> list[str]:
+    """Texts of several elements, raw."""
+    return [t for element in elements for t in texts(element)]

@@ -1,0 +1,357 @@
+"""Reads conditions, procedures, observations, allergies, family history and the patient.
+
+One careful reader per resource type, for every FHIR release from DSTU2 to R5 at once: the releases
+never use one element name for two different things that matter here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cds_service.chart import (
+    AllergyFact,
+    ConditionFact,
+    FamilyFact,
+    FhirDate,
+    MeasurementFact,
+    Mention,
+    PatientFacts,
+    ProcedureFact,
+    SetAside,
+    Source,
+)
+from cds_service.dates import at_age, read_date, read_moment
+from cds_service.elements import (
+    Doc,
+    first_text,
+    flag,
+    member,
+    number,
+    objects,
+    status,
+    text,
+    word,
+    words,
+)
+from cds_service.reading import Item, Reading
+from cds_service.recognition import (
+    GENETIC,
+    Recognised,
+    all_texts,
+    bare_class,
+    brooker_class,
+    mentions_brooker,
+    side_of,
+    source_of,
+    with_hip_site,
+)
+
+_CLINICAL = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
+_SUSPECTED = frozenset({"unconfirmed", "provisional", "differential"})
+_ERROR = "entered-in-error"
+_DOUBTED = frozenset({"refuted", _ERROR})
+_COMPARATORS = frozenset({"<", "<=", ">=", ">"})
+_VALID_RESULT = frozenset({"final", "amended", "corrected"})
+_UCUM = "http://unitsofmeasure.org"
+_PLAIN_RESULT = re.compile(r"\s*(<=|>=|<|>)?\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
+_BIRTHSEX = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex"
+
+
+# --- Condition ---
+
+
+def read_condition(doc: Doc, look: Reading) -> Iterator[Item]:
+    """A Condition as a fact, set aside when refuted or entered in error, else perhaps a mention.
+
+    Absent clinicalStatus counts as active, unless an abatement says that it is over.
+    """
+    code = doc.get("code")
+    known = look.know(code)
+    onset, recorded = _onset(doc, look), _recorded(doc)
+    recorder = doc.get("recorder") or doc.get("asserter")
+    source = source_of(doc, code, known, onset or recorded, recorder)
+    doubt = next((w for w in _verifications(doc) if w in _DOUBTED), None)
+    if doubt:
+        if known.meaning:
+            yield SetAside(known.meaning, source, doubt)
+        return
+    if not known.meaning & GENETIC:
+        yield from _mentions(doc, look, source)
+    if known.meaning:
+        yield _condition(doc, look, known, source, (onset, recorded))
+
+
+def _condition(
+    doc: Doc,
+    look: Reading,
+    known: Recognised,
+    source: Source,
+    dates: tuple[FhirDate | None, FhirDate | None],
+) -> ConditionFact:
+    site = look.sites(doc)
+    return ConditionFact(
+        concepts=with_hip_site(known.meaning, known.sites | site.sites),
+        source=source,
+        clinical=_clinical(doc),
+        verification=next((w for w in _verifications(doc) if w in _SUSPECTED), "confirmed"),
+        onset=dates[0],
+        recorded=dates[1],
+        side=side_of(known, site),
+        sites=known.sites | site.sites,
+        grade=_condition_grade(doc),
+    )
+
+
+def _verifications(doc: Doc) -> list[str]:
+    # DSTU2 has one status for both questions in AllergyIntolerance.
+    return [*words(doc.get("verificationStatus")), *words(doc.get("status"))]
+
+
+def _clinical(doc: Doc) -> str:
+    said = [*words(doc.get("clinicalStatus")), *words(doc.get("status"))]
+    stated = next((w for w in said if w in _CLINICAL), None)
+    return stated or ("resolved" if _abated(doc) else "active")
+
+
+def _abated(doc: Doc) -> bool:
+    return any(
+        name.startswith("abatement") and value not in (None, False, "", "false")
+        for name, value in doc.items()
+    )
+
+
+def _onset(doc: Doc, look: Reading) -> FhirDate | None:
+    onset = read_moment(doc.get("onsetDateTime"), doc.get("onsetPeriod"), doc.get("onsetString"))
+    return onset or _age(doc.get("onsetAge") or doc.get("onsetQuantity"), look)
+
+
+def _recorded(doc: Doc) -> FhirDate | None:
+    return read_moment(*(doc.get(n) for n in ("recordedDate", "assertedDate", "dateRecorded")))
+
+
+def _age(value: object, look: Reading) -> FhirDate | None:
+    """An Age in years as a date, where the birth date is known."""
+    unit = word(member(value, "code")) or word(member(value, "unit"))
+    if unit not in {None, "a", "year", "years", "yr"}:
+        return None
+    return at_age(look.birth, number(member(value, "value")))
+
+
+def _condition_grade(doc: Doc) -> str | None:
+    """Brooker class from stage, severity, notes or the code's own text.
+
+    Brooker AF et al., J Bone Joint Surg Am 1973;55:1629-1632 (classes I to IV).
+    """
+    stage = objects(doc.get("stage"))
+    summaries = all_texts(*(s.get("summary") for s in stage))
+    found = all_texts(*summaries, doc.get("severity"), doc.get("code"), _notes(doc))
+    if grade := brooker_class(found):
+        return grade
+    kinds = all_texts(*(s.get("type") for s in stage))
+    return bare_class(summaries) if any(mentions_brooker(k) for k in kinds) else None
+
+
+def _notes(doc: Doc) -> list[str]:
+    """Texts of note (Annotation), of DSTU2's `notes`, and of a note that is a bare string."""
+    return all_texts(doc.get("note"), doc.get("notes"))
+
+
+def _mentions(doc: Doc, look: Reading, source: Source) -> Iterator[Mention]:
+    for disease, label in look.mentions.find(all_texts(doc.get("code"), _notes(doc))):
+        yield Mention(disease, Source(source.reference, None, label, source.date, source.recorder))
+
+
+# --- Procedure ---
+
+
+def read_procedure(doc: Doc, look: Reading) -> Iterator[Item]:
+    """A Procedure that was done or has begun; others are set aside with the reason."""
+    code = doc.get("code")
+    known = look.know(code)
+    performed = read_moment(
+        *(doc.get(n) for n in ("performedDateTime", "performedPeriod", "performedString",
+                               "occurrenceDateTime", "occurrencePeriod", "occurrenceString",
+                               "occurrenceTiming", "performed"))
+    ) or _age(doc.get("performedAge") or doc.get("occurrenceAge"), look)  # fmt: skip
+    source = source_of(doc, code, known, performed, doc.get("recorder"))
+    if not known.meaning:
+        yield from _mentions(doc, look, source)
+        return
+    site = look.sites(doc)
+    sites = known.sites | site.sites
+    concepts = with_hip_site(known.meaning, sites)
+    state = status(doc.get("status")) or "completed"
+    if why := _not_done(doc, state):
+        yield SetAside(concepts, source, why)
+        return
+    side = side_of(known, site)
+    yield ProcedureFact(concepts, source, state, performed, side, sites, look.reasons(doc)[0])
+
+
+def _not_done(doc: Doc, state: str) -> str | None:
+    if state == _ERROR:
+        return _ERROR
+    if state == "not-done" or flag(doc.get("notDone")) or flag(doc.get("notPerformed")):
+        return "not done"
+    return "planned, not done yet" if state == "preparation" else None
+
+
+# --- Observation ---
+
+
+def read_observation(doc: Doc, look: Reading) -> Iterator[Item]:
+    """An Observation and its components as results; preliminary and cancelled ones set aside."""
+    when = read_moment(
+        *(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "effectiveInstant",
+                               "effectiveTiming", "issued"))
+    )  # fmt: skip
+    state = status(doc.get("status"))
+    performer = next(iter(objects(doc.get("performer"))), None)
+    for part in (doc, *objects(doc.get("component"))):
+        code = part.get("code")
+        known = look.know(code)
+        grade = _observation_grade(part)
+        if not known.meaning and grade is None:
+            continue
+        source = source_of(doc, code, known, when, performer)
+        if state is not None and state not in _VALID_RESULT:
+            yield SetAside(known.meaning, source, _result_state(state))
+        else:
+            yield _measurement(part, look, known, source, grade)
+
+
+def _result_state(state: str) -> str:
+    known = {"preliminary", "registered", "cancelled", _ERROR}
+    return f"result is {state}" if state in known else "result of unknown status"
+
+
+def _measurement(
+    part: Doc, look: Reading, known: Recognised, source: Source, grade: str | None
+) -> MeasurementFact:
+    value, unit, comparator = _value(part)
+    answers = look.know(part.get("valueCodeableConcept"), part.get("interpretation"))
+    return MeasurementFact(
+        known.meaning, source, value, unit, comparator, source.date, answers.concepts, grade
+    )
+
+
+def _value(part: Doc) -> tuple[float | None, str | None, str | None]:
+    """Number, unit and comparator. Text counts only when it is a number with a comparator or
+    without; "1,200" and "15 of 20" are not guessed at."""
+    quantity = member(part, "valueQuantity")
+    if isinstance(quantity, dict):
+        return _quantity(quantity)
+    whole = number(part.get("valueInteger"))
+    if whole is not None:
+        return whole, None, None
+    written = part.get("valueString")
+    found = _PLAIN_RESULT.fullmatch(written[:40]) if isinstance(written, str) else None
+    return (float(found[2]), None, found[1]) if found else (None, None, None)
+
+
+def _quantity(quantity: Doc) -> tuple[float | None, str | None, str | None]:
+    value, comparator = number(quantity.get("value")), word(quantity.get("comparator"))
+    written = quantity.get("value")
+    if value is None and isinstance(written, str) and comparator is None:
+        found = _PLAIN_RESULT.fullmatch(written[:40])  # the comparator inside the value
+        value, comparator = (float(found[2]), found[1]) if found else (None, None)
+    if comparator is not None and comparator not in _COMPARATORS:
+        value, comparator = None, None
+    code = word(quantity.get("code"))
+    if code is None or word(quantity.get("system")) != _UCUM:
+        code = text(quantity.get("unit")) or code
+    return value, code, comparator
+
+
+def _observation_grade(part: Doc) -> str | None:
+    """Brooker class: named in the value or the code, or a bare class in answer to "Brooker"."""
+    answers = all_texts(part.get("valueCodeableConcept"), part.get("valueString"))
+    asked = all_texts(part.get("code"))
+    if grade := brooker_class([*answers, *asked]):
+        return grade
+    if not any(mentions_brooker(t) for t in asked):
+        return None
+    value = _value(part)[0]
+    if value is not None:
+        answers.append(f"{value:g}")
+    return bare_class([*answers, *words(part.get("valueCodeableConcept"))])
+
+
+# --- AllergyIntolerance ---
+
+
+def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
+    """An allergy or intolerance; refuted, erroneous and past ones are set aside.
+
+    "No known allergy" codes are in no value set, so they are never a fact.
+    """
+    reactions = [r.get("substance") for r in objects(doc.get("reaction"))]
+    code = doc.get("code") or doc.get("substance")
+    known = look.know(doc.get("code"), doc.get("substance"), *reactions)
+    if not known.meaning:
+        return
+    when = _onset(doc, look) or _recorded(doc)
+    labelled = code if first_text(code) else next(iter(reactions), None)
+    source = source_of(doc, labelled, known, when, doc.get("recorder"))
+    said = _verifications(doc)
+    why = next((w for w in said if w in _DOUBTED), None) or _past(doc)
+    if why:
+        yield SetAside(known.meaning, source, why)
+        return
+    kind = status(doc.get("type"))
+    yield AllergyFact(
+        concepts=known.meaning,
+        source=source,
+        clinical=_clinical(doc),
+        verification=next((w for w in said if w in _SUSPECTED), "confirmed"),
+        kind=kind if kind in {"allergy", "intolerance"} else None,
+    )
+
+
+def _past(doc: Doc) -> str | None:
+    stated = _clinical(doc)
+    return stated if stated in {"inactive", "resolved"} else None
+
+
+# --- FamilyMemberHistory ---
+
+
+def read_family(doc: Doc, look: Reading) -> Iterator[Item]:
+    """Each coded condition of a relative."""
+    relation = doc.get("relationship")
+    for condition in objects(doc.get("condition")):
+        code = condition.get("code")
+        known = look.know(code)
+        if not known.meaning:
+            continue
+        when = read_date(doc.get("date"))
+        source = source_of(doc, code, known, when)
+        if status(doc.get("status")) == _ERROR:
+            yield SetAside(known.meaning, source, _ERROR)
+        else:
+            yield FamilyFact(known.meaning, source, first_text(relation) or status(relation))
+
+
+# --- Patient ---
+
+
+def read_patient(doc: Doc, patient_id: str) -> PatientFacts:
+    """Birth date, administrative sex and whether the patient has died. Sex is never guessed: the
+    US Core birth sex counts only where Patient.gender is missing."""
+    gender = status(doc.get("gender"))
+    if gender is None:
+        gender = {"M": "male", "F": "female"}.get(_birthsex(doc) or "")
+    return PatientFacts(
+        id=patient_id,
+        birth=read_date(doc.get("birthDate")),
+        sex=gender if gender in {"male", "female"} else "unknown",
+        deceased=flag(doc.get("deceasedBoolean")) or bool(text(doc.get("deceasedDateTime"))),
+    )
+
+
+def _birthsex(doc: Doc) -> str | None:
+    for extension in objects(doc.get("extension")):
+        if word(extension.get("url")) == _BIRTHSEX:
+            return word(extension.get("valueCode"))
+    return None

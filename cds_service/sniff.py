@@ -1,0 +1,124 @@
+"""Decodes JSON in two steps: a glance at the few members that tell whether a resource matters,
+and the whole resource only when it does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+NOTHING = Raw()
+
+# Strict types on purpose: a resource that does not fit takes the slow and lenient way.
+
+
+class Coding(Struct, gc=False):
+    """FHIR Coding."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class Concept(Struct, gc=False):
+    """CodeableConcept, or CodeableReference (R5) with its concept inside."""
+
+    coding: list[Coding] | None = None
+    text: str | None = None
+    concept: Concept | None = None
+
+
+class Ref(Struct, gc=False):
+    """FHIR Reference."""
+
+    reference: str | None = None
+
+
+class Note(Struct, gc=False):
+    """FHIR Annotation."""
+
+    text: str | None = None
+
+
+class Component(Struct, gc=False):
+    """Observation.component."""
+
+    code: Concept | None = None
+
+
+class Sniff(Struct, gc=False):
+    """The members of a resource that decide whether it is read in full."""
+
+    resourceType: str | None = None
+    subject: Ref | None = None
+    patient: Ref | None = None
+    code: Concept | None = None
+    medicationCodeableConcept: Concept | None = None
+    medicationReference: Ref | None = None
+    note: list[Note] | None = None
+    component: list[Component] | None = None
+    valueCodeableConcept: Concept | None = None
+    valueString: str | None = None
+
+
+class Entry(Struct, gc=False):
+    """Bundle.entry with its resource undecoded."""
+
+    resource: Raw
+    fullUrl: str | None = None
+
+
+class Envelope(Struct, gc=False):
+    """A JSON object of which nothing is believed: a Bundle, a Bundle entry, a resource, or the
+    wrapper `{response, resource}` of CDS Hooks before 1.0. Missing members are empty."""
+
+    resourceType: Raw = NOTHING
+    entry: Raw = NOTHING
+    link: Raw = NOTHING
+    resource: Raw = NOTHING
+    response: Raw = NOTHING
+    fullUrl: Raw = NOTHING
+
+
+SNIFF = msgspec.json.Decoder(Sniff)
+ENTRIES = msgspec.json.Decoder(list[Entry])
+ENVELOPE = msgspec.json.Decoder(Envelope)
+RAWS = msgspec.json.Decoder(list[Raw])
+
+# Everything that decoding can raise: wrong JSON, wrong types, half surrogates, no UTF-8, depth.
+UNFIT = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+class Unreadable(ValueError):
+    """JSON that cannot be decoded by any means; the message says why and holds no value of it."""
+
+
+def decode(raw: bytes | Raw) -> Any:
+    """Decode JSON into plain Python values. Raises Unreadable.
+
+    What msgspec refuses (half a surrogate pair, numbers beyond all bounds) gets a second chance
+    with the standard library, so that one odd string does not cost a whole resource.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except (msgspec.MsgspecError, ValueError):
+        pass
+    try:
+        return json.loads(bytes(raw), parse_int=_whole)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError:
+        raise Unreadable("not JSON") from None
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def first_byte(raw: bytes | Raw) -> bytes:
+    """The byte that tells the type of a JSON value: { [ " n t f or a digit; b"" for nothing."""
+    return bytes(memoryview(raw)[:64]).lstrip()[:1] or bytes(raw).lstrip()[:1]

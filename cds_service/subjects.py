@@ -1,0 +1,80 @@
+"""Tells the patient's own resources from those of other patients."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from cds_service.elements import Doc, items, reference
+
+_SUBJECTS = ("subject", "patient", "for")  # `for` is the patient of a Task
+
+
+class Whose(Enum):
+    """Whose a resource is. NAMELESS: it names no patient that could be compared. LATER: it names
+    a `urn:` that only the fullUrl of a Patient entry can explain."""
+
+    OWN = "own"
+    FOREIGN = "foreign"
+    NAMELESS = "nameless"
+    LATER = "later"
+
+
+def bare_id(text: str) -> str:
+    """`x` of `x`, `Patient/x`, `https://ehr/fhir/Patient/x` and `Patient/x/_history/2`."""
+    path = text.strip().partition("?")[0].rstrip("/").partition("/_history/")[0]
+    return path.rpartition("/")[2]
+
+
+class Subjects:
+    """Compares subject references with one patient id, and remembers what it has seen."""
+
+    def __init__(self, patient_id: str) -> None:
+        self.patient_id = bare_id(patient_id)
+        self.own: set[str | None] = {self.patient_id, f"Patient/{self.patient_id}"}
+        self._aliases: dict[str, str] = {}
+
+    def whose(self, ref: str | None) -> Whose:
+        """Judge one reference. Display-only and contained subjects are accepted: the EHR sent
+        them for this patient, and many records leave the subject out."""
+        if ref in self.own:
+            return Whose.OWN
+        ref = (ref or "").strip()
+        if not ref or ref.startswith("#"):
+            return Whose.NAMELESS
+        if ref.lower().startswith("urn:"):
+            return Whose.LATER
+        kind = ref.rpartition("/_history/")[0] or ref
+        parts = kind.rstrip("/").split("/")
+        if parts[-1] == self.patient_id and (len(parts) == 1 or parts[-2] == "Patient"):
+            if len(self.own) < 64:
+                self.own.add(ref)
+            return Whose.OWN
+        return Whose.FOREIGN
+
+    def whose_doc(self, doc: Doc) -> tuple[Whose, str | None]:
+        """Judge a decoded resource by all its subjects; the reference is given for LATER."""
+        named = [reference(s) for name in _SUBJECTS for s in items(doc.get(name))]
+        judged = [(self.whose(ref), ref) for ref in named]
+        for kind in (Whose.OWN, Whose.FOREIGN, Whose.LATER):
+            for whose, ref in judged:
+                if whose is kind:
+                    return whose, ref
+        return Whose.NAMELESS, None
+
+    def learn(self, full_url: str | None, patient_id: str | None) -> None:
+        """A Patient entry stands in a Bundle under this fullUrl."""
+        if full_url and patient_id and full_url.lower().startswith("urn:"):
+            self._aliases[full_url.lower()] = patient_id
+
+    def resolve(self, urn: str) -> Whose:
+        """Judge a `urn:` reference once everything has been seen.
+
+        NAMELESS when no Patient entry explains it: then nobody can compare it. Another urn than
+        the one known for this patient is somebody else's.
+        """
+        known = self._aliases.get(urn.lower())
+        if known is not None:
+            return Whose.OWN if known == self.patient_id else Whose.FOREIGN
+        if urn.rpartition(":")[2].lower() == self.patient_id.lower():
+            return Whose.OWN
+        return Whose.FOREIGN if self.patient_id in self._aliases.values() else Whose.NAMELESS
