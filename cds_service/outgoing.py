@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -124,7 +125,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Send it. Raises OutgoingRefused before anything leaves this machine."""
         if not self._reach.covers(str(request.url)):
             raise OutgoingRefused("this URL is not registered", request=request)
-        host = request.url.host
+        host = request.url.raw_host.decode("ascii")
         port = request.url.port or _default_port(request.url.scheme)
         addresses = await self._resolve(host, port, request)
         transport = self._transport_of(host)
@@ -235,6 +236,7 @@ class Outgoing:
         client = httpx.AsyncClient(
             transport=GuardedTransport(reach, self._trust),
             headers={"User-Agent": USER_AGENT},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a session is a secret
             follow_redirects=False,
             trust_env=False,
         )
