@@ -47,6 +47,13 @@ _SYSTEMS = {
     "http://www.omim.org": "OMIM",
 }
 _ROLES_SHOWN = ("genetic", "suspected", "mention", "family", "prophylaxis", "factor", "modifier")
+# A disease that is only suspected, hinted at, or a relative's must not read as the patient's own.
+_ROLE_WORDS = {
+    "suspected": "suspected ",
+    "mention": "question of ",
+    "family": "family history of ",
+    "prophylaxis": "already ordered: ",
+}
 
 
 def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
@@ -80,7 +87,7 @@ def _finding(finding: Finding) -> str:
     shown = facts[:SOURCES_SHOWN]
     if len(facts) > SOURCES_SHOWN:
         shown.append(f"and {len(facts) - SOURCES_SHOWN} more")
-    label = escape(_capital(finding.label))
+    label = escape(_capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
     line = f"{label}: {'; '.join(shown)}" if shown else label
     return f"{line} ({escape(finding.note)})" if finding.note else line
 

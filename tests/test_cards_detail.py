@@ -18,6 +18,7 @@ from tests.assessments import (
     AGE,
     ALLERGY,
     EGFR_48,
+    HAS_FOP,
     HO,
     MALE,
     NSAID,
@@ -90,6 +91,23 @@ def test_modifiers_come_last_and_non_factors_stay_in_the_trace(knowledge: Knowle
 def test_a_recorder_is_named_because_codes_of_fop_are_often_wrong(knowledge: Knowledge) -> None:
     found = block(detail(genetic(), knowledge), "Found")
     assert found.endswith("(ICD-10-CM M61.151), 2015-03-01, Condition/f1, recorded by Dr. A. Smith")
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("genetic", "Fibrodysplasia ossificans progressiva (FOP): "),
+        ("suspected", "Suspected fibrodysplasia ossificans progressiva (FOP): "),
+        ("mention", "Question of fibrodysplasia ossificans progressiva (FOP): "),
+        ("family", "Family history of fibrodysplasia ossificans progressiva (FOP): "),
+        ("prophylaxis", "Already ordered: fibrodysplasia"),
+    ],
+)
+def test_what_is_not_the_patients_own_disease_does_not_read_as_if(
+    knowledge: Knowledge, role: str, said: str
+) -> None:
+    found = block(detail(genetic(findings=(replace(HAS_FOP, role=role),)), knowledge), "Found")
+    assert found.startswith(f"**Found** {said}")
 
 
 def test_the_same_fact_is_told_once_and_many_are_counted(knowledge: Knowledge) -> None:
