@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cds_service import __version__, body, envelope, hooks, record, terminal
+from cds_service import __version__, body, envelope, hooks, record, terminal, trace
 from cds_service.app import utc_now
 from cds_service.errors import CdsError, RequestError
 from cds_service.knowledge.loader import Knowledge, load
@@ -132,13 +132,14 @@ def _read_request(data: bytes, knowledge: Knowledge, order: str | None) -> CDSRe
 def _show(
     request: CDSRequest, knowledge: Knowledge, day: date, *, as_json: bool, explain: bool
 ) -> None:
-    response = hooks.answer(request, knowledge, day)
-    console = Console()
+    chart, assessment = hooks.decide(request, knowledge, day)
+    if explain:
+        text = trace.as_text(trace.explain(assessment, chart, knowledge))
+        typer.echo(terminal.plain(text), err=as_json)  # with --json, stdout holds JSON only
+    for note in request.notes:
+        typer.echo(f"note: {note}", err=True)
+    response = hooks.respond(request, chart, assessment, knowledge)
     if as_json:
         typer.echo(terminal.json_text(response))
     else:
-        terminal.draw(response, console)
-    for note in request.notes:
-        typer.echo(f"note: {note}", err=True)
-    if explain:
-        pass
+        terminal.draw(response, Console())

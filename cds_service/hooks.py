@@ -92,31 +92,59 @@ class Runtime:
 # --- from a request to its cards ---
 
 
-def answer(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> wire.CDSResponse:
-    """Answer one call. Raises MissingData when nothing can be said without the problem list."""
+def answer(
+    request: wire.CDSRequest, knowledge: Knowledge, today: date, evidence_url: str | None = None
+) -> wire.CDSResponse:
+    """Answer one call. `evidence_url` is the page that cards name as their source.
+
+    Raises MissingData when nothing can be said without the problem list, BadRequest when no
+    draft order can be read.
+    """
     chart, assessment = decide(request, knowledge, today)
+    return respond(request, chart, assessment, knowledge, evidence_url)
+
+
+def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple[Chart, Assessment]:
+    """Read the chart and the draft orders, and assess them. Raises BadRequest."""
+    context = request.context
+    reader = ChartReader(knowledge.index, context.patient_id, today, mentions(knowledge))
+    reader.read_prefetch(request.prefetch)
+    read = read_orders(context.draft_orders, knowledge.index, context.patient_id, today, reader)
+    if read.problems and not read.orders and not read.foreign:
+        first = read.problems[0]
+        raise BadRequest(f"no order can be read: {first.why}", first.place)
+    chart = reader.chart()
+    chart = replace(
+        chart,
+        problems=chart.problems + read.problems,
+        foreign=chart.foreign + read.foreign,
+        release=read.release,
+    )
+    assessment = assess(chart, read.orders, knowledge, today, request.hook, context.selections)
+    return chart, assessment
+
+
+def respond(
+    request: wire.CDSRequest,
+    chart: Chart,
+    assessment: Assessment,
+    knowledge: Knowledge,
+    evidence_url: str | None = None,
+) -> wire.CDSResponse:
+    """The cards for what was decided. Raises MissingData (PD-01)."""
     if assessment.unassessable:
         keys = ", ".join(assessment.unassessable)
         raise MissingData(
             f"send prefetch {keys}, or fhirServer and fhirAuthorization to read it", "prefetch"
         )
-    return cards.build(assessment, chart, knowledge)
-
-
-def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple[Chart, Assessment]:
-    """Read the chart and the draft orders, and assess them."""
-    patient = request.context.patient_id
-    orders = read_orders(request.context.draft_orders, knowledge.index, patient, today)
-    reader = ChartReader(knowledge.index, patient, today, mentions(knowledge))
-    reader.read_prefetch(request.prefetch)
-    chart = reader.chart()
-    chart = replace(
-        chart, problems=chart.problems + orders.problems, foreign=chart.foreign + orders.foreign
+    return cards.build(
+        assessment,
+        chart,
+        knowledge,
+        evidence_url=evidence_url,
+        encounter=request.context.encounter_id,
+        requester=request.context.user_id,
     )
-    assessment = assess(
-        chart, orders.orders, knowledge, today, request.hook, request.context.selections
-    )
-    return chart, assessment
 
 
 def mentions(knowledge: Knowledge) -> tuple[tuple[str, re.Pattern[str]], ...]:
@@ -204,7 +232,7 @@ async def call(service_id: str, request: Request) -> Response:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     parsed = envelope.parse(await _read(request, runtime.settings.max_body_bytes))
     check_hook(parsed, services)
-    response = answer(parsed, runtime.knowledge, runtime.today)
+    response = answer(parsed, runtime.knowledge, runtime.today, runtime.settings.evidence_url)
     return json_response(wire.to_bytes(response))
 
 
