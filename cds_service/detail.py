@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SOURCES_SHOWN = 3
 """Facts named for one finding; more are counted. A record can hold one fact many times."""
 CITATIONS_SHOWN = 6
+CITATION_LIMIT = 300
 CHOICE_LIMIT = 400
 REASON_LIMIT = 600
 REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
@@ -215,11 +216,14 @@ def _sources(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterat
 
 
 def citation(evidence: Evidence) -> str:
-    """A source as Markdown: what it is, and its PMID or DOI as a link."""
-    text = escape(evidence.citation, 300)
+    """A source as Markdown: what it is, and its PMID or DOI as a link.
+
+    Other addresses are left to the evidence page: clients drop links to hosts they do not know.
+    """
+    text = escape(evidence.citation, CITATION_LIMIT)
     if evidence.pmid:
         url = f"https://pubmed.ncbi.nlm.nih.gov/{evidence.pmid}/"
-        return f"{text} {link(f'PMID {evidence.pmid}', url)}"
-    if evidence.doi:
-        return f"{text} {link(f'doi {evidence.doi}', f'https://doi.org/{evidence.doi}')}"
-    return text
+        text = f"{text} {link(f'PMID {evidence.pmid}', url)}"
+    elif evidence.doi:
+        text = f"{text} {link(f'doi {evidence.doi}', f'https://doi.org/{evidence.doi}')}"
+    return text if evidence.verified else f"{text} (not read in the original)"
