@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -42,6 +42,60 @@ class Settings(BaseModel):
         ge=1024,
         description="Largest request body, in bytes, as sent and after unpacking gzip.",
     )
+    max_depth: int = Field(
+        default=100, ge=20, le=500, description="Deepest nesting of a request's JSON."
+    )
+    max_resources: int = Field(
+        default=50_000, ge=100, description="Largest number of FHIR resources in a request."
+    )
+    max_draft_orders: int = Field(
+        default=200, ge=1, description="Largest number of draft orders in a request."
+    )
+    max_concurrent: int = Field(
+        default=64, ge=1, description="Calls that one worker takes at once; more get 503."
+    )
+    read_seconds: float = Field(
+        default=10, gt=0, le=300, description="Time for a request to arrive, header and body each."
+    )
+    clients: Path | None = Field(
+        default=None,
+        description="TOML file of the EHR clients that may call; see clients.example.toml.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="Public base URL of this service: tokens must name it in `aud`.",
+    )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="Answer calls without a token although others can reach the service: demos.",
+    )
+    discovery_auth: bool = Field(
+        default=False, description="Ask for a token at discovery, too; else it is open."
+    )
+    replay: Literal["auto", "memory", "database"] = Field(
+        default="auto",
+        description=(
+            "Where used tokens are remembered. auto: in memory with one worker and an SQLite "
+            "file, else in the database."
+        ),
+    )
+    fhir_servers: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(),
+        description="FHIR base URLs that may be read for anonymous callers, with commas between.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of further authorities to trust when calling out."
+    )
+    metrics: bool | None = Field(
+        default=None, description="Serve /metrics. Unset: only when just this machine can see it."
+    )
+    openapi: bool | None = Field(
+        default=None, description="Serve /openapi.json. Unset: as for metrics."
+    )
+    server_timing: bool = Field(
+        default=False, description="Send the header Server-Timing with the time of each stage."
+    )
     knowledge_overlay: Path | None = Field(
         default=None, description="Directory with a site's own codes, rules and doses."
     )
@@ -55,6 +109,16 @@ class Settings(BaseModel):
     def listens_locally(self) -> bool:
         """Whether only this machine can reach the service."""
         return self.host in _LOOPBACK
+
+    @property
+    def shows_metrics(self) -> bool:
+        """Whether /metrics is served."""
+        return self.listens_locally if self.metrics is None else self.metrics
+
+    @property
+    def shows_openapi(self) -> bool:
+        """Whether /openapi.json is served."""
+        return self.listens_locally if self.openapi is None else self.openapi
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
