@@ -1,0 +1,130 @@
+"""Reads an answer of the service back into what a clinician would say about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+TRACE = "org.example.ho-cds"
+CHECKED_REGIMENS = {"celecoxib": "celecoxib", "indomethacin": "indomethacin"}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOption:
+    """How an option stands on a card, and the rules behind it."""
+
+    option: str
+    standing: str  # offered | conditional | excluded
+    regimen: str | None
+    rules: tuple[str, ...]
+    dropped: dict[str, tuple[str, ...]]
+
+    @property
+    def offer(self) -> str | None:
+        """What is offered: the regimen of an NSAID course, or the option; None when excluded."""
+        return None if self.standing == "excluded" else self.regimen or self.option
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCard:
+    """One card: its words, its trace, and what its suggestions would draft."""
+
+    indicator: str
+    words: str
+    row: str
+    card: str
+    tier: str
+    options: dict[str, SeenOption]
+    suggestions: int
+    recommended: int
+    drafted: frozenset[str]
+    trace: dict[str, Any]
+
+    @property
+    def offers(self) -> set[str]:
+        """What the card offers, by its trace."""
+        return {offer for option in self.options.values() if (offer := option.offer)}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAnswer:
+    """The whole answer."""
+
+    cards: tuple[SeenCard, ...]
+    silent: tuple[dict[str, Any], ...]
+    trace: dict[str, Any]
+
+    @property
+    def rules(self) -> set[str]:
+        """Every rule of the knowledge that is named anywhere in the trace."""
+        found: set[str] = set()
+        _collect(self.trace, found)
+        for card in self.cards:
+            _collect(card.trace, found)
+        return found
+
+
+def _collect(value: Any, found: set[str]) -> None:
+    if isinstance(value, dict):
+        if isinstance(value.get("rule"), str):
+            found.add(value["rule"])
+        if isinstance(value.get("rules"), list):
+            found.update(value["rules"])
+        for member in value.values():
+            _collect(member, found)
+    elif isinstance(value, list):
+        for member in value:
+            _collect(member, found)
+
+
+def read_answer(body: bytes | dict[str, Any]) -> SeenAnswer:
+    """Read a 200 answer; raises KeyError where the trace lacks what the contract promises."""
+    answer = body if isinstance(body, dict) else json.loads(body)
+    trace = answer.get("extension", {}).get(TRACE, {})
+    cards = tuple(_card(card) for card in answer["cards"])
+    return SeenAnswer(cards, tuple(trace.get("silent", [])), trace)
+
+
+def _card(card: dict[str, Any]) -> SeenCard:
+    trace = card["extension"][TRACE]
+    suggestions = card.get("suggestions", [])
+    return SeenCard(
+        indicator=card["indicator"],
+        words=card["summary"] + "\n" + card.get("detail", ""),
+        row=trace["row"],
+        card=trace["card"],
+        tier=trace.get("tier", "none"),
+        options={option["option"]: _option(option) for option in trace.get("options", [])},
+        suggestions=len(suggestions),
+        recommended=sum(bool(item.get("isRecommended")) for item in suggestions),
+        drafted=frozenset(name for item in suggestions for name in _drafts(item)),
+        trace=trace,
+    )
+
+
+def _option(option: dict[str, Any]) -> SeenOption:
+    return SeenOption(
+        option=option["option"],
+        standing=option["standing"],
+        regimen=option.get("regimen"),
+        rules=tuple(reason["rule"] for reason in option.get("reasons", [])),
+        dropped={
+            regimen: tuple(reason["rule"] for reason in reasons)
+            for regimen, reasons in option.get("dropped", {}).items()
+        },
+    )
+
+
+def _drafts(suggestion: dict[str, Any]) -> set[str]:
+    """What a suggestion would draft, by the words of its FHIR resources, not by our trace."""
+    found = set()
+    for action in suggestion.get("actions", []):
+        resource = action.get("resource") or {}
+        words = json.dumps(resource).lower()
+        if resource.get("resourceType") == "MedicationRequest":
+            medicine = json.dumps(resource.get("medicationCodeableConcept", {})).lower()
+            found |= {name for name in CHECKED_REGIMENS if name in medicine}
+        elif resource.get("resourceType") == "ServiceRequest" and "radiation" in words:
+            found.add("radiotherapy")
+    return found
