@@ -11,7 +11,8 @@
     │   ├── MissingData         412  required data neither in prefetch nor obtainable
     │   ├── TooLarge            413  body above the limit
     │   ├── UnsupportedBody     415  an encoding or media type that is not read here
-    │   └── Overloaded          503  more calls at once than the service takes
+    │   ├── Overloaded          503  more calls at once than the service takes
+    │   └── Unavailable         503  feedback cannot be stored now
     ├── SettingsError           start-up: the configuration is wrong
     ├── ClientsError            start-up or reload: the file of EHR clients is broken
     └── KnowledgeError          start-up: the clinical content is broken
@@ -121,6 +122,13 @@ class Overloaded(RequestError):
 
     status = 503
     code = "throttled"
+
+
+class Unavailable(RequestError):
+    """The database does not take what was sent; another try later will do."""
+
+    status = 503
+    code = "transient"
 
 
 class SettingsError(CdsError):
