@@ -1,0 +1,205 @@
+"""Cross-checks of the content: every name one file uses must exist in another."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cds_service.codes import CodeIndex
+from cds_service.errors import Mistake
+from cds_service.knowledge import schema
+from cds_service.knowledge.documents import Document, Path, nearest, parts
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A model and where it stands."""
+
+    kind: str
+    item: Any
+    document: Document
+    path: Path
+
+    def mistake(self, below: Path, reason: str, mend: str | None = None) -> Mistake:
+        name = getattr(self.item, "id", None)
+        said = f"{self.kind} '{name}': {reason}" if name else f"{self.kind}: {reason}"
+        return self.document.mistake((*self.path, *below), said, mend)
+
+
+# Members that hold ids, and of what. The names are those of schema.py.
+REFERENCES: Final[Mapping[str, str]] = {
+    "value_sets": "value set",
+    "clues": "value set",
+    "family": "value set",
+    "kinds": "value set",
+    "reasons": "value set",
+    "indications": "value set",
+    "not_indications": "value set",
+    "other_than": "value set",
+    "nsaid_value_sets": "value set",
+    "not_value_sets": "value set",
+    "radiotherapy_value_sets": "value set",
+    "excluded_by": "value set",
+    "evidence": "evidence",
+    "applies_to": "option or regimen",
+    "regimens": "regimen",
+    "override": "override reason",
+    "cards": "card",
+}
+# Kinds of content whose ids must differ from each other, because a site names rules by id alone.
+RULES: Final = (
+    "trigger", "genetic", "factor", "modifier", "non-factor", "exclusion", "unknown check",
+)  # fmt: skip
+# What the texts may fill in (guidance, exclusions and cards fill them).
+_CARD: Final = frozenset({"finding", "order", "site", "status", "disease", "state"})
+FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
+    ("card", "summary"): _CARD,
+    ("card", "advice"): _CARD,
+    ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
+    ("unknown check", "text"): frozenset({"state", "older"}),
+}
+# Cards that guidance chooses; without one of them a call would fail.
+CARDS: Final = (
+    "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
+    "prophylaxis-conflict", "high-risk", "high-risk-no-option", "moderate-risk", "ho-excision",
+    "not-assessed", "genetic-question", "family-history", "fop-on-record", "poh-on-record",
+)  # fmt: skip
+
+
+def check(
+    placed: Iterable[Placed], known: Mapping[str, Iterable[str]], index: CodeIndex
+) -> list[Mistake]:
+    """All mistakes between the parts. `known` gives the ids that exist for each kind of name."""
+    everything = list(placed)
+    names = {kind: frozenset(ids) for kind, ids in known.items()}
+    found = [*_doubled(everything)]
+    for one in everything:
+        found.extend(_unresolved(one, names))
+        found.extend(_wrong_texts(one))
+        special = _SPECIAL.get(one.kind)
+        if special:
+            found.extend(special(one))
+        found.extend(_wrong_course(one, index))
+    return found
+
+
+def missing_cards(cards: Iterable[str], document: Document) -> Iterator[Mistake]:
+    """Cards that the service needs and the content does not have."""
+    present = frozenset(cards)
+    for name in CARDS:
+        if name not in present:
+            yield document.mistake(("cards",), f"the card '{name}' is missing", "add it")
+
+
+def _doubled(placed: list[Placed]) -> Iterator[Mistake]:
+    seen: dict[tuple[str, str], Placed] = {}
+    for one in placed:
+        name = getattr(one.item, "id", None)
+        if name is None:
+            continue
+        space = "rule" if one.kind in RULES else one.kind
+        first = seen.setdefault((space, name), one)
+        if first is not one:
+            where = f"{first.document.name}:{first.document.line((*first.path, 'id'))}"
+            yield one.mistake(("id",), f"this id stands twice, first in {where}", "rename one")
+
+
+def _unresolved(one: Placed, known: Mapping[str, frozenset[str]]) -> Iterator[Mistake]:
+    for path, name, value in parts(one.item):
+        target = REFERENCES.get(name)
+        if target is None or not isinstance(value, tuple):
+            continue
+        for number, said in enumerate(value):
+            if isinstance(said, str) and said not in known[target]:
+                mend = nearest(said, known[target]) or f"add the {target} '{said}'"
+                yield one.mistake((*path, number), f"there is no {target} '{said}'", mend)
+
+
+def _wrong_texts(one: Placed) -> Iterator[Mistake]:
+    for (kind, member), allowed in FILLED.items():
+        if kind != one.kind:
+            continue
+        value = getattr(one.item, member)
+        for number, text in enumerate(value if isinstance(value, tuple) else (value,)):
+            path = (member, number) if isinstance(value, tuple) else (member,)
+            try:
+                used = {
+                    name for _, name, _, _ in string.Formatter().parse(text) if name is not None
+                }
+            except ValueError as error:
+                yield one.mistake(path, f"{member}: {error}", "write {{ for a brace")
+                continue
+            for name in sorted(used - allowed):
+                mend = nearest(name, allowed) or f"use one of {', '.join(sorted(allowed))}"
+                yield one.mistake(path, f"{member}: nothing fills in {{{name}}}", mend)
+
+
+def _exclusion(one: Placed) -> Iterator[Mistake]:
+    rule: schema.Exclusion = one.item
+    if rule.floor and not rule.enabled:
+        reason = "this is a safety floor and cannot be switched off"
+        yield one.mistake(("enabled",), reason, "remove enabled: false")
+    yield from _bounds(one)
+
+
+def _genetic(one: Placed) -> Iterator[Mistake]:
+    rule: schema.Genetic = one.item
+    if not rule.enabled:
+        reason = "genetic HO cannot be switched off"
+        yield one.mistake(("enabled",), reason, "remove enabled: false")
+    for number, text in enumerate(rule.mentions):
+        try:
+            re.compile(text, re.IGNORECASE)
+        except re.error as error:
+            reason = f"not a regular expression: {error}"
+            yield one.mistake(("mentions", number), reason, "correct the expression")
+
+
+def _bounds(one: Placed) -> Iterator[Mistake]:
+    """Tests that nothing, or nobody, can ever pass."""
+    for path, _, value in parts(one.item):
+        if isinstance(value, schema.MeasurementTest):
+            lowest, end = value.at_least, value.below
+            if lowest is not None and end is not None and lowest >= end:
+                yield one.mistake(path, f"at_least {lowest} is not below {end}", "swap them")
+            if (lowest, end, value.above, value.answer) == (None,) * 4:
+                yield one.mistake(path, "a measurement without any bound", "add below or at_least")
+        elif isinstance(value, schema.AgeTest) and value.below is None and value.at_least is None:
+            yield one.mistake(path, "an age test without any bound", "add below or at_least")
+
+
+def _option(one: Placed) -> Iterator[Mistake]:
+    option: schema.Option = one.item
+    if option.id == "nsaid" and not option.regimens:
+        yield one.mistake(("regimens",), "the NSAID option names no regimen", "add one")
+
+
+_SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
+    "exclusion": _exclusion,
+    "genetic": _genetic,
+    "factor": _bounds,
+    "modifier": _bounds,
+    "non-factor": _bounds,
+    "option": _option,
+}
+
+
+def _wrong_course(one: Placed, index: CodeIndex) -> Iterator[Mistake]:
+    """A medicine that is drafted must be one the value sets know, of the drug it claims to be."""
+    course = getattr(one.item, "course", None)
+    if not isinstance(course, schema.DoseForm):
+        return
+    match = index.match(course.system, course.code)
+    wanted = "nsaid" if isinstance(one.item, schema.Regimen) else "ppi"
+    if match is None or wanted not in match.concepts:
+        reason = f"the code {course.code} is not in the value set '{wanted}'"
+        yield one.mistake(("course", "code"), reason, "correct the code or add it to the set")
+    elif isinstance(one.item, schema.Regimen):
+        drug = one.item.drug
+        drugs = match.concepts & {"celecoxib", "indomethacin", "ketorolac"}
+        if drugs and drug not in drugs:
+            reason = f"the code {course.code} is {', '.join(sorted(drugs))}, the drug '{drug}'"
+            yield one.mistake(("drug",), reason, "correct the drug or the code")

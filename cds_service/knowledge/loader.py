@@ -1,0 +1,199 @@
+"""Loading of the clinical content: all files read, checked against each other, given a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from cds_service.codes import CodeIndex
+from cds_service.errors import KnowledgeError, Mistake
+from cds_service.knowledge import checks, overlay, schema, valuesets
+from cds_service.knowledge.checks import Placed
+from cds_service.knowledge.documents import Document, nearest, validated
+from cds_service.knowledge.model import Content, Knowledge, ValueSet
+from cds_service.knowledge.version import version
+
+__all__ = ["CONTENT", "Content", "Knowledge", "load"]
+
+CONTENT: Final = Path(__file__).parent / "content"
+
+# File, key in it, kind of item in messages, model, and whether the key holds a list of items.
+SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
+    ("meta.yaml", "meta", "meta", schema.Meta, False),
+    ("triggers.yaml", "triggers", "trigger", schema.Trigger, True),
+    ("genetic.yaml", "genetic", "genetic", schema.Genetic, True),
+    ("factors.yaml", "factors", "factor", schema.Factor, True),
+    ("modifiers.yaml", "modifiers", "modifier", schema.Modifier, True),
+    ("non_factors.yaml", "non_factors", "non-factor", schema.NonFactor, True),
+    ("exclusions.yaml", "exclusions", "exclusion", schema.Exclusion, True),
+    ("unknown_checks.yaml", "unknown_checks", "unknown check", schema.UnknownCheck, True),
+    ("options.yaml", "options", "option", schema.Option, True),
+    ("options.yaml", "regimens", "regimen", schema.Regimen, True),
+    ("options.yaml", "protection", "protection", schema.Protection, False),
+    ("cards.yaml", "cards", "card", schema.CardText, True),
+    ("cards.yaml", "override_reasons", "override reason", schema.OverrideReason, True),
+    ("cards.yaml", "links", "link", schema.LinkText, True),
+    ("cards.yaml", "referrals", "referral", schema.Referral, True),
+    ("evidence.yaml", "evidence", "evidence", schema.Evidence, True),
+    ("evidence.yaml", "controversies", "controversy", schema.Controversy, True),
+)
+FILES: Final = tuple(dict.fromkeys(section[0] for section in SECTIONS))
+
+
+def load(overlay_directory: Path | None = None, content: Path = CONTENT) -> Knowledge:
+    """The content of a directory, with a site overlay merged in when one is named.
+
+    Takes well under a second. Raises KnowledgeError with every mistake found, each with file,
+    line, reason and, where it is known, how to mend it.
+    """
+    base, files = _read(content)
+    if overlay_directory is None:
+        label = version(base.meta.version, files, None)
+        return _knowledge(base, label, CodeIndex(base.value_sets.values()))
+    merged = overlay.merge(base, overlay_directory)
+    label = version(base.meta.version, files, merged.files)
+    index = CodeIndex(merged.content.value_sets.values())
+    return _knowledge(merged.content, label, index, merged.name, merged.differences)
+
+
+def _knowledge(
+    content: Content,
+    label: str,
+    index: CodeIndex,
+    site: str | None = None,
+    differences: tuple[str, ...] = (),
+) -> Knowledge:
+    said = {field.name: getattr(content, field.name) for field in fields(Content)}
+    return Knowledge(**said, version=label, index=index, site=site, differences=differences)
+
+
+def _read(directory: Path) -> tuple[Content, dict[str, bytes]]:
+    """All files of a content directory, checked; and their bytes by name."""
+    files: dict[str, bytes] = {}
+    mistakes: list[Mistake] = []
+    value_sets = _value_sets(directory, files, mistakes)
+    documents = _documents(directory, files, mistakes)
+    placed = [one for section in SECTIONS for one in _section(section, documents)]
+    for document in documents.values():
+        mistakes.extend(document.mistakes)
+    index = CodeIndex(value_sets.values())
+    mistakes.extend(checks.check(placed, _known(placed, value_sets), index))
+    if "cards.yaml" in documents:
+        names = (one.item.id for one in placed if one.kind == "card")
+        mistakes.extend(checks.missing_cards(names, documents["cards.yaml"]))
+    if mistakes:
+        raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
+    return _content(placed, value_sets), files
+
+
+def _documents(
+    directory: Path, files: dict[str, bytes], mistakes: list[Mistake]
+) -> dict[str, Document]:
+    found: dict[str, Document] = {}
+    for name in FILES:
+        try:
+            files[name] = (directory / name).read_bytes()
+        except OSError as error:
+            mistakes.append(
+                Mistake(name, None, f"cannot be read: {error.strerror}", "add the file")
+            )
+            continue
+        found[name] = Document(name, files[name])
+    for stray in sorted(directory.glob("*.y*ml")):
+        if stray.name not in FILES:
+            mend = nearest(stray.name, FILES)
+            mistakes.append(Mistake(stray.name, None, "this file is never read", mend))
+    return found
+
+
+def _section(
+    section: tuple[str, str, str, type[BaseModel], bool], documents: Mapping[str, Document]
+) -> list[Placed]:
+    """The items of one key of one file that are valid; mistakes go into the document."""
+    file, key, kind, model, many = section
+    document = documents.get(file)
+    if document is None or document.data is None:
+        return []
+    data: Any = document.data
+    wanted = [s[1] for s in SECTIONS if s[0] == file]
+    if not isinstance(data, dict) or key not in data:
+        document.mistakes.append(document.mistake((), f"'{key}' is missing", f"add '{key}:'"))
+        return []
+    if key == wanted[0]:
+        for other in data.keys() - set(wanted):
+            reason = f"'{other}' is not a key of this file"
+            document.mistakes.append(
+                document.mistake((str(other),), reason, nearest(other, wanted))
+            )
+    if not many:
+        item = validated(model, data[key], document, (key,))
+        return [Placed(kind, item, document, (key,))] if item else []
+    if not isinstance(data[key], list):
+        document.mistakes.append(document.mistake((key,), f"'{key}' is no list", "start with '- '"))
+        return []
+    items = (
+        (number, validated(model, value, document, (key, number)))
+        for number, value in enumerate(data[key])
+    )
+    return [Placed(kind, item, document, (key, number)) for number, item in items if item]
+
+
+def _value_sets(
+    directory: Path, files: dict[str, bytes], mistakes: list[Mistake]
+) -> dict[str, ValueSet]:
+    found: dict[str, ValueSet] = {}
+    raws: dict[str, bytes] = {}
+    for file in sorted((directory / "valuesets").glob("*.json")):
+        name = f"valuesets/{file.name}"
+        files[name] = raws[file.stem] = file.read_bytes()
+        value_set, wrong = valuesets.read(name, files[name], file.stem)
+        mistakes.extend(wrong)
+        if value_set is not None:
+            found[file.stem] = value_set
+    if not found:
+        reason = "there is no readable value set"
+        mistakes.append(Mistake("valuesets", None, reason, "add the value set files"))
+    mistakes.extend(
+        conflict_mistakes(found, {k: (f"valuesets/{k}.json", r) for k, r in raws.items()})
+    )
+    return found
+
+
+def conflict_mistakes(
+    value_sets: Mapping[str, ValueSet], raws: Mapping[str, tuple[str, bytes]]
+) -> list[Mistake]:
+    """Codes that stand in a genetic and in an acquired set, placed in the file of the latter."""
+    found = []
+    for genetic, row, covered in valuesets.conflicts(value_sets.values()):
+        name, raw = raws[row.concept]
+        reason = f"{row.code} also covers {covered} of '{genetic}': one code cannot mean both"
+        mend = f"remove it from '{row.concept}' or list narrower codes"
+        found.append(Mistake(name, valuesets.line_of(raw, row.code), reason, mend))
+    return found
+
+
+def _known(placed: Sequence[Placed], value_sets: Mapping[str, ValueSet]) -> dict[str, list[str]]:
+    def ids(*kinds: str) -> list[str]:
+        return [one.item.id for one in placed if one.kind in kinds]
+
+    return {
+        "value set": list(value_sets),
+        "evidence": ids("evidence"),
+        "option or regimen": ids("option", "regimen"),
+        "regimen": ids("regimen"),
+        "override reason": ids("override reason"),
+        "card": ids("card"),
+    }
+
+
+def _content(placed: Sequence[Placed], value_sets: Mapping[str, ValueSet]) -> Content:
+    said: dict[str, Any] = {"value_sets": value_sets}
+    for _, key, kind, _, many in SECTIONS:
+        items = [one.item for one in placed if one.kind == kind]
+        said[key] = {item.id: item for item in items} if many else items[0]
+    said["unknown_checks"] = tuple(said["unknown_checks"].values())
+    return Content(**said)

@@ -1,0 +1,51 @@
+"""The clinical content in memory: what the files say, and with version and code index on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.codes import CodeIndex
+from cds_service.knowledge import schema
+
+ValueSet = Mapping[str, Any]
+"""A FHIR R4 ValueSet as decoded JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What the content files say. All mappings are by id and keep the order of their file."""
+
+    meta: schema.Meta
+    triggers: Mapping[str, schema.Trigger]
+    genetic: Mapping[str, schema.Genetic]
+    factors: Mapping[str, schema.Factor]
+    modifiers: Mapping[str, schema.Modifier]
+    non_factors: Mapping[str, schema.NonFactor]
+    exclusions: Mapping[str, schema.Exclusion]
+    unknown_checks: tuple[schema.UnknownCheck, ...]
+    options: Mapping[str, schema.Option]
+    regimens: Mapping[str, schema.Regimen]
+    protection: schema.Protection
+    cards: Mapping[str, schema.CardText]
+    override_reasons: Mapping[str, schema.OverrideReason]
+    links: Mapping[str, schema.LinkText]
+    referrals: Mapping[str, schema.Referral]
+    evidence: Mapping[str, schema.Evidence]
+    controversies: Mapping[str, schema.Controversy]
+    value_sets: Mapping[str, ValueSet]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge(Content):
+    """Checked content with its version, the index of its codes, and what a site changed.
+
+    `version` is `<meta.version>+<hash of the content>`, and with an overlay `+site.<its hash>`.
+    `differences` are readable lines on what the overlay changed, empty without one.
+    """
+
+    version: str
+    index: CodeIndex
+    site: str | None = None
+    differences: tuple[str, ...] = ()
