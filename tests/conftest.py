@@ -33,14 +33,14 @@ def check_response(response: httpx.Response) -> None:
     """Run the wire rules on an HTTP answer that has a body."""
     body = response.read()
     if body and response.headers["content-type"] == "application/json":
-        check_answer(response.status_code, body, _decoded(response.request.read()))
+        check_answer(response.status_code, body, _sent(response.request))
     assert not response.is_redirect
 
 
-def _decoded(content: bytes) -> Any:
+def _sent(request: httpx.Request) -> Any:
     try:
-        return json.loads(content)
-    except ValueError:
+        return json.loads(request.content)
+    except (ValueError, httpx.RequestNotRead):  # no JSON, or sent as a stream
         return None
 
 

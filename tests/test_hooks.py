@@ -344,7 +344,8 @@ def test_only_listed_origins(make_client: ClientFactory) -> None:
 
     def allowed(origin: str) -> str | None:
         response = client.get("/cds-services", headers={"origin": origin})
-        return response.headers.get("access-control-allow-origin")
+        value: str | None = response.headers.get("access-control-allow-origin")
+        return value
 
     assert allowed("https://a.example") == "https://a.example"
     assert allowed("https://b.example") is None

@@ -103,7 +103,7 @@ def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = serve("--port", str(taken.getsockname()[1]))
 
-    assert result.returncode == 1
+    assert result.returncode != 0
     assert "Discovery" not in result.stdout
     assert "address already in use" in result.stderr.lower()
 
