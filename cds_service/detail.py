@@ -225,5 +225,5 @@ def citation(evidence: Evidence) -> str:
         url = f"https://pubmed.ncbi.nlm.nih.gov/{evidence.pmid}/"
         text = f"{text} {link(f'PMID {evidence.pmid}', url)}"
     elif evidence.doi:
-        text = f"{text} {link(f'doi {evidence.doi}', f'https://doi.org/{evidence.doi}')}"
+        text = f"{text} {link('DOI', f'https://doi.org/{evidence.doi}')}"
     return text if evidence.verified else f"{text} (not read in the original)"

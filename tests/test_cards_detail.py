@@ -251,7 +251,7 @@ def test_sources_are_limited(knowledge: Knowledge) -> None:
     ("members", "ending"),
     [
         ({"pmid": "123", "doi": "10.1/x"}, "[PMID 123](https://pubmed.ncbi.nlm.nih.gov/123/)"),
-        ({"doi": "10.1/x"}, "](https://doi.org/10.1/x)"),
+        ({"doi": "10.1/x"}, "A title [DOI](https://doi.org/10.1/x)"),
         ({"url": "https://example.org"}, "A title"),
         ({"verified": False}, "A title (not read in the original)"),
     ],
