@@ -258,7 +258,7 @@ def test_sources_are_limited(knowledge: Knowledge) -> None:
 )
 def test_a_citation_links_to_its_pmid_or_doi(members: dict[str, Any], ending: str) -> None:
     said = {"id": "x", "citation": "A title", "finding": "f", "verified": True} | members
-    assert citation(Evidence(**said)).endswith(ending)
+    assert citation(Evidence.model_validate(said)).endswith(ending)
 
 
 # --- hostile charts ---
