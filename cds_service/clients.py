@@ -150,6 +150,31 @@ class Registry:
         return bool(self.clients)
 
 
+class ClientFile:
+    """Holds the registry in force. Without a file nobody is registered.
+
+    `problem` says why the last reload failed, in words without the file's values; None when the
+    registry is what the file says. Raises ClientsError when the file is broken at the start.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.registry = load(path) if path is not None else Registry()
+        self.problem: str | None = None
+
+    def reload(self) -> bool:
+        """Read the file again; a broken one leaves the old registry in force. False then."""
+        if self._path is None:
+            return True
+        try:
+            self.registry = load(self._path)
+        except ClientsError as error:
+            self.problem = str(error)
+            return False
+        self.problem = None
+        return True
+
+
 def load(path: Path) -> Registry:
     """Read the registry. Raises ClientsError with every mistake, its line and how to mend it."""
     try:

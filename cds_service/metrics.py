@@ -1,0 +1,66 @@
+"""Figures for Prometheus. With several workers each writes to a shared directory."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from cds_service.telemetry import Trace
+
+SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable of prometheus-client; `server.run` sets it before the workers start."""
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+requests = Histogram(
+    "cds_request_seconds",
+    "Time from the first byte of a request's header to the end of the answer.",
+    ("service", "status"),
+    buckets=_BUCKETS,
+)
+stages = Histogram(
+    "cds_stage_seconds", "Time of one stage of a call.", ("stage",), buckets=_BUCKETS
+)
+cards = Counter(
+    "cds_cards", "Cards that were answered.", ("service", "row", "card", "tier", "indicator")
+)
+rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
+fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
+refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("client", "reason"))
+overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
+issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
+under_way = Gauge(
+    "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
+)
+
+
+def observe(trace: Trace, status: int, seconds: float) -> None:
+    """Count one call."""
+    service = trace.service or "other"
+    requests.labels(service, str(status)).observe(seconds)
+    for name, spent in trace.stages.items():
+        stages.labels(name).observe(spent)
+    for shown in trace.cards:
+        cards.labels(service, shown.row, shown.card, shown.tier, shown.indicator).inc()
+    for rule in trace.rules:
+        rules.labels(rule).inc()
+
+
+def exposition() -> bytes:
+    """All figures as Prometheus text, of all workers together."""
+    if SHARED_DIRECTORY in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    return generate_latest(REGISTRY)

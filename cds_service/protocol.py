@@ -1,0 +1,88 @@
+"""HTTP/1.1 on a socket, with bounds on the header: its size, and the time it may take."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from cds_service.settings import from_environment
+
+MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADERS = 100
+
+
+@cache
+def _header_seconds() -> float:
+    """The same for all connections of this process; `server.run` hands options down by variable."""
+    return from_environment().read_seconds
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes connections whose request header is too large or does not arrive in time.
+
+    uvicorn limits neither with httptools. Its own timer covers only the pause after an answer.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _in_header = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock: the first request has to come."""
+        super().connection_made(transport)
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes before the header is complete."""
+        if self._in_header:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._in_header and self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_header, self._header_bytes = True, 0
+        self._start_clock()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of the header. An error here becomes 400 with the connection closed."""
+        if len(self.headers) >= MAX_HEADERS or len(name) + len(value) > MAX_HEADER_BYTES:
+            raise ValueError("the header is too large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The header is complete; the body has its own clock."""
+        self._in_header = False
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def _start_clock(self) -> None:
+        self._stop_clock()
+        self._timer = self.loop.call_later(_header_seconds(), self._too_slow)
+
+    def _stop_clock(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._start_clock()  # a second request waits behind one that is being answered
+            return
+        self._refuse(b"408 Request Timeout")
+
+    def _refuse(self, status: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        self.transport.write(head)
+        self.transport.close()
