@@ -11,7 +11,6 @@ Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
 _PLAIN = re.compile(r"[A-Za-z0-9 -]+")
-_MEMORY = 20_000
 
 
 class Mentions:
@@ -27,26 +26,19 @@ class Mentions:
                 self._quick += (word,)
             else:
                 self._slow += (pattern,)
-        self.silent: set[str | None] = {None}
 
     def speaks(self, value: str) -> bool:
-        """True when the text may be worth a closer look; texts that are not are remembered."""
+        """True when the text may be worth a closer look."""
         lowered = value.lower()
-        if any(word in lowered for word in self._quick):
-            return True
-        if any(pattern.search(value) for pattern in self._slow):
-            return True
-        if len(self.silent) > _MEMORY:
-            self.silent = {None}
-        self.silent.add(value)
-        return False
+        for word in self._quick:  # a plain loop: this runs for nearly every text of a record
+            if word in lowered:
+                return True
+        return any(pattern.search(value) for pattern in self._slow)
 
     def find(self, values: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Each disease that these texts name, once, with the words around the place."""
         named: set[str] = set()
         for value in values:
-            if value in self.silent:
-                continue
             for disease, pattern in self._patterns:
                 if disease not in named and (found := pattern.search(value)):
                     named.add(disease)

@@ -25,11 +25,13 @@ DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 @dataclass(slots=True)
 class Opened:
     """What is inside a value. `step` is the path from the value to an entry, with {} for its
-    number. `junk` are entries without a resource, with the reason. `failed` are entries that an
-    EHR could not answer. `why` says that the value as a whole cannot be used."""
+    number; `numbers` are those numbers where some entries were left out. `junk` are entries
+    without a resource, with the reason. `failed` are entries that an EHR could not answer. `why`
+    says that the value as a whole cannot be used."""
 
-    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     step: str = ""
+    numbers: list[int] | None = None
     junk: list[tuple[int, str]] = field(default_factory=list)
     failed: int = 0
     next_link: str | None = None
@@ -40,7 +42,12 @@ class Opened:
         return not self.entries and not self.junk and not self.failed and self.why is None
 
     def place(self, start: str, position: int) -> str:
-        return start + self.step.format(position)
+        """Path of the entry at this position in `entries`."""
+        return self.path(start, self.numbers[position] if self.numbers else position)
+
+    def path(self, start: str, number: int) -> str:
+        """Path of the entry with this number in the value."""
+        return start + self.step.replace("{}", str(number))
 
 
 def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
@@ -87,7 +94,7 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
         return _open_wrapper(envelope, depth)
     if not isinstance(kind, str):
         return Opened(why="without resourceType")
-    return Opened([(0, Entry(Raw(bytes(raw))))])
+    return Opened([Entry(Raw(bytes(raw)))])
 
 
 def _open_odd(raw: bytes | Raw) -> Opened:
@@ -98,7 +105,7 @@ def _open_odd(raw: bytes | Raw) -> Opened:
         return Opened(why=str(error))
     if word(kind) is None:
         return Opened(why="without resourceType")
-    return Opened([(0, Entry(Raw(bytes(raw))))])
+    return Opened([Entry(Raw(bytes(raw)))])
 
 
 def _open_wrapper(envelope: Envelope, depth: int) -> Opened:
@@ -116,14 +123,15 @@ def _open_bundle(envelope: Envelope) -> Opened:
     if first != b"[":
         return Opened(why="a Bundle whose entry is no list")
     try:
-        return Opened(list(enumerate(ENTRIES.decode(envelope.entry))), ".entry[{}].resource")
+        return Opened(ENTRIES.decode(envelope.entry), ".entry[{}].resource")
     except UNFIT:
         return _open_list(envelope.entry, ".entry[{}]")
 
 
 def _open_list(raw: bytes | Raw, step: str) -> Opened:
     """Entries or resources one by one: what is junk does not spoil its neighbours."""
-    opened = Opened(step=step)
+    numbers: list[int] = []
+    opened = Opened(step=step, numbers=numbers)
     try:
         parts = RAWS.decode(raw)
     except RecursionError:
@@ -131,27 +139,32 @@ def _open_list(raw: bytes | Raw, step: str) -> Opened:
     except UNFIT:
         return Opened(why="not JSON")
     for position, part in enumerate(parts):
-        _open_entry(opened, position, part)
+        entry = _open_entry(opened, position, part)
+        if entry is not None:
+            opened.entries.append(entry)
+            numbers.append(position)
     return opened
 
 
-def _open_entry(opened: Opened, position: int, part: Raw) -> None:
+def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
+    """The resource of one entry; what has none is put with the junk or the failures."""
     try:
         entry = ENVELOPE.decode(part)
     except UNFIT:
         opened.junk.append((position, "not an object"))
-        return
+        return None
     first = first_byte(entry.resource)
     if _plain(entry.resourceType) is not None:
-        opened.entries.append((position, Entry(part)))
-    elif first == b"{":
-        opened.entries.append((position, Entry(entry.resource, word(_plain(entry.fullUrl)))))
-    elif (_response_status(entry) or "2") >= "4":
+        return Entry(part)
+    if first == b"{":
+        return Entry(entry.resource, word(_plain(entry.fullUrl)))
+    if (_response_status(entry) or "2") >= "4":
         opened.failed += 1
     elif first and first != b"n":
         opened.junk.append((position, "a resource that is not an object"))
     else:
         opened.junk.append((position, "no resource"))
+    return None
 
 
 def _plain(raw: Raw) -> object:

@@ -14,62 +14,62 @@ if TYPE_CHECKING:
 
 _CODED = frozenset({"Condition", "Procedure", "Observation"})
 _MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
-_MEMORY = 50_000
+_MEMORY = 2_000  # more would cost more than it saves
 
 
 class Sieve:
     """Lets through what has a coding in a value set or a text that may be worth reading, and
-    whatever it cannot judge. Remembers codings and texts that say nothing."""
+    whatever it cannot judge. Remembers the codes and texts that say nothing: a record repeats
+    itself."""
 
     def __init__(self, index: CodeIndex, mentions: Mentions) -> None:
         self._index = index
         self._mentions = mentions
-        self._dull: set[tuple[str | None, str | None]] = set()
+        self._dull: set[Concept] = set()
 
     def holds_back(self, sniff: Sniff) -> bool:
         """True when the resource need not be read in full."""
         kind = sniff.resourceType
         if kind in _CODED:
-            return not (self._speaks(sniff.code) or self._adds(sniff))
+            return not (
+                (sniff.code is not None and self._speaks(sniff.code))
+                or (sniff.valueString is not None and self._tells(sniff.valueString))
+                or (sniff.note is not None and any(self._tells(n.text) for n in sniff.note))
+                or (sniff.valueCodeableConcept and self._speaks(sniff.valueCodeableConcept))
+                or (
+                    sniff.component
+                    and any(c.code and self._speaks(c.code) for c in sniff.component)
+                )
+            )
         if kind in _MEDICINES and sniff.medicationReference is None:
             inline = sniff.medicationCodeableConcept
             return inline is not None and not self._speaks(inline)
         return False
 
-    def _adds(self, sniff: Sniff) -> bool:
-        """Whether something beside the code may matter: value, note, components."""
-        if self._tells(sniff.valueString) or self._speaks(sniff.valueCodeableConcept):
-            return True
-        if sniff.note and any(self._tells(note.text) for note in sniff.note):
-            return True
-        return any(self._speaks(part.code) for part in sniff.component or ())
-
-    def _speaks(self, concept: Concept | None) -> bool:
-        if concept is None:
+    def _speaks(self, concept: Concept) -> bool:
+        """Whether a coding is in a value set or a text may be worth reading."""
+        if concept in self._dull:
             return False
-        silent, dull = self._mentions.silent, self._dull
+        if self._says_something(concept):
+            return True
+        if len(self._dull) < _MEMORY:
+            self._dull.add(concept)
+        return False
+
+    def _says_something(self, concept: Concept) -> bool:
+        match = self._index.match
         for coding in concept.coding or ():
-            key = (coding.system, coding.code)
-            if key not in dull and not self._is_dull(key):
+            code = coding.code
+            # A SNOMED CT expression (focus : refinement) is taken apart by the reader.
+            if match(coding.system, code) is not None or (code is not None and ":" in code):
                 return True
-            if coding.display not in silent and self._tells(coding.display):
+            name = coding.display
+            if name is not None and self._tells(name):
                 return True
-        if concept.text not in silent and self._tells(concept.text):
+        text = concept.text
+        if text is not None and self._tells(text):
             return True
-        return concept.concept is not None and self._speaks(concept.concept)
-
-    def _is_dull(self, key: tuple[str | None, str | None]) -> bool:
-        system, code = key
-        if self._index.match(system, code) is not None:
-            return False
-        if code is not None and ":" in code:  # perhaps a SNOMED CT expression
-            return False
-        if len(self._dull) >= _MEMORY:
-            self._dull.clear()
-        self._dull.add(key)
-        return True
+        return concept.concept is not None and self._says_something(concept.concept)
 
     def _tells(self, value: str | None) -> bool:
-        if value is None or value in self._mentions.silent:
-            return False
-        return self._mentions.speaks(value)
+        return value is not None and self._mentions.speaks(value)

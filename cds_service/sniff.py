@@ -14,7 +14,7 @@ NOTHING = Raw()
 # Strict types on purpose: a resource that does not fit takes the slow and lenient way.
 
 
-class Coding(Struct, gc=False):
+class Coding(Struct, gc=False, frozen=True):
     """FHIR Coding."""
 
     system: str | None = None
@@ -22,10 +22,11 @@ class Coding(Struct, gc=False):
     display: str | None = None
 
 
-class Concept(Struct, gc=False):
-    """CodeableConcept, or CodeableReference (R5) with its concept inside."""
+class Concept(Struct, gc=False, frozen=True):
+    """CodeableConcept, or CodeableReference (R5) with its concept inside; can be looked up in a
+    set as a whole."""
 
-    coding: list[Coding] | None = None
+    coding: tuple[Coding, ...] | None = None
     text: str | None = None
     concept: Concept | None = None
 
@@ -58,7 +59,7 @@ class Sniff(Struct, gc=False):
     medicationCodeableConcept: Concept | None = None
     medicationReference: Ref | None = None
     note: list[Note] | None = None
-    component: list[Component] | None = None
+    component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None
 
