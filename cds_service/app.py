@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -16,13 +17,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds_service import __version__, hooks, wire
-from cds_service.errors import RequestError, TooLarge, operation_outcome
+from cds_service import __version__, feedback, hooks, wire
+from cds_service.errors import RequestError, TooLarge, Unavailable, operation_outcome
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.settings import Settings, from_environment
+from cds_service.store import Store
 
 log = logging.getLogger("cds_service")
 
+_RETRY_SECONDS = 5
 _ISSUE_CODES = {404: "not-found", 405: "not-supported"}
 
 
@@ -43,17 +46,29 @@ def create_app(
     """
     settings = settings or from_environment()
     knowledge = knowledge or load(settings.knowledge_overlay)
+    store = Store(settings.store_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await store.start()
+        try:
+            yield
+        finally:
+            await store.stop()
+
     app = FastAPI(
         title="cds-service",
         version=__version__,
         openapi_url=None,
+        lifespan=lifespan,
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
     app.state.runtime = hooks.Runtime(
-        settings, knowledge, clock, wire.to_bytes(hooks.discovery(knowledge))
+        settings, knowledge, clock, wire.to_bytes(hooks.discovery(knowledge)), store
     )
     app.include_router(hooks.router)
+    app.include_router(feedback.router)
     app.add_middleware(LastResort)
     if settings.allowed_origins:
         app.add_middleware(
@@ -81,9 +96,13 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestError)
     async def request_error(_: Request, error: RequestError) -> Response:
-        # What is left of a body that was not read must not be taken for the next request.
-        close = {"Connection": "close"} if isinstance(error, TooLarge) else {}
-        return error_response(error.status, error.code, error.message, error.place, **close)
+        headers: dict[str, str] = {}
+        if isinstance(error, TooLarge):
+            # What is left of a body that was not read must not be taken for the next request.
+            headers["Connection"] = "close"
+        if isinstance(error, Unavailable):
+            headers["Retry-After"] = str(_RETRY_SECONDS)
+        return error_response(error.status, error.code, error.message, error.place, **headers)
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

@@ -67,6 +67,11 @@ def resource_type(body: bytes) -> str | None:
 # --- JSON ---
 
 
+def members(raw: bytes, place: str) -> dict[str, Raw]:
+    """Members of a JSON object, undecoded, each once. Raises BadRequest. `place` names it."""
+    return _object(raw, place)
+
+
 def _object(raw: bytes, place: str) -> dict[str, Raw]:
     """Members of a JSON object, undecoded. Raises BadRequest when it is none."""
     try:

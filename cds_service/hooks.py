@@ -21,7 +21,9 @@ from cds_service.errors import BadRequest, MissingData, UnknownService, WrongHoo
 from cds_service.fhir_map import ChartReader, read_orders
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
+from cds_service.rows import Origin
 from cds_service.settings import Settings
+from cds_service.store import Store
 
 PREFETCH = {
     InputName.PATIENT: "Patient/{{context.patientId}}",
@@ -39,6 +41,9 @@ PREFETCH = {
 
 LABORATORY stands for the LOINC codes of the value sets `lab-*`.
 """
+
+ANONYMOUS = "anonymous"
+"""Name under which a client that need not say who it is goes into figures."""
 
 _LOINC = "http://loinc.org"
 
@@ -77,12 +82,13 @@ SERVICES = (
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every call needs: settings, clinical content, and the clock (UTC)."""
+    """What every call needs: settings, clinical content, the clock (UTC), and the store."""
 
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
     discovery: bytes
+    store: Store
 
     @property
     def today(self) -> date:
@@ -207,6 +213,12 @@ def runtime_of(request: Request) -> Runtime:
     return runtime
 
 
+def client_of(request: Request) -> str:
+    """Name of the registered client behind a call, `anonymous` where nobody asked who it is."""
+    name: str = getattr(request.state, "client", ANONYMOUS)
+    return name
+
+
 def json_response(content: bytes, status: int = 200, cache: str = "no-store") -> Response:
     """A JSON answer. Answers to calls are about one patient and are not cached (PE-02)."""
     return Response(
@@ -230,13 +242,16 @@ async def call(service_id: str, request: Request) -> Response:
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
-    parsed = envelope.parse(await _read(request, runtime.settings.max_body_bytes))
+    parsed = envelope.parse(await read_body(request, runtime.settings.max_body_bytes))
     check_hook(parsed, services)
     response = answer(parsed, runtime.knowledge, runtime.today, runtime.settings.evidence_url)
+    origin = Origin(service_id, parsed.hook, client_of(request))
+    runtime.store.record_issued(response, origin, runtime.clock(), runtime.knowledge.version)
     return json_response(wire.to_bytes(response))
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body as plain UTF-8. Raises TooLarge, UnsupportedBody or BadRequest."""
     headers = request.headers
     packed = await body.collect(request.stream(), headers.get("content-length"), limit)
     plain = body.unpack(packed, headers.get("content-encoding"), limit)
@@ -261,6 +276,17 @@ async def live() -> Response:
 
 @router.api_route("/health/ready", methods=["GET", "HEAD"])
 async def ready(request: Request) -> Response:
-    """Readiness: the clinical content is loaded, and which."""
-    version = runtime_of(request).knowledge.version
-    return json_response(msgspec.json.encode({"status": "ok", "knowledge": version}))
+    """Readiness: which clinical content is loaded, and whether the database answers.
+
+    Without its database the service is `degraded` but ready: calls are answered, feedback is not.
+    """
+    runtime = runtime_of(request)
+    database = "none" if not runtime.store.is_kept else "down"
+    if await runtime.store.is_reachable():
+        database = "ok"
+    state = {
+        "status": "degraded" if database == "down" else "ok",
+        "knowledge": runtime.knowledge.version,
+        "database": database,
+    }
+    return json_response(msgspec.json.encode(state))

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from cds_service.errors import SettingsError
 
 PREFIX = "CDS_"
+_DATABASE = re.compile(
+    r"none|sqlite(\+aiosqlite)?:///(?!:memory:)[^?#]+|postgres(ql)?(\+asyncpg)?://\S+"
+)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -20,6 +32,19 @@ def _split(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _state_dir() -> Path:
+    """Where a user's programs keep their state (XDG base directory specification)."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return (Path(base) if os.path.isabs(base) else Path.cwd()) / "cds-service"
+
+
+def _database(url: SecretStr) -> SecretStr:
+    """`none`, or the URL of an SQLite file or a PostgreSQL database."""
+    if not _DATABASE.fullmatch(url.get_secret_value()):
+        raise ValueError("must be sqlite:///FILE, postgresql://USER@HOST/DATABASE, or none")
+    return url
 
 
 class Settings(BaseModel):
@@ -96,6 +121,17 @@ class Settings(BaseModel):
     server_timing: bool = Field(
         default=False, description="Send the header Server-Timing with the time of each stage."
     )
+    data_dir: Path = Field(
+        default_factory=_state_dir,
+        description="Directory of the SQLite file, where no database is named.",
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_database)] | None = Field(
+        default=None,
+        description=(
+            "Where cards and feedback are kept: sqlite:///FILE or postgresql://USER@HOST/DATABASE; "
+            "none keeps nothing. Unset: feedback.sqlite3 in the data directory."
+        ),
+    )
     knowledge_overlay: Path | None = Field(
         default=None, description="Directory with a site's own codes, rules and doses."
     )
@@ -109,6 +145,14 @@ class Settings(BaseModel):
     def listens_locally(self) -> bool:
         """Whether only this machine can reach the service."""
         return self.host in _LOOPBACK
+
+    @property
+    def store_url(self) -> str | None:
+        """URL of the database, None when nothing is kept. It may hold a password."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir.absolute() / 'feedback.sqlite3'}"
+        url = self.database_url.get_secret_value()
+        return None if url == "none" else url.replace("postgres://", "postgresql://", 1)
 
     @property
     def shows_metrics(self) -> bool:

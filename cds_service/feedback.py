@@ -1,0 +1,53 @@
+"""The feedback endpoint: what clinicians did with cards, stored before it is acknowledged."""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from cds_service import feedback_items, hooks
+from cds_service.errors import UnknownService
+from cds_service.rows import FeedbackItem
+
+log = logging.getLogger("cds_service.feedback")
+
+NOTES_SHOWN = 20
+"""Notes in one answer; the client that needs more of them has made its point."""
+
+router = APIRouter()
+
+
+@router.post("/cds-services/{service_id}/feedback")
+async def receive(service_id: str, request: Request) -> Response:
+    """Feedback on cards (CDS Hooks 2.0 "Feedback", FB-01 to FB-08).
+
+    200 says that every item is committed, now or by an earlier call: `feedback` is their number,
+    `notes` says what was unusual and tolerated. 400 and 503 store nothing that is acknowledged.
+    """
+    runtime = hooks.runtime_of(request)
+    if not any(service.id == service_id for service in hooks.SERVICES):
+        raise UnknownService("there is no service of this id; see /cds-services", "id")
+    if not runtime.store.is_kept:
+        raise UnknownService("this service keeps no feedback")
+    body = await hooks.read_body(request, runtime.settings.max_body_bytes)
+    client = hooks.client_of(request)
+    items = feedback_items.read(body, service_id, client, runtime.clock())
+    if items:
+        await runtime.store.save(items)
+    return hooks.json_response(msgspec.json.encode(_answer(items)))
+
+
+def _answer(items: tuple[FeedbackItem, ...]) -> dict[str, Any]:
+    notes = (
+        f"feedback[{index}]: {feedback_items.WORDS[feedback_items.Note(note)]}"
+        for index, item in enumerate(items)
+        for note in item.notes
+    )
+    shown = list(islice(notes, NOTES_SHOWN))
+    if shown:
+        log.info("feedback with unusual members: %s", "; ".join(shown))
+    return {"feedback": len(items)} | ({"notes": shown} if shown else {})

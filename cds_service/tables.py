@@ -1,0 +1,96 @@
+"""The tables of the store for SQLAlchemy. No foreign keys, because rows arrive in any order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+)
+
+SCHEMA = "0001"
+"""The revision these tables stand for; the newest file in `migrations/versions`."""
+
+# No lengths: what comes in from outside is bounded where it is read, and one value too long for
+# its column would keep a whole batch from being written.
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time, always aware and in UTC; SQLite keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+issued = Table(
+    "issued_cards",
+    metadata,
+    Column("card", String, primary_key=True),
+    Column("service", String, nullable=False),
+    Column("hook", String, nullable=False),
+    Column("client", String, nullable=False),
+    Column("row", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("indicator", String, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("rules", String, nullable=False),  # ids, sorted, with a blank between
+    Column("suggestions", String, nullable=False),  # uuids with a blank between
+    Column("knowledge", String, nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Index(None, "issued_at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("card", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("service", String, nullable=False),
+    Column("client", String, nullable=False),
+    Column("suggestions", String, nullable=False),  # ids with a blank between
+    Column("reason_system", String),
+    Column("reason_code", String),
+    Column("comment_length", Integer),
+    Column("outcome_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("notes", String, nullable=False),  # words with a blank between
+    Index(None, "card"),
+    Index(None, "received_at"),
+)
+
+calls = Table(
+    "calls_by_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("hook", String, primary_key=True),
+    Column("client", String, primary_key=True),
+    Column("knowledge", String, primary_key=True),
+    Column("calls", Integer, nullable=False),
+    Column("considered", Integer, nullable=False),
+    Column("with_cards", Integer, nullable=False),
+)
