@@ -73,6 +73,8 @@ def violations(status: int, body: bytes, request: Any = None) -> list[str]:
         _discovery(answer, report)
     elif "cards" in answer:
         _response(answer, request, report)
+    elif "feedback" in answer:
+        _feedback(answer, report)
     elif "status" not in answer:  # health
         report("RS-01 no cards", "$")
     return found
@@ -114,6 +116,11 @@ def _outcome(answer: dict[str, Any], report: Report) -> None:
         report("ER-05 no OperationOutcome", "$")
         return
     _resource(answer, "$", report)
+
+
+def _feedback(answer: dict[str, Any], report: Report) -> None:
+    if type(answer["feedback"]) is not int or answer.keys() - {"feedback", "notes"}:
+        report("FB-06 not the number of items and notes", "$")
 
 
 def _discovery(answer: dict[str, Any], report: Report) -> None:
