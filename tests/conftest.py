@@ -96,7 +96,8 @@ def client(make_client: ClientFactory) -> AppClient:
 def running(*options: str, **environment: str) -> Iterator[str]:
     """A real `cds-service serve` process on a free port; gives its base URL."""
     command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
-    env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")} | environment
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    env |= {"CDS_DATABASE_URL": "none"} | environment
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT
     )
