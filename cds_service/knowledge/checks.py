@@ -12,6 +12,7 @@ from cds_service.codes import CodeIndex
 from cds_service.errors import Mistake
 from cds_service.knowledge import schema
 from cds_service.knowledge.documents import Document, Path, nearest, parts
+from cds_service.knowledge.model import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "text"): frozenset({"state", "older"}),
 }
+# Value sets of one drug each.
+DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 # Cards that guidance chooses; without one of them a call would fail.
 CARDS: Final = (
     "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
@@ -72,7 +75,11 @@ CARDS: Final = (
 def check(
     placed: Iterable[Placed], known: Mapping[str, Iterable[str]], index: CodeIndex
 ) -> list[Mistake]:
-    """All mistakes between the parts. `known` gives the ids that exist for each kind of name."""
+    """All mistakes between the parts.
+
+    `known` gives the ids that exist for each kind of name; a kind that is not in it (its file
+    cannot be read) is not looked up, so that one mistake is not reported a hundred times.
+    """
     everything = list(placed)
     names = {kind: frozenset(ids) for kind, ids in known.items()}
     found = [*_doubled(everything)]
@@ -82,8 +89,29 @@ def check(
         special = _SPECIAL.get(one.kind)
         if special:
             found.extend(special(one))
-        found.extend(_wrong_course(one, index))
+        found.extend(_wrong_course(one, names.get("value set", frozenset()), index))
     return found
+
+
+def known(content: Content) -> dict[str, list[str]]:
+    """The ids that exist for each kind of name, from whole content."""
+    return with_both(
+        {
+            "value set": list(content.value_sets),
+            "evidence": list(content.evidence),
+            "option": list(content.options),
+            "regimen": list(content.regimens),
+            "override reason": list(content.override_reasons),
+            "card": list(content.cards),
+        }
+    )
+
+
+def with_both(ids: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The ids with options and regimens under one name too, where both are known."""
+    if "option" in ids and "regimen" in ids:
+        ids["option or regimen"] = [*ids["option"], *ids["regimen"]]
+    return ids
 
 
 def missing_cards(cards: Iterable[str], document: Document) -> Iterator[Mistake]:
@@ -109,8 +137,8 @@ def _doubled(placed: list[Placed]) -> Iterator[Mistake]:
 
 def _unresolved(one: Placed, known: Mapping[str, frozenset[str]]) -> Iterator[Mistake]:
     for path, name, value in parts(one.item):
-        target = REFERENCES.get(name)
-        if target is None or not isinstance(value, tuple):
+        target = REFERENCES.get(name, "")
+        if target not in known or not isinstance(value, tuple):
             continue
         for number, said in enumerate(value):
             if isinstance(said, str) and said not in known[target]:
@@ -187,7 +215,7 @@ _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
 }
 
 
-def _wrong_course(one: Placed, index: CodeIndex) -> Iterator[Mistake]:
+def _wrong_course(one: Placed, value_sets: frozenset[str], index: CodeIndex) -> Iterator[Mistake]:
     """A medicine that is drafted must be one the value sets know, of the drug it claims to be."""
     course = getattr(one.item, "course", None)
     if not isinstance(course, schema.DoseForm):
@@ -199,7 +227,8 @@ def _wrong_course(one: Placed, index: CodeIndex) -> Iterator[Mistake]:
         yield one.mistake(("course", "code"), reason, "correct the code or add it to the set")
     elif isinstance(one.item, schema.Regimen):
         drug = one.item.drug
-        drugs = match.concepts & {"celecoxib", "indomethacin", "ketorolac"}
-        if drugs and drug not in drugs:
-            reason = f"the code {course.code} is {', '.join(sorted(drugs))}, the drug '{drug}'"
-            yield one.mistake(("drug",), reason, "correct the drug or the code")
+        others = match.concepts & DRUGS - {drug}
+        if (drug in value_sets and drug not in match.concepts) or others:
+            said = f", it is {', '.join(sorted(others))}" if others else ""
+            reason = f"the code {course.code} is not of the drug '{drug}'{said}"
+            yield one.mistake(("course", "code"), reason, "correct the drug or the code")

@@ -81,10 +81,10 @@ def _read(directory: Path) -> tuple[Content, dict[str, bytes]]:
     for document in documents.values():
         mistakes.extend(document.mistakes)
     index = CodeIndex(value_sets.values())
-    mistakes.extend(checks.check(placed, _known(placed, value_sets), index))
-    if "cards.yaml" in documents:
-        names = (one.item.id for one in placed if one.kind == "card")
-        mistakes.extend(checks.missing_cards(names, documents["cards.yaml"]))
+    known = _known(documents, [Path(name).stem for name in files if name.endswith(".json")])
+    mistakes.extend(checks.check(placed, known, index))
+    if "card" in known:
+        mistakes.extend(checks.missing_cards(known["card"], documents["cards.yaml"]))
     if mistakes:
         raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
     return _content(placed, value_sets), files
@@ -176,18 +176,15 @@ def conflict_mistakes(
     return found
 
 
-def _known(placed: Sequence[Placed], value_sets: Mapping[str, ValueSet]) -> dict[str, list[str]]:
-    def ids(*kinds: str) -> list[str]:
-        return [one.item.id for one in placed if one.kind in kinds]
-
-    return {
-        "value set": list(value_sets),
-        "evidence": ids("evidence"),
-        "option or regimen": ids("option", "regimen"),
-        "regimen": ids("regimen"),
-        "override reason": ids("override reason"),
-        "card": ids("card"),
-    }
+def _known(documents: Mapping[str, Document], value_sets: Sequence[str]) -> dict[str, list[str]]:
+    """Ids that exist for each kind of item, also of items that have a mistake in them."""
+    ids: dict[str, list[str]] = {"value set": list(value_sets)}
+    for file, key, kind, _, many in SECTIONS:
+        data = documents[file].data if file in documents else None
+        items = data.get(key) if many and isinstance(data, dict) else None
+        if isinstance(items, list):
+            ids[kind] = [str(item.get("id")) for item in items if isinstance(item, dict)]
+    return checks.with_both(ids)
 
 
 def _content(placed: Sequence[Placed], value_sets: Mapping[str, ValueSet]) -> Content:

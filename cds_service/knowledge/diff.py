@@ -1,0 +1,167 @@
+"""What differs between two states of the clinical content, in readable lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from cds_service import codes
+from cds_service.codes import Row
+from cds_service.knowledge.model import Content, ValueSet
+
+# Which heading a part of the content stands under; what is not named here is wording.
+HEADINGS: Final[Mapping[str, str]] = {
+    "triggers": "rule",
+    "genetic": "rule",
+    "factors": "rule",
+    "modifiers": "rule",
+    "non_factors": "rule",
+    "exclusions": "rule",
+    "unknown_checks": "rule",
+    "options": "option",
+    "regimens": "dose",
+    "protection": "dose",
+    "meta": "setting",
+    "override_reasons": "override reason",
+    "evidence": "evidence",
+    "controversies": "evidence",
+}
+# Members of a rule that are wording and not decision.
+WORDING: Final = frozenset(
+    {"label", "statement", "figure", "text", "noun", "instruction", "advice"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that differs. `heading` is codes, rule, dose, option, setting, wording, ..."""
+
+    heading: str
+    subject: str
+    change: str
+
+    def __str__(self) -> str:
+        return f"{self.heading}: {self.subject}: {self.change}"
+
+
+def diff(old: Content, new: Content) -> tuple[Difference, ...]:
+    """All differences of two contents: codes, rules, doses, wording, sources."""
+    found = list(_value_sets(old.value_sets, new.value_sets))
+    for field in fields(Content):
+        if field.name != "value_sets":
+            before, after = getattr(old, field.name), getattr(new, field.name)
+            found.extend(_parts(field.name, before, after))
+    return tuple(found)
+
+
+# --- codes ---
+
+
+def _value_sets(old: Mapping[str, ValueSet], new: Mapping[str, ValueSet]) -> Iterator[Difference]:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in new:
+            yield Difference("codes", name, "value set removed")
+        elif name not in old:
+            yield Difference("codes", name, f"value set added, {len(_rows(new[name]))} codes")
+        elif old[name] != new[name]:
+            yield from _codes(name, _rows(old[name]), _rows(new[name]))
+
+
+def _rows(value_set: ValueSet) -> dict[tuple[str, str, bool], Row]:
+    return {(row.system, row.code, row.prefix): row for row in codes.rows(value_set)}
+
+
+def _codes(
+    name: str, old: dict[tuple[str, str, bool], Row], new: dict[tuple[str, str, bool], Row]
+) -> Iterator[Difference]:
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        row = after or before
+        if row is None or before == after:
+            continue
+        star = "*" if row.prefix else ""
+        words = f"{row.system} {row.code}{star} ({row.display})"
+        if before is None:
+            yield Difference("codes", name, f"added {words}")
+        elif after is None:
+            yield Difference("codes", name, f"removed {words}")
+        else:
+            changes = "; ".join(
+                f"{part} {getattr(before, part)!s} -> {getattr(after, part)!s}"
+                for part in ("display", "side", "confidence")
+                if getattr(before, part) != getattr(after, part)
+            )
+            yield Difference("codes", name, f"{words}: {changes}")
+
+
+# --- everything else ---
+
+
+def _parts(name: str, old: Any, new: Any) -> Iterator[Difference]:
+    heading = HEADINGS.get(name, "wording")
+    before, after = _by_id(name, old), _by_id(name, new)
+    for key in [*before, *(k for k in after if k not in before)]:
+        if key not in after:
+            yield Difference(heading, key, "removed")
+        elif key not in before:
+            yield Difference(heading, key, f"added: {_title(after[key])}")
+        elif before[key] != after[key]:
+            yield from _members(heading, key, _flat(before[key]), _flat(after[key]))
+    common = [k for k in after if k in before]
+    if common != [k for k in before if k in after]:
+        yield Difference(heading, name, f"order is now {', '.join(common)}")
+
+
+def _by_id(name: str, part: Any) -> dict[str, BaseModel]:
+    if isinstance(part, BaseModel):
+        return {str(getattr(part, "id", name)): part}
+    items = part.values() if isinstance(part, Mapping) else part
+    return {item.id: item for item in items}
+
+
+def _title(item: BaseModel) -> str:
+    for member in ("label", "display", "citation", "text", "summary", "id"):
+        if said := getattr(item, member, None):
+            return str(said)
+    return type(item).__name__
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Members of a model as `when.condition.within_days` -> value."""
+    if isinstance(value, BaseModel):
+        names = type(value).model_fields
+        parts = ((name, getattr(value, name)) for name in names)
+    elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
+        parts = ((str(number), item) for number, item in enumerate(value))
+    else:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for name, part in parts:
+        found |= _flat(part, f"{path}.{name}" if path else name)
+    return found
+
+
+def _members(
+    heading: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Difference]:
+    for name in [*old, *(n for n in new if n not in old)]:
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        wording = name.rpartition(".")[2] in WORDING
+        if name == "enabled":
+            change = "switched on" if after else "switched off"
+        else:
+            change = f"{name} {_words(before)} -> {_words(after)}"
+        yield Difference("wording" if wording else heading, key, change)
+
+
+def _words(value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return repr(value) if isinstance(value, str) else str(value)
