@@ -64,9 +64,7 @@ def load(path: Path) -> Iterator[Case]:
         yield _case(path, book["theme"], background, raw)
 
 
-def _only(
-    path: Path, place: str, said: Mapping[str, Any], known: frozenset[str] | set[str]
-) -> None:
+def _only(path: Path, place: str, said: Mapping[str, Any], known: Set[str]) -> None:
     if unknown := set(said) - known:
         raise CaseError(f"{path.name}: {place}: unknown {sorted(unknown)}")
 
