@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cds_service import __version__, body, envelope, hooks, record, terminal, trace
+from cds_service import __version__, body, envelope, feedback_cli, hooks, record, terminal, trace
 from cds_service.app import utc_now
 from cds_service.errors import CdsError, RequestError
 from cds_service.knowledge.loader import Knowledge, load
@@ -27,6 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, and those hold charts
     add_completion=False,
 )
+
+
+app.add_typer(feedback_cli.app, name="feedback")
 
 
 def main() -> None:
@@ -62,6 +65,10 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes (CDS_WORKERS).", min=1, max=64)
     ] = None,
+    allow_anonymous: Annotated[
+        bool | None,
+        typer.Option("--allow-anonymous", help="Answer anybody: for demos (CDS_ALLOW_ANONYMOUS)."),
+    ] = None,
     example: Annotated[
         Path | None, typer.Option(help="A request file to print a curl line for.", hidden=True)
     ] = None,
@@ -69,7 +76,12 @@ def serve(
     """Start the service. What is not given here comes from CDS_* variables."""
     from cds_service import server  # uvicorn is needed here only
 
-    given = {"host": host, "port": port, "workers": workers}
+    given = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "allow_anonymous": allow_anonymous or None,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     settings = Settings.model_validate(from_environment().model_dump() | options)
     server.run(settings, example)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, CursorResult
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cds_service.outbox import Batch
@@ -60,12 +61,15 @@ class Database:
     def is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
 
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        return Path(self._url.database) if self.is_sqlite and self._url.database else None
+
     async def open(self) -> None:
         """Bring the schema up to date. Several processes may do so at the same time."""
-        if self.is_sqlite and self._url.database:
-            folder = Path(self._url.database).parent
-            if not folder.exists():
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.file is not None:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self.engine.connect() as connection:
             if await connection.run_sync(_revision) == SCHEMA:
                 return
@@ -121,6 +125,13 @@ class Database:
             Insert,
             statement.on_conflict_do_update(index_elements=list(calls.primary_key), set_=sums),
         )
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What is raised when a database cannot be used; asyncpg has errors of its own at connecting."""
+    import asyncpg  # not in every process: SQLite needs none of it
+
+    return SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
 
 
 # --- connecting ---
