@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from cds_service import codes
 from cds_service.assessment import (
     Effect,
     Finding,
@@ -33,19 +34,24 @@ REASON_LIMIT = 600
 REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
 
 _SYSTEMS = {
-    "http://snomed.info/sct": "SNOMED CT",
-    "http://hl7.org/fhir/sid/icd-10-cm": "ICD-10-CM",
-    "http://hl7.org/fhir/sid/icd-10": "ICD-10",
-    "http://hl7.org/fhir/sid/icd-9-cm": "ICD-9-CM",
+    codes.SNOMED: "SNOMED CT",
+    codes.ICD10CM: "ICD-10-CM",
+    codes.ICD10: "ICD-10",
+    codes.ICD9CM: "ICD-9-CM",
+    codes.PCS: "ICD-10-PCS",
+    codes.CPT: "CPT",
+    codes.RXNORM: "RxNorm",
+    codes.ATC: "ATC",
+    codes.LOINC: "LOINC",
+    codes.OPCS4: "OPCS-4",
+    codes.ORPHA: "Orphanet",
+    codes.OMIM: "OMIM",
     "http://id.who.int/icd/release/11/mms": "ICD-11",
-    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
-    "http://www.ama-assn.org/go/cpt": "CPT",
-    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
-    "http://www.whocc.no/atc": "ATC",
-    "http://loinc.org": "LOINC",
-    "https://fhir.hl7.org.uk/Id/opcs-4": "OPCS-4",
-    "http://www.orpha.net": "Orphanet",
-    "http://www.omim.org": "OMIM",
+}
+_SHORT_NAMES = {codes.normal_system(uri): name for uri, name in _SYSTEMS.items()} | {
+    codes.normal_system(alias): _SYSTEMS[uri]
+    for alias, uri in codes.ALIASES.items()
+    if uri in _SYSTEMS
 }
 _ROLES_SHOWN = ("genetic", "suspected", "mention", "family", "prophylaxis", "factor", "modifier")
 # A disease that is only suspected, hinted at, or a relative's must not read as the patient's own.
@@ -111,7 +117,8 @@ def _named(source: Source, told: str) -> str:
     coding = source.coding
     if coding is None or coding.code is None:
         return label
-    code = escape(f"{_SYSTEMS.get(coding.system or '', '')} {coding.code}")
+    system = _SHORT_NAMES.get(codes.normal_system(coding.system or ""), "")
+    code = escape(f"{system} {coding.code}")
     return f"{label} ({code})" if label else code
 
 
@@ -145,7 +152,7 @@ def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
         return label
     courses = (verdict.regimen, *verdict.alternatives)
     named = (_lower(knowledge.regimens[id_].label) for id_ in courses)
-    return f"{label} ({', else '.join(named)})"
+    return f"{label} ({' or '.join(named)})"
 
 
 def _lower(label: str) -> str:

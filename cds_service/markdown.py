@@ -17,10 +17,11 @@ TEXT_LIMIT = 160  # characters of one piece of chart text; displays in real reco
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 # A word that no Markdown dialect reads as anything but itself: letters, digits and non-ASCII
 # signs; commas, quotes, brackets of speech; a full stop or colon that ends it; a decimal point;
-# `-`, `/` or `+` between letters or digits. No dot between letters, so no host name can form.
+# `-`, `/` or `+` between letters or digits, `:` before a digit, `/` alone. No dot between letters,
+# so no host name can form.
 _TAME = re.compile(
     r"(?:[^\W_]|[^\x00-\x7f]|[,;%'\"()?]|(?<=[^\W_])[-/+](?=[^\W_])"
-    r"|(?<=\d)\.(?=\d)|[.:](?=[)\"',;]*$))+"
+    r"|(?<=\d)\.(?=\d)|(?<=[^\W_]):(?=\d)|[.:](?=[)\"',;]*$)|^/$)+"
 )
 _LIST_NUMBER = re.compile(r"\d{1,9}[.)]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

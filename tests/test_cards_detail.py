@@ -127,6 +127,10 @@ def test_a_finding_without_facts_or_with_a_note(knowledge: Knowledge) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
+        (
+            Source("Condition/1", Coding("urn:oid:2.16.840.1.113883.6.96", "5"), "A"),
+            "(SNOMED CT 5)",
+        ),
         (Source("Condition/1", Coding(None, "x1"), "Some text"), "Some text (x1), Condition/1"),
         (Source("Condition/1", Coding(SNOMED, None), "Some text"), "Some text, Condition/1"),
         (Source("Condition", None, "Some text", day("2020-01-02")), "Some text, 2020-01-02, Cond"),
@@ -147,7 +151,7 @@ def test_what_a_fact_lacks_is_left_out(knowledge: Knowledge, source: Source, sai
 def test_open_options_are_named_with_their_courses(knowledge: Knowledge) -> None:
     advised = block(detail(guidance(), knowledge), "Advised")
     assert (
-        "Open for this patient: NSAID course (celecoxib 200 mg twice daily for 10 days, else "
+        "Open for this patient: NSAID course (celecoxib 200 mg twice daily for 10 days or "
         "indomethacin 50 mg twice daily for 7 days) or single-fraction radiotherapy."
     ) in advised
     assert "within 24 h after surgery" in advised

@@ -41,6 +41,7 @@ HOSTILE = (
     "see https://evil.example/a?b=c&d",
     "ftp://evil.example",
     "//evil.example",
+    "/ // /x http:8 https:1.2 mailto:1@2.co xmpp:0@1.co",
     "evil.com",
     "mailto:a@evil.example",
     "a@evil.example",
@@ -150,6 +151,8 @@ def test_hostile_text_is_inert_for_the_reference_renderer_of_github(text: str) -
         "RR 0.96 (0.88-1.06), n 250",
         "eGFR 48 mL/min on 2026-10-20: recheck within the course.",
         "Knowledge 2026.11+1a2b3c4d.",
+        "hydrochlorothiazide 12.5 MG / lisinopril 10 MG",
+        "MONDO:0008153 at 12:30",
         "before (ideally within 4 h) or after; 50 % of 'them'?",
     ],
 )
