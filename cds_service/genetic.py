@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cds_service.assessment import Finding
 from cds_service.chart import Chart, MedicationFact, Source
@@ -61,7 +61,7 @@ def family_findings(chart: Chart, knowledge: Knowledge) -> tuple[Finding, ...]:
     for rule in knowledge.genetic.values():
         facts = [f for f in chart.family if f.concepts & set(rule.family)]
         if facts:
-            sources = _once(f.source for f in facts)
+            sources = _once(replace(f.source, status=f.relation) for f in facts)
             found.append(Finding(rule.id, "family", rule.label, sources, evidence=rule.evidence))
     return tuple(found)
 

@@ -49,6 +49,9 @@ _GENETIC_CARD: dict[str, dict[str, str]] = {
 }
 
 
+_UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """What all orders of one call share."""
@@ -90,7 +93,8 @@ def assess(
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(chart, knowledge)
-    guidances = [_decide(case, found, order, trigger) for order, trigger in triggered]
+    decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
+    guidances = [guidance for guidance in decided if guidance is not None]
     merged = _merge(case, guidances, knowledge)
     merged = [*merged, *_asides(case, found, triggered, merged)]
     return _assessment(case, tuple(merged), _seen(case))
@@ -123,8 +127,10 @@ def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:
 
 
 def _hits(order: DraftOrder, trigger: Trigger) -> bool:
-    by_route = trigger.kind == "intramuscular" and order.intramuscular
-    return by_route or not order.kinds.isdisjoint(trigger.value_sets)
+    if trigger.kind == "intramuscular" and order.intramuscular:
+        return True
+    reason = not trigger.reasons or not order.reasons.isdisjoint(trigger.reasons)
+    return reason and not order.kinds.isdisjoint(trigger.value_sets)
 
 
 def _kind(order: DraftOrder, knowledge: Knowledge) -> str | None:
@@ -132,12 +138,12 @@ def _kind(order: DraftOrder, knowledge: Knowledge) -> str | None:
     return trigger.kind if trigger else None
 
 
-def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance:
+def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
+    """The outcome for one order; None where the order is no business of ours for this patient."""
     if found.rule is not None and found.finding is not None:
         card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
         if card is None:
-            why = f"{found.rule.label}: no rule against this kind of order"
-            return _silence("genetic", order, why, (found.finding,))
+            return None
         return _guidance(case, card, (order,), (found.finding,), found.words)
     if trigger.kind == "arthroplasty":
         return _arthroplasty(case, order)
@@ -145,7 +151,7 @@ def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -
         return _excision(case, order)
     if not case.chart.input(InputName.CONDITIONS).known:
         return _guidance(case, "not-assessed", (order,), (), _state_words(case))
-    return _silence("10", order, "no genetic HO on record", ())
+    return None
 
 
 def _state_words(case: _Case) -> dict[str, str]:
@@ -190,10 +196,30 @@ def _matching(
     for rule in rules:
         outcome = view.ask(rule.when) if rule.enabled and rule.when else None
         if outcome is not None and outcome.answer is Answer.YES:
+            note = "contested" if isinstance(rule, NonFactor) and rule.contested else None
             found.append(
-                Finding(rule.id, role, rule.label, outcome.sources, evidence=rule.evidence)
+                Finding(
+                    rule.id, role, rule.label, outcome.sources, evidence=rule.evidence, note=note
+                )
             )
     return tuple(found)
+
+
+def _beside(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
+    """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
+    modifiers = _matching(case, order, "modifier", case.knowledge.modifiers.values())
+    unconfirmed = []
+    for rule in case.knowledge.factors.values():
+        if not rule.enabled or case.view(order).ask(rule.when).answer is Answer.YES:
+            continue
+        cautious = case.view(order, cautious=True).ask(rule.when)
+        suspected = tuple(s for s in cautious.sources if s.status in _UNCONFIRMED)
+        if cautious.answer is Answer.YES and suspected:
+            evidence = rule.evidence
+            unconfirmed.append(
+                Finding(rule.id, "unconfirmed", rule.label, suspected, Tier.NONE, evidence)
+            )
+    return (*modifiers, *unconfirmed)
 
 
 def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
@@ -207,8 +233,8 @@ def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
     if tier is Tier.NONE:
         if not case.chart.input(InputName.CONDITIONS).known:
             return _guidance(case, "not-assessed", (order,), (), _state_words(case))
-        return _silence("10", order, "no risk factor that counts", ())
-    findings = (*factors, *_matching(case, order, "modifier", case.knowledge.modifiers.values()))
+        return _silence("10", order, "no risk factor that counts", _beside(case, order))
+    findings = (*factors, *_beside(case, order))
     options = verdicts(view, case.knowledge)
     if tier is Tier.MODERATE:
         return _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
@@ -311,19 +337,27 @@ def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
 
 def _merge(case: _Case, guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
     """One card for orders that get the same answer; excision follows the arthroplasty's card."""
-    hips = [g for g in guidances if g.row in {"6", "7", "8", "9"}]
+    hips = [g for g in guidances if g.row in {"6c", "7", "8", "9"}]
     merged: dict[tuple[object, ...], Guidance] = {}
     for guidance in guidances:
         if guidance.card == "ho-excision" and any(g.card for g in hips):
+            # Two cards would offer the same drugs twice.
             why = "the same advice stands on the card of the arthroplasty"
             guidance = replace(guidance, card=None, indicator=None, silent_because=why)
-        rules = tuple(f.rule for f in guidance.findings)
+        rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")
         standing = tuple((o.option, o.standing, o.regimen) for o in guidance.options)
         key = (guidance.row, guidance.card, rules, standing, guidance.silent_because)
         if key in merged:
-            orders = (*merged[key].orders, *guidance.orders)
-            params = dict(merged[key].params) | {"order": order_words(orders, knowledge)}
-            guidance = replace(merged[key], orders=orders, params=tuple(params.items()))
+            first = merged[key]
+            orders = (*first.orders, *guidance.orders)
+            params = dict(first.params) | {"order": order_words(orders, knowledge)}
+            findings = {(f.role, f.rule): f for f in (*first.findings, *guidance.findings)}
+            guidance = replace(
+                first,
+                orders=orders,
+                findings=tuple(findings.values()),
+                params=tuple(params.items()),
+            )
         merged[key] = guidance
     return list(merged.values())
 

@@ -228,8 +228,11 @@ class View:
     def _order(self, test: OrderTest) -> Outcome:
         if test.both_hips:
             return YES if self.both_hips and self.order is not None else NO
-        looked_at = self.orders if test.anywhere else (self.order,) if self.order else ()
-        return YES if any(not o.kinds.isdisjoint(test.kinds) for o in looked_at) else NO
+        session = (*self.orders, *(p for p in self.chart.planned if p.live))
+        looked_at = session if test.anywhere else (self.order,) if self.order else ()
+        found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
+        sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
+        return _found((s, told(s)) for s in sources) or NO
 
 
 def with_status(fact: ConditionFact) -> Source:

@@ -37,7 +37,7 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, surgery: date, tod
         return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
-    start = fact.start.earliest if fact.start else None
+    start = fact.date.earliest if fact.date else None
     if start is None:
         return fact.state == "draft"
     if start > surgery + timedelta(days=adequate.starts_within_days):

@@ -77,7 +77,7 @@ def _silence(guidance: Guidance) -> Json:
     return {
         **_decision(guidance),
         "because": guidance.silent_because,
-        "rules": [finding.rule for finding in guidance.findings],
+        "findings": [_rule(finding) for finding in guidance.findings],
     }
 
 
@@ -97,6 +97,7 @@ def _rule(finding: Finding) -> Json:
     return {
         "rule": finding.rule,
         "role": finding.role,
+        "note": finding.note,
         **_facts(finding.sources),
         "evidence": list(finding.evidence),
     }

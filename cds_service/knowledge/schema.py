@@ -103,7 +103,7 @@ class OrderTest(Model):
     """Kinds of the draft order itself, and whether both hips are ordered in one session."""
 
     kinds: tuple[Id, ...] = ()
-    anywhere: bool = False  # True: any order of the session, not only the one looked at
+    anywhere: bool = False  # True: any order of the session or active in the record
     both_hips: bool = False
 
 
@@ -161,6 +161,7 @@ class Trigger(Rule):
         "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block"
     ]
     noun: Text  # what a card calls such an order
+    reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
 
 
