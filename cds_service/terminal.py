@@ -16,15 +16,14 @@ from cds_service.wire import Card, CDSResponse, Suggestion, to_bytes
 
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 _MAX_WIDTH = 100
+_OBEYED = frozenset({"Cc", "Cf", "Cs"})  # controls, invisible format signs, lone surrogates
 # C1 controls and the signs that turn the direction of text stand unescaped in JSON.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
     """Text that a terminal shows and does not obey: no escapes, no change of direction."""
-    return "".join(
-        char for char in text if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs"}
-    )
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _OBEYED)
 
 
 def draw(response: CDSResponse, console: Console) -> None:
@@ -46,12 +45,11 @@ def _panel(card: Card) -> Panel:
         reasons = " · ".join(plain(reason.display) for reason in card.override_reasons)
         parts += [Text(), Text(f"Override: {reasons}", style="dim")]
     parts += [Text(f"{plain(link.label)}: {plain(link.url)}") for link in card.links or ()]
+    parts.append(Text(f"Source: {plain(card.source.label)}", style="dim"))
     return Panel(
         Group(*parts),
         title=Text(card.indicator.upper()),
         title_align="left",
-        subtitle=Text(plain(card.source.label)),
-        subtitle_align="right",
         border_style=_COLOURS[card.indicator],
         padding=(0, 1),
     )

@@ -109,7 +109,10 @@ Summary = Annotated[str, AfterValidator(_plain), AfterValidator(_summary)]
 MarkdownText = Annotated[str, AfterValidator(_markdown)]
 Url = Annotated[str, AfterValidator(_absolute_url)]
 Uuid = Annotated[str, Field(pattern=_UUID)]
-Extension = Annotated[dict[str, Any], AfterValidator(_extension)]
+Extension = Annotated[
+    Annotated[dict[str, Any], AfterValidator(_extension)] | None, BeforeValidator(prune)
+]
+"""Any object may carry one (EX-01). Empties inside are pruned, not refused."""
 Resource = Annotated[dict[str, Any], AfterValidator(_resource)]
 
 
@@ -129,12 +132,6 @@ class WireModel(BaseModel):
     )
 
 
-class Extensible(WireModel):
-    """An object that may carry `extension` (EX-01). Empties inside are pruned, not refused."""
-
-    extension: Annotated[Extension | None, BeforeValidator(prune)] = None
-
-
 # --- cards ---
 
 
@@ -152,16 +149,17 @@ class OverrideReason(Coding):
     display: Plain
 
 
-class Source(Extensible):
+class Source(WireModel):
     """Where the guidance of a card comes from (SO-01 to SO-04)."""
 
     label: Plain
     url: Url | None = None
     icon: Url | None = None
     topic: Coding | None = None
+    extension: Extension = None
 
 
-class Action(Extensible):
+class Action(WireModel):
     """One change that a suggestion makes (AC-01 to AC-06).
 
     `create` and `update` carry a resource; `delete` names its target by `resource_id`,
@@ -172,6 +170,7 @@ class Action(Extensible):
     description: Plain
     resource: Resource | None = None
     resource_id: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+/[^/\s]+$")] | None = None
+    extension: Extension = None
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -183,22 +182,24 @@ class Action(Extensible):
         return self
 
 
-class Suggestion(Extensible):
+class Suggestion(WireModel):
     """One thing a clinician can accept as a whole (SG-01 to SG-04)."""
 
     label: Plain
     uuid: Uuid = Field(default_factory=_new_uuid)
     is_recommended: bool | None = None
     actions: Annotated[tuple[Action, ...], Field(min_length=1)] | None = None
+    extension: Extension = None
 
 
-class Link(Extensible):
+class Link(WireModel):
     """A link to an app or a page (LK-01, LK-02). `autolaunchable` is never sent (LK-03)."""
 
     label: Plain
     url: Url
     type: Literal["absolute", "smart"]
     app_context: Annotated[str, Field(min_length=1)] | None = None
+    extension: Extension = None
 
     @model_validator(mode="after")
     def _context_for_smart_only(self) -> Self:
@@ -207,7 +208,7 @@ class Link(Extensible):
         return self
 
 
-class Card(Extensible):
+class Card(WireModel):
     """One piece of guidance (CD-01 to CD-10)."""
 
     uuid: Uuid = Field(default_factory=_new_uuid)
@@ -219,6 +220,7 @@ class Card(Extensible):
     selection_behavior: Literal["at-most-one", "any"] | None = None
     override_reasons: Annotated[tuple[OverrideReason, ...], Field(min_length=1)] | None = None
     links: Annotated[tuple[Link, ...], Field(min_length=1)] | None = None
+    extension: Extension = None
 
     @model_validator(mode="after")
     def _behavior_goes_with_suggestions(self) -> Self:
@@ -230,11 +232,12 @@ class Card(Extensible):
         return self
 
 
-class CDSResponse(Extensible):
+class CDSResponse(WireModel):
     """The answer to a call: `cards` is there even when empty (RS-01 to RS-04)."""
 
     cards: tuple[Card, ...] = ()
     system_actions: Annotated[tuple[Action, ...], Field(min_length=1)] | None = None
+    extension: Extension = None
 
     @model_validator(mode="after")
     def _uuids_are_unique(self) -> Self:
@@ -269,7 +272,7 @@ PrefetchKey = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
 PrefetchTemplate = Annotated[str, AfterValidator(_template)]
 
 
-class Service(Extensible):
+class Service(WireModel):
     """One entry of discovery (DS-04 to DS-09)."""
 
     hook: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+$")]
@@ -278,6 +281,7 @@ class Service(Extensible):
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     prefetch: Annotated[dict[PrefetchKey, PrefetchTemplate], Field(min_length=1)] | None = None
     usage_requirements: Plain | None = None
+    extension: Extension = None
 
 
 class Discovery(WireModel):
