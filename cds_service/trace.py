@@ -33,6 +33,19 @@ FACTS_SHOWN = 20
 
 Json = dict[str, Any]
 
+_STATUS_CODES = frozenset(
+    {
+        "unconfirmed",
+        "provisional",
+        "differential",
+        "inactive",
+        "remission",
+        "resolved",
+        "recurrence",
+        "relapse",
+    }
+)
+
 
 # --- compact, for machines ---
 
@@ -97,7 +110,7 @@ def _rule(finding: Finding) -> Json:
     return {
         "rule": finding.rule,
         "role": finding.role,
-        "note": finding.note,
+        "contested": finding.note == "contested" or None,
         **_facts(finding.sources),
         "evidence": list(finding.evidence),
     }
@@ -140,7 +153,13 @@ def _fact(source: Source) -> Json:
         "reference": clean(source.reference, REFERENCE_LIMIT),
         "code": clean(f"{coding.system or ''}|{coding.code or ''}") if coding is not None else None,
         "date": str(source.date) if source.date is not None else None,
+        "status": ", ".join(_statuses(source)) or None,
     }
+
+
+def _statuses(source: Source) -> list[str]:
+    """Status codes of a fact. Of the words in `status` only codes of FHIR go into the trace."""
+    return [word for word in (source.status or "").split(", ") if word in _STATUS_CODES]
 
 
 def _rest(items: Sized) -> int | None:
