@@ -139,6 +139,10 @@ class ChartReader:
         """Inputs about which nothing was said."""
         return self._ledger.missing()
 
+    def strangers(self, name: InputName) -> int:
+        """Resources of other patients that came for an input."""
+        return self._ledger.logs[name].foreign
+
     def chart(self) -> Chart:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         own, problems = self._own()
