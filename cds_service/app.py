@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import signal
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -15,15 +18,32 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from cds_service import __version__, feedback, hooks, wire
-from cds_service.errors import RequestError, TooLarge, Unavailable, operation_outcome
+from cds_service import (
+    __version__,
+    access,
+    feedback,
+    hooks,
+    limits,
+    operations,
+    telemetry,
+    wire,
+)
+from cds_service.errors import (
+    Overloaded,
+    RequestError,
+    TooLarge,
+    TooSlow,
+    Unauthorized,
+    Unavailable,
+    operation_outcome,
+)
 from cds_service.knowledge.loader import Knowledge, load
+from cds_service.observe import Observe
+from cds_service.replay import SeenInMemory
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Store
-
-log = logging.getLogger("cds_service")
 
 _RETRY_SECONDS = 5
 _ISSUE_CODES = {404: "not-found", 405: "not-supported"}
@@ -42,43 +62,86 @@ def create_app(
     """Build the application.
 
     Without arguments the settings come from the environment and the clinical content from its
-    files. Raises SettingsError or KnowledgeError: the service does not start half.
+    files. Raises SettingsError, ClientsError or KnowledgeError: the service does not start half.
     """
     settings = settings or from_environment()
     knowledge = knowledge or load(settings.knowledge_overlay)
     store = Store(settings.store_url)
+    trust = access.build_trust(settings, clock, SeenInMemory(clock))
+    app = FastAPI(
+        title="cds-service",
+        version=__version__,
+        openapi_url=None,
+        lifespan=_lifespan(store, trust),
+        redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
+    )
+    _handle_errors(app)
+    app.state.runtime = hooks.Runtime(
+        settings, knowledge, clock, wire.to_bytes(hooks.discovery(knowledge)), store, trust
+    )
+    for router in (hooks.router, feedback.router, operations.router):
+        app.include_router(router)
+    _stand_before(app, settings, trust)
+    return app
 
+
+def _lifespan(store: Store, trust: access.Trust) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, access.reload, trust)
         await store.start()
         try:
             yield
         finally:
             await store.stop()
+            await trust.outgoing.aclose()
 
-    app = FastAPI(
-        title="cds-service",
-        version=__version__,
-        openapi_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
-    )
-    _handle_errors(app)
-    app.state.runtime = hooks.Runtime(
-        settings, knowledge, clock, wire.to_bytes(hooks.discovery(knowledge)), store
-    )
-    app.include_router(hooks.router)
-    app.include_router(feedback.router)
+    return lifespan
+
+
+def _stand_before(app: FastAPI, settings: Settings, trust: access.Trust) -> None:
+    """Put the middleware before the routes; the last one added is the outermost."""
+    app.add_middleware(access.Access, trust=trust, settings=settings, answer=refusal)
+    app.add_middleware(limits.Capacity, most=settings.max_concurrent, answer=refusal)
     app.add_middleware(LastResort)
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,  # outermost, so that errors carry its headers too (CR-02)
+    # Outside of all that answers, so that errors carry its headers, too (CR-02).
+    app.add_middleware(RegisteredOrigins, trust=trust, settings=settings)
+    app.add_middleware(Observe, server_timing=settings.server_timing)
+
+
+class RegisteredOrigins(CORSMiddleware):
+    """CORS for the origins of the settings, and for those of the registry in force."""
+
+    def __init__(self, app: ASGIApp, trust: access.Trust, settings: Settings) -> None:
+        super().__init__(
+            app,
             allow_origins=settings.allowed_origins,
             allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
             allow_headers=("*",),
             allow_private_network=settings.listens_locally,
         )
-    return app
+        self._trust = trust
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """Whether a browser may show our answers to pages of this origin."""
+        return super().is_allowed_origin(origin) or origin in self._trust.clients.registry.origins
+
+
+def refusal(error: RequestError) -> Response:
+    """The HTTP answer for an error of the request."""
+    headers: dict[str, str] = {}
+    if isinstance(error, TooLarge | TooSlow | Unauthorized):
+        # What is left of a body that was not read must not be taken for the next request.
+        headers["Connection"] = "close"
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(_RETRY_SECONDS)
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(limits.RETRY_AFTER_SECONDS)
+    return error_response(error.status, error.code, error.message, error.place, **headers)
 
 
 def error_response(
@@ -96,13 +159,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestError)
     async def request_error(_: Request, error: RequestError) -> Response:
-        headers: dict[str, str] = {}
-        if isinstance(error, TooLarge):
-            # What is left of a body that was not read must not be taken for the next request.
-            headers["Connection"] = "close"
-        if isinstance(error, Unavailable):
-            headers["Retry-After"] = str(_RETRY_SECONDS)
-        return error_response(error.status, error.code, error.message, error.place, **headers)
+        return refusal(error)
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
@@ -146,7 +203,7 @@ class LastResort:
         except ClientDisconnect:  # nobody is left to answer
             return
         except Exception as error:
-            log.error("unexpected %s at %s", type(error).__name__, _path_of(error))
+            telemetry.failed(error, _path_of(error))
             if scope["type"] != "http" or started:
                 raise
             message = "the service failed; the order was not checked"
@@ -154,5 +211,8 @@ class LastResort:
 
 
 def _path_of(error: Exception) -> str:
+    """The lines an error went through, innermost first; outside of this package only the first."""
     frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
+    ours = [f for f in frames[:-1] if Path(f.filename).parent == Path(__file__).parent]
+    names = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in [*ours, *frames[-1:]]]
+    return " < ".join(reversed(names))

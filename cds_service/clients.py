@@ -6,7 +6,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -133,7 +133,7 @@ class Registry:
     """All registered clients. `keys` are those that need no fetch, by client id."""
 
     clients: tuple[Client, ...] = ()
-    keys: Mapping[str, KeySet] = MappingProxyType({})
+    keys: Mapping[str, KeySet] = field(default_factory=dict)
     version: str = "none"
 
     @cached_property

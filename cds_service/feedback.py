@@ -33,7 +33,7 @@ async def receive(service_id: str, request: Request) -> Response:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     if not runtime.store.is_kept:
         raise UnknownService("this service keeps no feedback")
-    body = await hooks.read_body(request, runtime.settings.max_body_bytes)
+    body = await hooks.read_body(request, runtime.settings)
     client = hooks.client_of(request)
     items = feedback_items.read(body, service_id, client, runtime.clock())
     if items:

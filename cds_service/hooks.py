@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
-from cds_service import body, cards, envelope, wire
+from cds_service import access, body, cards, envelope, limits, telemetry, wire
 from cds_service.assessment import Assessment
 from cds_service.chart import Chart, InputName
-from cds_service.errors import BadRequest, MissingData, UnknownService, WrongHook
+from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir_map import ChartReader, read_orders
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
@@ -41,9 +40,6 @@ PREFETCH = {
 
 LABORATORY stands for the LOINC codes of the value sets `lab-*`.
 """
-
-ANONYMOUS = "anonymous"
-"""Name under which a client that need not say who it is goes into figures."""
 
 _LOINC = "http://loinc.org"
 
@@ -82,13 +78,19 @@ SERVICES = (
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every call needs: settings, clinical content, the clock (UTC), and the store."""
+    """What every call needs: settings, clinical content, the clock (UTC), the store, and trust."""
 
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
     discovery: bytes
     store: Store
+    trust: access.Trust
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether used tokens are remembered in the database: without it no call is answered."""
+        return self.settings.remembers_in_database and bool(self.trust.clients.registry)
 
     @property
     def today(self) -> date:
@@ -114,8 +116,9 @@ def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple
     """Read the chart and the draft orders, and assess them. Raises BadRequest."""
     context = request.context
     reader = ChartReader(knowledge.index, context.patient_id, today, mentions(knowledge))
-    reader.read_prefetch(request.prefetch)
-    read = read_orders(context.draft_orders, knowledge.index, context.patient_id, today, reader)
+    with telemetry.stage("read"):
+        reader.read_prefetch(request.prefetch)
+        read = read_orders(context.draft_orders, knowledge.index, context.patient_id, today, reader)
     if read.problems and not read.orders and not read.foreign:
         first = read.problems[0]
         raise BadRequest(f"no order can be read: {first.why}", first.place)
@@ -126,7 +129,9 @@ def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple
         foreign=chart.foreign + read.foreign,
         release=read.release,
     )
-    assessment = assess(chart, read.orders, knowledge, today, request.hook, context.selections)
+    with telemetry.stage("assess"):
+        assessment = assess(chart, read.orders, knowledge, today, request.hook, context.selections)
+    telemetry.current().decided(assessment)
     return chart, assessment
 
 
@@ -143,14 +148,15 @@ def respond(
         raise MissingData(
             f"send prefetch {keys}, or fhirServer and fhirAuthorization to read it", "prefetch"
         )
-    return cards.build(
-        assessment,
-        chart,
-        knowledge,
-        evidence_url=evidence_url,
-        encounter=request.context.encounter_id,
-        requester=request.context.user_id,
-    )
+    with telemetry.stage("cards"):
+        return cards.build(
+            assessment,
+            chart,
+            knowledge,
+            evidence_url=evidence_url,
+            encounter=request.context.encounter_id,
+            requester=request.context.user_id,
+        )
 
 
 def mentions(knowledge: Knowledge) -> tuple[tuple[str, re.Pattern[str]], ...]:
@@ -214,9 +220,8 @@ def runtime_of(request: Request) -> Runtime:
 
 
 def client_of(request: Request) -> str:
-    """Name of the registered client behind a call, `anonymous` where nobody asked who it is."""
-    name: str = getattr(request.state, "client", ANONYMOUS)
-    return name
+    """Name of the registered client behind a call, `anonymous` without one."""
+    return access.client_id(access.caller_of(request.scope))
 
 
 def json_response(content: bytes, status: int = 200, cache: str = "no-store") -> Response:
@@ -242,20 +247,38 @@ async def call(service_id: str, request: Request) -> Response:
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
-    parsed = envelope.parse(await read_body(request, runtime.settings.max_body_bytes))
+    trace = telemetry.current()
+    trace.service = service_id
+    text = await read_body(request, runtime.settings)
+    with telemetry.stage("parse"):
+        parsed = envelope.parse(text)
+        limits.check_orders(parsed.context.draft_orders, runtime.settings)
     check_hook(parsed, services)
+    trace.hook = parsed.hook
+    check_client(request, parsed.hook)
     response = answer(parsed, runtime.knowledge, runtime.today, runtime.settings.evidence_url)
     origin = Origin(service_id, parsed.hook, client_of(request))
     runtime.store.record_issued(response, origin, runtime.clock(), runtime.knowledge.version)
     return json_response(wire.to_bytes(response))
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body as plain UTF-8. Raises TooLarge, UnsupportedBody or BadRequest."""
-    headers = request.headers
-    packed = await body.collect(request.stream(), headers.get("content-length"), limit)
-    plain = body.unpack(packed, headers.get("content-encoding"), limit)
-    return body.to_utf8(plain, headers.get("content-type"))
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The body as plain UTF-8, within the limits. Raises a RequestError."""
+    headers, limit = request.headers, settings.max_body_bytes
+    with telemetry.stage("body"):
+        collected = body.collect(request.stream(), headers.get("content-length"), limit)
+        packed = await limits.in_time(collected, settings.read_seconds)
+        plain = body.unpack(packed, headers.get("content-encoding"), limit)
+        text = body.to_utf8(plain, headers.get("content-type"))
+        limits.check_body(text, settings)
+        return text
+
+
+def check_client(request: Request, hook: str) -> None:
+    """Raise Forbidden when the client is not registered for this hook."""
+    client = access.client_of(request.scope)
+    if client is not None and not client.may_call(hook):
+        raise Forbidden("this client is not registered for this hook", "hook")
 
 
 def check_hook(request: wire.CDSRequest, services: Sequence[HookService]) -> None:
@@ -266,27 +289,3 @@ def check_hook(request: wire.CDSRequest, services: Sequence[HookService]) -> Non
         raise WrongHook(f"this service answers {served} only", "hook")
     if service.needs_orders and request.context.draft_orders is None:
         raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
-
-
-@router.api_route("/health/live", methods=["GET", "HEAD"])
-async def live() -> Response:
-    """Liveness: the process answers."""
-    return json_response(b'{"status":"ok"}')
-
-
-@router.api_route("/health/ready", methods=["GET", "HEAD"])
-async def ready(request: Request) -> Response:
-    """Readiness: which clinical content is loaded, and whether the database answers.
-
-    Without its database the service is `degraded` but ready: calls are answered, feedback is not.
-    """
-    runtime = runtime_of(request)
-    database = "none" if not runtime.store.is_kept else "down"
-    if await runtime.store.is_reachable():
-        database = "ok"
-    state = {
-        "status": "degraded" if database == "down" else "ok",
-        "knowledge": runtime.knowledge.version,
-        "database": database,
-    }
-    return json_response(msgspec.json.encode(state))

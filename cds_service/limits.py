@@ -75,7 +75,7 @@ def _is_deeper(brackets: bytes, limit: int) -> bool:
     return bool(brackets)
 
 
-def check_orders(raw: bytes | None, bounds: Bounds) -> None:
+def check_orders(orders: msgspec.Raw | None, bounds: Bounds) -> None:
     """Refuse draft orders that two readers could understand differently, or too many of them.
 
     Draft orders are few and are what gets signed, so they are looked at whole: a member that
@@ -83,13 +83,13 @@ def check_orders(raw: bytes | None, bounds: Bounds) -> None:
     In prefetch only the keys of `prefetch` itself are looked at: decoding every resource twice
     would double the time of a call. There the last of two equal members counts.
     """
-    if raw is None:
+    if orders is None:
         return
-    text = raw
+    text = bytes(orders)
     if text.startswith(b'"'):  # JSON inside a string, as some clients send it
-        text = msgspec.json.decode(raw, type=str).encode()
+        text = msgspec.json.decode(text, type=str).encode()
     try:
-        orders = json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_without_duplicates,
             parse_int=_bounded,
@@ -100,7 +100,7 @@ def check_orders(raw: bytes | None, bounds: Bounds) -> None:
         raise
     except ValueError:
         return  # the reader of orders tells what is wrong
-    entries = orders.get("entry") if isinstance(orders, dict) else orders
+    entries = value.get("entry") if isinstance(value, dict) else value
     if isinstance(entries, list) and len(entries) > bounds.max_draft_orders:
         raise TooLarge(f"more than {bounds.max_draft_orders} draft orders", "context.draftOrders")
 

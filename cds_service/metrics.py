@@ -37,7 +37,7 @@ cards = Counter(
 )
 rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
 fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
-refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("client", "reason"))
+refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("reason",))
 overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
 issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
 under_way = Gauge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from cds_service.settings import from_environment
 
@@ -74,8 +74,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None until the first request
+        return cycle is not None and not cycle.response_complete
+
     def _too_slow(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_answering():
             self._start_clock()  # a second request waits behind one that is being answered
             return
         self._refuse(b"408 Request Timeout")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from cds_service import access, metrics, telemetry
 from cds_service.app import create_app
 from cds_service.hooks import SERVICES
-from cds_service.knowledge.loader import load
+from cds_service.protocol import BoundedProtocol
 from cds_service.settings import PREFIX, Settings
 
 _GRACE_SECONDS = 10
@@ -21,14 +26,17 @@ _FACTORY = "cds_service.app:create_app"
 
 
 def run(settings: Settings, example: Path | None = None) -> None:
-    """Serve until stopped. Raises KnowledgeError before anything listens.
+    """Serve until stopped. Raises a CdsError for a wrong set-up before anything listens.
 
     With `example`, the file of a request, a curl line that posts it is printed. Exits with 1 when
     the port is taken.
     """
+    access.refuse_open_door(settings)
+    if settings.allow_anonymous:
+        typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
+    _hand_down(settings)
     if settings.workers > 1:
-        load(settings.knowledge_overlay)  # refuse here, not in every worker again and again
-        _hand_down(settings)
+        create_app(settings)  # refuse here, not in every worker again and again
         config = _config(_FACTORY, settings)
     else:
         config = _config(create_app(settings), settings)
@@ -37,7 +45,8 @@ def run(settings: Settings, example: Path | None = None) -> None:
     announce(settings.host, listener.getsockname()[1], example)
     try:
         if settings.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
+            with _shared_figures():
+                _Workers(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
@@ -56,6 +65,8 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=BoundedProtocol,
+        log_config=telemetry.LIBRARY_LOGS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
@@ -64,6 +75,26 @@ def _hand_down(settings: Settings) -> None:
     """Workers are new processes that read the environment: options must be in it too."""
     os.environ[f"{PREFIX}HOST"] = settings.host
     os.environ[f"{PREFIX}PORT"] = str(settings.port)
+    os.environ[f"{PREFIX}WORKERS"] = str(settings.workers)
+    os.environ[f"{PREFIX}ALLOW_ANONYMOUS"] = str(settings.allow_anonymous)
+
+
+class _Workers(Multiprocess):
+    """Hands SIGHUP on to the workers, which read the registry of clients again."""
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            # One that is still starting has no handler yet and would die.
+            if process.wait_until_ready(self.config.timeout_worker_healthcheck) and process.pid:
+                os.kill(process.pid, signal.SIGHUP)
+
+
+@contextmanager
+def _shared_figures() -> Iterator[None]:
+    """A directory in which all workers keep their figures, for one answer of /metrics."""
+    with TemporaryDirectory(prefix="cds-service-") as directory:
+        os.environ[metrics.SHARED_DIRECTORY] = directory
+        yield
 
 
 def announce(host: str, port: int, example: Path | None) -> None:

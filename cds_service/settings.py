@@ -155,6 +155,13 @@ class Settings(BaseModel):
         return None if url == "none" else url.replace("postgres://", "postgresql://", 1)
 
     @property
+    def remembers_in_database(self) -> bool:
+        """Whether used tokens are kept where several workers and machines see them."""
+        if self.replay != "auto":
+            return self.replay == "database"
+        return self.workers > 1 or not (self.store_url or "sqlite").startswith("sqlite")
+
+    @property
     def shows_metrics(self) -> bool:
         """Whether /metrics is served."""
         return self.listens_locally if self.metrics is None else self.metrics

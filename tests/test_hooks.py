@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -93,7 +92,7 @@ def test_head(client: AppClient, path: str) -> None:
 
 def test_health_tells_which_knowledge_decides(client: AppClient, knowledge: Knowledge) -> None:
     assert client.get("/health/live").json() == {"status": "ok"}
-    assert client.get("/health/ready").json() == {"status": "ok", "knowledge": knowledge.version}
+    assert client.get("/health/ready").json()["knowledge"] == knowledge.version
 
 
 # --- calls (sections C, E, G, U) ---
@@ -224,7 +223,6 @@ def test_bad_json_is_placed(client: AppClient) -> None:
 
 def test_unknown_service(client: AppClient, high: dict[str, Any]) -> None:
     assert client.post("/cds-services/nope", json=high).status_code == 404
-    assert client.post("/cds-services/ho-order-sign/feedback", json={}).status_code == 404
     assert client.get("/nowhere").status_code == 404
 
 
@@ -291,17 +289,17 @@ def broken_clock() -> datetime:
 
 
 def test_a_bug_gives_nothing_away(
-    knowledge: Knowledge, high: dict[str, Any], caplog: pytest.LogCaptureFixture
+    knowledge: Knowledge, high: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = AppClient(create_app(Settings(), knowledge, clock=broken_clock))
-    with caplog.at_level(logging.DEBUG):
-        response = client.post(SIGN, json=high, headers={"origin": "https://a.example"})
+    response = client.post(SIGN, json=high, headers={"origin": "https://a.example"})
+    logged = capsys.readouterr().err
 
     assert response.status_code == 500
     assert outcome(response)["code"] == "exception"
     assert response.headers["access-control-allow-origin"] == "*"  # CR-02
-    assert "ZeroDivisionError" in caplog.text
-    assert "Jane" not in caplog.text + response.text
+    assert "ZeroDivisionError" in logged
+    assert "Jane" not in logged + response.text
 
 
 # --- browsers (section R) ---
