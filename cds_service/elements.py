@@ -20,6 +20,7 @@ ID_LIMIT = 1000
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"
 )
+_TYPE = re.compile(r"[A-Za-z]{1,64}")
 _BLANKS = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -182,8 +183,14 @@ def reference(value: object) -> str | None:
     return None
 
 
+def kind_of(doc: object) -> str | None:
+    """The resource type; None when this is no resource."""
+    kind = doc.get("resourceType") if isinstance(doc, dict) else None
+    return kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else None
+
+
 def type_and_id(doc: Doc) -> str:
     """`Type/id`, or the bare type of a resource without id."""
-    kind = word(doc.get("resourceType")) or "Resource"
+    kind = kind_of(doc) or "Resource"
     ident = identifier(doc.get("id"))
     return f"{kind}/{ident}" if ident else kind

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Raw
 
@@ -36,12 +36,12 @@ from cds_service.chart import (
 from cds_service.elements import (
     Doc,
     identifier,
+    kind_of,
     misshapen,
     objects,
     printable,
     status,
     text,
-    word,
 )
 from cds_service.inputs import INPUT_OF, InputLog
 from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
@@ -215,7 +215,7 @@ class ChartReader:
             self._ledger.problem(place, str(error))
             answer.defects.append(UNREADABLE)
             return
-        kind = word(doc.get("resourceType")) if isinstance(doc, dict) else None
+        kind = kind_of(doc)
         if kind is None:
             self._ledger.problem(place, "without resourceType")
         elif kind == "Bundle":
@@ -365,21 +365,24 @@ def read_orders(
     problems = [Problem(opened.path(place, n), why) for n, why in opened.junk]
     if opened.why:
         problems.append(Problem(place, opened.why))
-    drafts: list[tuple[int, Doc]] = []
-    foreign = 0
+    drafts: list[tuple[int, Doc, str | None]] = []
     for position, entry in enumerate(opened.entries):
         doc = _draft(entry, session, problems, opened.place(place, position))
-        if doc is None:
-            continue
-        if session.subjects.whose_doc(doc)[0] is Whose.FOREIGN:
-            foreign += 1
-            continue
-        session.references.add(doc, entry.fullUrl)
+        if doc is not None:
+            drafts.append((position, doc, entry.fullUrl))
+    own = [draft for draft in drafts if _is_own(draft[1], session.subjects)]
+    for _, doc, full_url in own:
+        session.references.add(doc, full_url)
         session.releases.look(doc)
-        drafts.append((position, doc))
     look = Reading(index, today, session.references)
-    orders = [read_order(d, i, look) for i, d in drafts if d.get("resourceType") not in NOT_ORDERS]
-    return OrdersRead(_once(orders), tuple(problems), foreign, session.releases.release())
+    orders = [read_order(d, i, look) for i, d, _ in own if kind_of(d) not in NOT_ORDERS]
+    release = session.releases.release()
+    return OrdersRead(_once(orders), tuple(problems), len(drafts) - len(own), release)
+
+
+def _is_own(doc: Doc, subjects: Subjects) -> bool:
+    whose, ref = subjects.whose_doc(doc)
+    return (subjects.resolve(ref) if ref and whose is Whose.LATER else whose) is not Whose.FOREIGN
 
 
 def _draft(entry: Entry, session: ChartReader, problems: list[Problem], place: str) -> Doc | None:
@@ -388,12 +391,12 @@ def _draft(entry: Entry, session: ChartReader, problems: list[Problem], place: s
     except Unreadable as error:
         problems.append(Problem(place, str(error)))
         return None
-    if not isinstance(doc, dict) or word(doc.get("resourceType")) is None:
+    if kind_of(doc) is None:
         problems.append(Problem(place, "without resourceType"))
         return None
     if doc["resourceType"] == "Patient":
         session.subjects.learn(entry.fullUrl, identifier(doc.get("id")))
-    return doc
+    return cast(Doc, doc)
 
 
 def _once(orders: list[DraftOrder]) -> tuple[DraftOrder, ...]:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from cds_service.chart import FhirDate, MedicationFact, SetAside
 from cds_service.dates import later, read_date, read_moment
 from cds_service.dosing import Schedule, read_schedule
-from cds_service.elements import Doc, codings, first_text, flag, member, status, word, words
+from cds_service.elements import (
+    Doc,
+    codings,
+    first_text,
+    flag,
+    kind_of,
+    member,
+    status,
+    word,
+    words,
+)
 from cds_service.reading import Item, Reading
 from cds_service.recognition import Recognised, recognise, source_of
 
@@ -132,7 +142,7 @@ def _state(
 ) -> str:
     """draft, active, ended or unknown. A stated end that has passed ends whatever the status says,
     because lists of medicines are seldom tidied up."""
-    kind, state = word(doc.get("resourceType")), status(doc.get("status"))
+    kind, state = kind_of(doc), status(doc.get("status"))
     start, end = bounds
     if end is not None and end.latest < look.today:
         return "ended"

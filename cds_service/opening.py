@@ -17,6 +17,7 @@ from cds_service.sniff import (
     Unreadable,
     decode,
     first_byte,
+    repair,
 )
 
 DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
@@ -59,7 +60,7 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
     if first == b"{":
         return _open_object(raw, depth)
     if first == b"[":
-        return _open_list(raw, "[{}]")
+        return _open_list(raw, "[{}]", depth)
     if first == b'"':
         return _open_text(raw, depth)
     if bytes(raw).strip() == b"null":
@@ -84,7 +85,7 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
     except RecursionError:
         return Opened(why="nested too deeply")
     except UNFIT:
-        return _open_odd(raw)
+        return _open_odd(raw, depth)
     kind = _plain(envelope.resourceType)
     if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
         opened = _open_bundle(envelope)
@@ -97,15 +98,12 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
     return Opened([Entry(Raw(bytes(raw)))])
 
 
-def _open_odd(raw: bytes | Raw) -> Opened:
-    """JSON that only the standard library decodes; what it is comes out later."""
+def _open_odd(raw: bytes | Raw, depth: int) -> Opened:
+    """JSON that only the standard library can decode."""
     try:
-        kind = member(decode(raw), "resourceType")
+        return open_value(repair(raw), depth + 1)
     except Unreadable as error:
         return Opened(why=str(error))
-    if word(kind) is None:
-        return Opened(why="without resourceType")
-    return Opened([Entry(Raw(bytes(raw)))])
 
 
 def _open_wrapper(envelope: Envelope, depth: int) -> Opened:
@@ -119,16 +117,16 @@ def _open_bundle(envelope: Envelope) -> Opened:
     if not first or bytes(envelope.entry).strip() == b"null":
         return Opened()
     if first == b"{":
-        return _open_list(b"[" + bytes(envelope.entry) + b"]", ".entry")
+        return _open_list(b"[" + bytes(envelope.entry) + b"]", ".entry", DEPTH)
     if first != b"[":
         return Opened(why="a Bundle whose entry is no list")
     try:
         return Opened(ENTRIES.decode(envelope.entry), ".entry[{}].resource")
     except UNFIT:
-        return _open_list(envelope.entry, ".entry[{}]")
+        return _open_list(envelope.entry, ".entry[{}]", DEPTH)
 
 
-def _open_list(raw: bytes | Raw, step: str) -> Opened:
+def _open_list(raw: bytes | Raw, step: str, depth: int) -> Opened:
     """Entries or resources one by one: what is junk does not spoil its neighbours."""
     numbers: list[int] = []
     opened = Opened(step=step, numbers=numbers)
@@ -137,7 +135,7 @@ def _open_list(raw: bytes | Raw, step: str) -> Opened:
     except RecursionError:
         return Opened(why="nested too deeply")
     except UNFIT:
-        return Opened(why="not JSON")
+        return _open_odd(raw, depth)
     for position, part in enumerate(parts):
         entry = _open_entry(opened, position, part)
         if entry is not None:

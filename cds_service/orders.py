@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact
 from cds_service.dates import read_moment
-from cds_service.elements import Doc, codings, flag, identifier, objects, status, text, word
+from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.medications import name_of, read_medication
 from cds_service.reading import Reading
 from cds_service.recognition import (
@@ -33,6 +33,8 @@ _MEDICINES = frozenset({"MedicationRequest", "MedicationOrder", "MedicationState
 # Elements that say what is ordered, over all order types and releases (checklist 3.3).
 _CODES = ("code", "codeCodeableConcept", "vaccineCode", "serviceType", "serviceRequested", "type",
           "itemCodeableConcept", "productCodeableConcept", "orderDetail", "procedure")  # fmt: skip
+# Whom a referral is for (practice setting codes): a kind of order, but no name for it.
+_PERFORMERS = ("performerType", "specialty")
 _PARTS = ("item", "action", "recommendation", "parameter", "orderDetail")
 _DEAD = frozenset({"cancelled", "canceled", "revoked", "entered-in-error", "stopped", "aborted",
                    "completed", "rejected", "not-done", "ended", "declined", "failed"})  # fmt: skip
@@ -46,6 +48,7 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     known = look.know(*_coded_elements(doc))
     medicine = name_of(doc, look)
     known = known.and_also(medicine.known).and_also(_category(doc, look))
+    known = known.and_also(look.know(*(doc.get(name) for name in _PERFORMERS)))
     site = look.sites(doc)
     sites = known.sites | site.sites
     routes = recognise(look.index, _routes(doc))
@@ -55,7 +58,7 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     reasons, _ = look.reasons(doc)
     return DraftOrder(
         index=index,
-        resource_type=word(doc.get("resourceType")) or "Resource",
+        resource_type=kind_of(doc) or "Resource",
         resource_id=ident,
         label=_label(doc, look, medicine.element),
         kinds=kinds | ({ROUTE_IM} if ROUTE_IM in routes.concepts else frozenset()),
@@ -115,7 +118,7 @@ def _label(doc: Doc, look: Reading, medicine: object) -> str:
         name = label_of(element, look.know(element), fallback="")
         if name:
             return name
-    return text(doc.get("description")) or word(doc.get("resourceType")) or "Resource"
+    return text(doc.get("description")) or kind_of(doc) or "Resource"
 
 
 def _is_coded(doc: Doc, medicine: object, known: Recognised) -> bool:

@@ -37,7 +37,10 @@ Item = (
 )
 
 _REASONS = ("reasonCode", "reasonReference", "reason", "reasonCodeableConcept", "indication",
-            "reasonForUse", "reasonForUseCodeableConcept", "reasonForUseReference")  # fmt: skip
+            "reasonGiven", "reasonForUse", "reasonForUseCodeableConcept",
+            "reasonForUseReference")  # fmt: skip
+
+_MOST = 100  # references of one element that are followed
 
 
 class References:
@@ -79,14 +82,14 @@ class Reading:
 
     def resolve(self, holder: Doc, element: object) -> Iterator[Doc]:
         """The resources that References, or CodeableReferences, in `element` point to."""
-        for item in items(element):
+        for item in items(element)[:_MOST]:
             if (found := self.references.find(reference(item), holder)) is not None:
                 yield found
 
     def sites(self, doc: Doc) -> Recognised:
         """What the body sites of a resource say, also those in resources it points to."""
         pointed = list(self.resolve(doc, doc.get("bodyStructure")))
-        for extension in objects(doc.get("extension")):
+        for extension in objects(doc.get("extension"))[:_MOST]:
             pointed += self.resolve(doc, extension.get("valueReference"))
         bodies = [d for d in pointed if d.get("resourceType") in {"BodyStructure", "BodySite"}]
         return recognise(self.index, body_sites(doc, bodies))

@@ -10,7 +10,7 @@ _DSTU2_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "DeviceUseReques
 _DSTU2_REQUEST = frozenset({"orderedOn", "orderer", "scheduledDateTime", "scheduledPeriod"})
 _R5_TYPES = frozenset({"MedicationUsage", "RequestOrchestration"})
 _STU3 = frozenset({"notDone", "assertedDate", "taken"})
-_MODERN = ("STU3", "R5", "DSTU2", "R4")
+_RELEASES = ("STU3", "R5", "DSTU2", "R4")
 
 
 class Releases:
@@ -24,13 +24,9 @@ class Releases:
         if sign := _sign(doc):
             self._votes[sign] += 1
 
-    @property
-    def known(self) -> bool:
-        return bool(self._votes)
-
     def release(self) -> str:
         """The release most resources speak: DSTU2, STU3, R4 (R4B looks the same) or R5."""
-        return max(_MODERN, key=lambda name: (self._votes[name], name == "R4"))
+        return max(_RELEASES, key=lambda name: (self._votes[name], name == "R4"))
 
 
 def _sign(doc: Doc) -> str | None:

@@ -91,7 +91,7 @@ def _condition(
 ) -> ConditionFact:
     site = look.sites(doc)
     return ConditionFact(
-        concepts=with_hip_site(known.meaning, known.sites | site.sites),
+        concepts=known.meaning,
         source=source,
         clinical=_clinical(doc),
         verification=next((w for w in _verifications(doc) if w in _SUSPECTED), "confirmed"),

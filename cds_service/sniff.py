@@ -4,6 +4,7 @@ and the whole resource only when it does."""
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -107,17 +108,36 @@ def decode(raw: bytes | Raw) -> Any:
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except (msgspec.MsgspecError, ValueError):
-        pass
+        return _decode_odd(raw)
+
+
+def repair(raw: bytes | Raw) -> bytes:
+    """The same JSON without what msgspec refuses. Raises Unreadable."""
+    value = _decode_odd(raw)
     try:
-        return json.loads(bytes(raw), parse_int=_whole)
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+
+
+def _decode_odd(raw: bytes | Raw) -> Any:
+    try:
+        return json.loads(
+            bytes(raw), parse_int=_whole, parse_float=_real, parse_constant=lambda _: None
+        )
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except ValueError:
         raise Unreadable("not JSON") from None
 
 
-def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) < 20 else float(digits)
+def _whole(digits: str) -> int | float | None:
+    return int(digits) if len(digits) < 20 else _real(digits)
+
+
+def _real(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
 
 
 def first_byte(raw: bytes | Raw) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from cds_service.elements import Doc, items, reference
+from cds_service.elements import Doc, items, objects, reference
 
 _SUBJECTS = ("subject", "patient", "for")  # `for` is the patient of a Task
 
@@ -54,6 +54,8 @@ class Subjects:
     def whose_doc(self, doc: Doc) -> tuple[Whose, str | None]:
         """Judge a decoded resource by all its subjects; the reference is given for LATER."""
         named = [reference(s) for name in _SUBJECTS for s in items(doc.get(name))]
+        actors = [reference(p.get("actor")) for p in objects(doc.get("participant"))]
+        named += [actor for actor in actors if actor and "Patient/" in actor]  # Appointment
         judged = [(self.whose(ref), ref) for ref in named]
         for kind in (Whose.OWN, Whose.FOREIGN, Whose.LATER):
             for whose, ref in judged:
