@@ -184,7 +184,7 @@ def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
 
 
 def _labelled(label: str, reason: Reason) -> str:
-    return f"**{escape(_capital(label))}** {_reason(reason)}"
+    return f"**{escape(_capital(label))}:** {_reason(reason)}"
 
 
 def _reason(reason: Reason) -> str:

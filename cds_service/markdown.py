@@ -132,5 +132,5 @@ def section(title: str, items: Iterable[str], *, inline: bool = True) -> str:
     if not lines:
         return ""
     if inline and len(lines) == 1:
-        return f"**{title}** {lines[0]}"
-    return "\n".join((f"**{title}**", "", *(f"- {line}" for line in lines)))
+        return f"**{title}:** {lines[0]}"
+    return "\n".join((f"**{title}:**", "", *(f"- {line}" for line in lines)))

@@ -17,6 +17,7 @@ from cds_service.assessment import (
     OptionVerdict,
     Reason,
     Standing,
+    Tier,
 )
 from cds_service.chart import Chart, DraftOrder, Source
 from cds_service.detail import REASON_LIMIT, REFERENCE_LIMIT
@@ -193,11 +194,9 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
 
 
 def as_text(sections: Iterable[Section]) -> str:
-    """The readable trace as plain text."""
-    return "\n".join(
-        line
-        for section in sections
-        for line in (section.title, *(f"  {line}" for line in section.lines))
+    """The readable trace as plain text, sections divided by an empty line."""
+    return "\n\n".join(
+        "\n".join((section.title, *(f"  {line}" for line in section.lines))) for section in sections
     )
 
 
@@ -219,16 +218,13 @@ def _unreadable(chart: Chart) -> Iterator[str]:
 
 def _findings(findings: Iterable[Finding]) -> Iterator[str]:
     for finding in findings:
-        yield f"{finding.role}: {clean(finding.label)} [{_rule_note(finding)}]"
+        tier = f", {finding.tier.value}" if finding.tier is not Tier.NONE else ""
+        basis = ", ".join((finding.rule, *finding.evidence))
+        yield f"{finding.role}{tier}: {clean(finding.label)} [{basis}]"
         for source in finding.sources:
             yield f"  {_words(source)}"
         if finding.note:
             yield f"  {clean(finding.note)}"
-
-
-def _rule_note(finding: Finding) -> str:
-    evidence = ", ".join(finding.evidence) or "clinical convention"
-    return f"{finding.rule}; {evidence}"
 
 
 def _words(source: Source) -> str:
@@ -248,7 +244,7 @@ def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
         lines.append(f"because {clean(guidance.silent_because)}")
     lines += _findings(guidance.findings)
     for reason in guidance.conflicts:
-        lines.append(f"conflict: {_reason(reason)}")
+        lines.append(f"conflict: {_reason(reason, knowledge)}")
     for verdict in guidance.options:
         lines += _verdict(verdict, knowledge)
     lines += (f"not assessed: {clean(n.text, REASON_LIMIT)}" for n in guidance.not_assessed)
@@ -259,12 +255,17 @@ def _verdict(verdict: OptionVerdict, knowledge: Knowledge) -> Iterator[str]:
     chosen = f" ({verdict.regimen})" if verdict.regimen else ""
     yield f"option {knowledge.options[verdict.option].label}{chosen}: {verdict.standing.value}"
     for reason in _own_reasons(verdict):
-        yield f"  {_reason(reason)}"
+        yield f"  {_reason(reason, knowledge)}"
     for regimen, reasons in verdict.dropped:
         for reason in reasons:
-            yield f"  not {regimen}: {_reason(reason)}"
+            yield f"  not {regimen}: {_reason(reason, knowledge)}"
 
 
-def _reason(reason: Reason) -> str:
-    evidence = ", ".join(reason.evidence) or "clinical convention"
-    return f"{reason.effect.value}: {clean(reason.text, REASON_LIMIT)} [{reason.rule}; {evidence}]"
+def _reason(reason: Reason, knowledge: Knowledge) -> str:
+    rule = knowledge.exclusions.get(reason.rule)
+    basis = (
+        reason.rule,
+        *reason.evidence,
+        *(["clinical convention"] if rule and rule.convention else []),
+    )
+    return f"{reason.effect.value}: {clean(reason.text, REASON_LIMIT)} [{', '.join(basis)}]"

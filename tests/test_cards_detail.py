@@ -43,7 +43,8 @@ def detail(given_: Any, knowledge: Knowledge) -> str:
 
 def block(text: str, title: str) -> str:
     """The part of a detail that begins with `title`; empty where it is not there."""
-    found = [part for part in text.split("\n\n**") if part.lstrip("*").startswith(f"{title}**")]
+    parts = text.split("\n\n**")
+    found = [part for part in parts if part.lstrip("*").startswith(f"{title}:**")]
     assert len(found) <= 1
     return found[0] if found else ""
 
@@ -63,7 +64,7 @@ def test_the_parts_stand_in_the_agreed_order(knowledge: Knowledge) -> None:
     )
     text = detail(full, knowledge)
     titles = ("Found", "Advised", "Conflict", "Check first", "Excluded", "Not assessed", "Limits")
-    places = [text.index(f"**{title}**") for title in titles]
+    places = [text.index(f"**{title}:**") for title in titles]
     assert places == sorted(places)
     assert "<" not in text
     assert "—" not in text
@@ -107,7 +108,7 @@ def test_what_is_not_the_patients_own_disease_does_not_read_as_if(
     knowledge: Knowledge, role: str, said: str
 ) -> None:
     found = block(detail(genetic(findings=(replace(HAS_FOP, role=role),)), knowledge), "Found")
-    assert found.startswith(f"**Found** {said}")
+    assert found.startswith(f"**Found:** {said}")
 
 
 def test_the_same_fact_is_told_once_and_many_are_counted(knowledge: Knowledge) -> None:
@@ -121,7 +122,7 @@ def test_the_same_fact_is_told_once_and_many_are_counted(knowledge: Knowledge) -
 def test_a_finding_without_facts_or_with_a_note(knowledge: Knowledge) -> None:
     two = Finding("one-stage", "factor", "both hips in one session", (), note="both drafts")
     found = block(detail(guidance(findings=(two,)), knowledge), "Found")
-    assert found == "**Found** Both hips in one session (both drafts)"
+    assert found == "**Found:** Both hips in one session (both drafts)"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_single_open_option_is_called_the_only_one(knowledge: Knowledge) -> No
     text = detail(guidance(options=(excluded, RADIOTHERAPY)), knowledge)
     assert "Open for this patient: single-fraction radiotherapy only." in text
     assert block(text, "Excluded") == (
-        "Excluded**\n\n- **NSAID course** Allergy on record: Ibuprofen. No NSAID "
+        "Excluded:**\n\n- **NSAID course:** Allergy on record: Ibuprofen. No NSAID "
         "(AllergyIntolerance/a1)."
     )
     assert "off-label" not in text
@@ -189,8 +190,8 @@ def test_an_option_without_a_drug_left_says_why_for_each_drug(knowledge: Knowled
     )
     text = detail(guidance(options=(excluded, RADIOTHERAPY)), knowledge)
     assert block(text, "Excluded") == (
-        "Excluded**\n\n- **Celecoxib** Sulfonamide reaction on record.\n"
-        "- **Indomethacin** Age 66: indomethacin is avoided from 65."
+        "Excluded:**\n\n- **Celecoxib:** Sulfonamide reaction on record.\n"
+        "- **Indomethacin:** Age 66: indomethacin is avoided from 65."
     )
 
 
@@ -202,7 +203,7 @@ def test_conditions_name_their_option_and_are_told_once(knowledge: Knowledge) ->
     )
     text = detail(guidance(options=options, not_assessed=(UNREAD,)), knowledge)
     assert block(text, "Check first") == (
-        "Check first**\n\n- **NSAID course** eGFR 48 on 2026-10-20: 7 to 10 days only "
+        "Check first:**\n\n- **NSAID course:** eGFR 48 on 2026-10-20: 7 to 10 days only "
         "(Observation/e1)."
     )
     assert text.count("Allergies could not be read") == 1
@@ -211,7 +212,7 @@ def test_conditions_name_their_option_and_are_told_once(knowledge: Knowledge) ->
 
 def test_a_conflict_names_what_speaks_against_the_order(knowledge: Knowledge) -> None:
     text = detail(guidance("prophylaxis-conflict", conflicts=(ALLERGY,)), knowledge)
-    assert "**Conflict** Allergy on record: Ibuprofen." in text
+    assert "**Conflict:** Allergy on record: Ibuprofen." in text
 
 
 def test_what_must_be_avoided_is_a_list(knowledge: Knowledge) -> None:

@@ -240,6 +240,6 @@ def test_a_link_has_its_url_encoded() -> None:
 
 def test_a_section_is_a_line_or_a_list_or_nothing() -> None:
     assert section("Found", []) == ""
-    assert section("Found", ["a"]) == "**Found** a"
-    assert section("Found", ["a"], inline=False) == "**Found**\n\n- a"
-    assert section("Found", ["a", "b"]) == "**Found**\n\n- a\n- b"
+    assert section("Found", ["a"]) == "**Found:** a"
+    assert section("Found", ["a"], inline=False) == "**Found:**\n\n- a"
+    assert section("Found", ["a", "b"]) == "**Found:**\n\n- a\n- b"
