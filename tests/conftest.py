@@ -21,6 +21,9 @@ from fastapi import FastAPI
 from cds_service.app import create_app
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.settings import Settings
+from tests.databases import anyio_backend as anyio_backend
+from tests.databases import database_url as database_url
+from tests.databases import postgres as postgres
 from tests.wire_rules import check_answer
 
 ROOT = Path(__file__).parent.parent
