@@ -128,7 +128,7 @@ class Database:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What is raised when a database cannot be used; asyncpg has errors of its own at connecting."""
+    """What is raised when a database cannot be used; asyncpg has its own errors at connecting."""
     import asyncpg  # not in every process: SQLite needs none of it
 
     return SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
