@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from cds_service import telemetry
 from cds_service.clients import Client, is_loopback_host
 
 USER_AGENT = "cds-service"
@@ -237,6 +238,7 @@ class Outgoing:
             transport=GuardedTransport(reach, self._trust),
             headers={"User-Agent": USER_AGENT},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a session is a secret
+            event_hooks={"request": [_pass_on_trace]},
             follow_redirects=False,
             trust_env=False,
         )
@@ -250,6 +252,11 @@ class Outgoing:
             if owner is loop:
                 await client.aclose()
         self._open.clear()
+
+
+async def _pass_on_trace(request: httpx.Request) -> None:
+    """Let the other side's log be joined with ours (W3C Trace Context)."""
+    request.headers["traceparent"] = telemetry.current().traceparent
 
 
 def _host(url: str) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import httpx
@@ -43,7 +44,7 @@ def check_response(response: httpx.Response) -> None:
 def _sent(request: httpx.Request) -> Any:
     try:
         return json.loads(request.content)
-    except (ValueError, httpx.RequestNotRead):  # no JSON, or sent as a stream
+    except (ValueError, RecursionError, httpx.RequestNotRead):  # no JSON, or sent as a stream
         return None
 
 
@@ -101,8 +102,10 @@ def running(*options: str, **environment: str) -> Iterator[str]:
     command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
     env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     env |= {"CDS_DATABASE_URL": "none"} | environment
+    # A file takes all the log there is; a pipe that nobody reads would stop the service.
+    log = TemporaryFile("w+")
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT
+        command, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=ROOT
     )
     try:
         assert process.stdout is not None
@@ -110,11 +113,14 @@ def running(*options: str, **environment: str) -> Iterator[str]:
         found = re.search(r"http://[^/\s]+", line)
         if found is None:
             process.kill()
-            raise AssertionError(f"did not start: {line}{process.communicate()[1]}")
+            process.wait()
+            log.seek(0)
+            raise AssertionError(f"did not start: {line}{log.read()}")
         yield found[0]
     finally:
         process.terminate()
         process.communicate(timeout=20)
+        log.close()
 
 
 @pytest.fixture(scope="session")
