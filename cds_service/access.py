@@ -17,7 +17,7 @@ from cds_service.clients import Client, ClientFile, is_loopback_host
 from cds_service.errors import RequestError, SettingsError, Unauthorized
 from cds_service.jwks import KeyRing
 from cds_service.outgoing import Outgoing
-from cds_service.replay import SeenTokens
+from cds_service.replay import SeenInMemory, SeenTokens
 from cds_service.settings import Settings
 from cds_service.trust import Caller, Gate
 
@@ -35,6 +35,7 @@ class Trust:
     ring: KeyRing
     outgoing: Outgoing
     gate: Gate
+    seen: SeenTokens
 
 
 def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTokens) -> Trust:
@@ -49,6 +50,11 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
             "CDS_PUBLIC_URL is needed with CDS_CLIENTS: the base URL by which EHRs call this "
             "service, for example https://cds.example.org; their tokens must name it in `aud`"
         )
+    if clients.registry and settings.remembers_in_database and isinstance(seen, SeenInMemory):
+        raise SettingsError(
+            "CDS_DATABASE_URL=none: several workers need a database to remember used tokens; "
+            "name one, or set CDS_REPLAY=memory to let each worker remember its own"
+        )
     outgoing = Outgoing(
         ca_file=settings.ca_file,
         anonymous_servers=settings.fhir_servers,
@@ -62,7 +68,7 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
         version=clients.registry.version,
         anonymous=gate.anonymous,
     )
-    return Trust(clients, ring, outgoing, gate)
+    return Trust(clients, ring, outgoing, gate, seen)
 
 
 def admits_anonymous(settings: Settings) -> bool:

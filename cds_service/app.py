@@ -26,6 +26,7 @@ from cds_service import (
     feedback,
     hooks,
     limits,
+    metrics,
     operations,
     telemetry,
     wire,
@@ -41,7 +42,7 @@ from cds_service.errors import (
 )
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.observe import Observe
-from cds_service.replay import SeenInMemory
+from cds_service.replay import SeenInDatabase, SeenInMemory
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Store
 
@@ -66,8 +67,10 @@ def create_app(
     """
     settings = settings or from_environment()
     knowledge = knowledge or load(settings.knowledge_overlay)
-    store = Store(settings.store_url)
-    trust = access.build_trust(settings, clock, SeenInMemory(clock))
+    store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
+    in_database = settings.remembers_in_database and store.is_kept
+    seen = SeenInDatabase(store, clock) if in_database else SeenInMemory(clock)
+    trust = access.build_trust(settings, clock, seen)
     app = FastAPI(
         title="cds-service",
         version=__version__,

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cds_service.outbox import Batch
 from cds_service.rows import CallCount, CallKey, FeedbackItem, IssuedCard
-from cds_service.tables import SCHEMA, calls, feedback, issued
+from cds_service.tables import SCHEMA, calls, feedback, issued, tokens
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -103,6 +103,18 @@ class Database:
             if batch.calls:
                 counts = [_call_row(key, count) for key, count in batch.calls.items()]
                 await connection.execute(self._add_up(), sorted(counts, key=repr))
+
+    async def use_token(self, token: str, until: datetime) -> bool:
+        """Whether this is the first use of a token, of all workers and machines together."""
+        row = {"token": token, "until": until}
+        async with self._writing.begin() as connection:
+            done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
+        return cast("CursorResult[Any]", done).rowcount == 1
+
+    async def forget_tokens(self, before: datetime) -> None:
+        """Delete tokens that are refused for their age anyway."""
+        async with self._writing.begin() as connection:
+            await connection.execute(delete(tokens).where(tokens.c.until < before))
 
     async def purge(self, before: datetime) -> tuple[int, int]:
         """Delete cards issued before a point in time, feedback on them or received before it, and

@@ -88,11 +88,6 @@ class Runtime:
     trust: access.Trust
 
     @property
-    def needs_database(self) -> bool:
-        """Whether used tokens are remembered in the database: without it no call is answered."""
-        return self.settings.remembers_in_database and bool(self.trust.clients.registry)
-
-    @property
     def today(self) -> date:
         return self.clock().astimezone(UTC).date()
 

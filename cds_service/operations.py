@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -11,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from cds_service import metrics
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime, json_response, runtime_of
+from cds_service.replay import SeenInDatabase
 
 router = APIRouter()
 
@@ -26,19 +25,14 @@ async def ready(request: Request) -> Response:
     """Readiness: clinical content, database, registered clients and their keys.
 
     Without its database the service is `degraded` but ready: calls are answered, feedback is not.
-    Where the database remembers used tokens no call can be answered without it: 503.
     """
     runtime = runtime_of(request)
     database = "none" if not runtime.store.is_kept else "down"
     if await runtime.store.is_reachable():
         database = "ok"
     problems = _problems(runtime)
-    if database == "down" and runtime.needs_database:
-        status = "down"
-    else:
-        status = "degraded" if problems or database == "down" else "ok"
-    state = {
-        "status": status,
+    state: dict[str, object] = {
+        "status": "degraded" if problems or database == "down" else "ok",
         "knowledge": runtime.knowledge.version,
         "database": database,
         "clients": len(runtime.trust.clients.registry.clients),
@@ -47,8 +41,7 @@ async def ready(request: Request) -> Response:
     }
     if problems:
         state["problems"] = problems
-    code = HTTPStatus.SERVICE_UNAVAILABLE if status == "down" else HTTPStatus.OK
-    return json_response(msgspec.json.encode(state), code)
+    return json_response(msgspec.json.encode(state))
 
 
 def _problems(runtime: Runtime) -> list[str]:
@@ -59,6 +52,8 @@ def _problems(runtime: Runtime) -> list[str]:
     ]
     if trust.clients.problem:
         found.append("the file of clients is broken; the registry before it is in force")
+    if isinstance(trust.seen, SeenInDatabase) and trust.seen.problem:
+        found.append(trust.seen.problem)
     return found
 
 

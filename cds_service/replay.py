@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from cds_service.errors import Overloaded
+from cds_service import telemetry
+from cds_service.errors import Overloaded, Unavailable
+from cds_service.store import Store
 
+_PAUSE = timedelta(seconds=5)  # before the database is asked again after it did not answer
+_PURGE_EVERY = timedelta(minutes=5)
 _MOST = 1_000_000  # about 150 MB; an hour of 270 calls a second
 
 
@@ -44,6 +48,43 @@ class SeenInMemory:
         now = self._clock()
         while self._order and self._order[0][0] < now:
             self._seen.discard(heapq.heappop(self._order)[1])
+
+
+class SeenInDatabase:
+    """For several workers and machines, which share the database.
+
+    While the database does not answer, each worker goes by its own memory. That refuses less: a
+    token could be used once in each worker within its hour. What its holder gains are cards about
+    data he sent himself. Refusing every call would take the warnings away from clinicians.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._memory = SeenInMemory(clock)
+        self._try_again = clock()
+        self._purge_at = clock() + _PURGE_EVERY
+        self.problem: str | None = None
+
+    async def first(self, iss: str, jti: str, until: datetime) -> bool:
+        """See SeenTokens."""
+        if not await self._memory.first(iss, jti, until):
+            return False
+        now = self._clock()
+        if now < self._try_again:
+            return True
+        try:
+            first = await self._store.use_token(fingerprint(iss, jti).hex(), until)
+        except Unavailable:
+            self._try_again = now + _PAUSE
+            self.problem = "used tokens are remembered by each worker alone: no database"
+            telemetry.warn("used tokens are remembered in memory: the database does not answer")
+            return True
+        self.problem = None
+        if now >= self._purge_at:
+            self._purge_at = now + _PURGE_EVERY
+            await self._store.forget_tokens(now)
+        return first
 
 
 def fingerprint(iss: str, jti: str) -> bytes:

@@ -7,13 +7,13 @@ transaction; the other writes issued cards in batches. Neither ends when the dat
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cds_service import telemetry
 from cds_service.errors import Unavailable
 from cds_service.outbox import Outbox
 from cds_service.rows import FeedbackItem, Origin, call_of, issued_cards
@@ -21,8 +21,6 @@ from cds_service.wire import CDSResponse
 
 if TYPE_CHECKING:
     from cds_service.database import Database
-
-log = logging.getLogger("cds_service.store")
 
 CAPACITY = 10_000
 """Issued cards that wait at most, some 10 MB; beyond it the oldest is dropped."""
@@ -33,6 +31,7 @@ _PAUSE = (0.1, 5.0)  # seconds before another try: the first, the longest
 _WAITING = 1_000  # posts of feedback that wait at most
 _PATIENCE = 5.0  # seconds a post of feedback waits
 _BRIEFLY = 1.0  # seconds it waits where the database has not been opened yet
+_AT_ONCE = 0.5  # seconds a call waits to learn whether its token was used
 _FIRST_TRY = 2.0  # seconds the start of the service waits for the database
 _DRAIN = 5.0  # seconds the end of the service waits for it
 
@@ -48,14 +47,19 @@ class _Post:
 class Store:
     """Issued cards and feedback, kept in the database at `url` (None: nothing is kept).
 
-    To build one touches nothing. `record_issued` works before `start` and after `stop`, too, so
+    To build one touches nothing. `on_drop` is told how many issued cards had to be given up. `record_issued` works before `start` and after `stop`, too, so
     that no call ever depends on the store.
     """
 
-    def __init__(self, url: str | None, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        capacity: int = CAPACITY,
+        on_drop: Callable[[int], object] = lambda _: None,
+    ) -> None:
         self._url = url
         self._database: Database | None = None
-        self._outbox = Outbox(capacity)
+        self._outbox = Outbox(capacity, on_drop)
         self._posts: list[_Post] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._working: bool | None = None
@@ -97,7 +101,7 @@ class Store:
         await self._database.close()
         self._database = None
         if self._outbox:
-            log.warning("%d issued cards were not written before the end", len(self._outbox))
+            telemetry.warn("issued cards were not written before the end", cards=self.waiting)
             self._outbox.clear()
 
     async def is_reachable(self) -> bool:
@@ -154,6 +158,28 @@ class Store:
         finally:
             with suppress(ValueError):
                 self._posts.remove(post)
+
+    async def use_token(self, token: str, until: datetime) -> bool:
+        """Whether this is the first use of a token; see `replay`. `until` is aware.
+
+        Raises Unavailable when the database does not say so at once: a call waits for it.
+        """
+        if self._database is None or not self._opened.is_set():
+            raise Unavailable("used tokens cannot be looked up now")
+        try:
+            async with asyncio.timeout(_AT_ONCE):
+                return await self._database.use_token(token, until)
+        except Exception as error:
+            self._report(error)
+            raise Unavailable("used tokens cannot be looked up now") from None
+
+    async def forget_tokens(self, before: datetime) -> None:
+        """Delete tokens that are too old to be used. Never fails; the next time will do."""
+        if self._database is not None and self._opened.is_set():
+            try:
+                await self._database.forget_tokens(before)
+            except Exception as error:
+                self._report(error)
 
     # --- tasks ---
 
@@ -225,7 +251,8 @@ class Store:
         """Log when the database fails and when it works again; never what was written."""
         working = error is None
         if working != self._working and not (working and self._working is None):
-            log.warning("database: %s", "works again" if working else type(error).__name__)
+            facts = {} if error is None else {"error": type(error).__name__}
+            telemetry.warn("database works again" if working else "database fails", **facts)
         self._working = working
 
 

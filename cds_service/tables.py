@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The revision these tables stand for; the newest file in `migrations/versions`."""
 
 # No lengths: what comes in from outside is bounded where it is read, and one value too long for
@@ -93,4 +93,12 @@ calls = Table(
     Column("calls", Integer, nullable=False),
     Column("considered", Integer, nullable=False),
     Column("with_cards", Integer, nullable=False),
+)
+
+tokens = Table(
+    "used_tokens",
+    metadata,
+    Column("token", String, primary_key=True),  # a fingerprint; neither iss nor jti can be read
+    Column("until", UtcDateTime, nullable=False),  # after this the token is refused anyway
+    Index(None, "until"),
 )
