@@ -12,7 +12,9 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from fhir.resources.R4B import get_fhir_model_class
+from fhir import resources as fhir_r5
+from fhir.resources import R4B as fhir_r4
+from fhir.resources import STU3 as fhir_stu3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import ValidationError
@@ -252,10 +254,16 @@ def _action(action: dict[str, Any], place: str, drafts: set[str] | None, report:
 
 
 def _resource(resource: dict[str, Any], place: str, report: Report) -> None:
-    try:
-        get_fhir_model_class(str(resource.get("resourceType"))).model_validate(resource)
-    except (ValidationError, ValueError, KeyError, LookupError) as error:
-        report(f"AC-03 not valid FHIR R4: {error}", place)
+    """Valid in the first release that fits; drafts come in the release of the request (FV-03)."""
+    problems = []
+    for release in (fhir_r4, fhir_r5, fhir_stu3):
+        try:
+            model = release.get_fhir_model_class(str(resource.get("resourceType")))
+            model.model_validate(resource)
+            return
+        except (ValidationError, ValueError, KeyError, LookupError) as error:
+            problems.append(error)
+    report(f"AC-03 not valid FHIR R4, R5 or STU3: {problems[0]}", place)
 
 
 def _link(link: dict[str, Any], place: str, report: Report) -> None:
