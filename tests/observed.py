@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TRACE = "org.example.ho-cds"
+ORDERS = frozenset({"ServiceRequest", "ProcedureRequest"})  # R4 and R5; STU3
 CHECKED_REGIMENS = {"celecoxib": "celecoxib", "indomethacin": "indomethacin"}
 
 
@@ -122,9 +123,10 @@ def _drafts(suggestion: dict[str, Any]) -> set[str]:
     for action in suggestion.get("actions", []):
         resource = action.get("resource") or {}
         words = json.dumps(resource).lower()
-        if resource.get("resourceType") == "MedicationRequest":
-            medicine = json.dumps(resource.get("medicationCodeableConcept", {})).lower()
-            found |= {name for name in CHECKED_REGIMENS if name in medicine}
-        elif resource.get("resourceType") == "ServiceRequest" and "radiation" in words:
+        medicine = resource.get("medicationCodeableConcept") or resource.get("medication")  # R5
+        if medicine:
+            named = json.dumps(medicine).lower()
+            found |= {name for name in CHECKED_REGIMENS if name in named}
+        elif resource.get("resourceType") in ORDERS and "radiation" in words:
             found.add("radiotherapy")
     return found
