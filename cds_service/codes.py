@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cds_service.chart import Side
 
@@ -70,6 +70,9 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
 # Hostile input cannot grow the memory of answers beyond these.
 _MOST_CODES: Final = 20_000
 _MOST_SYSTEMS: Final = 500
+_SIDES: Final[Mapping[str, Side]] = {
+    side.value: side for side in (Side.LEFT, Side.RIGHT, Side.BILATERAL)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,8 @@ class CodeMatch:
     display: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One code of a value set as the index needs it."""
+class Row(NamedTuple):
+    """One code of a value set as the index needs it (a tuple: there are thousands)."""
 
     concept: str
     system: str
@@ -94,28 +96,31 @@ class Row:
     confidence: str
 
 
-def extension(concept: Mapping[str, Any], name: str) -> str | None:
-    """Value of one of our extensions on a concept of a ValueSet, None where it is absent."""
+def extensions(concept: Mapping[str, Any]) -> dict[str, str]:
+    """Our extensions on a concept of a ValueSet: name to value."""
+    found: dict[str, str] = {}
     for entry in concept.get("extension", ()):
-        if entry.get("url") == EXTENSION + name:
+        url = entry.get("url")
+        if isinstance(url, str) and url.startswith(EXTENSION):
             value = entry.get("valueCode", entry.get("valueString"))
-            return value if isinstance(value, str) else None
-    return None
+            if isinstance(value, str):
+                found[url[len(EXTENSION) :]] = value
+    return found
 
 
 def rows(value_set: Mapping[str, Any]) -> Iterable[Row]:
     """All codes of one FHIR ValueSet (`compose.include.concept`)."""
     for include in value_set["compose"]["include"]:
         for concept in include.get("concept", ()):
-            side = extension(concept, "side")
+            said = extensions(concept)
             yield Row(
                 concept=value_set["id"],
                 system=include["system"],
                 code=concept["code"],
                 display=concept.get("display") or concept["code"],
-                prefix=extension(concept, "match") == "prefix",
-                side=Side(side) if side else None,
-                confidence=extension(concept, "confidence") or "high",
+                prefix=said.get("match") == "prefix",
+                side=_SIDES.get(said.get("side", "")),
+                confidence=said.get("confidence", "high"),
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -109,7 +110,7 @@ def _explained(error: Any, document: Document, path: Path, model: type[BaseModel
     elif kind == "literal_error":
         expected = error["ctx"]["expected"]
         reason = f"{name}: {error['input']!r} is not one of {expected}"
-        mend = nearest(error["input"], [w.strip("' ") for w in expected.split(",")])
+        mend = nearest(error["input"], re.findall(r"'([^']*)'", expected))
     elif kind == "string_pattern_mismatch":
         reason = f"{name}: {error['input']!r} does not fit the pattern {error['ctx']['pattern']}"
     elif "input" in error and not isinstance(error["input"], dict | list):

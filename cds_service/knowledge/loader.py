@@ -50,10 +50,9 @@ def load(overlay_directory: Path | None = None, content: Path = CONTENT) -> Know
     Takes well under a second. Raises KnowledgeError with every mistake found, each with file,
     line, reason and, where it is known, how to mend it.
     """
-    base, files = _read(content)
+    base, index, files = _read(content)
     if overlay_directory is None:
-        label = version(base.meta.version, files, None)
-        return _knowledge(base, label, CodeIndex(base.value_sets.values()))
+        return _knowledge(base, version(base.meta.version, files, None), index)
     merged = overlay.merge(base, overlay_directory)
     label = version(base.meta.version, files, merged.files)
     index = CodeIndex(merged.content.value_sets.values())
@@ -71,8 +70,8 @@ def _knowledge(
     return Knowledge(**said, version=label, index=index, site=site, differences=differences)
 
 
-def _read(directory: Path) -> tuple[Content, dict[str, bytes]]:
-    """All files of a content directory, checked; and their bytes by name."""
+def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes]]:
+    """All files of a content directory, checked; the index of codes; the bytes by name."""
     files: dict[str, bytes] = {}
     mistakes: list[Mistake] = []
     value_sets = _value_sets(directory, files, mistakes)
@@ -87,7 +86,7 @@ def _read(directory: Path) -> tuple[Content, dict[str, bytes]]:
         mistakes.extend(checks.missing_cards(known["card"], documents["cards.yaml"]))
     if mistakes:
         raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
-    return _content(placed, value_sets), files
+    return _content(placed, value_sets), index, files
 
 
 def _documents(

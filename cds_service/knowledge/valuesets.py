@@ -91,6 +91,9 @@ def _no_value_set(data: Any) -> str | None:
         for concept in one.get("concept", ()):
             if not isinstance(concept, dict) or not isinstance(concept.get("code"), str):
                 return "a concept has no code, or one that is not a string"
+            extensions = concept.get("extension", [])
+            if not isinstance(extensions, list) or not all(isinstance(e, dict) for e in extensions):
+                return f"{concept['code']}: extension is not a list of objects"
     return None
 
 
@@ -99,13 +102,13 @@ def _wrong_concepts(name: str, raw: bytes, data: ValueSet, sourced: bool) -> lis
     seen: set[tuple[str, str, str | None]] = set()
     for include in data["compose"]["include"]:
         for concept in include.get("concept", ()):
-            code, match = concept["code"], codes.extension(concept, "match")
-            for reason, mend in _wrong_concept(include["system"], concept):
+            code, said = concept["code"], codes.extensions(concept)
+            for reason, mend in _wrong_concept(include["system"], concept, said):
                 found.append(Mistake(name, line_of(raw, code), f"{code}: {reason}", mend))
-            if sourced and codes.extension(concept, "verified-in") is None:
+            if sourced and "verified-in" not in said:
                 reason, mend = "it does not say where it was verified", "add extension verified-in"
                 found.append(Mistake(name, line_of(raw, code), f"{code}: {reason}", mend))
-            key = (include["system"], code, match)
+            key = (include["system"], code, said.get("match"))
             if key in seen:
                 where = line_of(raw, code)
                 found.append(Mistake(name, where, f"{code} is listed twice", "remove one"))
@@ -113,14 +116,16 @@ def _wrong_concepts(name: str, raw: bytes, data: ValueSet, sourced: bool) -> lis
     return found
 
 
-def _wrong_concept(system: str, concept: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _wrong_concept(
+    system: str, concept: Mapping[str, Any], said: Mapping[str, str]
+) -> Iterator[tuple[str, str | None]]:
     for member, allowed in (("confidence", CONFIDENCE), ("match", MATCH), ("side", SIDES)):
-        value = codes.extension(concept, member)
+        value = said.get(member)
         if value is not None and value not in allowed:
             yield f"{member} '{value}' is not one of {', '.join(allowed)}", nearest(value, allowed)
     if not isinstance(concept.get("display"), str) or not concept["display"].strip():
         yield "it has no display", "add a short display"
-    yield from _wrong_code(system, concept["code"], codes.extension(concept, "match"))
+    yield from _wrong_code(system, concept["code"], said.get("match"))
 
 
 def _wrong_code(system: str, code: str, match: str | None) -> Iterator[tuple[str, str | None]]:
@@ -156,13 +161,13 @@ def conflicts(value_sets: Iterable[ValueSet]) -> list[tuple[str, Row, str]]:
     FOP must never be read as acquired HO, so this holds for listed codes and for prefixes. Each
     entry is (id of the genetic set, the row of the other set, the code it covers).
     """
-    rows = [row for one in value_sets for row in codes.rows(one) if row.confidence != "low"]
+    named = (s for s in value_sets if s["id"] in GENETIC or s["id"].startswith(ACQUIRED))
+    rows = [row for one in named for row in codes.rows(one) if row.confidence != "low"]
     genetic = [row for row in rows if row.concept in GENETIC]
-    others = [r for r in rows if r.concept.startswith(ACQUIRED) or r.concept in GENETIC]
     systems = {row.system for row in genetic}
     return [
         (mine.concept, row, mine.code)
-        for row in others
+        for row in rows
         if row.system in systems
         for mine in genetic
         if mine.concept != row.concept and mine.system == row.system and _meet(mine, row)
