@@ -127,7 +127,10 @@ def _is_coded(doc: Doc, medicine: object, known: Recognised) -> bool:
 
 
 def _live(doc: Doc) -> bool:
-    return status(doc.get("status")) not in _DEAD and not flag(doc.get("doNotPerform"))
+    state = status(doc.get("status"))
+    if state == "completed" and kind_of(doc) == "Immunization":
+        return True  # this type has no status for what is still to be done
+    return state not in _DEAD and not flag(doc.get("doNotPerform"))
 
 
 def _when(doc: Doc) -> FhirDate | None:

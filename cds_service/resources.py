@@ -239,8 +239,7 @@ def _measurement(
 def _value(part: Doc) -> tuple[float | None, str | None, str | None]:
     """Number, unit and comparator. Text counts only when it is a number with a comparator or
     without; "1,200" and "15 of 20" are not guessed at."""
-    quantity = member(part, "valueQuantity")
-    if isinstance(quantity, dict):
+    for quantity in objects(part.get("valueQuantity")):
         return _quantity(quantity)
     whole = number(part.get("valueInteger"))
     if whole is not None:

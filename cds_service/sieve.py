@@ -35,6 +35,7 @@ class Sieve:
                 (sniff.code is not None and self._speaks(sniff.code))
                 or (sniff.valueString is not None and self._tells(sniff.valueString))
                 or (sniff.note is not None and any(self._tells(n.text) for n in sniff.note))
+                or self._tells(sniff.notes)
                 or (sniff.valueCodeableConcept and self._speaks(sniff.valueCodeableConcept))
                 or (
                     sniff.component
@@ -57,6 +58,8 @@ class Sieve:
         return False
 
     def _says_something(self, concept: Concept) -> bool:
+        if concept.code is not None:
+            return True
         match = self._index.match
         for coding in concept.coding or ():
             code = coding.code

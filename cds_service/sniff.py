@@ -30,6 +30,7 @@ class Concept(Struct, gc=False, frozen=True):
     coding: tuple[Coding, ...] | None = None
     text: str | None = None
     concept: Concept | None = None
+    code: str | None = None  # a Coding where the concept should be
 
 
 class Ref(Struct, gc=False):
@@ -60,6 +61,7 @@ class Sniff(Struct, gc=False):
     medicationCodeableConcept: Concept | None = None
     medicationReference: Ref | None = None
     note: list[Note] | None = None
+    notes: str | None = None  # DSTU2
     component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None

@@ -441,9 +441,17 @@ def test_text_that_names_a_genetic_disease_is_a_mention(code: Any) -> None:
     assert mention.source.coding is None
 
 
-@pytest.mark.parametrize("note", [[{"text": "mother has FOP"}], "FOP?", {"text": "FOP"}])
-def test_notes_mention_too(note: Any) -> None:
-    assert [m.disease for m in read(condition(DULL, note=note)).mentions] == ["fop"]
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"note": [{"text": "mother has FOP"}]},
+        {"note": "FOP?"},
+        {"note": {"text": "FOP"}},
+        {"notes": "FOP"},  # DSTU2
+    ],
+)
+def test_notes_mention_too(notes: Any) -> None:
+    assert [m.disease for m in read(condition(DULL, **notes)).mentions] == ["fop"]
 
 
 def test_mention_deep_in_a_long_note_is_shown_with_its_surroundings() -> None:
