@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cds_service import __version__, body, envelope, feedback_cli, hooks, record, terminal, trace
+from cds_service import (
+    __version__,
+    body,
+    envelope,
+    feedback_cli,
+    hooks,
+    knowledge_cli,
+    record,
+    terminal,
+    trace,
+)
 from cds_service.app import utc_now
 from cds_service.errors import CdsError, RequestError
 from cds_service.knowledge.loader import Knowledge, load
@@ -30,6 +40,7 @@ app = typer.Typer(
 
 
 app.add_typer(feedback_cli.app, name="feedback")
+app.add_typer(knowledge_cli.app, name="knowledge")
 
 
 def main() -> None:

@@ -112,12 +112,12 @@ def test_a_port_that_is_taken() -> None:
 def test_broken_knowledge_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
-    (tmp_path / "factors.yaml").write_text("factors:\n  - id: NOT AN ID\n")
+    (tmp_path / "overlay.yaml").write_text("overlay:\n  name: Site\n  rulez: {}\n")
     monkeypatch.setenv("CDS_KNOWLEDGE_OVERLAY", str(tmp_path))
     result = serve("--port", "0", "--workers", workers)
 
     assert result.returncode == 1
-    assert "factors.yaml" in result.stderr
+    assert "overlay.yaml:3" in result.stderr
     assert "Traceback" not in result.stderr
     assert "Discovery" not in result.stdout
 
