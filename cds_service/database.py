@@ -71,8 +71,8 @@ class Database:
         if self.file is not None:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self.engine.connect() as connection:
-            if await connection.run_sync(_revision) == SCHEMA:
-                return
+            if await connection.run_sync(_revision) >= SCHEMA:
+                return  # newer: other workers have been updated before this one
         async with self._writing.begin() as connection:
             if not self.is_sqlite:  # SQLite's BEGIN IMMEDIATE locks already
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -189,11 +189,10 @@ def _begin_sqlite(connection: Connection) -> None:
 # --- schema ---
 
 
-def _revision(connection: Connection) -> str | None:
+def _revision(connection: Connection) -> str:
     if not inspect(connection).has_table("alembic_version"):
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
+        return ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
 def _upgrade(connection: Connection) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from itertools import islice
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from cds_service import feedback_items, hooks
+from cds_service import feedback_items, hooks, telemetry
 from cds_service.errors import UnknownService
 from cds_service.rows import FeedbackItem
-
-log = logging.getLogger("cds_service.feedback")
 
 NOTES_SHOWN = 20
 """Notes in one answer; the client that needs more of them has made its point."""
@@ -33,11 +30,14 @@ async def receive(service_id: str, request: Request) -> Response:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     if not runtime.store.is_kept:
         raise UnknownService("this service keeps no feedback")
+    telemetry.current().service = service_id
     body = await hooks.read_body(request, runtime.settings)
     client = hooks.client_of(request)
-    items = feedback_items.read(body, service_id, client, runtime.clock())
+    with telemetry.stage("parse"):
+        items = feedback_items.read(body, service_id, client, runtime.clock())
     if items:
-        await runtime.store.save(items)
+        with telemetry.stage("store"):
+            await runtime.store.save(items)
     return hooks.json_response(msgspec.json.encode(_answer(items)))
 
 
@@ -49,5 +49,5 @@ def _answer(items: tuple[FeedbackItem, ...]) -> dict[str, Any]:
     )
     shown = list(islice(notes, NOTES_SHOWN))
     if shown:
-        log.info("feedback with unusual members: %s", "; ".join(shown))
+        telemetry.warn("feedback with unusual members", notes=shown)
     return {"feedback": len(items)} | ({"notes": shown} if shown else {})

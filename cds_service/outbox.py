@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cds_service.rows import CallCount, CallKey, IssuedCard
@@ -20,12 +20,13 @@ class Batch:
 class Outbox:
     """A queue of issued cards and the sums of calls. When `capacity` cards wait, the oldest goes.
 
-    `dropped` counts the cards that were never written. Sums take one entry a day, service, hook,
-    client and knowledge version, and are never dropped.
+    `dropped` counts the cards that were never written, and `on_drop` is told of them. Sums take
+    one entry a day, service, hook, client and knowledge version, and are never dropped.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, on_drop: Callable[[int], object] = lambda _: None) -> None:
         self._capacity = capacity
+        self._on_drop = on_drop
         self._cards: deque[IssuedCard] = deque()
         self._calls: dict[CallKey, CallCount] = {}
         self.dropped = 0
@@ -57,11 +58,15 @@ class Outbox:
 
     def clear(self) -> None:
         """Give up all that waits."""
-        self.dropped += len(self._cards)
-        self._cards.clear()
+        self._drop(len(self._cards))
         self._calls.clear()
 
     def _shrink(self) -> None:
-        while len(self._cards) > self._capacity:
+        if len(self._cards) > self._capacity:
+            self._drop(len(self._cards) - self._capacity)
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
             self._cards.popleft()
-            self.dropped += 1
+        self.dropped += count
+        self._on_drop(count)

@@ -47,8 +47,8 @@ class _Post:
 class Store:
     """Issued cards and feedback, kept in the database at `url` (None: nothing is kept).
 
-    To build one touches nothing. `on_drop` is told how many issued cards had to be given up. `record_issued` works before `start` and after `stop`, too, so
-    that no call ever depends on the store.
+    To build one touches nothing. `record_issued` works before `start` and after `stop`, too, so
+    that no call ever depends on the store. `on_drop` is told how many issued cards were given up.
     """
 
     def __init__(

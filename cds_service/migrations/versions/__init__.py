@@ -1,1 +1,4 @@
-"""One file per revision, in order. A released file never changes."""
+"""One file per revision, numbered in order. A released file never changes.
+
+Revisions only add, so that a worker of the version before goes on with the newer schema.
+"""
