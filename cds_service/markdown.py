@@ -15,19 +15,19 @@ ELLIPSIS = "…"
 TEXT_LIMIT = 160  # characters of one piece of chart text; displays in real records are shorter
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-# A word that no Markdown dialect reads as anything but itself: letters, digits and non-ASCII
-# signs; commas, quotes, brackets of speech; a full stop or colon that ends it; a decimal point;
+# Words that no Markdown dialect reads as anything but themselves: letters, digits and non-ASCII
+# signs; commas, quotes, brackets of speech; a full stop or colon that ends a word; a decimal point;
 # `-`, `/` or `+` between letters or digits, `:` before a digit, `/` alone. No dot between letters,
 # so no host name can form.
 _TAME = re.compile(
-    r"(?:[^\W_]|[^\x00-\x7f]|[,;%'\"()?]|(?<=[^\W_])[-/+](?=[^\W_])"
-    r"|(?<=\d)\.(?=\d)|(?<=[^\W_]):(?=\d)|[.:](?=[)\"',;]*$)|^/$)+"
+    r"(?:[^\W_]++|[ ,;%'\"()?]|(?<=[^\W_])[-/+](?=[^\W_])|(?<=\d)\.(?=\d)"
+    r"|[.:](?=[)\"',;]*(?: |$))|(?<=[^\W_]):(?=\d)|(?<![^ ])/(?![^ ])|[^\x00-\x7f])++"
 )
-_LIST_NUMBER = re.compile(r"\d{1,9}[.)]")
+_LIST_NUMBER = re.compile(r"(\d{1,9})([.)])(?= |$)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # Some renderers look for bare addresses after parsing, where a backslash is already gone
 # (remark-gfm does). Only a code span divides such an address and still shows the same text.
-_ADDRESS = re.compile(r"(?<=www)\.|(?<=http):|(?<=https):|(?<=ftp):|@", re.IGNORECASE)
+_ADDRESS = re.compile(r"[.:](?:(?<=www\.)|(?<=http:)|(?<=https:)|(?<=ftp:))|@", re.IGNORECASE)
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
@@ -47,16 +47,16 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
 
 def escape(text: str, limit: int = TEXT_LIMIT) -> str:
     """`clean(text)` as inline Markdown that renders as exactly that text (checklist MD-04)."""
-    words = clean(text, limit).split(" ")
-    escaped = [word if _is_tame(word) else _escape_word(word) for word in words]
-    if _LIST_NUMBER.fullmatch(words[0]):
-        escaped[0] = f"{words[0][:-1]}\\{words[0][-1]}"
-    return " ".join(escaped)
+    text = clean(text, limit)
+    if not _is_tame(text):
+        text = " ".join(word if _is_tame(word) else _escape_word(word) for word in text.split(" "))
+    numbered = _LIST_NUMBER.match(text)
+    return f"{numbered[1]}\\{text[numbered.end(1) :]}" if numbered else text
 
 
-def _is_tame(word: str) -> bool:
+def _is_tame(text: str) -> bool:
     # GitHub's own parser makes a link of a bare "www.", so an ending full stop is not enough.
-    return _TAME.fullmatch(word) is not None and _ADDRESS.search(word) is None
+    return _TAME.fullmatch(text) is not None and _ADDRESS.search(text) is None
 
 
 def _escape_word(word: str) -> str:

@@ -162,7 +162,7 @@ def _removals(orders: tuple[DraftOrder, ...]) -> Iterator[Suggestion]:
         if reference is None or reference in seen or not _REFERENCE.fullmatch(reference):
             continue
         seen.add(reference)
-        label = clean(order.label)
+        label = _name(order)
         yield Suggestion(
             label=shorten(f"Remove the draft: {label}", LABEL_UNITS),
             actions=(
@@ -195,8 +195,12 @@ def _occasion(lead: str, guidance: Guidance) -> str:
 
 
 def _planned(order: DraftOrder) -> str:
-    label = clean(order.label, 80)
+    label = shorten(_name(order), LABEL_UNITS)
     return f"{label} (planned {order.when})" if order.when is not None else label
+
+
+def _name(order: DraftOrder) -> str:
+    return clean(order.label) or "order without a name"
 
 
 def _site(orders: tuple[DraftOrder, ...]) -> str | None:

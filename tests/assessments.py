@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -121,6 +122,30 @@ def genetic(card: str = "fop-surgery", **changes: Any) -> Guidance:
 def silence(why: str = "no risk factor that counts", **changes: Any) -> Guidance:
     said: dict[str, Any] = {"row": "10", "tier": Tier.NONE, "findings": (), "options": ()}
     return guidance(None, silent_because=why, **said | changes)
+
+
+def hostile(text: str, card: str = "prophylaxis-conflict") -> Guidance:
+    """A guidance in which the chart says `text` wherever a chart can say anything."""
+    source = Source(text, Coding(text, text, text), text, recorder=text, status=text)
+    reason = Reason("egfr-30-to-59", Effect.CONDITION, text, (source,))
+    against = Reason("nsaid-allergy", Effect.EXCLUDE, text, (source,))
+    return guidance(
+        card,
+        findings=(Finding("previous-ho-hip", "factor", text, (source,), Tier.HIGH, note=text),),
+        orders=(order(label=text), order(1, label=text, resource_id=text)),
+        options=(
+            replace(
+                NSAID,
+                standing=Standing.CONDITIONAL,
+                reasons=(reason,),
+                dropped=(("indomethacin", (against,)),),
+            ),
+            OptionVerdict("radiotherapy", Standing.EXCLUDED, reasons=(against,)),
+        ),
+        conflicts=(against,),
+        not_assessed=(replace(UNREAD, text=text),),
+        params=(("order", text), ("finding", text)),
+    )
 
 
 UNREAD = NotAssessed("allergies", "could not be read", "Allergies could not be read: confirm none.")

@@ -27,10 +27,12 @@ from tests.assessments import (
     day,
     genetic,
     guidance,
+    hostile,
     inputs,
     order,
     silence,
 )
+from tests.test_markdown import HOSTILE
 from tests.wire_rules import check_answer
 
 TRACE = "org.example.ho-cds"
@@ -116,6 +118,18 @@ def test_a_long_finding_is_cut_at_a_word(knowledge: Knowledge) -> None:
 def test_any_summary_is_a_valid_one(knowledge: Knowledge, order_: str, finding: str) -> None:
     given_ = guidance(params=(("order", order_), ("finding", finding)))
     card_of(given_, knowledge)
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=40))
+def test_whatever_a_chart_says_the_answer_is_valid(knowledge: Knowledge, text: str) -> None:
+    for card in ("prophylaxis-conflict", "fop-surgery"):
+        card_of(hostile(text, card), knowledge)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_charts_give_valid_answers(knowledge: Knowledge, text: str) -> None:
+    for card in ("prophylaxis-conflict", "fop-surgery"):
+        card_of(hostile(text, card), knowledge)
 
 
 # --- source, reasons, links ---

@@ -29,7 +29,7 @@ from tests.assessments import (
     day,
     genetic,
     guidance,
-    order,
+    hostile,
 )
 from tests.test_markdown import HOSTILE
 from tests.wire_rules import markdown_problems
@@ -267,29 +267,6 @@ def test_a_citation_links_to_its_pmid_or_doi(members: dict[str, Any], ending: st
 
 
 # --- hostile charts ---
-
-
-def hostile(text: str) -> Any:
-    source = Source(text, Coding(text, text, text), text, recorder=text, status=text)
-    reason = Reason("egfr-30-to-59", Effect.CONDITION, text, (source,))
-    against = Reason("nsaid-allergy", Effect.EXCLUDE, text, (source,))
-    return guidance(
-        "prophylaxis-conflict",
-        findings=(Finding("previous-ho-hip", "factor", text, (source,), Tier.HIGH, note=text),),
-        orders=(order(label=text),),
-        options=(
-            replace(
-                NSAID,
-                standing=Standing.CONDITIONAL,
-                reasons=(reason,),
-                dropped=(("indomethacin", (against,)),),
-            ),
-            OptionVerdict("radiotherapy", Standing.EXCLUDED, reasons=(against,)),
-        ),
-        conflicts=(against,),
-        not_assessed=(replace(UNREAD, text=text),),
-        params=(("order", text), ("finding", text)),
-    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)

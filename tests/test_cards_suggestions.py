@@ -226,6 +226,11 @@ def test_a_draft_without_a_plain_id_cannot_be_removed(
     assert only["actions"][0]["type"] == "create"
 
 
+def test_a_draft_without_a_name_is_called_so(knowledge: Knowledge) -> None:
+    removal, _ = made(genetic(orders=(order(label="\u202e "),)), knowledge)
+    assert removal["label"] == "Remove the draft: order without a name"
+
+
 def test_a_long_id_of_epic_can_be_removed(knowledge: Knowledge) -> None:
     removal, _ = made(genetic(orders=(order(resource_id="e" * 194),)), knowledge)
     assert removal["actions"][0]["resourceId"] == f"ServiceRequest/{'e' * 194}"
