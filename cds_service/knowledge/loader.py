@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from cds_service.codes import CodeIndex
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, overlay, schema, valuesets
+from cds_service.knowledge import checks, schema, valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, Knowledge, ValueSet
+from cds_service.knowledge.overlay import merge
 from cds_service.knowledge.version import version
 
 __all__ = ["CONTENT", "Content", "Knowledge", "load"]
@@ -44,16 +45,16 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
 FILES: Final = tuple(dict.fromkeys(section[0] for section in SECTIONS))
 
 
-def load(overlay_directory: Path | None = None, content: Path = CONTENT) -> Knowledge:
+def load(overlay: Path | None = None, content: Path = CONTENT) -> Knowledge:
     """The content of a directory, with a site overlay merged in when one is named.
 
     Takes well under a second. Raises KnowledgeError with every mistake found, each with file,
     line, reason and, where it is known, how to mend it.
     """
     base, index, files = _read(content)
-    if overlay_directory is None:
+    if overlay is None:
         return _knowledge(base, version(base.meta.version, files, None), index)
-    merged = overlay.merge(base, overlay_directory)
+    merged = merge(base, overlay)
     label = version(base.meta.version, files, merged.files)
     index = CodeIndex(merged.content.value_sets.values())
     return _knowledge(merged.content, label, index, merged.name, merged.differences)
