@@ -21,14 +21,17 @@ LABEL org.opencontainers.image.title="cds-service" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The base image brings pip; nothing is installed from here on.
 RUN pip uninstall --yes pip \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds \
+    && install --directory --owner=cds /var/lib/cds-service
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     CDS_HOST=0.0.0.0 \
-    CDS_PORT=8000
+    CDS_PORT=8000 \
+    CDS_DATA_DIR=/var/lib/cds-service
 USER 10001
+VOLUME /var/lib/cds-service
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['CDS_PORT'] + '/health/live', timeout=3)"]
