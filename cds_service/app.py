@@ -42,7 +42,9 @@ from cds_service.errors import (
 )
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.observe import Observe
+from cds_service.queries import Queries
 from cds_service.replay import SeenInDatabase, SeenInMemory
+from cds_service.services import describe
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Store
 
@@ -79,8 +81,10 @@ def create_app(
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
+    queries = Queries(knowledge.value_sets)
+    discovery = describe(queries, settings.spec_version)
     app.state.runtime = hooks.Runtime(
-        settings, knowledge, clock, wire.to_bytes(hooks.discovery(knowledge)), store, trust
+        settings, knowledge, clock, wire.to_bytes(discovery), store, trust, queries
     )
     for router in (hooks.router, feedback.router, operations.router):
         app.include_router(router)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from cds_service import detail, trace
 from cds_service.assessment import Assessment, Guidance
 from cds_service.chart import Chart
 from cds_service.markdown import fill_plain, shorten, units
+from cds_service.override_codes import own, standard
 from cds_service.suggestions import Requester, behavior, suggest
 from cds_service.wire import (
     SUMMARY_LIMIT,
@@ -24,6 +27,7 @@ from cds_service.wire import (
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
     from cds_service.knowledge.schema import CardText
+    from cds_service.knowledge.schema import OverrideReason as Reason
 
 TOPICS = "https://ho-cds.example.org/fhir/CodeSystem/card-topic"
 """Code system of `source.topic`. EHRs keep overrides by it, so its codes never change."""
@@ -36,6 +40,14 @@ _ID = re.compile(r"[A-Za-z0-9._-]+")
 _ORDER_UNITS = (60, 40, 24)
 
 
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What all cards of an answer share: the evidence page, and how override reasons are coded."""
+
+    page: str | None
+    reasons: Callable[[Iterable[Reason]], tuple[OverrideReason, ...]]
+
+
 def build(
     assessment: Assessment,
     chart: Chart,
@@ -44,14 +56,16 @@ def build(
     evidence_url: str | None = None,
     encounter: str | None = None,
     requester: str | None = None,
+    standard_reasons: bool = False,
 ) -> CDSResponse:
     """The answer to one call.
 
     `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
     anything else is left out. `encounter` is `context.encounterId` and `requester`
     `context.userId` as the client sent them; what is no plain reference is left out. Drafts are
-    in `chart.release`. Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0,
-    "CDS Service Response"); silence about an order that was looked at carries its trace.
+    in `chart.release`. `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
+    Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
+    silence about an order that was looked at carries its trace.
     """
     if not assessment.guidances:
         return CDSResponse()
@@ -61,9 +75,9 @@ def build(
         requester=requester if requester and _USER.fullmatch(requester) else None,
         release=chart.release,
     )
+    style = _Style(_page(evidence_url), standard if standard_reasons else own)
     cards = tuple(
-        _card(guidance, assessment, chart, knowledge, who, _page(evidence_url))
-        for guidance in assessment.spoken
+        _card(guidance, assessment, chart, knowledge, who, style) for guidance in assessment.spoken
     )
     return CDSResponse(cards=cards, extension={trace.NAME: trace.of_response(assessment)})
 
@@ -74,7 +88,7 @@ def _card(
     chart: Chart,
     knowledge: Knowledge,
     who: Requester,
-    page: str | None,
+    style: _Style,
 ) -> Card:
     text = knowledge.cards[cast(str, guidance.card)]
     suggestions = suggest(guidance, text, chart, knowledge, who)
@@ -82,10 +96,10 @@ def _card(
         summary=summary(guidance, text),
         detail=detail.render(guidance, text, knowledge),
         indicator=cast(Literal["info", "warning", "critical"], guidance.indicator),
-        source=_source(text, knowledge, page),
+        source=_source(text, knowledge, style.page),
         suggestions=suggestions or None,
         selection_behavior=behavior(text) if suggestions else None,
-        override_reasons=_override_reasons(text, knowledge) or None,
+        override_reasons=_override_reasons(text, knowledge, style) or None,
         links=_links(text, knowledge) or None,
         extension={trace.NAME: trace.of_card(guidance, assessment)},
     )
@@ -117,9 +131,10 @@ def _topic_code(topic: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _override_reasons(text: CardText, knowledge: Knowledge) -> tuple[OverrideReason, ...]:
-    reasons = (knowledge.override_reasons[reason] for reason in text.override)
-    return tuple(OverrideReason(system=r.system, code=r.code, display=r.display) for r in reasons)
+def _override_reasons(
+    text: CardText, knowledge: Knowledge, style: _Style
+) -> tuple[OverrideReason, ...]:
+    return style.reasons(knowledge.override_reasons[reason] for reason in text.override)
 
 
 def _links(text: CardText, knowledge: Knowledge) -> tuple[Link, ...]:

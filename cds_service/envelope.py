@@ -199,7 +199,13 @@ def _selections(context: Members, notes: list[str]) -> tuple[str, ...]:
     if not isinstance(value, list):
         notes.append("context.selections is not a list: ignored")
         return ()
-    return tuple(item for item in value if isinstance(item, str) and item.strip())
+    return tuple(_selected(item) for item in value if isinstance(item, str) and item.strip())
+
+
+def _selected(text: str) -> str:
+    """`Type/id` of `Type/id`, an absolute URL, or a reference with a version; a bare id stays."""
+    parts = text.strip().partition("/_history/")[0].rstrip("/").split("/")
+    return "/".join(parts[-2:])
 
 
 def _draft_orders(context: Members, notes: list[str]) -> Raw | None:

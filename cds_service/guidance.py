@@ -77,15 +77,14 @@ def assess(
     """Decide about every order that is looked at, or about the patient alone (patient-view).
 
     `selections` are the `Type/id` of the orders that trigger at order-select; all drafts stay
-    context there.
+    context there (see `triggers`).
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
     if hook == "patient-view":
         return _review(chart, knowledge, today)
     live = tuple(o for o in orders if o.live)
-    looked_at = [o for o in live if hook != "order-select" or o.reference in selections]
-    triggered = [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
+    triggered = triggers(live, knowledge, hook, selections)
     hips = [o for o in live if _kind(o, knowledge) == "arthroplasty"]
     case = _Case(chart, knowledge, today, live, _both(o.side for o in hips))
     if not triggered:
@@ -116,6 +115,28 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
 def _both(sides: Iterable[Side]) -> bool:
     seen = set(sides)
     return Side.BILATERAL in seen or {Side.LEFT, Side.RIGHT} <= seen
+
+
+def triggers(
+    orders: Iterable[DraftOrder],
+    knowledge: Knowledge,
+    hook: str = "order-sign",
+    selections: Collection[str] = (),
+) -> list[tuple[DraftOrder, Trigger]]:
+    """The orders that are looked at, each with the trigger it is.
+
+    At order-select these are the selected ones. A draft without id cannot be named by a
+    selection, so it is looked at, too; without selections all drafts are: silence would claim
+    that they had been checked.
+    """
+    by_selection = hook == "order-select" and bool(selections)
+    looked_at = [o for o in orders if not by_selection or _is_selected(o, selections)]
+    return [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
+
+
+def _is_selected(order: DraftOrder, selections: Collection[str]) -> bool:
+    names = {order.reference, order.resource_id}
+    return order.resource_id is None or not names.isdisjoint(selections)
 
 
 def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:

@@ -7,78 +7,34 @@ HTTP; the command line uses it too.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from cds_service import access, body, cards, envelope, limits, telemetry, wire
+from cds_service import access, body, cards, ehr, envelope, limits, telemetry, wire
 from cds_service.assessment import Assessment
 from cds_service.chart import Chart, InputName
+from cds_service.clients import Client
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
-from cds_service.fhir_map import ChartReader, read_orders
-from cds_service.guidance import assess
+from cds_service.fhir_map import ChartReader, OrdersRead, read_orders
+from cds_service.guidance import assess, triggers
 from cds_service.knowledge.loader import Knowledge
+from cds_service.queries import Queries
 from cds_service.rows import Origin
+from cds_service.services import SERVICES as SERVICES
+from cds_service.services import HookService, describe, service_of
 from cds_service.settings import Settings
 from cds_service.store import Store
-
-PREFETCH = {
-    InputName.PATIENT: "Patient/{{context.patientId}}",
-    InputName.CONDITIONS: "Condition?patient={{context.patientId}}",
-    InputName.PROCEDURES: "Procedure?patient={{context.patientId}}",
-    InputName.MEDICATIONS: "MedicationRequest?patient={{context.patientId}}&status=active",
-    InputName.ALLERGIES: "AllergyIntolerance?patient={{context.patientId}}",
-    InputName.OBSERVATIONS: (
-        "Observation?patient={{context.patientId}}&code=LABORATORY&_sort=-date&_count=50"
-    ),
-    InputName.FAMILY_HISTORY: "FamilyMemberHistory?patient={{context.patientId}}",
-    InputName.SERVICE_REQUESTS: "ServiceRequest?patient={{context.patientId}}&status=active",
-}
-"""What the service asks for, in the subset of FHIR search that every EHR supports (PF-05).
-
-LABORATORY stands for the LOINC codes of the value sets `lab-*`.
-"""
-
-_LOINC = "http://loinc.org"
-
-
-@dataclass(frozen=True, slots=True)
-class HookService:
-    """One entry of discovery that this service can answer. `needs_orders`: draftOrders required."""
-
-    id: str
-    hook: str
-    title: str
-    description: str
-    usage: str
-    needs_orders: bool = True
-
-
-SERVICES = (
-    HookService(
-        id="ho-order-sign",
-        hook="order-sign",
-        title="Heterotopic ossification: check before hip surgery",
-        description=(
-            "Looks at draft orders for hip arthroplasty, biopsy, excision and intramuscular "
-            "injection. Warns when the chart holds fibrodysplasia ossificans progressiva or "
-            "progressive osseous heteroplasia, and advises prophylaxis of heterotopic "
-            "ossification when the risk is raised. No card means that no rule fired."
-        ),
-        usage=(
-            "Reads FHIR R4, R4B, R5 and STU3. Needs the problem list (conditions) in prefetch or "
-            "a FHIR server to read it from; every other input that is missing is named on the "
-            "card."
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every call needs: settings, clinical content, the clock (UTC), the store, and trust."""
+    """What every call needs: settings, clinical content, the clock (UTC), the store, trust, and
+    what is asked of an EHR."""
 
     settings: Settings
     knowledge: Knowledge
@@ -86,6 +42,7 @@ class Runtime:
     discovery: bytes
     store: Store
     trust: access.Trust
+    queries: Queries
 
     @property
     def today(self) -> date:
@@ -95,10 +52,93 @@ class Runtime:
 # --- from a request to its cards ---
 
 
+class Consultation:
+    """One call on its way: it reads what was sent, tells what is lacking, and decides.
+
+    `whole`: the chart is read even where no order triggers. Raises BadRequest when no draft order
+    can be read.
+    """
+
+    def __init__(
+        self, request: wire.CDSRequest, knowledge: Knowledge, today: date, *, whole: bool = False
+    ) -> None:
+        self.request = request
+        self.knowledge = knowledge
+        self.today = today
+        service = service_of(request.hook)
+        self._inputs = service.inputs if service else tuple(InputName)
+        self._wants_orders = service is None or service.needs_orders
+        patient = request.context.patient_id
+        self.reader = ChartReader(knowledge.index, patient, today, mentions(knowledge))
+        self._orders = OrdersRead()
+        with telemetry.stage("read"):
+            self._read(whole)
+
+    def _read(self, whole: bool) -> None:
+        """Read the orders; and the chart, unless they tell on their own that it will not matter."""
+        if self._wants_orders:
+            self._orders = self._read_orders(None)
+            unread, orders = self._orders.problems, self._orders.orders
+            if unread and not orders and not self._orders.foreign:
+                raise BadRequest(f"no order can be read: {unread[0].why}", unread[0].place)
+            if not whole and not self._may_matter():
+                return
+        self.reader.read_prefetch(self.request.prefetch)
+        if self._wants_orders:
+            self._orders = self._read_orders(self.reader)
+
+    def _read_orders(self, reader: ChartReader | None) -> OrdersRead:
+        context = self.request.context
+        index, patient = self.knowledge.index, context.patient_id
+        return read_orders(context.draft_orders, index, patient, self.today, reader)
+
+    def _may_matter(self) -> bool:
+        """Whether an order triggers, or has no code of its own: the chart may resolve it."""
+        return bool(self._triggers()) or any(o.live and not o.coded for o in self._orders.orders)
+
+    def _triggers(self) -> bool:
+        hook, selections = self.request.hook, self.request.context.selections
+        return bool(triggers(self._orders.orders, self.knowledge, hook, selections))
+
+    def lacking(self, queries: Queries) -> dict[InputName, str]:
+        """What has to be read from the FHIR server, each with its URL: searches for what was not
+        sent, and further pages. Nothing when no order triggers. Raises ValueError for a patient
+        id that cannot be searched for."""
+        if self._wants_orders and not self._triggers():
+            return {}
+        patient, release = self.request.context.patient_id, self._orders.release
+        absent = [name for name in self.reader.missing() if name in self._inputs]
+        pages = self.reader.next_links()
+        further = {name: link for name, link in pages.items() if name in self._inputs}
+        return queries.searches(absent, patient, release) | further if absent or further else {}
+
+    def decide(self) -> tuple[Chart, Assessment]:
+        """The chart of everything read so far, and what follows from it."""
+        orders, context = self._orders, self.request.context
+        chart = self.reader.chart()
+        chart = replace(
+            chart,
+            problems=chart.problems + orders.problems,
+            foreign=chart.foreign + orders.foreign,
+            release=orders.release if self._wants_orders else chart.release,
+        )
+        with telemetry.stage("assess"):
+            assessment = assess(
+                chart,
+                orders.orders,
+                self.knowledge,
+                self.today,
+                self.request.hook,
+                context.selections,
+            )
+        telemetry.current().decided(assessment)
+        return chart, assessment
+
+
 def answer(
     request: wire.CDSRequest, knowledge: Knowledge, today: date, evidence_url: str | None = None
 ) -> wire.CDSResponse:
-    """Answer one call. `evidence_url` is the page that cards name as their source.
+    """Answer one call from what it brings. `evidence_url` is the page that cards name as source.
 
     Raises MissingData when nothing can be said without the problem list, BadRequest when no
     draft order can be read.
@@ -109,25 +149,7 @@ def answer(
 
 def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple[Chart, Assessment]:
     """Read the chart and the draft orders, and assess them. Raises BadRequest."""
-    context = request.context
-    reader = ChartReader(knowledge.index, context.patient_id, today, mentions(knowledge))
-    with telemetry.stage("read"):
-        reader.read_prefetch(request.prefetch)
-        read = read_orders(context.draft_orders, knowledge.index, context.patient_id, today, reader)
-    if read.problems and not read.orders and not read.foreign:
-        first = read.problems[0]
-        raise BadRequest(f"no order can be read: {first.why}", first.place)
-    chart = reader.chart()
-    chart = replace(
-        chart,
-        problems=chart.problems + read.problems,
-        foreign=chart.foreign + read.foreign,
-        release=read.release,
-    )
-    with telemetry.stage("assess"):
-        assessment = assess(chart, read.orders, knowledge, today, request.hook, context.selections)
-    telemetry.current().decided(assessment)
-    return chart, assessment
+    return Consultation(request, knowledge, today, whole=True).decide()
 
 
 def respond(
@@ -136,12 +158,24 @@ def respond(
     assessment: Assessment,
     knowledge: Knowledge,
     evidence_url: str | None = None,
+    *,
+    standard_reasons: bool = False,
+    no_access: str | None = None,
 ) -> wire.CDSResponse:
-    """The cards for what was decided. Raises MissingData (PD-01)."""
-    if assessment.unassessable:
-        keys = ", ".join(assessment.unassessable)
+    """The cards for what was decided. Raises MissingData (PD-01).
+
+    At patient-view an unread problem list gives no card, so it is told as 412, never as silence.
+    """
+    conditions = chart.input(InputName.CONDITIONS)
+    unread = assessment.unassessable
+    if request.hook == "patient-view" and not conditions.known and not assessment.guidances:
+        unread = (str(InputName.CONDITIONS),)
+    if unread:
+        why = no_access or conditions.why
         raise MissingData(
-            f"send prefetch {keys}, or fhirServer and fhirAuthorization to read it", "prefetch"
+            f"send prefetch {', '.join(unread)}, or fhirServer and fhirAuthorization to read it"
+            + (f" ({why})" if why else ""),
+            "prefetch",
         )
     with telemetry.stage("cards"):
         return cards.build(
@@ -151,6 +185,7 @@ def respond(
             evidence_url=evidence_url,
             encounter=request.context.encounter_id,
             requester=request.context.user_id,
+            standard_reasons=standard_reasons,
         )
 
 
@@ -163,44 +198,9 @@ def mentions(knowledge: Knowledge) -> tuple[tuple[str, re.Pattern[str]], ...]:
     )
 
 
-# --- discovery ---
-
-
 def discovery(knowledge: Knowledge) -> wire.Discovery:
-    """Describe every service with its prefetch templates (CDS Hooks 2.0 "Discovery")."""
-    laboratory = ",".join(f"{_LOINC}|{code}" for code in laboratory_codes(knowledge))
-    prefetch = {
-        str(name): template.replace("LABORATORY", laboratory) for name, template in PREFETCH.items()
-    }
-    return wire.Discovery(
-        services=tuple(
-            wire.Service(
-                hook=service.hook,
-                title=service.title,
-                description=service.description,
-                id=service.id,
-                prefetch=prefetch,
-                usage_requirements=service.usage,
-            )
-            for service in SERVICES
-        )
-    )
-
-
-def laboratory_codes(knowledge: Knowledge) -> tuple[str, ...]:
-    """LOINC codes of all laboratory value sets, sorted, each once."""
-    return tuple(
-        sorted(
-            {
-                concept["code"]
-                for name, value_set in knowledge.value_sets.items()
-                if name.startswith("lab-")
-                for include in value_set["compose"]["include"]
-                if include.get("system") == _LOINC
-                for concept in include.get("concept", ())
-            }
-        )
-    )
+    """What `GET /cds-services` answers with default settings."""
+    return describe(Queries(knowledge.value_sets))
 
 
 # --- HTTP ---
@@ -238,6 +238,7 @@ async def discover(request: Request) -> Response:
 @router.post("/cds-services/{service_id}")
 async def call(service_id: str, request: Request) -> Response:
     """Call of one service (RQ-01, RS-01)."""
+    arrived = time.monotonic()
     runtime = runtime_of(request)
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
@@ -251,10 +252,51 @@ async def call(service_id: str, request: Request) -> Response:
     check_hook(parsed, services)
     trace.hook = parsed.hook
     check_client(request, parsed.hook)
-    response = answer(parsed, runtime.knowledge, runtime.today, runtime.settings.evidence_url)
+    response = await consult(parsed, runtime, access.client_of(request.scope), arrived)
     origin = Origin(service_id, parsed.hook, client_of(request))
     runtime.store.record_issued(response, origin, runtime.clock(), runtime.knowledge.version)
     return json_response(wire.to_bytes(response))
+
+
+async def consult(
+    request: wire.CDSRequest, runtime: Runtime, client: Client | None, arrived: float
+) -> wire.CDSResponse:
+    """Answer one call, with what prefetch lacks from the client's FHIR server where that is given
+    and allowed. `arrived` is the time of `time.monotonic` from which the deadline counts."""
+    settings = runtime.settings
+    consultation = Consultation(request, runtime.knowledge, runtime.today)
+    no_access: str | None = None
+    if request.has_fhir_access:
+        try:
+            await _fetch(consultation, runtime, client, arrived + settings.deadline_ms / 1000)
+        except ehr.NoAccess as error:
+            no_access = str(error)
+    chart, assessment = consultation.decide()
+    return respond(
+        request,
+        chart,
+        assessment,
+        runtime.knowledge,
+        settings.evidence_url,
+        standard_reasons=settings.spec_version is not None,
+        no_access=no_access,
+    )
+
+
+async def _fetch(
+    consultation: Consultation, runtime: Runtime, client: Client | None, until: float
+) -> None:
+    """Read what is lacking (PD-03). Raises NoAccess."""
+    try:
+        urls = consultation.lacking(runtime.queries)
+    except ValueError as error:
+        raise ehr.NoAccess(f"context.patientId is {error}") from None
+    outgoing = runtime.trust.outgoing
+    granted = ehr.grant(consultation.request, partial(outgoing.allowed, client), until)
+    if granted is not None and urls:
+        with telemetry.stage("fetch"):
+            session = ehr.Session(granted, outgoing.client_for(client), runtime.settings)
+            await session.read(consultation.reader, urls)
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:

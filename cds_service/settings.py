@@ -16,9 +16,12 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from cds_service.errors import SettingsError
+from cds_service.wire import SPEC_VERSION
 
 PREFIX = "CDS_"
 _DATABASE = re.compile(
@@ -140,6 +143,42 @@ class Settings(BaseModel):
         pattern=r"^https://[^\s]+$",
         description="Public https address of the page that explains the evidence behind a card.",
     )
+
+    budget_ms: int = Field(
+        default=500, ge=50, le=60_000, description="Time in which a whole call should be answered."
+    )
+    deadline_ms: int = Field(
+        default=400,
+        ge=10,
+        le=60_000,
+        description="Time after which no more is read from a FHIR server; below the budget.",
+    )
+    fetch_max_pages: int = Field(
+        default=20, ge=1, le=1000, description="Most pages read of one search."
+    )
+    fetch_max_entries: int = Field(
+        default=10_000, ge=100, description="Most resources read from a FHIR server in one call."
+    )
+    fetch_max_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes read from a FHIR server in one call, packed and unpacked.",
+    )
+    spec_version: str | None = Field(
+        default=None,
+        pattern=SPEC_VERSION,
+        description=(
+            "Version of CDS Hooks to speak beyond 2.0, such as STU3 or 3.0.0: named in discovery, "
+            "and override reasons in the standard codes. Unset: nothing of it is sent."
+        ),
+    )
+
+    @field_validator("deadline_ms")
+    @classmethod
+    def _below_the_budget(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("budget_ms", value + 1):
+            raise ValueError("must be below CDS_BUDGET_MS: cards are made after reading")
+        return value
 
     @property
     def listens_locally(self) -> bool:

@@ -22,6 +22,9 @@ from pydantic.alias_generators import to_camel
 SUMMARY_LIMIT = 140
 """A summary has fewer characters than this (CD-02), in code points and in UTF-16 units alike."""
 
+SPEC_VERSION = r"^(STU[1-9]|[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9]+)?)$"
+"""Versions of CDS Hooks as 3.0 writes them (DS-10): `STU3` in its ballot, `3.0.0` later."""
+
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _EXTENSION_NAME = re.compile(r"[a-z]+(\.[A-Za-z0-9-]+)+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -281,6 +284,7 @@ class Service(WireModel):
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     prefetch: Annotated[dict[PrefetchKey, PrefetchTemplate], Field(min_length=1)] | None = None
     usage_requirements: Plain | None = None
+    version: Annotated[str, Field(pattern=SPEC_VERSION)] | None = None
     extension: Extension = None
 
 

@@ -115,7 +115,7 @@ def test_a_file(tmp_path: Path) -> None:
         (b'{"resourceType": "Bundle", "entry": {}}', "Bundle.entry"),
         (b'{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}}]}',
          "Bundle.entry"),
-        (b'{"hook": "patient-view", "hookInstance": "x", "context": {"patientId": "1"}}', "hook"),
+        (b'{"hook": "nurse-view", "hookInstance": "x", "context": {"patientId": "1"}}', "hook"),
         (b'{"hook": "order-sign", "hookInstance": "x", "context": {"patientId": "1"}}',
          "context.draftOrders"),
         ("{\"hook\": \"Jürgen\"}".encode("latin-1"), "line 1 column 12"),

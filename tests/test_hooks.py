@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from cds_service.app import create_app
-from cds_service.hooks import PREFETCH, SERVICES
+from cds_service.chart import InputName
 from cds_service.knowledge.loader import Knowledge
+from cds_service.services import SERVICES
 from cds_service.settings import Settings
 from tests.builders import request as build
 from tests.conftest import AppClient, ClientFactory
@@ -57,22 +58,21 @@ def test_discovery(client: AppClient) -> None:
 
     assert response.status_code == 200  # DS-01
     assert response.headers["content-type"] == "application/json"
-    [service] = response.json()["services"]
+    service, *_ = response.json()["services"]
     assert (service["id"], service["hook"]) == ("ho-order-sign", "order-sign")
     assert service["title"]
     assert "R5" in service["usageRequirements"]  # DS-16
-    assert set(service["prefetch"]) == {str(name) for name in PREFETCH}
+    assert set(service["prefetch"]) == {str(name) for name in InputName}
 
 
 def test_prefetch_templates_use_the_common_subset(client: AppClient) -> None:
-    [service] = client.get("/cds-services").json()["services"]
-
-    for key, template in service["prefetch"].items():  # PF-01 to PF-08
-        assert list(template_problems(key, template)) == []
+    for service in client.get("/cds-services").json()["services"]:
+        for key, template in service["prefetch"].items():  # PF-01 to PF-08
+            assert list(template_problems(key, template)) == []
 
 
 def test_observations_are_asked_for_by_the_codes_of_the_value_sets(client: AppClient) -> None:
-    [service] = client.get("/cds-services").json()["services"]
+    service, *_ = client.get("/cds-services").json()["services"]
     template = service["prefetch"]["observations"]
 
     assert "http://loinc.org|2160-0" in template  # creatinine, by an exact code
@@ -351,4 +351,5 @@ def test_only_listed_origins(make_client: ClientFactory) -> None:
 
 def test_service_ids_are_stable() -> None:
     """EHRs register these addresses by hand: changing one breaks every installation."""
-    assert [(s.id, s.hook) for s in SERVICES] == [("ho-order-sign", "order-sign")]
+    assert [s.id for s in SERVICES] == ["ho-order-sign", "ho-order-select", "ho-patient-view"]
+    assert [s.id for s in SERVICES] == [f"ho-{s.hook}" for s in SERVICES]
