@@ -194,8 +194,8 @@ def load(path: Path) -> Registry:
             key_set = _own_keys(client, path.parent, digest)
         except (KeysError, OSError) as error:
             reason = f"{client.id}: the JWK Set {_why(error)}"
-            line = _line_of(text, position, "jwks")
-            mistakes.append(Mistake(str(path), line, reason, "RFC 7517 section 5"))
+            line = _line_of(text, position, "jwks" if client.jwks is not None else "jwks_file")
+            mistakes.append(Mistake(str(path), line, reason, "see RFC 7517 section 5"))
         else:
             if key_set is not None:
                 keys[client.id] = key_set
