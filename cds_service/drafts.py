@@ -22,10 +22,7 @@ Resource = dict[str, Any]
 
 UCUM = "http://unitsofmeasure.org"
 REFERRAL_SYSTEM = "https://ho-cds.example.org/fhir/CodeSystem/referral"
-"""Local codes of our referral drafts, so that an accepted referral is recognised later.
-
-No verified SNOMED CT code for a referral to radiation oncology was found (terminology/README).
-"""
+"""Local codes of our referral drafts: no verified SNOMED CT code for such a referral was found."""
 
 # SNOMED CT 26643006 "Oral route": the route of HL7's own R4 MedicationRequest examples.
 _ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}
@@ -74,7 +71,7 @@ def medication_request(
     return to_release(_without_empty(draft), context.release)
 
 
-def service_request(referral: Referral, context: DraftContext) -> Resource:
+def service_request(referral: Referral, knowledge: Knowledge, context: DraftContext) -> Resource:
     """A ServiceRequest that asks for a consult, never for the treatment (FHIR R4 12.17)."""
     draft: Resource = {
         "resourceType": "ServiceRequest",
@@ -85,11 +82,26 @@ def service_request(referral: Referral, context: DraftContext) -> Resource:
             "text": referral.text,
         },
         **_participants(context),
+        "performerType": _specialty(referral, knowledge),
         "reasonCode": [{"text": clean(context.reason)}],
         "bodySite": [{"text": context.site}] if context.site else [],
         "note": [{"text": referral.note}],
     }
     return to_release(_without_empty(draft), context.release)
+
+
+def _specialty(referral: Referral, knowledge: Knowledge) -> Resource | None:
+    """Whom the referral is for, by the first code of the value set named after it.
+
+    By this code the service knows the referral again once it is accepted (decisions, row 6).
+    """
+    value_set = knowledge.value_sets.get(f"{referral.id}-referral")
+    if value_set is None:
+        return None
+    include = value_set["compose"]["include"][0]
+    concept = include["concept"][0]
+    coding = {name: concept[name] for name in ("code", "display") if name in concept}
+    return {"coding": [{"system": include["system"], **coding}]}
 
 
 def _participants(context: DraftContext) -> Resource:
@@ -188,7 +200,8 @@ def _dstu2(draft: Resource) -> Resource:
         names |= {"subject": "patient", "requester": "prescriber"}
     else:
         names |= {"requester": "orderer", "note": "notes"}
-    changed = _renamed({k: v for k, v in draft.items() if k != "intent"}, names)
+    kept = {k: v for k, v in draft.items() if k not in {"intent", "performerType"}}
+    changed = _renamed(kept, names)
     changed["reasonCodeableConcept"] = draft["reasonCode"][0]
     if "requester" in draft:
         changed[names["requester"]] = draft["requester"]["agent"]
@@ -248,4 +261,4 @@ def _every_draft(knowledge: Knowledge, context: DraftContext) -> Iterator[tuple[
     protection = knowledge.protection
     yield protection.id, medication_request(protection.course, 7, (), context)
     for referral in knowledge.referrals.values():
-        yield referral.id, service_request(referral, context)
+        yield referral.id, service_request(referral, knowledge, context)

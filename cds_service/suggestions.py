@@ -145,7 +145,7 @@ def _referral(
     context = _context(guidance, who)
     if referral_id != RADIOTHERAPY_REFERRAL:
         context = replace(context, reason=_occasion("Advice before", guidance), site=None)
-    order = drafts.service_request(referral, context)
+    order = drafts.service_request(referral, knowledge, context)
     return Suggestion(
         label=_label(f"Draft {_lower(referral.label)}", check),
         actions=(_create(referral.text, check, order),),

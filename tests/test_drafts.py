@@ -87,14 +87,14 @@ def test_what_the_request_does_not_say_is_left_out(course: DoseForm, knowledge: 
     bare = DraftContext("Patient/p1", "Reason")
     draft = medication_request(course, 7, (), bare)
     assert not {"encounter", "requester", "note", "id", "authoredOn"} & draft.keys()
-    referral = service_request(knowledge.referrals["radiation-oncology"], bare)
+    referral = service_request(knowledge.referrals["radiation-oncology"], knowledge, bare)
     assert not {"encounter", "requester", "bodySite"} & referral.keys()
     for resource in (draft, referral):
         drafts.validate(resource)
 
 
 def test_a_referral_asks_for_a_consult_and_names_the_side(knowledge: Knowledge) -> None:
-    referral = service_request(knowledge.referrals["radiation-oncology"], CONTEXT)
+    referral = service_request(knowledge.referrals["radiation-oncology"], knowledge, CONTEXT)
     assert referral["resourceType"] == "ServiceRequest"
     assert "consult" in referral["code"]["text"].lower()
     assert referral["code"]["coding"] == [
@@ -104,6 +104,10 @@ def test_a_referral_asks_for_a_consult_and_names_the_side(knowledge: Knowledge) 
             "display": "Referral to radiation oncology",
         }
     ]
+    assert referral["performerType"]["coding"][0]["code"] == "419815003"
+    assert "performerType" not in service_request(
+        knowledge.referrals["fop-expert"], knowledge, CONTEXT
+    )
     assert referral["bodySite"] == [{"text": "Right hip"}]
     assert referral["encounter"] == {"reference": "Encounter/e1"}
     assert referral["requester"] == {"reference": "Practitioner/d1"}
@@ -127,7 +131,7 @@ def test_r5_wraps_concepts(course: DoseForm, knowledge: Knowledge) -> None:
     assert draft["medication"]["concept"]["coding"][0]["code"] == "205323"
     assert draft["reason"] == [{"concept": {"text": CONTEXT.reason}}]
     assert not {"medicationCodeableConcept", "reasonCode"} & draft.keys()
-    referral = service_request(knowledge.referrals["fop-expert"], context)
+    referral = service_request(knowledge.referrals["fop-expert"], knowledge, context)
     assert referral["code"]["concept"]["coding"][0]["code"] == "fop-expert"
     for resource in (draft, referral):
         drafts.validate(resource, "R5")
@@ -140,7 +144,7 @@ def test_stu3_has_its_own_places(course: DoseForm, knowledge: Knowledge) -> None
     assert draft["requester"] == {"agent": {"reference": "Practitioner/d1"}}
     assert draft["dosageInstruction"][0]["doseQuantity"]["value"] == 200
     assert "numberOfRepeatsAllowed" not in draft["dispenseRequest"]
-    referral = service_request(knowledge.referrals["fop-expert"], context)
+    referral = service_request(knowledge.referrals["fop-expert"], knowledge, context)
     assert referral["resourceType"] == "ProcedureRequest"
     bare = medication_request(course, 7, (), DraftContext("Patient/p1", "R", release="STU3"))
     for resource in (draft, referral, bare):
@@ -160,7 +164,9 @@ def test_dstu2_has_medication_order(course: DoseForm, knowledge: Knowledge) -> N
     assert repeat["boundsQuantity"]["value"] == 10
     assert repeat["periodUnits"] == "d"
     assert "intent" not in draft
-    referral = service_request(knowledge.referrals["fop-expert"], context)
+    referral = service_request(knowledge.referrals["fop-expert"], knowledge, context)
+    radiation = service_request(knowledge.referrals["radiation-oncology"], knowledge, context)
+    assert "performerType" not in radiation  # DSTU2's ProcedureRequest has none
     assert referral["orderer"] == {"reference": "Practitioner/d1"}
     assert referral["notes"][0]["text"]
     bare = medication_request(course, 7, (), DraftContext("Patient/p1", "R", release="DSTU2"))
