@@ -25,6 +25,8 @@ from cds_service.settings import Settings
 from tests.databases import anyio_backend as anyio_backend
 from tests.databases import database_url as database_url
 from tests.databases import postgres as postgres
+from tests.live import live as live
+from tests.live import service as service
 from tests.wire_rules import check_answer
 
 ROOT = Path(__file__).parent.parent
