@@ -271,6 +271,8 @@ def service_request(item: str, number: int = 1, *, draft: bool = True) -> dict[s
         resource["reasonCode"] = reasons
     if when := read.take(r"on (.+)"):
         resource["occurrenceDateTime"] = day(when.group(1))
+    if category := read.take(r"category (.+)"):
+        resource["category"] = [one_concept(category.group(1))]
     read.done()
     return resource
 

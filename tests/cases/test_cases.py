@@ -62,7 +62,7 @@ def _cards(expected: tuple[dict[str, Any], ...], seen: SeenAnswer) -> list[str]:
         return [f"expected {len(expected)} card(s), got {got}, silent {silent}"]
     wrong: list[str] = []
     for wanted in expected:
-        match = [card for card in seen.cards if card.card == wanted["card"]]
+        match = [card for card in seen.cards if card.card == wanted.get("card", card.card)]
         if not match:
             wrong.append(f"no card {wanted['card']}, got {got}")
         else:
