@@ -18,7 +18,7 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
-from cds_service.chart import Source
+from cds_service.chart import DraftOrder, Source
 from cds_service.markdown import escape, fill, link, section
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     values = dict(guidance.params)
     blocks = (
         section("Found", _found(guidance)),
+        section("Order", map(_order, guidance.orders)),
         section("Advised", _advised(guidance, text, values, knowledge)),
         section("Avoid", map(escape, text.avoid)),
         section("Conflict", map(_reason, guidance.conflicts)),
@@ -80,7 +81,13 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-# --- found ---
+# --- order and found ---
+
+
+def _order(order: DraftOrder) -> str:
+    """The order as the EHR names it, so that a card can be told from its neighbour's."""
+    named = escape(order.label)
+    return f"{named} ({escape(order.reference, REFERENCE_LIMIT)})" if order.reference else named
 
 
 def _found(guidance: Guidance) -> Iterator[str]:

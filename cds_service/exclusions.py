@@ -51,16 +51,20 @@ def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, 
 
 
 def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:
-    """Drop a reason whose every source an earlier, stronger reason has named already."""
+    """Drop a reason whose every source an earlier one has named: an exclusion, or one as open."""
     kept: list[Reason] = []
-    told: set[str] = set()
+    excluded: set[str] = set()
+    unclear: set[str] = set()
     for reason in found:
         references = {s.reference for s in reason.sources if "/" in s.reference}
-        if references and references <= told and reason.effect is Effect.CONDITION:
+        named = excluded | unclear if reason.unknown else excluded
+        if references and references <= named:
             continue
         kept.append(reason)
         if reason.effect is Effect.EXCLUDE:
-            told |= references
+            excluded |= references
+        elif reason.unknown:
+            unclear |= references
     return tuple(kept)
 
 
