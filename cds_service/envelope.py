@@ -19,6 +19,9 @@ from cds_service.body import line_and_column
 from cds_service.errors import BadRequest
 from cds_service.wire import CDSRequest, Context, FhirAuthorization
 
+MAX_TEXT = 1024
+"""Longest id in a request, in characters; FHIR allows 64, Epic sends 194."""
+
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _ESCAPE = re.compile(  # the group is half a surrogate pair; whole pairs are passed over
@@ -138,16 +141,22 @@ def _required_text(members: Members, name: str, place: str) -> str:
         raise BadRequest("is required", place)
     if not isinstance(value, str) or not value.strip():
         raise BadRequest("must be a string that is not blank", place)
-    return value.strip()
+    return _bounded(value.strip(), place)
 
 
 def _optional_text(members: Members, name: str, notes: list[str]) -> str | None:
     value = _value(members.get(name))
     if isinstance(value, str) and value.strip():
-        return value.strip()
+        return _bounded(value.strip(), f"context.{name}")
     if value is not None:
         notes.append(f"context.{name} is not a string: ignored")
     return None
+
+
+def _bounded(text: str, place: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise BadRequest(f"has more than {MAX_TEXT} characters", place)
+    return text
 
 
 # --- members ---
