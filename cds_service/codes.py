@@ -16,6 +16,7 @@ ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
 ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
 PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
 CPT: Final = "http://www.ama-assn.org/go/cpt"
+CDT: Final = "http://www.ada.org/cdt"
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 LOINC: Final = "http://loinc.org"
 ATC: Final = "http://www.whocc.no/atc"
@@ -30,6 +31,7 @@ _OID: Final = "urn:oid:2.16.840.1.113883."
 # Other names of a code system. Source: NamingSystem resources of HL7 THO 7.0.1 (npm package
 # hl7.terminology.r4) for the OIDs and former URIs; the retired ICD-9 URI and the German forms are
 # those of the terminology research (section "FHIR system URIs"). ICD-10-GM extends the WHO codes.
+# The last two forms of ICD-10-PCS are official nowhere, but real records carry them.
 ALIASES: Final[Mapping[str, str]] = {
     f"{_OID}6.96": SNOMED,
     f"{_OID}6.90": ICD10CM,
@@ -47,6 +49,8 @@ ALIASES: Final[Mapping[str, str]] = {
     "http://hl7.org/fhir/sid/icd-10-pcs": PCS,
     "http://www.icd10data.com/icd10pcs": PCS,
     f"{_OID}6.12": CPT,
+    f"{_OID}6.13": CDT,
+    "http://terminology.hl7.org/CodeSystem/CD2": CDT,
     f"{_OID}6.88": RXNORM,
     f"{_OID}6.1": LOINC,
     f"{_OID}6.73": ATC,

@@ -17,6 +17,7 @@ from cds_service import codes
 from cds_service.chart import Side
 from cds_service.codes import (
     ATC,
+    CDT,
     CPT,
     ICD9CM,
     ICD10,
@@ -208,7 +209,10 @@ LANDS = [
     (CPT, "27134", {"hip-revision"}),
     (CPT, "27236", {"hip-fracture-fixation-or-prosthesis"}),
     (CPT, "27036", {"ho-excision", "hip-open-surgery"}),
-    (CPT, "27447", set()),
+    (CPT, "27447", {"orthopaedic-surgery"}),  # knee
+    (CPT, "27146", {"hip-open-surgery"}),
+    (CPT, "64400", {"mandibular-block", "nerve-block"}),
+    (CDT, "D9212", {"mandibular-block", "nerve-block"}),
     # SNOMED: conversion to is a first arthroplasty, conversion from a revision
     (SNOMED, "449039004", {"hip-total-conversion"}),
     (SNOMED, "447947007", {"hip-revision"}),
@@ -220,6 +224,8 @@ LANDS = [
     (OPCS4, "W58.1", {"opcs-resurfacing-needs-hip-site"}),
     (OPCS4, "W40.1", set()),  # knee
     (OPCS4, "Z84.3", {"site-hip"}),
+    (SNOMED, "287579007", {"site-hip"}),
+    (SNOMED, "6757004", {"site-elsewhere"}),
     # ICD-9-CM volume 3 keeps its dot apart from the diagnoses
     (ICD9CM, "81.51", {"hip-total-primary"}),
     (ICD9CM, "8151", {"hip-total-primary"}),
@@ -300,6 +306,9 @@ SIDES = [
     (SNOMED, "770606008", Side.LEFT),
     (SNOMED, "444051004", Side.BILATERAL),
     (SNOMED, "52734007", None),
+    (SNOMED, "287579007", Side.RIGHT),
+    (SNOMED, "287679003", Side.LEFT),
+    (SNOMED, "362906008", Side.RIGHT),
     (CPT, "27130", None),
 ]
 
