@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -98,31 +99,49 @@ def client(make_client: ClientFactory) -> AppClient:
     return make_client()
 
 
+@dataclass
+class Service:
+    """A real `cds-service serve` process."""
+
+    base: str
+    process: subprocess.Popen[str]
+    log: IO[str]
+
+    def logged(self) -> str:
+        """What it has written to standard error so far."""
+        self.log.flush()
+        return Path(self.log.name).read_text()
+
+
 @contextmanager
-def running(*options: str, **environment: str) -> Iterator[str]:
-    """A real `cds-service serve` process on a free port; gives its base URL."""
+def started(*options: str, **environment: str) -> Iterator[Service]:
+    """A real `cds-service serve` process on a free port."""
     command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
     env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     env |= {"CDS_DATABASE_URL": "none"} | environment
     # A file takes all the log there is; a pipe that nobody reads would stop the service.
-    log = TemporaryFile("w+")
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=ROOT
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://[^/\s]+", line)
-        if found is None:
-            process.kill()
-            process.wait()
-            log.seek(0)
-            raise AssertionError(f"did not start: {line}{log.read()}")
-        yield found[0]
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
-        log.close()
+    with NamedTemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=ROOT
+        )
+        service = Service("", process, log)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://[^/\s]+", line)
+            assert found, f"did not start: {line}{service.logged()}"
+            service.base = found[0]
+            yield service
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@contextmanager
+def running(*options: str, **environment: str) -> Iterator[str]:
+    """A real `cds-service serve` process on a free port; gives its base URL."""
+    with started(*options, **environment) as service:
+        yield service.base
 
 
 @pytest.fixture(scope="session")
