@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Raw
 
@@ -48,7 +48,7 @@ from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledg
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
 from cds_service.opening import Opened, open_value
-from cds_service.orders import NOT_ORDERS, is_planned, read_order
+from cds_service.orders import NOT_ORDERS, collect, is_planned, once, read_order
 from cds_service.reading import Item, Reading, References
 from cds_service.releases import Releases
 from cds_service.resources import (
@@ -264,7 +264,7 @@ class ChartReader:
         if kind != "Patient":
             return self.subjects.whose_doc(doc)
         ident = identifier(doc.get("id"))
-        self.subjects.learn(entry.fullUrl, ident)
+        self.subjects.learn(entry.fullUrl, doc)
         own = ident is None or ident == self.subjects.patient_id
         return (Whose.OWN if own else Whose.FOREIGN), None
 
@@ -359,52 +359,18 @@ def read_orders(
     these as text. With `reader` (that has read the prefetch) references are also looked up in the
     chart, and the release is told from both.
     """
-    place = "context.draftOrders"
-    opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
     session = reader or ChartReader(index, patient_id, today)
-    problems = [Problem(opened.path(place, n), why) for n, why in opened.junk]
-    if opened.why:
-        problems.append(Problem(place, opened.why))
-    drafts: list[tuple[int, Doc, str | None]] = []
-    for position, entry in enumerate(opened.entries):
-        doc = _draft(entry, session, problems, opened.place(place, position))
-        if doc is not None:
-            drafts.append((position, doc, entry.fullUrl))
-    own = [draft for draft in drafts if _is_own(draft[1], session.subjects)]
-    for _, doc, full_url in own:
-        session.references.add(doc, full_url)
-        session.releases.look(doc)
+    problems: list[Problem] = []
+    opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
+    drafts = collect(opened, "context.draftOrders", problems)
+    for draft in drafts:
+        session.subjects.learn(draft.full_url, draft.doc)
+    own = [draft for draft in drafts if session.subjects.owns(draft.doc)]
+    for draft in own:
+        session.references.add(draft.doc, draft.full_url)
+        session.releases.look(draft.doc)
     look = Reading(index, today, session.references)
-    orders = [read_order(d, i, look) for i, d, _ in own if kind_of(d) not in NOT_ORDERS]
-    release = session.releases.release()
-    return OrdersRead(_once(orders), tuple(problems), len(drafts) - len(own), release)
-
-
-def _is_own(doc: Doc, subjects: Subjects) -> bool:
-    whose, ref = subjects.whose_doc(doc)
-    return (subjects.resolve(ref) if ref and whose is Whose.LATER else whose) is not Whose.FOREIGN
-
-
-def _draft(entry: Entry, session: ChartReader, problems: list[Problem], place: str) -> Doc | None:
-    try:
-        doc = decode(entry.resource)
-    except Unreadable as error:
-        problems.append(Problem(place, str(error)))
-        return None
-    if kind_of(doc) is None:
-        problems.append(Problem(place, "without resourceType"))
-        return None
-    if doc["resourceType"] == "Patient":
-        session.subjects.learn(entry.fullUrl, identifier(doc.get("id")))
-    return cast(Doc, doc)
-
-
-def _once(orders: list[DraftOrder]) -> tuple[DraftOrder, ...]:
-    """Each order once: a second entry with the same reference is the same order."""
-    seen: set[str] = set()
-    kept = []
-    for order in orders:
-        if order.reference is None or order.reference not in seen:
-            kept.append(order)
-            seen.add(order.reference or "")
-    return tuple(kept)
+    orders = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
+    return OrdersRead(
+        once(orders), tuple(problems), len(drafts) - len(own), session.releases.release()
+    )

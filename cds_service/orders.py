@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact
+from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Problem
 from cds_service.dates import read_moment
 from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.medications import name_of, read_medication
+from cds_service.opening import Opened, open_value
 from cds_service.reading import Reading
 from cds_service.recognition import (
     INJECTION_IM,
@@ -19,6 +21,7 @@ from cds_service.recognition import (
     side_of,
     with_hip_site,
 )
+from cds_service.sniff import Unreadable, decode
 
 # Resources that come along with orders (references, context) and are no orders themselves.
 NOT_ORDERS = frozenset({
@@ -41,6 +44,51 @@ _DEAD = frozenset({"cancelled", "canceled", "revoked", "entered-in-error", "stop
 # An order of the record that is still going to happen (R4, STU3, and DSTU2's longer list).
 _PLANNED = frozenset({"active", "draft", "proposed", "requested", "received", "accepted",
                       "in-progress"})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry of the draft orders: its number there, decoded."""
+
+    index: int
+    doc: Doc
+    full_url: str | None
+
+
+def collect(opened: Opened, place: str, problems: list[Problem], depth: int = 0) -> list[Draft]:
+    """All entries that are resources, also of Bundles inside; the others become problems."""
+    drafts: list[Draft] = []
+    problems += [Problem(opened.path(place, n), why) for n, why in opened.junk]
+    if opened.why:
+        problems.append(Problem(place, opened.why))
+    for position, entry in enumerate(opened.entries):
+        here = opened.place(place, position)
+        number = opened.numbers[position] if opened.numbers else position
+        try:
+            doc = decode(entry.resource)
+        except Unreadable as error:
+            problems.append(Problem(here, str(error)))
+            continue
+        kind = kind_of(doc)
+        if kind == "Bundle":
+            inner = collect(open_value(entry.resource, depth + 1), here, problems, depth + 1)
+            drafts += [replace(draft, index=number) for draft in inner]
+        elif kind is not None:
+            drafts.append(Draft(number, doc, entry.fullUrl))
+        else:
+            problems.append(Problem(here, "without resourceType"))
+    return drafts
+
+
+def once(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
+    """Each order once: a second entry with the same reference is the same order."""
+    seen: set[str] = set()
+    kept = []
+    for order in orders:
+        if order.reference is None or order.reference not in seen:
+            kept.append(order)
+            seen.add(order.reference or "")
+    return tuple(kept)
 
 
 def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:

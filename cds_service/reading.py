@@ -18,7 +18,16 @@ from cds_service.chart import (
     ProcedureFact,
     SetAside,
 )
-from cds_service.elements import Doc, codings, items, objects, reference, texts, type_and_id
+from cds_service.elements import (
+    Doc,
+    codings,
+    items,
+    kind_of,
+    objects,
+    reference,
+    texts,
+    type_and_id,
+)
 from cds_service.mentions import Mentions
 from cds_service.recognition import Recognised, body_sites, recognise
 
@@ -91,7 +100,7 @@ class Reading:
         pointed = list(self.resolve(doc, doc.get("bodyStructure")))
         for extension in objects(doc.get("extension"))[:_MOST]:
             pointed += self.resolve(doc, extension.get("valueReference"))
-        bodies = [d for d in pointed if d.get("resourceType") in {"BodyStructure", "BodySite"}]
+        bodies = [d for d in pointed if kind_of(d) in {"BodyStructure", "BodySite"}]
         return recognise(self.index, body_sites(doc, bodies))
 
     def reasons(self, doc: Doc) -> tuple[frozenset[str], bool]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
+T = TypeVar("T")
 NOTHING = Raw()
 
 # Strict types on purpose: a resource that does not fit takes the slow and lenient way.
@@ -110,23 +112,24 @@ def decode(raw: bytes | Raw) -> Any:
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except (msgspec.MsgspecError, ValueError):
-        return _decode_odd(raw)
+        return _decode_odd(raw, lambda value: value)
 
 
 def repair(raw: bytes | Raw) -> bytes:
     """The same JSON without what msgspec refuses. Raises Unreadable."""
-    value = _decode_odd(raw)
-    try:
-        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    except RecursionError:
-        raise Unreadable("nested too deeply") from None
+    return _decode_odd(raw, _encode)
 
 
-def _decode_odd(raw: bytes | Raw) -> Any:
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _decode_odd(raw: bytes | Raw, then: Callable[[Any], T]) -> T:
     try:
-        return json.loads(
+        value = json.loads(
             bytes(raw), parse_int=_whole, parse_float=_real, parse_constant=lambda _: None
         )
+        return then(value)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from cds_service.elements import Doc, items, objects, reference
+from cds_service.elements import Doc, identifier, items, kind_of, objects, reference
 
 _SUBJECTS = ("subject", "patient", "for")  # `for` is the patient of a Task
 
@@ -63,10 +63,18 @@ class Subjects:
                     return whose, ref
         return Whose.NAMELESS, None
 
-    def learn(self, full_url: str | None, patient_id: str | None) -> None:
-        """A Patient entry stands in a Bundle under this fullUrl."""
-        if full_url and patient_id and full_url.lower().startswith("urn:"):
-            self._aliases[full_url.lower()] = patient_id
+    def owns(self, doc: Doc) -> bool:
+        """Whether a resource is this patient's, or names nobody; when all entries were learnt."""
+        whose, ref = self.whose_doc(doc)
+        if whose is Whose.LATER and ref is not None:
+            whose = self.resolve(ref)
+        return whose is not Whose.FOREIGN
+
+    def learn(self, full_url: str | None, doc: Doc) -> None:
+        """Remember under which fullUrl a Patient stands in its Bundle."""
+        ident = identifier(doc.get("id")) if kind_of(doc) == "Patient" else None
+        if full_url and ident and full_url.lower().startswith("urn:"):
+            self._aliases[full_url.lower()] = ident
 
     def resolve(self, urn: str) -> Whose:
         """Judge a `urn:` reference once everything has been seen.

@@ -19,6 +19,7 @@ from tests.charts import (
     concept,
     condition,
     index,
+    orders,
     raw,
     read,
     reader,
@@ -86,6 +87,7 @@ def outcome(*severities: str) -> dict[str, Any]:
         (bundle(condition(), link="https://e/2"), READ),
         ("<html><body>500</body></html>", FAILED),
         ("", FAILED),
+        (b'"\xff"', FAILED),
         ("123", FAILED),
         (123, FAILED),
         (True, FAILED),
@@ -134,6 +136,38 @@ def test_deep_nesting_is_a_problem_and_no_crash(deep: str) -> None:
     made.read_input(InputName.CONDITIONS, text.encode())
     made.read_input(InputName.CONDITIONS, f'[{{"entry":{deep}}}]'.encode())
     assert report(made.chart()).state is FAILED
+
+
+@pytest.mark.parametrize("extra", ["", '"y":"\\ud800",'])
+def test_every_depth_near_the_limit_is_read_or_told(extra: str) -> None:
+    code = json.dumps(POSTOPERATIVE_HO)
+    states = set()
+    for depth in range(800, 1010):
+        nest = "[" * depth + "]" * depth
+        body = f'{{"resourceType":"Condition",{extra}"x":{nest},"code":{code}}}'.encode()
+        made = reader()
+        made.read_input(InputName.CONDITIONS, body)
+        chart = made.chart()
+        states.add(report(chart).state)
+        assert report(chart).state is READ or chart.problems
+        assert len(chart.conditions) == (report(chart).state is READ)
+        assert orders(body).orders == ()
+        task = body.replace(b'"Condition"', b'"Task"')
+        assert len(orders(task).orders) + len(orders(task).problems) == 1
+    assert states == {READ, FAILED}
+
+
+def test_bytes_that_are_no_text_cost_only_their_resource() -> None:
+    body = json.dumps(bundle(condition(note="HERE"), condition(id="c2"))).encode()
+    made = reader()
+    made.read_input(InputName.CONDITIONS, body.replace(b"HERE", b"\xff"))
+    assert report(made.chart()).state is PARTIAL
+    assert [c.source.reference for c in made.chart().conditions] == ["Condition/c2"]
+    draft = json.dumps(resource("Task", description="HERE")).encode().replace(b"HERE", b"\xff")
+    assert [p.why for p in orders(draft).problems] == ["not JSON"]
+    link = json.dumps(bundle(condition(), link="HERE")).encode().replace(b"HERE", b"\xff")
+    made.read_input(InputName.CONDITIONS, link)
+    assert made.next_links() == {}
 
 
 def test_entry_that_cannot_be_decoded_does_not_spoil_its_neighbours() -> None:
@@ -316,6 +350,11 @@ def test_foreign_subject_is_dropped_and_counted(ref: str, code: Any) -> None:
 )  # fmt: skip
 def test_subject_of_odd_shape_is_accepted(subject: Any) -> None:
     assert len(read(condition(subject=subject)).conditions) == 1
+
+
+def test_patient_by_many_urls() -> None:
+    urls = [{"reference": f"https://ehr{n}/Patient/p1"} for n in range(100)]
+    assert read(*[condition(id=str(n), subject=url) for n, url in enumerate(urls)]).foreign == 0
 
 
 def test_any_subject_element_may_tell() -> None:
