@@ -374,6 +374,8 @@ def test_only_foreign_resources_say_nothing_about_the_patient() -> None:
     chart = read(condition(subject={"reference": "Patient/p2"}))
     assert report(chart).state is PARTIAL
     assert report(chart).why == "every entry is about another patient"
+    made = reader({"conditions": bundle(condition(subject={"reference": "Patient/p2"}))})
+    assert made.strangers(InputName.CONDITIONS) == 1
 
 
 def transaction(patient_id: str, *subjects: str) -> dict[str, Any]:
