@@ -9,7 +9,7 @@ from cds_service.assessment import Effect, NotAssessed, OptionVerdict, Reason, S
 from cds_service.chart import Chart, InputName, InputState
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
-from cds_service.measurements import age_range, newest
+from cds_service.measurements import age_range
 from cds_service.predicates import Answer, Outcome, View
 
 STATE_WORDS = {
@@ -84,7 +84,7 @@ def _unknown_state(check: UnknownCheck, view: View) -> str | None:
     chart: Chart = view.chart
     name = InputName(check.input)
     if check.quantity and check.within_days:
-        result = newest(chart, check.quantity, view.today, check.within_days)
+        result = view.session.laboratory.newest(check.quantity, check.within_days)
         limit = view.today - timedelta(days=check.within_days)
         known = result is not None and result.when.earliest >= limit
         return None if known else "not found"
@@ -98,7 +98,7 @@ def _unknown_state(check: UnknownCheck, view: View) -> str | None:
 def _older(check: UnknownCheck, view: View) -> str:
     if not check.quantity:
         return ""
-    result = newest(view.chart, check.quantity, view.today)
+    result = view.session.laboratory.newest(check.quantity)
     return f"; older: {result.text}" if result else ""
 
 

@@ -20,7 +20,7 @@ from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
 from cds_service.genetic import Genetics, family_findings, genetics, question_findings
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Modifier, NonFactor, Trigger
-from cds_service.predicates import Answer, View
+from cds_service.predicates import Answer, Session, View
 from cds_service.prophylaxis import conflicts, planned
 
 # Which kind of order decides when one order is of several kinds.
@@ -56,14 +56,15 @@ _UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 class _Case:
     """What all orders of one call share."""
 
-    chart: Chart
+    session: Session
     knowledge: Knowledge
-    today: date
-    orders: tuple[DraftOrder, ...]
-    both_hips: bool
+
+    @property
+    def chart(self) -> Chart:
+        return self.session.chart
 
     def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
-        return View(self.chart, self.today, self.orders, order, self.both_hips, cautious)
+        return self.session.view(order, cautious=cautious)
 
 
 def assess(
@@ -86,7 +87,8 @@ def assess(
     live = tuple(o for o in orders if o.live)
     triggered = triggers(live, knowledge, hook, selections)
     hips = [o for o in live if _kind(o, knowledge) == "arthroplasty"]
-    case = _Case(chart, knowledge, today, live, _both(o.side for o in hips))
+    both = _both(o.side for o in hips)
+    case = _Case(Session(chart, today, live, both_hips=both), knowledge)
     if not triggered:
         return _assessment(case, (), ())
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
@@ -101,7 +103,7 @@ def assess(
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     """One card for genetic HO on record, and nothing else."""
-    case = _Case(chart, knowledge, today, (), False)
+    case = _Case(Session(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(chart, knowledge)
@@ -393,7 +395,7 @@ def _asides(
     if found.finding is not None:
         return []
     orders = tuple(o for o, _ in triggered)
-    questions = question_findings(case.chart, case.view(None).medications, case.knowledge)
+    questions = question_findings(case.chart, case.session.medications, case.knowledge)
     if questions:
         words = {"finding": _named(questions), "disease": _diseases(case, questions)}
         return [_guidance(case, "genetic-question", orders, questions, words)]

@@ -166,36 +166,51 @@ def _dated(facts: Iterable[MeasurementFact], today: date) -> list[MeasurementFac
     return [f for f in facts if f.when is not None and f.when.earliest <= limit]
 
 
-def results(chart: Chart, name: str, today: date) -> list[Result]:
-    """Valid results of a quantity, newest first; of one day and time the lower comes first."""
-    facts = _dated((f for f in chart.measurements if _CONCEPT[name] in f.concepts), today)
-    if name in _UNITS:
-        found = [r for f in facts if (r := _numeric(name, f)) is not None]
-    else:
-        found = [
-            Result(math.nan, math.nan, f"{f.source.label} on {f.when}", f.when, f.source, f.answers)
-            for f in facts
-            if f.when is not None and f.answers
-        ]
-    found.sort(key=lambda r: (-r.when.order, r.low))
-    return found
+class Laboratory:
+    """The results of one chart, each quantity read once.
 
-
-def newest(chart: Chart, name: str, today: date, within_days: int | None = None) -> Result | None:
-    """Newest valid result that is not older than `within_days`.
-
-    A date of low precision counts by its latest day. eGFR is calculated from a creatinine where
-    no eGFR is known, or where the creatinine is newer by more than a day.
+    Quantities: egfr (mL/min/1.73 m²), creatinine (mg/dL), potassium (mmol/L), platelets (10⁹/L),
+    pregnancy-test, pregnancy-status.
     """
-    limit = date.min if within_days is None else today - timedelta(days=within_days)
 
-    def first(quantity: str) -> Result | None:
-        return next((r for r in results(chart, quantity, today) if r.when.latest >= limit), None)
+    def __init__(self, chart: Chart, today: date) -> None:
+        self._chart = chart
+        self._today = today
+        self._read: dict[str, list[Result]] = {}
 
-    direct = first(name)
-    if name != "egfr":
+    def newest(self, name: str, within_days: int | None = None) -> Result | None:
+        """Newest valid result that is not older than `within_days`.
+
+        A date of low precision counts by its latest day. eGFR is calculated from a creatinine
+        where no eGFR is known, or where the creatinine is newer by more than a day.
+        """
+        limit = date.min if within_days is None else self._today - timedelta(days=within_days)
+        direct = self._first(name, limit)
+        if name != "egfr":
+            return direct
+        creatinine = self._first("creatinine", limit)
+        if creatinine and (direct is None or creatinine.when.order > direct.when.order + 86_400):
+            return _derived(self._chart, creatinine, self._today) or direct
         return direct
-    creatinine = first("creatinine")
-    if creatinine and (direct is None or creatinine.when.order > direct.when.order + 86_400):
-        return _derived(chart, creatinine, today) or direct
-    return direct
+
+    def _first(self, name: str, limit: date) -> Result | None:
+        return next((r for r in self._results(name) if r.when.latest >= limit), None)
+
+    def _results(self, name: str) -> list[Result]:
+        """Valid results, newest first; of one day and time the lower comes first."""
+        if name not in self._read:
+            facts = _dated(
+                (f for f in self._chart.measurements if _CONCEPT[name] in f.concepts), self._today
+            )
+            read = _numeric if name in _UNITS else _answered
+            found = [r for f in facts if (r := read(name, f)) is not None]
+            found.sort(key=lambda r: (-r.when.order, r.low))
+            self._read[name] = found
+        return self._read[name]
+
+
+def _answered(name: str, fact: MeasurementFact) -> Result | None:
+    if fact.when is None or not fact.answers:
+        return None
+    text = f"{fact.source.label} on {fact.when}"
+    return Result(math.nan, math.nan, text, fact.when, fact.source, fact.answers)

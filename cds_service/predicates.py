@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import Enum
 
 from cds_service.chart import (
+    AllergyFact,
     Chart,
     ConditionFact,
     DraftOrder,
@@ -29,7 +30,7 @@ from cds_service.knowledge.schema import (
     SexTest,
     When,
 )
-from cds_service.measurements import age_range, newest
+from cds_service.measurements import Laboratory, age_range
 
 
 class Answer(Enum):
@@ -58,7 +59,51 @@ def told(source: Source) -> str:
     return f"{source.label} ({extra})" if extra else source.label
 
 
-@dataclass(slots=True)
+class Session:
+    """What all orders of one call share, read once: chart, day, live drafts, and what is in them.
+
+    `both_hips` says that the arthroplasty orders cover both sides. `medications` are those of the
+    chart and of the drafts; a draft replaces its stored version.
+    """
+
+    def __init__(
+        self, chart: Chart, today: date, orders: tuple[DraftOrder, ...], *, both_hips: bool = False
+    ) -> None:
+        self.chart = chart
+        self.today = today
+        self.orders = orders
+        self.both_hips = both_hips
+        drafts = tuple(o.medication for o in orders if o.medication)
+        drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
+        known = (m for m in chart.medications if m.source.reference not in drafted)
+        self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
+        self.laboratory = Laboratory(chart, today)
+        self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
+        self._present = self._concepts()
+
+    def _concepts(self) -> frozenset[str]:
+        facts: tuple[ConditionFact | ProcedureFact | MedicationFact | AllergyFact, ...] = (
+            *self.chart.conditions,
+            *self.chart.procedures,
+            *self.medications,
+            *self.chart.allergies,
+        )
+        graded = {_BROOKER} if any(m.grade for m in self.chart.measurements) else set()
+        orders = (o.kinds for o in (*self.orders, *self.chart.planned))
+        return frozenset(graded).union(*(f.concepts for f in facts), *orders)
+
+    def can_hold(self, when: When) -> bool:
+        """False when the chart has nothing that the test asks for."""
+        return when.needs is None or not when.needs.isdisjoint(self._present)
+
+    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
+        return View(self, order, cautious)
+
+
+_BROOKER = "brooker-class"
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One order seen against the chart.
 
@@ -66,30 +111,25 @@ class View:
     Without it (risk factors) they do not.
     """
 
-    chart: Chart
-    today: date
-    orders: tuple[DraftOrder, ...]  # all live drafts of the session
+    session: Session
     order: DraftOrder | None = None
-    both_hips: bool = False  # the session's arthroplasty orders cover both sides
     cautious: bool = False
-    _medications: tuple[MedicationFact, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        drafts = tuple(o.medication for o in self.orders if o.medication)
-        drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
-        known = (m for m in self.chart.medications if m.source.reference not in drafted)
-        self._medications = (*known, *drafts)
 
     @property
-    def medications(self) -> tuple[MedicationFact, ...]:
-        """Medicines of the chart and of the drafts; a draft replaces its stored version."""
-        return self._medications
+    def chart(self) -> Chart:
+        return self.session.chart
+
+    @property
+    def today(self) -> date:
+        return self.session.today
 
     def known(self, name: InputName) -> Outcome:
         return NO if self.chart.input(name).known else UNKNOWN
 
     def ask(self, when: When) -> Outcome:
         """Answer a `When` of the knowledge."""
+        if not self.session.can_hold(when):
+            return self.session.nothing_found
         if when.any:
             return _any(self.ask(w) for w in when.any)
         if when.all:
@@ -115,7 +155,7 @@ class View:
         return (when.latest if self.cautious else when.earliest) >= limit
 
     def _side(self, side: Side, wanted: str) -> bool:
-        if wanted == "any" or self.order is None or self.both_hips:
+        if wanted == "any" or self.order is None or self.session.both_hips:
             return True
         return {side, self.order.side} != {Side.LEFT, Side.RIGHT}
 
@@ -139,7 +179,7 @@ class View:
             if Side.BILATERAL not in sides and not {Side.LEFT, Side.RIGHT} <= sides:
                 facts = []
         sources = [with_status(f) for f in facts]
-        if "brooker-class" in test.value_sets:
+        if _BROOKER in test.value_sets:
             graded = (m for m in self.chart.measurements if m.grade)
             sources += [replace(m.source, status=f"Brooker {m.grade}") for m in graded]
         found = [(s, told(s)) for s in sources]
@@ -171,7 +211,7 @@ class View:
                 )
             )
 
-        facts = [f for f in self.medications if counts(f)]
+        facts = [f for f in self.session.medications if counts(f)]
         return _found((f.source, f.source.label) for f in facts) or self.known(
             InputName.MEDICATIONS
         )
@@ -181,7 +221,7 @@ class View:
         return _found((f.source, told(f.source)) for f in facts) or self.known(InputName.ALLERGIES)
 
     def _measurement(self, test: MeasurementTest) -> Outcome:
-        result = newest(self.chart, test.quantity, self.today, test.within_days)
+        result = self.session.laboratory.newest(test.quantity, test.within_days)
         if result is None:
             return UNKNOWN
         seen = ((result.source,), (result.text,))
@@ -227,8 +267,8 @@ class View:
 
     def _order(self, test: OrderTest) -> Outcome:
         if test.both_hips:
-            return YES if self.both_hips and self.order is not None else NO
-        session = (*self.orders, *(p for p in self.chart.planned if p.live))
+            return YES if self.session.both_hips and self.order is not None else NO
+        session = (*self.session.orders, *(p for p in self.chart.planned if p.live))
         looked_at = session if test.anywhere else (self.order,) if self.order else ()
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
         sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]

@@ -67,14 +67,14 @@ def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
     adequate = knowledge.meta.adequate
     surgery = _surgery_date(view.order, view.today)
     found = []
-    for fact in view.medications:
+    for fact in view.session.medications:
         if _adequate_nsaid(fact, adequate, surgery, view.today):
             regimen = next(
                 (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
             )
             found.append(Planned("nsaid", fact.source.label, fact.source, regimen))
     cancer = any("malignancy-active" in c.concepts and not c.resolved for c in chart.conditions)
-    for order in (*view.orders, *chart.planned):
+    for order in (*view.session.orders, *chart.planned):
         if _radiotherapy(order, adequate, cancer):
             source = Source(order.reference or order.resource_type, None, order.label, order.when)
             found.append(Planned("radiotherapy", order.label, source))

@@ -7,7 +7,13 @@ from datetime import date
 import pytest
 
 from cds_service.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Source
-from cds_service.measurements import age_range, egfr_from_creatinine, newest, normal_unit
+from cds_service.measurements import (
+    Laboratory,
+    Result,
+    age_range,
+    egfr_from_creatinine,
+    normal_unit,
+)
 
 TODAY = date(2026, 11, 23)
 
@@ -31,6 +37,10 @@ def lab(
 
 def chart(*facts: MeasurementFact, sex: str = "female", born: str = "1971-05-01") -> Chart:
     return Chart(PatientFacts("p", day(born) if born else None, sex), measurements=facts)
+
+
+def newest(record: Chart, name: str, today: date, within_days: int | None = None) -> Result | None:
+    return Laboratory(record, today).newest(name, within_days)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -122,13 +123,32 @@ class When(Model):
     all: tuple[When, ...] = ()
     none: tuple[When, ...] = ()  # holds unless one of these is surely so
 
+    @cached_property
+    def needs(self) -> frozenset[str] | None:
+        """Value sets of which the chart must have at least one, or this cannot hold.
+
+        None when it can hold without any (age, sex, results, `none`). Looked at first, because
+        most charts have none of what most rules ask for.
+        """
+        if self.any:
+            parts = [w.needs for w in self.any]
+            wanted = [p for p in parts if p is not None]
+            return frozenset().union(*wanted) if len(wanted) == len(parts) else None
+        if self.all:
+            return min((w.needs for w in self.all if w.needs is not None), key=len, default=None)
+        test = self.condition or self.procedure or self.medication or self.allergy
+        if test is not None:
+            return frozenset(test.value_sets)
+        if self.order is not None and not self.order.both_hips:
+            return frozenset(self.order.kinds)
+        return None
+
     @model_validator(mode="after")
     def _exactly_one(self) -> When:
         said = [name for name in type(self).model_fields if getattr(self, name)]
         if len(said) != 1:
-            raise ValueError(
-                f"exactly one of {', '.join(type(self).model_fields)} is wanted, got {said or 'none'}"
-            )
+            wanted = ", ".join(type(self).model_fields)
+            raise ValueError(f"exactly one of {wanted} is wanted, got {said or 'none'}")
         return self
 
 
