@@ -181,7 +181,7 @@ def from_pcs(sources: Sources, spec: dict[str, Any], title: str, sides: bool) ->
             titles = [t for c, t in good.items() if c.startswith(prefix)]
             side = sides and {side_of(t) for t in titles}
             yield Row(
-                SYSTEMS["pcs"], prefix, short(common_words(titles) or title), PCS_SOURCE, "high",
+                SYSTEMS["pcs"], prefix, short(common_words(titles) or f"{title} ({prefix})"), PCS_SOURCE, "high",
                 "exact" if len(prefix) == 7 else "prefix",
                 side.pop() if side and len(side) == 1 else None, spec.get("note"),
             )  # fmt: skip
@@ -200,14 +200,14 @@ def covering(start: str, below: dict[str, str], good: dict[str, str]) -> set[str
 
 
 def common_words(titles: list[str]) -> str:
-    """The words with which all titles begin."""
-    split = [re.split(r"\s+", t) for t in titles]
+    """The words with which all titles begin, empty when those say too little."""
     kept = []
-    for words in zip(*split, strict=False):
-        if len(set(words)) > 1:
+    for words in zip(*(title.split() for title in titles), strict=False):
+        if len({word.rstrip(",") for word in words}) > 1:
             break
-        kept.append(words[0])
-    return re.sub(r"[ ,]+(with|using|in|of|into|from)?$", "", " ".join(kept))
+        kept.append(words[0] if len(set(words)) == 1 else words[0].rstrip(","))
+    text = re.sub(r"[ ,]+(with|using|in|of|into|from)?$", "", " ".join(kept))
+    return text if len(text.split()) >= 3 else ""
 
 
 def from_sct(sources: Sources, spec: dict[str, Any]) -> Iterator[Row]:
