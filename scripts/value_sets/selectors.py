@@ -180,8 +180,9 @@ def from_pcs(sources: Sources, spec: dict[str, Any], title: str, sides: bool) ->
         for prefix in sorted(covering(start, below, good)):
             titles = [t for c, t in good.items() if c.startswith(prefix)]
             side = sides and {side_of(t) for t in titles}
+            label = short(common_words(titles) or f"{title} ({prefix})")
             yield Row(
-                SYSTEMS["pcs"], prefix, short(common_words(titles) or f"{title} ({prefix})"), PCS_SOURCE, "high",
+                SYSTEMS["pcs"], prefix, label, PCS_SOURCE, "high",
                 "exact" if len(prefix) == 7 else "prefix",
                 side.pop() if side and len(side) == 1 else None, spec.get("note"),
             )  # fmt: skip
