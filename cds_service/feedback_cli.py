@@ -68,7 +68,7 @@ def purge(
         typer.confirm(f"Delete everything before {before.date()} (UTC)?", abort=True)
     start = before.replace(tzinfo=UTC)
     cards, items = _run(settings, lambda opened: opened.purge(start))
-    typer.echo(f"Deleted {cards} cards and {items} items of feedback.")
+    typer.echo(f"Deleted: cards {cards}, items of feedback {items}.")
 
 
 # --- database ---
@@ -203,4 +203,4 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         console.print(table)
     if figures.unmatched:
         count = sum(figures.unmatched.values())
-        console.print(f"{count} items of feedback on cards that are not known.", highlight=False)
+        console.print(f"Feedback on cards that are not known: {count}.", highlight=False)
