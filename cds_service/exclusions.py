@@ -123,6 +123,12 @@ def verdicts(view: View, knowledge: Knowledge) -> tuple[OptionVerdict, ...]:
     return tuple(found)
 
 
+def _other_drugs(left: list[str], knowledge: Knowledge) -> tuple[str, ...]:
+    """Regimens beside the chosen one, one for each other drug."""
+    drugs = {knowledge.regimens[r].drug: r for r in reversed(left)}
+    return tuple(r for r in left[1:] if r in drugs.values() and r != left[0])
+
+
 def _choose(
     option: str,
     regimens: tuple[str, ...],
@@ -148,7 +154,7 @@ def _choose(
         option,
         Standing.CONDITIONAL if conditions else Standing.OFFERED,
         regimen=left[0] if left else None,
-        alternatives=tuple(left[1:]),
+        alternatives=_other_drugs(left, knowledge),
         reasons=conditions,
         dropped=tuple(dropped),
     )

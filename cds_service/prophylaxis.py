@@ -12,8 +12,8 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Adequate
 from cds_service.predicates import View
 
-# A second NSAID is no conflict when the NSAID looked at is that one itself.
-_ITSELF = {"second-nsaid"}
+# Rules about the course that is drafted here, not about the one that is ordered already.
+_OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
 
 
@@ -88,6 +88,6 @@ def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> t
         targets = [plan.target, *([plan.regimen] if plan.regimen else [])]
         for target in targets:
             for reason in reasons_for(target, view, knowledge):
-                if reason.effect is Effect.EXCLUDE and reason.rule not in _ITSELF:
+                if reason.effect is Effect.EXCLUDE and reason.rule not in _OF_OUR_DRAFT:
                     found.setdefault(reason.rule, reason)
     return tuple(found.values())

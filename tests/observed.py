@@ -23,8 +23,9 @@ class SeenOption:
 
     @property
     def offer(self) -> str | None:
-        """What is offered: the regimen of an NSAID course, or the option; None when excluded."""
-        return None if self.standing == "excluded" else self.regimen or self.option
+        """What is offered: the drug of an NSAID course, or the option; None when excluded."""
+        drug = (self.regimen or "").removesuffix("-short")
+        return None if self.standing == "excluded" else drug or self.option
 
 
 @dataclass(frozen=True, slots=True)
