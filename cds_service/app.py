@@ -43,7 +43,7 @@ from cds_service.errors import (
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.observe import Observe
 from cds_service.queries import Queries
-from cds_service.replay import SeenInDatabase, SeenInMemory
+from cds_service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from cds_service.services import describe
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Store
@@ -70,9 +70,7 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
-    in_database = settings.remembers_in_database and store.is_kept
-    seen = SeenInDatabase(store, clock) if in_database else SeenInMemory(clock)
-    trust = access.build_trust(settings, clock, seen)
+    trust = access.build_trust(settings, clock, _seen(settings, store, clock))
     app = FastAPI(
         title="cds-service",
         version=__version__,
@@ -90,6 +88,13 @@ def create_app(
         app.include_router(router)
     _stand_before(app, settings, trust)
     return app
+
+
+def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> SeenTokens:
+    """Where used tokens are remembered."""
+    if settings.remembers_in_database and store.is_kept:
+        return SeenInDatabase(store, clock, strict=settings.replay == "database")
+    return SeenInMemory(clock)
 
 
 def _lifespan(store: Store, trust: access.Trust) -> Lifespan[FastAPI]:

@@ -55,11 +55,15 @@ class SeenInDatabase:
 
     While the database does not answer, each worker goes by its own memory. That refuses less: a
     token could be used once in each worker within its hour. What its holder gains are cards about
-    data he sent himself. Refusing every call would take the warnings away from clinicians.
+    data he sent himself. Refusing every call would take the warnings away from clinicians; with
+    `strict` it is done nevertheless.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], *, strict: bool = False
+    ) -> None:
         self._store = store
+        self._strict = strict
         self._clock = clock
         self._memory = SeenInMemory(clock)
         self._try_again = clock()
@@ -67,15 +71,17 @@ class SeenInDatabase:
         self.problem: str | None = None
 
     async def first(self, iss: str, jti: str, until: datetime) -> bool:
-        """See SeenTokens."""
+        """See SeenTokens. Raises Unavailable when `strict` and the database does not answer."""
         if not await self._memory.first(iss, jti, until):
             return False
         now = self._clock()
-        if now < self._try_again:
+        if now < self._try_again and not self._strict:
             return True
         try:
             first = await self._store.use_token(fingerprint(iss, jti).hex(), until)
         except Unavailable:
+            if self._strict:
+                raise
             self._try_again = now + _PAUSE
             self.problem = "used tokens are remembered by each worker alone: no database"
             telemetry.warn("used tokens are remembered in memory: the database does not answer")

@@ -105,7 +105,8 @@ class Settings(BaseModel):
         default="auto",
         description=(
             "Where used tokens are remembered. auto: in memory with one worker and an SQLite "
-            "file, else in the database."
+            "file, else in the database, and in memory while that does not answer. database: "
+            "without it no call is answered."
         ),
     )
     fhir_servers: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(

@@ -31,7 +31,7 @@ _PAUSE = (0.1, 5.0)  # seconds before another try: the first, the longest
 _WAITING = 1_000  # posts of feedback that wait at most
 _PATIENCE = 5.0  # seconds a post of feedback waits
 _BRIEFLY = 1.0  # seconds it waits where the database has not been opened yet
-_AT_ONCE = 0.5  # seconds a call waits to learn whether its token was used
+_AT_ONCE = 2.0  # seconds a call waits to learn whether its token was used
 _FIRST_TRY = 2.0  # seconds the start of the service waits for the database
 _DRAIN = 5.0  # seconds the end of the service waits for it
 

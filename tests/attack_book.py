@@ -22,6 +22,7 @@ MODULES = (
     "tests.test_attacks_body",
     "tests.test_attacks_http",
     "tests.test_attacks_text",
+    "tests.test_workers",
 )
 """Importing these fills the book."""
 

@@ -99,6 +99,7 @@ RAW: list[tuple[str, str, bytes]] = [
     ("bare carriage return in a header", "400, closed", post(b"X-A: b\rX-B: c\r\n" + LENGTH)),
     ("header without name", "400, closed", post(b": b\r\n" + LENGTH)),
     ("header of 100 kB", "400, closed", post(b"X-A: " + b"b" * 100_000 + b"\r\n")),
+    ("header without end, 100 kB", "431, closed", HEAD + b"X-A: " + b"b" * 100_000),
     ("a thousand headers", "400, closed", post(b"".join(b"X-%d: b\r\n" % n for n in range(1000)))),
     ("URL of 100 kB", "400, closed", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n"),
     ("HTTP/2 without upgrade", "400, closed", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
