@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an option is excluded or conditional. `text` is ready to read (chart text not escaped)."""
+    """Why an option is excluded or conditional. `text` is ready to read, chart text unescaped."""
 
     rule: str
     effect: Effect
