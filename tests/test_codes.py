@@ -268,6 +268,9 @@ LANDS = [
     (ATC, "C03DA01", {"diuretic", "potassium-sparing-diuretic"}),
     (ATC, "C09BA02", {"diuretic", "ace-inhibitor-arb"}),
     (ATC, "M09AX11", {"palovarotene"}),
+    (RXNORM, "5487", {"diuretic"}),
+    (RXNORM, "214618", {"diuretic", "ace-inhibitor-arb"}),
+    (RXNORM, "9997", {"diuretic", "potassium-sparing-diuretic"}),
     (RXNORM, "205323", {"nsaid", "celecoxib", "allergy-nsaid", "allergy-celecoxib"}),
     (RXNORM, "198014", {"nsaid", "allergy-nsaid"}),
     (SNOMED, "372711004", set()),  # sulfonylurea
