@@ -48,6 +48,8 @@ def member(value: object, *path: str) -> object:
 
 def printable(text: str) -> str:
     """One line without control signs, invisible marks and half surrogates."""
+    if text.isprintable() and "  " not in text:
+        return text.strip()  # nearly always
     return _BLANKS.sub(" ", _UNPRINTABLE.sub(" ", text)).strip()
 
 
@@ -64,7 +66,9 @@ def text(value: object, limit: int = LABEL_LIMIT) -> str | None:
 def word(value: object) -> str | None:
     """A code, system or status: without blanks around; whole numbers are taken as their digits."""
     if isinstance(value, str):
-        return printable(value[: CODE_LIMIT * 4])[:CODE_LIMIT] or None
+        if len(value) > CODE_LIMIT:
+            value = value[:CODE_LIMIT]
+        return printable(value) or None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
         return str(value)
     return None

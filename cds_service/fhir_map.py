@@ -10,11 +10,10 @@ Nothing in here raises, whatever JSON comes in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Raw
 
@@ -59,6 +58,7 @@ from cds_service.resources import (
     read_patient,
     read_procedure,
 )
+from cds_service.sequence import in_order
 from cds_service.sieve import Sieve
 from cds_service.sniff import SNIFF, UNFIT, Entry, Unreadable, decode
 from cds_service.subjects import Subjects, Whose
@@ -309,28 +309,13 @@ def _planned(own: list[_Kept], look: Reading) -> tuple[DraftOrder, ...]:
     """Orders of the record that are still to happen and that a value set knows."""
     requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
-    known = sorted((order for order in orders if order.kinds), key=_stable)
+    known = in_order(order for order in orders if order.kinds)
     return tuple(replace(order, index=i) for i, order in enumerate(known))
 
 
 def _of(kind: type[_T], found: list[Item]) -> tuple[_T, ...]:
     """Facts of one kind, newest first; undated last; the rest of the order is by their text."""
-    mine = [item for item in found if isinstance(item, kind)]
-    mine.sort(key=lambda item: (_age(item), _stable(item)))
-    return tuple(mine)
-
-
-def _age(item: object) -> float:
-    when = getattr(item, "date", None) or getattr(getattr(item, "source", None), "date", None)
-    return -when.order if when else math.inf
-
-
-def _stable(item: Any) -> str:
-    """A text to sort by that is the same in every process (sets have no order)."""
-    values = (getattr(item, member.name) for member in fields(item))
-    return "|".join(
-        ",".join(sorted(value)) if isinstance(value, frozenset) else repr(value) for value in values
-    )
+    return in_order(item for item in found if isinstance(item, kind))
 
 
 # --- draft orders ---
