@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -55,7 +54,7 @@ class Database:
         self._url = _driver_url(url)
         self.engine = _engine(self._url)
         self._writing = self.engine.execution_options(writing=True)
-        self._insert: Any = sqlite.insert if self.is_sqlite else postgresql.insert
+        self._insert = _insert_of(self.is_sqlite)
 
     @property
     def is_sqlite(self) -> bool:
@@ -144,6 +143,17 @@ def failures() -> tuple[type[Exception], ...]:
     import asyncpg  # not in every process: SQLite needs none of it
 
     return SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
+
+
+def _insert_of(is_sqlite: bool) -> Any:
+    """The dialect's INSERT, which can say ON CONFLICT. The other dialect would cost 4 MB."""
+    if is_sqlite:
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
 
 
 # --- connecting ---
