@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 import pytest
 
+from cds_service.knowledge.loader import Knowledge
 from tests.builders import request
+from tests.case_check import differences
 from tests.casebook import Case, load_all
-from tests.conftest import ROOT, AppClient, ClientFactory
-from tests.observed import SeenAnswer, SeenCard, read_answer
+from tests.conftest import AppClient, ClientFactory
 
 CASES = load_all()
 URL = "/cds-services/ho-order-sign"
@@ -25,114 +24,12 @@ def app(make_client: ClientFactory) -> AppClient:
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_case(case: Case, app: AppClient) -> None:
     response = app.post(URL, json=request(case.description))
-    found = list(differences(case, response.status_code, response.json()))
+    found = differences(case, response.status_code, response.json())
     assert not found, f"{case.file}: {case.title}\n{case.why}\n" + "\n".join(found)
 
 
-def differences(case: Case, status: int, body: dict[str, Any]) -> list[str]:
-    """What the answer says otherwise than the case expects, one sentence each."""
-    if case.status is not None:
-        said = json.dumps(body)
-        wrong = [] if status == case.status["status"] else [f"status {status}"]
-        return wrong + [f"does not say {w!r}" for w in case.status.get("says", []) if w not in said]
-    if status != 200:
-        return [f"status {status}: {body}"]
-    seen = read_answer(body)
-    if case.silence is not None:
-        return _silence(case.silence, seen)
-    return _cards(case.cards or (), seen)
-
-
-def _silence(expected: dict[str, Any], seen: SeenAnswer) -> list[str]:
-    if seen.cards:
-        return [f"expected silence, got {[(c.indicator, c.card) for c in seen.cards]}"]
-    rows = [item["row"] for item in seen.silent]
-    wrong = []
-    if expected["row"] == "none" and rows:
-        wrong.append(f"expected no decision at all, got rows {rows}")
-    elif expected["row"] != "none" and expected["row"] not in rows:
-        wrong.append(f"expected silence by row {expected['row']}, got rows {rows}")
-    return wrong + _missing_words(expected.get("trace", []), json.dumps(seen.trace), "trace")
-
-
-def _cards(expected: tuple[dict[str, Any], ...], seen: SeenAnswer) -> list[str]:
-    got = [(card.indicator, card.row, card.card) for card in seen.cards]
-    if len(got) != len(expected):
-        silent = [(item["row"], item.get("because")) for item in seen.silent]
-        return [f"expected {len(expected)} card(s), got {got}, silent {silent}"]
-    wrong: list[str] = []
-    for wanted in expected:
-        match = [card for card in seen.cards if card.card == wanted.get("card", card.card)]
-        if not match:
-            wrong.append(f"no card {wanted['card']}, got {got}")
-        else:
-            wrong += _card(wanted, match[0], seen)
-    return wrong
-
-
-def _card(wanted: dict[str, Any], card: SeenCard, seen: SeenAnswer) -> list[str]:
-    wrong = [
-        f"{name}: expected {wanted[name]!r}, got {getattr(card, name)!r}"
-        for name in ("indicator", "row", "tier", "suggestions", "recommended")
-        if name in wanted and getattr(card, name) != wanted[name]
-    ]
-    if "offers" in wanted and card.offers != set(wanted["offers"]):
-        wrong.append(f"offers: expected {wanted['offers']}, got {sorted(card.offers)}")
-    if card.drafted != card.offers:
-        wrong.append(f"drafts {sorted(card.drafted)}, but offers {sorted(card.offers)}")
-    trace = json.dumps([card.trace, seen.trace])
-    wrong += _missing_words(wanted.get("says", []), card.words, "card")
-    wrong += _missing_words(wanted.get("trace", []), trace, "trace")
-    wrong += [
-        f"says {words!r}" for words in wanted.get("never_says", []) if _said(words, card.words)
-    ]
-    return wrong + _options(wanted, card)
-
-
-def _options(wanted: dict[str, Any], card: SeenCard) -> list[str]:
-    wrong: list[str] = []
-    for name, words in wanted.get("excludes", {}).items():
-        if not _excluded(name, card):
-            wrong.append(f"{name} is not excluded")
-        wrong += _missing_words(words, card.words, f"reason against {name}")
-    for name, words in wanted.get("conditions", {}).items():
-        standing = card.options[name].standing if name in card.options else "absent"
-        expected = "offered" if words == "none" else "conditional"
-        if standing != expected:
-            rules = card.options[name].rules if name in card.options else ()
-            wrong.append(f"{name}: expected {expected}, got {standing} by {rules}")
-        if words != "none":
-            wrong += _missing_words(words, card.words, f"condition of {name}")
-    for name in wanted.get("not_unconditional", []):
-        if name not in card.options or card.options[name].standing == "offered":
-            wrong.append(f"{name} is offered without a condition")
-    return wrong
-
-
-def _excluded(name: str, card: SeenCard) -> bool:
-    """An option that is excluded, or a regimen that was passed over."""
-    if name in card.options:
-        return card.options[name].standing == "excluded"
-    return any(name in option.dropped for option in card.options.values())
-
-
-def _missing_words(words: list[str], text: str, where: str) -> list[str]:
-    return [f"{where} does not say {word!r}" for word in words if not _said(word, text)]
-
-
-def _said(word: str, text: str) -> bool:
-    """Whether the text has the word, whatever its case, and whatever Markdown stands between."""
-    plain = re.sub(r"\\([^\w\s])", r"\1", text).casefold()
-    return word.casefold() in plain
-
-
-def test_every_case_names_a_source() -> None:
-    known = set(re.findall(r"^\s*- id: (\S+)", _evidence(), re.MULTILINE))
-    for case in CASES:
-        for key in re.findall(r"\[([a-z_]+[0-9_a-z]*)\]", case.why):
-            assert key.replace("_", "-") in known, f"{case.id}: {key}"
-
-
-def _evidence() -> str:
-    path = ROOT / "cds_service" / "knowledge" / "content" / "evidence.yaml"
-    return path.read_text(encoding="utf-8")
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_source_is_known(case: Case, knowledge: Knowledge) -> None:
+    """Keys in square brackets are entries of the evidence."""
+    keys = re.findall(r"\[([a-z][a-z_]*[0-9_a-z]*)\]", case.why)
+    assert not [key for key in keys if key.replace("_", "-") not in knowledge.evidence]
