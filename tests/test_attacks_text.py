@@ -113,7 +113,7 @@ def test_hostile_text_in_a_card(client: AppClient, answer: str, value: str) -> N
     for card in cards:
         assert len(card["summary"]) < 140
         page = Page(GFM.render(card["detail"]))
-        assert page.tags <= {"p", "strong", "em", "ul", "ol", "li", "a", "br"}
+        assert page.tags <= {"p", "strong", "em", "ul", "ol", "li", "a", "br", "code"}
         assert all(url.startswith(OURS) for url in page.links)
         for text in strings({k: card[k] for k in ("summary", "detail", "source")}):
             assert not [c for c in text if unicodedata.category(c) in {"Cc", "Cf"} and c != "\n"]
