@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -173,6 +174,14 @@ class Settings(BaseModel):
             "and override reasons in the standard codes. Unset: nothing of it is sent."
         ),
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _reached_by_https(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("must use https: calls hold patient data (JS-02)")
+        return value
 
     @field_validator("deadline_ms")
     @classmethod
