@@ -40,7 +40,7 @@ SERVICES = (
         ),
         usage=(
             f"{_READS} Needs the problem list (conditions) in prefetch or a FHIR server to read "
-            "it from; every other input that is missing is named on the card."
+            "it from; a card names what else is missing for it."
         ),
     ),
     HookService(
@@ -54,7 +54,7 @@ SERVICES = (
         ),
         usage=(
             f"{_READS} Needs the problem list (conditions) in prefetch or a FHIR server to read "
-            "it from; every other input that is missing is named on the card."
+            "it from; a card names what else is missing for it."
         ),
     ),
     HookService(
