@@ -15,7 +15,7 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from cds_service import access, body, cards, ehr, envelope, limits, telemetry, wire
+from cds_service import access, body, cards, ehr, envelope, limits, quirks, telemetry, wire
 from cds_service.assessment import Assessment
 from cds_service.chart import Chart, InputName
 from cds_service.clients import Client
@@ -252,7 +252,8 @@ async def call(service_id: str, request: Request) -> Response:
     check_hook(parsed, services)
     trace.hook = parsed.hook
     check_client(request, parsed.hook)
-    response = await consult(parsed, runtime, access.client_of(request.scope), arrived)
+    client = access.client_of(request.scope)
+    response = quirks.fit(await consult(parsed, runtime, client, arrived), client)
     origin = Origin(service_id, parsed.hook, client_of(request))
     runtime.store.record_issued(response, origin, runtime.clock(), runtime.knowledge.version)
     return json_response(wire.to_bytes(response))
