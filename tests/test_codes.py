@@ -256,6 +256,7 @@ LANDS = [
     (ICD10CM, "S06.5X9S", {"traumatic-brain-injury", "neuro-injury-sequela"}),
     (ICD10CM, "Z85.46", {"malignancy-history"}),
     (ICD10CM, "C61", {"malignancy-active"}),
+    (ICD10CM, "C41.4", {"malignancy-active", "malignancy-hip-field"}),
     (ICD10CM, "Z79.01", {"long-term-anticoagulant"}),
     (ICD10, "Z96.6", set()),  # any joint
     (ICD10, "M16.1", {"hip-osteoarthritis"}),

@@ -134,23 +134,24 @@ new_regimens:
 """
 
 
-def test_another_drug_is_added_and_put_first(tmp_path: Path) -> None:
-    order = "regimen_order: [naproxen, celecoxib, indomethacin]\n"
+def test_another_drug_is_added_and_put_first(base: Knowledge, tmp_path: Path) -> None:
+    wanted = ("naproxen", *base.options["nsaid"].regimens)
+    order = f"regimen_order: [{', '.join(wanted)}]\n"
     site = overlaid(tmp_path, NEW_REGIMEN + order + "regimens: {indomethacin: {enabled: false}}")
-    assert site.options["nsaid"].regimens == ("naproxen", "celecoxib", "indomethacin")
+    assert site.options["nsaid"].regimens == wanted
     assert site.regimens["naproxen"].course.dose == 500
     assert not site.regimens["indomethacin"].enabled
 
 
 def test_what_excludes_a_drug_excludes_every_course_of_it(base: Knowledge, tmp_path: Path) -> None:
-    text = NEW_REGIMEN.replace("id: naproxen", "id: celecoxib-short").replace(
+    text = NEW_REGIMEN.replace("id: naproxen", "id: celecoxib-other").replace(
         "drug: naproxen", "drug: celecoxib"
     )
     site = overlaid(tmp_path, text.replace("198014", "205323"))
     against = [r.id for r in base.exclusions.values() if "celecoxib" in r.applies_to]
     assert against
     for name in against:
-        assert "celecoxib-short" in site.exclusions[name].applies_to
+        assert "celecoxib-other" in site.exclusions[name].applies_to
 
 
 def test_windows_thresholds_and_settings(tmp_path: Path) -> None:
@@ -215,8 +216,6 @@ OVERLAY_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("no option left", "options: {nsaid: off, radiotherapy: off}", "options:", "every", None),
     ("not a switch", "rules: {dish: maybe}", "rules:", "rules.dish", None),
     ("unknown regimen", "regimens: {celecoxb: {enabled: off}}", "regimens:", "no regimen", "xib"),
-    ("no course left", "regimens:\n  celecoxib: {enabled: off}\n  indomethacin: {enabled: off}",
-     "regimens:", "every NSAID course", "nsaid"),
     ("numbers without words", "regimens:\n  celecoxib:\n    course: {days: 14}", "course:",
      "days changes, but the words", "instruction"),
     ("another drug", "regimens:\n  celecoxib:\n    drug: naproxen", "drug:", "another drug",
@@ -281,6 +280,14 @@ def test_a_new_course_is_checked_like_the_base(
     found = [one for one in mistakes(tmp_path) if reason in one.reason]
     assert found
     assert found[0].line is not None
+
+
+def test_an_option_without_any_course_left(base: Knowledge, tmp_path: Path) -> None:
+    off = "".join(f"  {name}: {{enabled: off}}\n" for name in base.regimens)
+    (tmp_path / "overlay.yaml").write_text(whole(f"regimens:\n{off}"))
+    found = mistakes(tmp_path)[0]
+    assert "every NSAID course is switched off" in found.reason
+    assert found.line == 3
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
@@ -401,4 +408,4 @@ def test_changed_codes_and_wording_are_named(base: Knowledge) -> None:
 def test_another_order_of_items_is_named(base: Knowledge) -> None:
     turned = dict(reversed(list(base.regimens.items())))
     found = diff(base, dataclasses.replace(base, regimens=turned))
-    assert [str(one) for one in found] == ["dose: regimens: order is now indomethacin, celecoxib"]
+    assert [str(one) for one in found] == [f"dose: regimens: order is now {', '.join(turned)}"]
