@@ -71,7 +71,7 @@ def _cards(expected: tuple[dict[str, Any], ...], seen: SeenAnswer) -> list[str]:
 def _card(wanted: dict[str, Any], card: SeenCard, seen: SeenAnswer) -> list[str]:
     wrong = [
         f"{name}: expected {wanted[name]!r}, got {getattr(card, name)!r}"
-        for name in ("indicator", "row", "tier", "suggestions", "recommended")
+        for name in ("indicator", "row", "tier", "suggestions", "recommended", "days", "protected")
         if name in wanted and getattr(card, name) != wanted[name]
     ]
     if "offers" in wanted and card.offers != set(wanted["offers"]):
@@ -88,7 +88,11 @@ def _card(wanted: dict[str, Any], card: SeenCard, seen: SeenAnswer) -> list[str]
 
 
 def _options(wanted: dict[str, Any], card: SeenCard) -> list[str]:
-    wrong: list[str] = []
+    wrong = [
+        f"{option.regimen} is offered and ruled out at once"
+        for option in card.options.values()
+        if option.offer and option.regimen in option.dropped
+    ]
     for name, words in wanted.get("excludes", {}).items():
         if not _excluded(name, card):
             wrong.append(f"{name} is not excluded")

@@ -18,6 +18,15 @@ BOUNDS = frozenset(
     {"below", "at_least", "above", "within_days", "older_than_days", "starts_within_days"}
 )
 
+# Numbers whose move changes nothing that could be seen, with the reason.
+HIDDEN = {
+    ("egfr-30-to-59", "at_least"): "below 30 the exclusion speaks instead",
+    ("platelets-50-to-99", "at_least"): "below 50 the exclusion speaks instead",
+    ("pregnancy-not-excluded", "at_least"): "under 18 both options have a reason of their own",
+    ("pregnancy-not-excluded-nsaid", "at_least"): "under 18 both options have their own reason",
+    ("post-traumatic-hip", "older_than_days"): "up to 90 days the recent fracture speaks instead",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -68,12 +77,12 @@ def _without_regimen(knowledge: Knowledge, name: str) -> Knowledge:
 
 
 def moved_bounds(knowledge: Knowledge) -> Iterator[Mutant]:
-    """Each number in a rule's condition moved by one step down and up."""
+    """Each number in a rule's condition moved by one step down and up, save the hidden ones."""
     for section in ("factors", "modifiers", "exclusions"):
         rules: dict[str, Any] = dict(getattr(knowledge, section))
         for name, rule in rules.items():
             for path, value in _numbers(rule.model_dump(exclude_none=True)["when"]):
-                for step in (-1, 1):
+                for step in () if (name, path[-1]) in HIDDEN else (-1, 1):
                     moved = _moved(rule, path, value, step)
                     changed = _with(knowledge, section, rules | {name: moved})
                     label = f"{path[-1]} {value} {'+' if step > 0 else '-'}"

@@ -8,7 +8,7 @@ from typing import Any
 
 TRACE = "org.example.ho-cds"
 ORDERS = frozenset({"ServiceRequest", "ProcedureRequest"})  # R4 and R5; STU3
-CHECKED_REGIMENS = {"celecoxib": "celecoxib", "indomethacin": "indomethacin"}
+CHECKED_REGIMENS = ("celecoxib", "indomethacin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class SeenCard:
     suggestions: int
     recommended: int
     drafted: frozenset[str]
+    days: int | None  # length of the drafted NSAID course
+    protected: bool  # a proton-pump inhibitor comes with it
     trace: dict[str, Any]
 
     @property
@@ -101,6 +103,8 @@ def _card(card: dict[str, Any]) -> SeenCard:
         suggestions=len(suggestions),
         recommended=sum(bool(item.get("isRecommended")) for item in suggestions),
         drafted=frozenset(name for item in suggestions for name in _drafts(item)),
+        days=next((days for item in suggestions if (days := _course(item))), None),
+        protected=any("omeprazole" in name for item in suggestions for name in _medicines(item)),
         trace=trace,
     )
 
@@ -118,16 +122,35 @@ def _option(option: dict[str, Any]) -> SeenOption:
     )
 
 
+def _resources(suggestion: dict[str, Any]) -> list[dict[str, Any]]:
+    return [action.get("resource") or {} for action in suggestion.get("actions", [])]
+
+
+def _medicine(resource: dict[str, Any]) -> str:
+    """What a drafted medicine is called, in lower case, in any release; empty for other drafts."""
+    named = resource.get("medicationCodeableConcept") or resource.get("medication")
+    return json.dumps(named).lower() if named else ""
+
+
+def _medicines(suggestion: dict[str, Any]) -> list[str]:
+    return [_medicine(resource) for resource in _resources(suggestion)]
+
+
+def _course(suggestion: dict[str, Any]) -> int | None:
+    """Days of the NSAID course; it must be bounded and without refills (decisions 5)."""
+    for resource in _resources(suggestion):
+        if any(name in _medicine(resource) for name in CHECKED_REGIMENS):
+            # STU3 cannot say 0 there (positiveInt); absent means none.
+            assert resource["dispenseRequest"].get("numberOfRepeatsAllowed", 0) == 0
+            repeat = resource["dosageInstruction"][0]["timing"]["repeat"]
+            return int(repeat["boundsDuration"]["value"])
+    return None
+
+
 def _drafts(suggestion: dict[str, Any]) -> set[str]:
     """What a suggestion would draft, by the words of its FHIR resources, not by our trace."""
-    found = set()
-    for action in suggestion.get("actions", []):
-        resource = action.get("resource") or {}
-        words = json.dumps(resource).lower()
-        medicine = resource.get("medicationCodeableConcept") or resource.get("medication")  # R5
-        if medicine:
-            named = json.dumps(medicine).lower()
-            found |= {name for name in CHECKED_REGIMENS if name in named}
-        elif resource.get("resourceType") in ORDERS and "radiation" in words:
+    found = {name for name in CHECKED_REGIMENS for m in _medicines(suggestion) if name in m}
+    for resource in _resources(suggestion):
+        if not _medicine(resource) and "radiation oncology" in json.dumps(resource).lower():
             found.add("radiotherapy")
     return found
