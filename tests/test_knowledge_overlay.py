@@ -409,3 +409,13 @@ def test_another_order_of_items_is_named(base: Knowledge) -> None:
     turned = dict(reversed(list(base.regimens.items())))
     found = diff(base, dataclasses.replace(base, regimens=turned))
     assert [str(one) for one in found] == [f"dose: regimens: order is now {', '.join(turned)}"]
+
+
+def test_the_example_of_the_documentation_works(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "overlay.yaml").write_text(example)
+    site = load(tmp_path)
+    assert site.site == "Example hospital"
+    assert site.regimens["celecoxib"].course.days == 7
+    assert site.override_reasons["in-clinic"].code == "C1"
