@@ -86,6 +86,10 @@ def create_app(
     )
     for router in (hooks.router, feedback.router, operations.router):
         app.include_router(router)
+    if settings.shows_pages:
+        from cds_service.web import pages  # templates and files are read where they are served
+
+        app.include_router(pages.router)
     _stand_before(app, settings, trust)
     return app
 

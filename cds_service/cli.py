@@ -144,9 +144,7 @@ def _input(file: str) -> bytes:
 
 def _read_request(data: bytes, knowledge: Knowledge, order: str | None) -> CDSRequest:
     """A request as it is, or a Bundle wrapped into one. Raises RequestError."""
-    data = body.to_utf8(data, None)
-    if envelope.resource_type(data) == "Bundle":
-        data = record.wrap(data, knowledge.index, order)
+    data = record.as_call(body.to_utf8(data, None), knowledge.index, order)
     request = envelope.parse(data)
     hooks.check_hook(request, hooks.SERVICES)
     return request

@@ -38,10 +38,11 @@ async def receive(service_id: str, request: Request) -> Response:
     if items:
         with telemetry.stage("store"):
             await runtime.store.save(items)
-    return hooks.json_response(msgspec.json.encode(_answer(items)))
+    return hooks.json_response(msgspec.json.encode(acknowledge(items)))
 
 
-def _answer(items: tuple[FeedbackItem, ...]) -> dict[str, Any]:
+def acknowledge(items: tuple[FeedbackItem, ...]) -> dict[str, Any]:
+    """What is answered to items that were taken."""
     notes = (
         f"feedback[{index}]: {feedback_items.WORDS[feedback_items.Note(note)]}"
         for index, item in enumerate(items)

@@ -278,7 +278,7 @@ async def consult(
         chart,
         assessment,
         runtime.knowledge,
-        settings.evidence_url,
+        settings.evidence_page,
         standard_reasons=settings.spec_version is not None,
         no_access=no_access,
     )

@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import Raw
 
+from cds_service import envelope
 from cds_service.chart import InputName
 from cds_service.codes import CodeIndex
 from cds_service.errors import BadRequest
@@ -34,7 +35,6 @@ _INPUTS = {
     "MedicationStatement": InputName.MEDICATIONS,
     "MedicationDispense": InputName.MEDICATIONS,
     "MedicationAdministration": InputName.MEDICATIONS,
-    "Immunization": InputName.MEDICATIONS,
     "AllergyIntolerance": InputName.ALLERGIES,
     "Observation": InputName.OBSERVATIONS,
     "FamilyMemberHistory": InputName.FAMILY_HISTORY,
@@ -59,6 +59,12 @@ class _Entry(msgspec.Struct):
 
 class _RawEntry(msgspec.Struct):
     resource: Raw
+
+
+def as_call(data: bytes, index: CodeIndex, order: str | None = None) -> bytes:
+    """A call as it is; a Bundle wrapped into one. Raises BadRequest."""
+    is_bundle = envelope.resource_type(data) == "Bundle"
+    return wrap(data, index, order) if is_bundle else data
 
 
 def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:

@@ -146,6 +146,22 @@ class Settings(BaseModel):
         description="Public https address of the page that explains the evidence behind a card.",
     )
 
+    pages: bool | None = Field(
+        default=None,
+        description=(
+            "Serve the pages for people: playground, evidence, insights. "
+            "Unset: only when just this machine can see them."
+        ),
+    )
+    operator_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description=(
+            "What operators must show to see /insights, at least 16 characters. Unset: nothing on "
+            "this machine; others do not see the page."
+        ),
+    )
+
     budget_ms: int = Field(
         default=500, ge=50, le=60_000, description="Time in which a whole call should be answered."
     )
@@ -219,6 +235,28 @@ class Settings(BaseModel):
     def shows_openapi(self) -> bool:
         """Whether /openapi.json is served."""
         return self.listens_locally if self.openapi is None else self.openapi
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody but this machine reaches the service, not even through a proxy."""
+        host = urlsplit(self.public_url or "http://localhost").hostname
+        return self.listens_locally and host in _LOOPBACK
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether the pages for people are served."""
+        return self.is_alone if self.pages is None else self.pages
+
+    @property
+    def evidence_page(self) -> str | None:
+        """Absolute address of the evidence page, where cards can name one."""
+        if self.evidence_url is not None or not self.shows_pages:
+            return self.evidence_url
+        if self.public_url is not None:
+            return f"{self.public_url.rstrip('/')}/evidence"
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        known = self.listens_locally and self.port
+        return f"http://{name}:{self.port}/evidence" if known else None
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

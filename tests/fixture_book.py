@@ -113,6 +113,23 @@ def _junk() -> Body:
     )
 
 
+HOSTILE = (
+    "<img src=x onerror=alert(1)><script>alert(2)</script> [click](javascript:alert(3)) "
+    "![x](https://evil.example/x.png) https://evil.example \u202eesrever\u202c | **bold** `code`"
+)
+
+
+def _hostile() -> Body:
+    """Chart text that would run, link or reorder a page that does not take it as text."""
+    body = _plain(["right hip replacement"], WOMAN, conditions=[HO])
+    draft = body["context"]["draftOrders"]["entry"][0]["resource"]
+    problem = body["prefetch"]["conditions"]["entry"][0]["resource"]
+    for resource in (draft, problem):
+        resource["code"]["text"] = HOSTILE
+        resource["code"]["coding"][0]["display"] = HOSTILE
+    return body
+
+
 # ICD-10-CM problems of everyday life, none of them in a value set (checked in test_fixtures).
 EVERYDAY = {
     "I10": "Essential hypertension", "E78.5": "Hyperlipidemia", "J06.9": "Common cold",
@@ -254,6 +271,8 @@ FIXTURES = (
     Fixture("untidy-client", "order without id and intent, status active, Bundles without type",
             _untidy_client, (("warning", "7", "high-risk"),)),
     Fixture("junk-entries", "odd entries around previous HO, one of another patient", _junk,
+            (("warning", "7", "high-risk"),)),
+    Fixture("hostile-text", "HTML, Markdown, links and a reversed line in chart text", _hostile,
             (("warning", "7", "high-risk"),)),
     Fixture("prefetch-null", "every input null but the patient: the EHR has none, silence",
             _prefetch_null, row="10"),

@@ -226,7 +226,7 @@ def test_unknown_service(client: AppClient, high: dict[str, Any]) -> None:
     assert client.get("/nowhere").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/cds-services/", f"{SIGN}/", "//cds-services"])
+@pytest.mark.parametrize("path", ["/cds-services/", f"{SIGN}/", "http://test//cds-services"])
 def test_nothing_redirects(client: AppClient, path: str) -> None:
     assert client.get(path).status_code == 404  # DS-18
 

@@ -1,0 +1,1 @@
+"""Pages for people: the playground, the evidence behind a card, and insights."""

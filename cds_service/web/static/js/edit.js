@@ -1,0 +1,132 @@
+// Reads and changes single facts of a CDS Hooks request. Every change gives a new request.
+
+const YEAR = /^(\d{4})-(\d\d)-(\d\d)/;
+
+// --- reading ---
+
+const resourcesOf = (bundle) =>
+  (Array.isArray(bundle?.entry) ? bundle.entry : []).map((entry) => entry?.resource).filter(Boolean);
+
+const codings = (resource) =>
+  [resource.code, resource.medicationCodeableConcept, resource.medication?.concept]
+    .flatMap((concept) => (Array.isArray(concept?.coding) ? concept.coding : []));
+
+const key = (coding) => `${coding.system}|${coding.code}`;
+
+const NOT_SO = ["refuted", "entered-in-error"];
+const isRefuted = (resource) =>
+  (Array.isArray(resource.verificationStatus?.coding) ? resource.verificationStatus.coding : [])
+    .some((coding) => NOT_SO.includes(coding.code));
+
+const says = (resource, fact) => {
+  const wanted = codings(fact.resource).map(key);
+  return !isRefuted(resource) && codings(resource).some((coding) => wanted.includes(key(coding)));
+};
+
+/** Whether the request holds this fact. */
+export const hasFact = (request, fact) =>
+  resourcesOf(request.prefetch?.[fact.input]).some((resource) => says(resource, fact));
+
+export const patientOf = (request) => request.prefetch?.patient ?? {};
+
+/** Age in whole years on a day (ISO), null when it is not known. */
+export function ageOf(request, today) {
+  const [, year, month, day] = YEAR.exec(patientOf(request).birthDate ?? "") ?? [];
+  if (!year) return null;
+  const had = `${month}-${day}` <= today.slice(5);
+  return Number(today.slice(0, 4)) - Number(year) - (had ? 0 : 1);
+}
+
+/** The newest eGFR of the request, null without one. */
+export function egfrOf(request, codes) {
+  const found = egfrs(request, codes).map((resource) => resource.valueQuantity?.value);
+  return found.find((value) => typeof value === "number") ?? null;
+}
+
+const egfrs = (request, codes) =>
+  resourcesOf(request.prefetch?.observations)
+    .filter((resource) => codings(resource).some((coding) => codes.includes(coding.code)))
+    .sort((a, b) => String(b.effectiveDateTime ?? "").localeCompare(a.effectiveDateTime ?? ""));
+
+export const ordersOf = (request) => resourcesOf(request.context?.draftOrders);
+
+export const nameOfOrder = (order) => {
+  const concept = order.code ?? order.medicationCodeableConcept ?? order.medication?.concept ?? order.vaccineCode ?? {};
+  return (concept.concept ?? concept).text ?? codings(order)[0]?.display ?? order.resourceType ?? "order";
+};
+
+const orderKey = (orders) => orders.map((order) => codings(order).map(key).join()).join(";");
+
+/** Which of the orders to choose from the request holds, -1 for another one. */
+export const whichOrder = (request, choices) => {
+  const present = orderKey(ordersOf(request));
+  return choices.findIndex((choice) => orderKey(choice.resources) === present);
+};
+
+// --- changing ---
+
+function changed(request, change) {
+  const copy = structuredClone(request);
+  change(copy);
+  return copy;
+}
+
+const bundle = (resources) => ({
+  resourceType: "Bundle",
+  type: "collection",
+  ...(resources.length ? { entry: resources.map((resource) => ({ resource })) } : {}),
+});
+
+/** The resource as one of this request's patient. */
+function own(resource, request) {
+  const member = "patient" in resource ? "patient" : "subject";
+  const id = String(request.context?.patientId ?? "").replace(/^Patient\//, "");
+  return { ...structuredClone(resource), [member]: { reference: `Patient/${id}` } };
+}
+
+function replace(request, input, keep, more) {
+  request.prefetch ??= {};
+  const kept = resourcesOf(request.prefetch[input]).filter(keep);
+  request.prefetch[input] = bundle([...kept, ...more]);
+}
+
+export const setFact = (request, fact, on) =>
+  changed(request, (copy) => {
+    const more = on ? [own(fact.resource, copy)] : [];
+    replace(copy, fact.input, (resource) => !says(resource, fact), more);
+  });
+
+export const setPatient = (request, members) =>
+  changed(request, (copy) => {
+    copy.prefetch ??= {};
+    const id = String(copy.context?.patientId ?? "").replace(/^Patient\//, "");
+    const patient = copy.prefetch.patient ?? { resourceType: "Patient", id };
+    copy.prefetch.patient = { ...patient, ...members };
+  });
+
+export const setAge = (request, age, today) =>
+  setPatient(request, { birthDate: `${Number(today.slice(0, 4)) - age}-01-01` });
+
+export const setEgfr = (request, value, template, codes) =>
+  changed(request, (copy) => {
+    const old = egfrs(copy, codes);
+    const result = own(template, copy);
+    if (value !== null) result.valueQuantity.value = value;
+    replace(copy, "observations", (resource) => !old.includes(resource), value === null ? [] : [result]);
+  });
+
+export const setOrders = (request, resources) =>
+  changed(request, (copy) => {
+    copy.context ??= {};
+    copy.context.draftOrders = bundle(resources.map((resource) => own(resource, copy)));
+  });
+
+/** The request after the actions of a suggestion were carried out on its draft orders. */
+export function withActions(request, actions) {
+  const gone = actions.filter((a) => a.type === "delete").map((a) => a.resourceId);
+  const added = actions.filter((a) => a.type === "create").map((a, n) => ({ ...a.resource, id: `accepted-${n + 1}` }));
+  const kept = ordersOf(request).filter((order) => !gone.includes(`${order.resourceType}/${order.id}`));
+  return changed(request, (copy) => {
+    copy.context.draftOrders = bundle([...kept, ...added]);
+  });
+}

@@ -1,0 +1,114 @@
+// What happens inside: request, answer, trace, timing and curl, each in a tab.
+import { html, nothing } from "../vendor/lit-html.js";
+import { json, visible } from "./text.js";
+
+const TABS = [
+  ["why", "Why", why],
+  ["request", "Request", request],
+  ["answer", "Answer", answer],
+  ["timing", "Timing", timing],
+  ["curl", "curl", curl],
+];
+
+/** `on`: tab(id), text(string), copy(string). */
+export function inside(state, on) {
+  const [id, , draw] = TABS.find(([one]) => one === state.tab);
+  return html`
+    <section class="panel inside" aria-labelledby="inside-title">
+      <h2 id="inside-title">What happens inside</h2>
+      <div role="tablist" aria-labelledby="inside-title" @keydown=${(event) => move(event, state, on)}>
+        ${TABS.map(([one, label]) => html`
+          <button type="button" role="tab" id="tab-${one}" aria-controls="tabpanel" aria-selected=${one === id}
+            tabindex=${one === id ? 0 : -1} @click=${() => on.tab(one)}>${label}</button>`)}
+      </div>
+      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${id}" tabindex="0">${draw(state, on)}</div>
+    </section>`;
+}
+
+function move(event, state, on) {
+  const at = TABS.findIndex(([id]) => id === state.tab);
+  const last = TABS.length - 1;
+  const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  on.tab(TABS[to][0]);
+  document.getElementById(`tab-${TABS[to][0]}`).focus();
+}
+
+const block = (text, label) => html`<pre tabindex="0" role="region" aria-label=${label}><code>${text}</code></pre>`;
+
+// --- why ---
+
+function why({ result, error }) {
+  if (error) return refusal(error);
+  if (!result) return nothing;
+  return html`
+    ${result.notes.length ? html`<p>Tolerated in the request: ${visible(result.notes.join("; "))}.</p>` : nothing}
+    ${result.trace.map((branch) => html`
+      <details class="branch" ?open=${branch.decision !== null}>
+        <summary>${visible(branch.title)}</summary>${nodes(branch.nodes)}
+      </details>`)}`;
+}
+
+const nodes = (list) => html`<ul class="tree">${list.map((node) => html`
+  <li>${visible(node.text)}${basis(node.basis)}${node.details.length ? nodes(node.details) : nothing}</li>`)}</ul>`;
+
+const basis = (list) => list.map(([words, anchor]) => anchor
+  ? html` <a class="basis" href="/evidence#${anchor}">${words}</a>`
+  : html` <span class="basis">${words}</span>`);
+
+// --- the others ---
+
+function request({ text, result, warning }, on) {
+  return html`
+    <label for="request-text">CDS Hooks request or FHIR Bundle; change it or paste your own</label>
+    <textarea id="request-text" rows="22" spellcheck="false" autocapitalize="off" .value=${text}
+      @input=${(event) => on.text(event.target.value)}></textarea>
+    ${warning ? html`<p>${warning}</p>` : nothing}
+    ${result?.wrapped ? html`<p>A Bundle: it was wrapped into the call of an order sign. A Bundle without a draft order gets a total hip replacement.</p>
+      <details><summary>The call</summary>${block(json(result.wrapped), "Wrapped call")}</details>` : nothing}`;
+}
+
+function answer({ result, error }) {
+  if (error) return block(json(error.outcome ?? error.message), "Answer");
+  return result ? block(json(result.answer), "Answer") : nothing;
+}
+
+/** An error with its place. */
+export function refusal(error) {
+  return html`
+    <div class="box error" role="alert">
+      <p><strong>${error.status ? `Refused with HTTP ${error.status}` : "No answer"}</strong></p>
+      ${error.place ? html`<p>Place: <code>${visible(error.place)}</code></p>` : nothing}
+      <p>${visible(error.message)}</p>
+    </div>`;
+}
+
+function timing({ result }) {
+  if (!result) return nothing;
+  const total = result.stages.reduce((sum, stage) => sum + stage.ms, 0);
+  const row = (name, ms) => html`
+    <tr><th scope="row">${name}</th><td>${ms.toFixed(2)} ms</td>
+      <td><meter min="0" max=${Math.max(total, 0.01)} value=${Math.min(ms, total)} aria-label="${name}, share of the service's time"></meter></td></tr>`;
+  return html`
+    <table class="timing">
+      <caption>Time inside the service, by stage</caption>
+      <thead><tr><th scope="col">Stage</th><th scope="col">Time</th><th scope="col">Share</th></tr></thead>
+      <tbody>${result.stages.map((stage) => row(stage.name, stage.ms))}${row("all stages", total)}</tbody>
+    </table>
+    <p>From this page and back: ${result.roundTrip.toFixed(1)} ms.</p>`;
+}
+
+function curl({ text, request: parsed, result, anonymous }, on) {
+  const call = result?.wrapped ?? parsed;
+  const body = call ? JSON.stringify(call) : text;
+  const token = anonymous ? "" : ' \\\n  -H "Authorization: Bearer $TOKEN"';
+  const command = `curl -s ${location.origin}/cds-services/${result?.service ?? "ho-order-sign"} \\\n` +
+    `  -H 'Content-Type: application/json'${token} \\\n  --data-binary ${quoted(visible(body))}`;
+  return html`
+    <p><button type="button" @click=${() => on.copy(command)}>Copy</button> <span role="status" id="copied"></span></p>
+    ${block(command, "curl command")}`;
+}
+
+/** A string that a shell takes as it stands. */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

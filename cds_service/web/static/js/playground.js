@@ -1,0 +1,189 @@
+// The playground: holds what is shown, asks the service, draws again.
+import { html, nothing, render } from "../vendor/lit-html.js";
+import * as api from "./api.js";
+import { cards } from "./cards.js";
+import { controls } from "./controls.js";
+import { ageOf, nameOfOrder, ordersOf, patientOf, withActions } from "./edit.js";
+import { inside, refusal } from "./inside.js";
+import { json, visible } from "./text.js";
+
+const TYPING_PAUSE = 300; // milliseconds
+const root = document.getElementById("app");
+
+const state = {
+  kit: null, // samples, facts, orders
+  sample: null, // id of the sample, null for an own request
+  text: "", // what is sent
+  request: null, // the same as an object, null when it is no JSON
+  result: null, // answer, trace, stages
+  error: null,
+  done: new Map(), // what was done with a card, by its uuid
+  tab: "why",
+  anonymous: root.dataset.anonymous === "yes",
+};
+
+const draw = () => render(page(), root);
+
+// --- what is drawn ---
+
+function page() {
+  return html`<div class="playground">${controls(state, on)}
+    <div class="stage">${ehr()}${inside(state, on)}</div></div>`;
+}
+
+function ehr() {
+  return html`
+    <section class="panel ehr" aria-labelledby="ehr-title">
+      <h2 id="ehr-title">What the clinician sees</h2>
+      ${state.request ? banner(state.result?.wrapped ?? state.request) : nothing}
+      <p role="status" class="said">${said()}</p>
+      ${state.error ? refusal(state.error) : nothing}
+      ${state.result && !state.result.answer.cards.length ? silence() : nothing}
+      ${cards(state, on)}
+    </section>`;
+}
+
+function banner(request) {
+  const patient = patientOf(request);
+  const [name = {}] = Array.isArray(patient.name) ? patient.name : [];
+  const words = [name.given, name.family].flat().filter(Boolean).join(" ") || "Patient";
+  const age = ageOf(request, state.kit.today);
+  return html`
+    <div class="banner">
+      <p><strong>${visible(words)}</strong> · ${age === null ? "age not known" : `${age} years`} · ${visible(patient.gender ?? "sex not known")}</p>
+      <p>To sign:</p>
+      <ul>${ordersOf(request).map((order) => html`<li>${visible(nameOfOrder(order))}</li>`)}</ul>
+    </div>`;
+}
+
+function said() {
+  const { result, error } = state;
+  if (error) return "The service refused this request.";
+  if (!result) return "…";
+  const count = result.answer.cards.length;
+  const time = `answered in ${result.stages.reduce((sum, stage) => sum + stage.ms, 0).toFixed(1)} ms`;
+  return `${count === 0 ? "No card" : count === 1 ? "One card" : `${count} cards`}, ${time}`;
+}
+
+function silence() {
+  const branch = state.result.trace.find((one) => one.decision === "silence");
+  const because = branch?.nodes.find((node) => node.text.startsWith("because "))?.text ?? branch?.nodes[0]?.text ?? "";
+  return html`
+    <div class="box silence">
+      <p><strong>Silence.</strong> The clinician signs undisturbed.</p>
+      ${because ? html`<p>${visible(because)}</p>` : nothing}
+      <p><button type="button" @click=${() => on.tab("why")}>See why</button></p>
+    </div>`;
+}
+
+// --- what can be done ---
+
+const on = {
+  async sample(id) {
+    const text = await api.sample(id).catch(fail);
+    if (text === undefined) return;
+    state.sample = id;
+    history.replaceState(null, "", `?sample=${encodeURIComponent(id)}`);
+    await send(text);
+  },
+  request: (request) => send(json(request)),
+  async file(input) {
+    const [file] = input.files;
+    input.value = "";
+    if (file) own(await file.text());
+  },
+  own() {
+    on.tab("request");
+    const area = document.getElementById("request-text");
+    area.focus();
+    area.select();
+  },
+  text(text) {
+    clearTimeout(on.typing);
+    on.typing = setTimeout(() => own(text), TYPING_PAUSE);
+  },
+  tab(id) {
+    state.tab = id;
+    draw();
+  },
+  async copy(text) {
+    const message = await navigator.clipboard.writeText(text).then(() => "Copied.", () => "Select the text and copy it.");
+    document.getElementById("copied").textContent = message;
+  },
+  accept: (card, suggestion) =>
+    tell(card, { outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] }, suggestion.label, suggestion),
+  override(card, { code, system, display }, comment) {
+    const overrideReason = { reason: { code, system }, ...(comment ? { userComment: comment } : {}) };
+    return tell(card, { outcome: "overridden", overrideReason }, display);
+  },
+  undo(card) {
+    state.done.delete(card.uuid);
+    draw();
+  },
+  apply: (suggestion) =>
+    send(json(withActions(state.result.wrapped ?? state.request, suggestion.actions))),
+};
+
+function own(text) {
+  state.sample = null;
+  history.replaceState(null, "", location.pathname);
+  return send(visible(text));
+}
+
+// --- calls ---
+
+let under_way = new AbortController();
+
+async function send(text) {
+  under_way.abort();
+  under_way = new AbortController();
+  const { signal } = under_way;
+  state.text = text;
+  state.request = parsed(text);
+  draw();
+  try {
+    const result = await api.answer(text, signal);
+    if (result.wrapped) state.request = result.wrapped;
+    Object.assign(state, { result, error: null, done: new Map() });
+  } catch (error) {
+    if (signal.aborted) return;
+    Object.assign(state, { result: null, error });
+  }
+  draw();
+}
+
+function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return value && typeof value === "object" && !Array.isArray(value) && value.context ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+async function tell(card, outcome, label, suggestion = null) {
+  const { service } = state.result;
+  const call = { feedback: [{ card: card.uuid, ...outcome, outcomeTimestamp: new Date().toISOString() }] };
+  const done = { outcome: outcome.outcome, label, suggestion, service, call, answer: "…" };
+  state.done.set(card.uuid, done);
+  draw();
+  const { status, body } = await api.feedback(service, call).catch((error) => ({ status: error.status, body: error.outcome }));
+  done.answer = `HTTP ${status}\n\n${json(body)}`;
+  draw();
+}
+
+function fail(error) {
+  Object.assign(state, { result: null, error });
+  draw();
+}
+
+// --- start ---
+
+try {
+  state.kit = await api.kit();
+  const wanted = new URLSearchParams(location.search).get("sample");
+  const known = state.kit.samples.map((sample) => sample.id);
+  await on.sample(known.includes(wanted) ? wanted : known[0]);
+} catch (error) {
+  render(refusal(error), root);
+}
