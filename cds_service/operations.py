@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from cds_service import metrics
+from cds_service import interface, metrics
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime, json_response, runtime_of
 from cds_service.replay import SeenInDatabase
@@ -65,3 +65,11 @@ async def show_metrics(request: Request) -> Response:
         raise UnknownService("set CDS_METRICS to serve figures")
     text = await run_in_threadpool(metrics.exposition)
     return Response(text, headers={"Cache-Control": "no-store"}, media_type=metrics.CONTENT_TYPE)
+
+
+@router.api_route("/openapi.json", methods=["GET", "HEAD"])
+async def describe_interface(request: Request) -> Response:
+    """The OpenAPI document, where settings allow it."""
+    if not runtime_of(request).settings.shows_openapi:
+        raise UnknownService("set CDS_OPENAPI to serve the description of the interface")
+    return json_response(interface.document(), cache="max-age=60")
