@@ -353,7 +353,7 @@ def read_orders(
     own = [draft for draft in drafts if session.subjects.owns(draft.doc)]
     for draft in own:
         session.references.add(draft.doc, draft.full_url)
-        session.releases.look(draft.doc)
+        session.releases.look(draft.doc, is_draft=True)
     look = Reading(index, today, session.references)
     orders = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
     return OrdersRead(

@@ -8,6 +8,10 @@ from cds_service.elements import Doc
 
 _DSTU2_TYPES = frozenset({"MedicationOrder", "DiagnosticOrder", "DeviceUseRequest"})
 _DSTU2_REQUEST = frozenset({"orderedOn", "orderer", "scheduledDateTime", "scheduledPeriod"})
+_DSTU2_PATIENT = frozenset(  # later releases have `subject`
+    {"Condition", "MedicationStatement", "MedicationOrder", "ReferralRequest"}
+)
+_DRAFT = 1_000_000
 _R5_TYPES = frozenset({"MedicationUsage", "RequestOrchestration"})
 _STU3 = frozenset({"notDone", "assertedDate", "taken"})
 _RELEASES = ("STU3", "R5", "DSTU2", "R4")
@@ -19,10 +23,11 @@ class Releases:
     def __init__(self) -> None:
         self._votes: Counter[str] = Counter()
 
-    def look(self, doc: Doc) -> None:
-        """Take note of what one resource shows."""
+    def look(self, doc: Doc, *, is_draft: bool = False) -> None:
+        """Take note of what one resource shows. A draft order outweighs the whole chart: answers
+        are in its release (FV-03)."""
         if sign := _sign(doc):
-            self._votes[sign] += 1
+            self._votes[sign] += _DRAFT if is_draft else 1
 
     def release(self) -> str:
         """The release most resources speak: DSTU2, STU3, R4 (R4B looks the same) or R5."""
@@ -40,7 +45,7 @@ def _sign(doc: Doc) -> str | None:
         return "STU3"
     if isinstance(doc.get("clinicalStatus"), str):
         return "STU3"
-    return "R4" if kind == "ServiceRequest" or isinstance(doc.get("clinicalStatus"), dict) else None
+    return "R4" if kind == "ServiceRequest" else None
 
 
 def _is_r5(doc: Doc) -> bool:
@@ -55,7 +60,7 @@ def _is_r5(doc: Doc) -> bool:
 
 def _is_dstu2(doc: Doc) -> bool:
     kind = doc.get("resourceType")
-    if kind in {"Condition", "MedicationStatement", "MedicationOrder"} and "patient" in doc:
+    if kind in _DSTU2_PATIENT and "patient" in doc:
         return True
     if kind == "AllergyIntolerance" and "substance" in doc:
         return True
