@@ -111,11 +111,13 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> R
 
 
 def _displays(settings: Settings) -> Displays:
-    """The wording of our own override reasons. Of others only system and code are kept."""
+    """The wording of the reasons that our cards offer. Of others only system and code are kept."""
     from cds_service.knowledge.loader import load
+    from cds_service.override_codes import own, standard
 
-    reasons = load(settings.knowledge_overlay).override_reasons.values()
-    return {(reason.system, reason.code): reason.display for reason in reasons}
+    reasons = tuple(load(settings.knowledge_overlay).override_reasons.values())
+    offered = (*own(reasons), *standard(reasons))
+    return {(reason.system, reason.code): reason.display for reason in offered}
 
 
 # --- output ---

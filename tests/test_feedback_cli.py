@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from cds_service import override_codes
 from cds_service.cli import app
 from cds_service.errors import SettingsError
 from cds_service.knowledge.loader import Knowledge
@@ -35,12 +36,13 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def filled(database_url: str, knowledge: Knowledge) -> str:
-    """Five cards: two accepted, two overridden (one with our reason), one without feedback."""
+    """Six cards: two accepted, three overridden (two with a reason of ours), one unanswered."""
     reason = knowledge.override_reasons["planned-otherwise"]
     early, *rest = [
         card(),
         card(rules=("dish", "previous-ho")),
         card("fop-surgery"),
+        card(),
         card(),
         card(),
     ]
@@ -63,6 +65,13 @@ def filled(database_url: str, knowledge: Knowledge) -> str:
                         reason_code=reason.code,
                     ),
                     item(4, card=of[2], outcome="overridden"),
+                    item(
+                        6,
+                        card=of[3],
+                        outcome="overridden",
+                        reason_system=override_codes.SYSTEM,
+                        reason_code="patient-refuses",
+                    ),
                     item(5),
                 ]
             )
@@ -76,10 +85,11 @@ def test_table(filled: str, knowledge: Knowledge) -> None:
 
     assert "Calls so far: 3, of these 3 with an order that was looked at, 2 with cards." in text
     lines = [line.strip("│ ").split() for line in text.splitlines()]
-    assert ["all", "│", "│", "5", "│", "2", "│", "2", "│", "1"] in lines
+    assert ["all", "│", "│", "6", "│", "2", "│", "3", "│", "1"] in lines
     assert ["dish", "│", "1", "│", "1", "│", "0", "│", "0"] in [line[-9:] for line in lines]
     assert knowledge.override_reasons["planned-otherwise"].display in text
     assert "no coded reason" in text
+    assert "Patient refuses/declines" in text
     assert "Feedback on cards that are not known: 1." in text
 
 
@@ -88,7 +98,7 @@ def test_json(filled: str, knowledge: Knowledge) -> None:
     reason = knowledge.override_reasons["planned-otherwise"]
 
     assert report["calls"] == {"all": 3, "considered": 3, "withCards": 2}
-    assert report["cards"] == {"issued": 5, "accepted": 2, "overridden": 2, "noFeedback": 1}
+    assert report["cards"] == {"issued": 6, "accepted": 2, "overridden": 3, "noFeedback": 1}
     assert set(report["by"]) == {"rule", "tier", "card", "service", "client", "knowledge"}
     assert report["by"]["card"]["fop-surgery"]["overridden"] == 1
     assert {
@@ -105,13 +115,13 @@ def test_csv_since_a_day(filled: str) -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
 
     assert rows[0] == {
-        "by": "all", "value": "", "issued": "4", "accepted": "1", "overridden": "2",
+        "by": "all", "value": "", "issued": "5", "accepted": "1", "overridden": "3",
         "no feedback": "1",
     }  # fmt: skip
     assert {row["by"] for row in rows} == {
         "all", "rule", "tier", "card", "service", "client", "knowledge", "reason",
     }  # fmt: skip
-    assert sum(int(row["overridden"]) for row in rows if row["by"] == "reason") == 2
+    assert sum(int(row["overridden"]) for row in rows if row["by"] == "reason") == 3
 
 
 def test_purge_asks_first(filled: str) -> None:
@@ -121,13 +131,13 @@ def test_purge_asks_first(filled: str) -> None:
 
     assert done.stdout == "Deleted: cards 1, items of feedback 1.\n"
     left = json.loads(run("report", "--json", "--database", filled).stdout)
-    assert (left["cards"]["issued"], left["calls"]["all"]) == (4, 2)
+    assert (left["cards"]["issued"], left["calls"]["all"]) == (5, 2)
 
 
 def test_the_database_of_the_settings(monkeypatch: pytest.MonkeyPatch, filled: str) -> None:
     monkeypatch.setenv("CDS_DATABASE_URL", filled)
 
-    assert json.loads(run("report", "--json").stdout)["cards"]["issued"] == 5
+    assert json.loads(run("report", "--json").stdout)["cards"]["issued"] == 6
 
 
 @pytest.mark.parametrize(
