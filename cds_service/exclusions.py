@@ -28,7 +28,8 @@ def _reason(rule: Exclusion, outcome: Outcome, view: View) -> Reason:
         fact += f" and {more} more"
     text = rule.text.format_map(defaultdict(str, fact=fact, age=age))
     if outcome.answer is Answer.UNKNOWN:
-        text = f"{fact}: too inexact to tell, check ({rule.label})."
+        doubt = "check again" if outcome.stale else "too inexact to tell, check"
+        text = f"{fact}: {doubt} ({rule.label})."
         return Reason(rule.id, Effect.CONDITION, text, outcome.sources, rule.evidence, unknown=True)
     return Reason(rule.id, Effect(rule.effect), text, outcome.sources, rule.evidence)
 
@@ -40,10 +41,14 @@ def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, 
     not read at all is told once by `not_assessed`.
     """
     found: list[Reason] = []
+    # An old result of these is told by the unknown check of the quantity already.
+    checked = {check.quantity for check in knowledge.unknown_checks if check.quantity}
     for rule in knowledge.exclusions.values():
         if not rule.enabled or target not in rule.applies_to:
             continue
         outcome = view.ask(rule.when)
+        if outcome.stale in checked:
+            continue
         if outcome.answer is Answer.YES or (outcome.answer is Answer.UNKNOWN and outcome.sources):
             found.append(_reason(rule, outcome, view))
     found.sort(key=lambda r: r.effect is not Effect.EXCLUDE)

@@ -30,7 +30,7 @@ from cds_service.knowledge.schema import (
     SexTest,
     When,
 )
-from cds_service.measurements import Laboratory, age_range
+from cds_service.measurements import Laboratory, Result, age_range
 
 
 class Answer(Enum):
@@ -48,6 +48,7 @@ class Outcome:
     answer: Answer
     sources: tuple[Source, ...] = ()
     words: tuple[str, ...] = ()  # ready to read, one per source
+    stale: str | None = None  # the quantity whose only result is too old to count
 
 
 YES, NO, UNKNOWN = Outcome(Answer.YES), Outcome(Answer.NO), Outcome(Answer.UNKNOWN)
@@ -221,28 +222,16 @@ class View:
         return _found((f.source, told(f.source)) for f in facts) or self.known(InputName.ALLERGIES)
 
     def _measurement(self, test: MeasurementTest) -> Outcome:
-        result = self.session.laboratory.newest(test.quantity, test.within_days)
-        if result is None:
+        laboratory = self.session.laboratory
+        result = laboratory.newest(test.quantity, test.within_days)
+        if result is not None:
+            return Outcome(_compare(result, test), (result.source,), (result.text,))
+        older = laboratory.newest(test.quantity)
+        if older is None or _compare(older, test) is not Answer.YES:
             return UNKNOWN
-        seen = ((result.source,), (result.text,))
-        if test.answer:
-            return Outcome(
-                Answer.YES if f"answer-{test.answer}" in result.answers else Answer.NO, *seen
-            )
-        low, high = result.low, result.high
-        parts = (
-            _bound(test.below, lambda b: high < b, lambda b: low >= b),
-            _bound(test.at_least, lambda b: low >= b, lambda b: high < b),
-            _bound(test.above, lambda b: low > b, lambda b: high <= b),
-        )
-        answer = (
-            Answer.NO
-            if Answer.NO in parts
-            else Answer.UNKNOWN
-            if Answer.UNKNOWN in parts
-            else Answer.YES
-        )
-        return Outcome(answer, *seen)
+        # Too old to count, and not to be taken for a normal one either.
+        words = f"{older.text}, older than {test.within_days} days"
+        return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
         ages = age_range(self.chart.patient, self.today)
@@ -288,6 +277,19 @@ def _site(sites: frozenset[str], wanted: str) -> bool:
         return "site-hip" in sites
     elsewhere = "site-elsewhere" in sites and "site-hip" not in sites
     return wanted == "any" or elsewhere == (wanted == "elsewhere")
+
+
+def _compare(result: Result, test: MeasurementTest) -> Answer:
+    if test.answer:
+        return Answer.YES if f"answer-{test.answer}" in result.answers else Answer.NO
+    low, high = result.low, result.high
+    parts = (
+        _bound(test.below, lambda b: high < b, lambda b: low >= b),
+        _bound(test.at_least, lambda b: low >= b, lambda b: high < b),
+        _bound(test.above, lambda b: low > b, lambda b: high <= b),
+    )
+    worst = (Answer.NO, Answer.UNKNOWN, Answer.YES)
+    return min(parts, key=worst.index)
 
 
 def _bound(
