@@ -15,18 +15,14 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
-from cds_service.chart import Chart, DraftOrder, InputName, InputState, Side
+from cds_service.chart import Chart, DraftOrder, InputName, InputState
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
 from cds_service.genetic import Genetics, family_findings, genetics, question_findings
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Modifier, NonFactor, Trigger
 from cds_service.predicates import Answer, Session, View
 from cds_service.prophylaxis import conflicts, planned
-
-# Which kind of order decides when one order is of several kinds.
-_PRECEDENCE = (
-    "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block",
-)  # fmt: skip
+from cds_service.triggers import both_sides, kind_of, order_words
 
 # Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
 _GENETIC_CARD: dict[str, dict[str, str]] = {
@@ -86,8 +82,8 @@ def assess(
         return _review(chart, knowledge, today)
     live = tuple(o for o in orders if o.live)
     triggered = triggers(live, knowledge, hook, selections)
-    hips = [o for o in live if _kind(o, knowledge) == "arthroplasty"]
-    both = _both(o.side for o in hips)
+    hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
+    both = both_sides(o.side for o in hips)
     case = _Case(Session(chart, today, live, both_hips=both), knowledge)
     if not triggered:
         return _assessment(case, (), ())
@@ -112,53 +108,6 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     card = f"{found.rule.disease}-on-record"
     guidance = _guidance(case, card, (), (found.finding,), found.words)
     return _assessment(case, (guidance,), ())
-
-
-def _both(sides: Iterable[Side]) -> bool:
-    seen = set(sides)
-    return Side.BILATERAL in seen or {Side.LEFT, Side.RIGHT} <= seen
-
-
-def triggers(
-    orders: Iterable[DraftOrder],
-    knowledge: Knowledge,
-    hook: str = "order-sign",
-    selections: Collection[str] = (),
-) -> list[tuple[DraftOrder, Trigger]]:
-    """The orders that are looked at, each with the trigger it is.
-
-    At order-select these are the selected ones. A draft without id cannot be named by a
-    selection, so it is looked at, too; without selections all drafts are: silence would claim
-    that they had been checked.
-    """
-    by_selection = hook == "order-select" and bool(selections)
-    looked_at = [o for o in orders if not by_selection or _is_selected(o, selections)]
-    return [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
-
-
-def _is_selected(order: DraftOrder, selections: Collection[str]) -> bool:
-    names = {order.reference, order.resource_id}
-    return order.resource_id is None or not names.isdisjoint(selections)
-
-
-def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:
-    """The trigger an order is, the first by precedence; None when the order is not looked at."""
-    if not order.live:
-        return None
-    found = [t for t in knowledge.triggers.values() if t.enabled and _hits(order, t)]
-    return min(found, key=lambda t: _PRECEDENCE.index(t.kind), default=None)
-
-
-def _hits(order: DraftOrder, trigger: Trigger) -> bool:
-    if trigger.kind == "intramuscular" and order.intramuscular:
-        return True
-    reason = not trigger.reasons or not order.reasons.isdisjoint(trigger.reasons)
-    return reason and not order.kinds.isdisjoint(trigger.value_sets)
-
-
-def _kind(order: DraftOrder, knowledge: Knowledge) -> str | None:
-    trigger = trigger_of(order, knowledge)
-    return trigger.kind if trigger else None
 
 
 def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
@@ -341,21 +290,6 @@ def _named(findings: Iterable[Finding]) -> str:
         years = sorted({s.date.text[:4] for s in finding.sources if s.date})
         said.append(f"{finding.label} ({years[-1]})" if years else finding.label)
     return ", ".join(said)
-
-
-def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
-    """What a card calls the orders it is about: side and noun."""
-    nouns = []
-    for order in orders:
-        trigger = trigger_of(order, knowledge)
-        noun = trigger.noun if trigger else "order"
-        if noun not in nouns:
-            nouns.append(noun)
-    sides = {o.side for o in orders}
-    side = "bilateral " if _both(sides) else ""
-    if not side and len(sides) == 1 and (only := next(iter(sides))) is not Side.UNKNOWN:
-        side = f"{only.value} "
-    return side + " and ".join(nouns) if nouns else "this order"
 
 
 def _merge(case: _Case, guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:

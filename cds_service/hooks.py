@@ -21,7 +21,7 @@ from cds_service.chart import Chart, InputName
 from cds_service.clients import Client
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir_map import ChartReader, OrdersRead, read_orders
-from cds_service.guidance import assess, triggers
+from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
 from cds_service.queries import Queries
 from cds_service.rows import Origin
@@ -29,6 +29,7 @@ from cds_service.services import SERVICES as SERVICES
 from cds_service.services import HookService, describe, service_of
 from cds_service.settings import Settings
 from cds_service.store import Store
+from cds_service.triggers import triggers
 
 
 @dataclass(frozen=True, slots=True)
