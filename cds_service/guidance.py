@@ -22,7 +22,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Modifier, NonFactor, Trigger
 from cds_service.predicates import Answer, Session, View
 from cds_service.prophylaxis import conflicts, planned
-from cds_service.triggers import both_sides, kind_of, order_words
+from cds_service.triggers import both_sides, kind_of, order_words, triggers
 
 # Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
 _GENETIC_CARD: dict[str, dict[str, str]] = {
