@@ -9,7 +9,7 @@ ENV PATH=/opt/venv/bin:$PATH
 # The lock changes less often than the code: a layer of its own.
 COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY pyproject.toml README.md CHANGELOG.md LICENSE NOTICE ./
 COPY cds_service cds_service
 RUN pip install --no-deps --no-build-isolation . \
     && pip uninstall --yes hatchling packaging pathspec pluggy tomlkit trove-classifiers \

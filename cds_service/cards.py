@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from cds_service import detail, trace
+from cds_service import anchors, detail, trace
 from cds_service.assessment import Assessment, Guidance
 from cds_service.chart import Chart
 from cds_service.markdown import fill_plain, shorten, units
@@ -36,6 +36,7 @@ _USER = re.compile(
     r"(?:Practitioner|PractitionerRole|Patient|RelatedPerson|Organization|Device)/[A-Za-z0-9._-]+"
 )
 _ID = re.compile(r"[A-Za-z0-9._-]+")
+_EVIDENCE_LINK = "Evidence behind this card"
 # The order's name gives way first: the finding is what a clinician cannot see from the order.
 _ORDER_UNITS = (60, 40, 24)
 
@@ -100,7 +101,7 @@ def _card(
         suggestions=suggestions or None,
         selection_behavior=behavior(text) if suggestions else None,
         override_reasons=_override_reasons(text, knowledge, style) or None,
-        links=_links(text, knowledge) or None,
+        links=_links(text, knowledge, style.page) or None,
         extension={trace.NAME: trace.of_card(guidance, assessment)},
     )
 
@@ -137,12 +138,11 @@ def _override_reasons(
     return style.reasons(knowledge.override_reasons[reason] for reason in text.override)
 
 
-def _links(text: CardText, knowledge: Knowledge) -> tuple[Link, ...]:
-    return tuple(
-        Link(label=link.label, url=link.url, type="absolute")
-        for link in knowledge.links.values()
-        if text.id in link.cards
-    )
+def _links(text: CardText, knowledge: Knowledge, page: str | None) -> tuple[Link, ...]:
+    links = [(link.label, link.url) for link in knowledge.links.values() if text.id in link.cards]
+    if page is not None and "#" not in page:
+        links.append((_EVIDENCE_LINK, f"{page}#{anchors.of_card(text.id)}"))
+    return tuple(Link(label=label, url=url, type="absolute") for label, url in links)
 
 
 def _page(url: str | None) -> str | None:

@@ -118,14 +118,18 @@ def _fact(source: Source, told: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def system_name(system: str) -> str:
+    """What people call a code system, blank when it has no name here."""
+    return _SHORT_NAMES.get(codes.normal_system(system), "")
+
+
 def _named(source: Source, told: str) -> str:
     """Label and code of a fact; the label is left out where `told` has just said the same."""
     label = "" if source.label.casefold() in told.casefold() else escape(source.label)
     coding = source.coding
     if coding is None or coding.code is None:
         return label
-    system = _SHORT_NAMES.get(codes.normal_system(coding.system or ""), "")
-    code = escape(f"{system} {coding.code}")
+    code = escape(f"{system_name(coding.system or '')} {coding.code}")
     return f"{label} ({code})" if label else code
 
 

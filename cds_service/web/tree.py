@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cds_service import trace
+from cds_service import anchors, trace
 from cds_service.assessment import Assessment
 from cds_service.chart import Chart
-from cds_service.web import anchors
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
