@@ -42,6 +42,11 @@ class Postgres:
         log = str(self.folder / "log")
         self._run("pg_ctl", "start", "--wait", "--silent", "--log", log, "-o", settings)
 
+    def restart(self) -> None:
+        """Stop at once, as after a loss of power, and start again."""
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "restart", "--mode=immediate", "--wait", "--silent", "--log", log)
+
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "--mode=immediate", "--silent")
         shutil.rmtree(self.folder)
