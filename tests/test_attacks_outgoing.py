@@ -69,6 +69,7 @@ URLS: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.statement("FA-08")
 @attacks(KIND, URLS)
 def test_a_url_that_is_not_registered(answer: str, value: str) -> None:
     outgoing = Outgoing()
@@ -242,6 +243,7 @@ def local(server: WebServer, **more: Any) -> Client:
     return client(f"{server.base}/fhir", private_hosts=("localhost",), **more)
 
 
+@pytest.mark.statement("FA-08")
 @attack(KIND, "redirect to another host", "not followed")
 def test_redirects() -> None:
     with serving(lambda _: (302, {"Location": "http://169.254.169.254/"}, b"")) as server:

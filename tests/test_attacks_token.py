@@ -226,6 +226,7 @@ TOKENS: list[tuple[str, str, Make]] = [
 ]
 
 
+@pytest.mark.statement("ER-03", "AU-03", "AU-04", "AU-05", "AU-06", "AU-07", "AU-10", "AU-11")
 @attacks(KIND, TOKENS)
 def test_a_token_that_is_refused(guarded: AppClient, answer: str, value: Make) -> None:
     nobody = call(guarded)
@@ -247,6 +248,7 @@ HEADERS: list[tuple[str, str, list[str]]] = [
 ]
 
 
+@pytest.mark.statement("AU-02", "ER-03")
 @attacks(KIND, HEADERS)
 def test_a_header_that_is_refused(guarded: AppClient, answer: str, value: list[str]) -> None:
     response = call(guarded, *value)
@@ -255,6 +257,7 @@ def test_a_header_that_is_refused(guarded: AppClient, answer: str, value: list[s
     assert response.json()["issue"][0]["diagnostics"] == "authentication is required"
 
 
+@pytest.mark.statement("AU-09")
 @attack(KIND, "jku that is not registered", "401, and nothing is fetched")
 def test_a_foreign_jku_is_never_fetched(guarded: AppClient, jwks: WebServer) -> None:
     mine = replace(ISSUER, kid="mine", kind="P-384#mine")
@@ -277,6 +280,7 @@ def test_unknown_kids_lead_to_few_fetches(guarded: AppClient, jwks: WebServer) -
     assert len(jwks.paths) - before <= 1
 
 
+@pytest.mark.statement("AU-10")
 @attack(KIND, "replay", "401 from the second use on")
 def test_replay(guarded: AppClient) -> None:
     used = ISSUER.token(tenant="t1")
@@ -285,6 +289,7 @@ def test_replay(guarded: AppClient) -> None:
     assert [call(guarded, f"Bearer {used}").status_code for _ in range(3)] == [401] * 3
 
 
+@pytest.mark.statement("AU-10")
 @attack(KIND, "replay by calls at the same time", "one 200, else 401")
 def test_replay_at_once(guarded: AppClient) -> None:
     used = ISSUER.token(tenant="t1")
@@ -367,15 +372,18 @@ ACCEPTED: list[tuple[str, Make]] = [
 ]
 
 
+@pytest.mark.statement("AU-03", "AU-04", "AU-05", "AU-08", "AU-11", "IN-06")
 @pytest.mark.parametrize("make", [m for _, m in ACCEPTED], ids=[name for name, _ in ACCEPTED])
 def test_a_token_that_is_accepted(guarded: AppClient, make: Make) -> None:
     assert call(guarded, f"Bearer {make()}").status_code == 200
 
 
+@pytest.mark.statement("AU-02")
 def test_the_scheme_in_any_case(guarded: AppClient) -> None:
     assert call(guarded, f"bearer {ISSUER.token(tenant='t1')}").status_code == 200
 
 
+@pytest.mark.statement("FB-07")
 def test_the_audience_of_feedback(guarded: AppClient) -> None:
     """FB-07: the sandbox names the feedback endpoint, others the service."""
     for aud in (PUBLIC + SIGN + "/feedback", PUBLIC + SIGN):
@@ -384,6 +392,7 @@ def test_the_audience_of_feedback(guarded: AppClient) -> None:
         assert response.status_code != 401
 
 
+@pytest.mark.statement("DS-14")
 def test_discovery_is_open_unless_a_setting_says_otherwise(
     guarded: AppClient, knowledge: Knowledge
 ) -> None:
@@ -397,11 +406,13 @@ def test_discovery_is_open_unless_a_setting_says_otherwise(
     assert closed.get("/cds-services", headers=headers).status_code == 200
 
 
+@pytest.mark.statement("CR-02")
 def test_preflight_and_health_need_no_token(guarded: AppClient) -> None:
     assert guarded.request("OPTIONS", SIGN).status_code == 204  # CR-02
     assert guarded.get("/health/live").status_code == 200
 
 
+@pytest.mark.statement("AU-12", "ER-03")
 def test_the_audit_log_tells_why(guarded: AppClient, capsys: pytest.CaptureFixture[str]) -> None:
     call(guarded, f"Bearer {ISSUER.token(tenant='t1', aud='x', jti='for-the-log')}")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

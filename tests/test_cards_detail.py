@@ -269,6 +269,7 @@ def test_a_citation_links_to_its_pmid_or_doi(members: dict[str, Any], ending: st
 # --- hostile charts ---
 
 
+@pytest.mark.statement("MD-02", "MD-03", "MD-04")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_chart_leaves_nothing_active_in_the_detail(
     knowledge: Knowledge, text: str

@@ -44,6 +44,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert not client.quirks
 
 
+@pytest.mark.statement("AU-03", "AU-14")
 def test_keys_in_the_file_and_beside_it(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps(key_set(jwk("RSA-2048", "r"))))
     text = client_toml(id="a", iss="https://a", jwks=KEYS)
@@ -164,6 +165,7 @@ DOORS: list[tuple[dict[str, Any], bool, bool]] = [  # settings, anonymous, may s
 ]
 
 
+@pytest.mark.statement("AU-01")
 @pytest.mark.parametrize(("given", "anonymous", "starts"), DOORS)
 def test_who_may_call_without_a_token(given: dict[str, Any], anonymous: bool, starts: bool) -> None:
     settings = Settings(**given)

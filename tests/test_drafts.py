@@ -31,6 +31,7 @@ def nsaid(course: DoseForm, context: DraftContext = CONTEXT) -> dict[str, Any]:
     return medication_request(course, 10, ("Off-label.",), context)
 
 
+@pytest.mark.statement("JS-06", "AC-03", "FV-03")
 def test_every_draft_of_the_knowledge_is_valid_in_every_release(knowledge: Knowledge) -> None:
     assert list(drafts.check(knowledge)) == []
 

@@ -69,6 +69,7 @@ def subsets() -> list[tuple[str, ...]]:
     return some + [tuple(sorted(draw.sample(names, draw.randint(2, 6)))) for _ in range(8)]
 
 
+@pytest.mark.statement("PD-03", "FA-01", "FA-02", "FA-06", "PF-09")
 @pytest.mark.parametrize("missing", subsets(), ids=lambda names: "-".join(names) or "nothing")
 def test_prefetch_and_server_give_equal_cards(
     client: EhrClient, proxy: FaultyProxy, missing: tuple[str, ...]
@@ -81,6 +82,7 @@ def test_prefetch_and_server_give_equal_cards(
     assert all(s.headers["authorization"] == f"Bearer {TOKEN}" for s in proxy.seen)
 
 
+@pytest.mark.statement("PD-07", "FA-02")
 def test_pages_are_followed_with_the_token(client: EhrClient) -> None:
     body = record()
     with serving(ehr_of(body, page_size=1)).running() as proxy:
@@ -126,9 +128,31 @@ def test_connections_are_used_again(proxy: FaultyProxy) -> None:
     assert max(seen.connection for seen in proxy.seen) == len(ALL)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scope": "user/*.read"},
+        {"scope": "patient/Condition.rs user/*.rs"},
+        {"scope": "Condition.Search (Problems) (R4) offline_access"},
+        {"scope": None, "subject": None, "expires_in": None},
+        {"token_type": "bearer", "nobodyKnowsThis": {"a": 1}},
+    ],
+)
+@pytest.mark.statement("FA-03", "FA-07")
+def test_what_the_authorization_may_say_or_leave_out(
+    client: EhrClient, proxy: FaultyProxy, change: dict[str, Any]
+) -> None:
+    body = with_access(without(record(), *ALL), proxy.base, **change)
+    said = body["fhirAuthorization"]
+    body["fhirAuthorization"] = {key: value for key, value in said.items() if value is not None}
+
+    assert plain(client.post(SIGN, json=body)) == plain(client.post(SIGN, json=record()))
+
+
 # --- when nothing is read ---
 
 
+@pytest.mark.statement("PE-01")
 def test_no_trigger_no_read(client: EhrClient, proxy: FaultyProxy) -> None:
     body = record()
     coding = body["context"]["draftOrders"]["entry"][0]["resource"]["code"]["coding"][0]
@@ -139,6 +163,7 @@ def test_no_trigger_no_read(client: EhrClient, proxy: FaultyProxy) -> None:
     assert proxy.seen == []
 
 
+@pytest.mark.statement("PD-04", "PD-05", "PD-06")
 @pytest.mark.parametrize(
     "value",
     [
@@ -166,6 +191,7 @@ def refused(client: EhrClient, body: dict[str, Any]) -> str:
     return str(response.json()["issue"][0]["diagnostics"])
 
 
+@pytest.mark.statement("FA-03", "FA-04", "FA-05")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -184,6 +210,7 @@ def test_a_token_that_must_not_be_used(
     assert proxy.seen == []
 
 
+@pytest.mark.statement("RQ-05", "FA-08")
 def test_a_server_that_is_not_registered(knowledge: Knowledge, proxy: FaultyProxy) -> None:
     client = client_of(knowledge, host="0.0.0.0", allow_anonymous=True)  # noqa: S104
     body = with_access(without(record(), *ALL), proxy.base)
@@ -218,6 +245,7 @@ def test_a_patient_id_that_would_change_the_search(
     assert proxy.seen == []
 
 
+@pytest.mark.statement("RQ-04", "ER-01")
 def test_access_without_server_is_no_access(client: EhrClient) -> None:
     body = with_access(without(record(), *ALL), "https://ehr.example.org/fhir")
 
@@ -228,6 +256,7 @@ def test_access_without_server_is_no_access(client: EhrClient) -> None:
 # --- the token ---
 
 
+@pytest.mark.statement("FA-05")
 def test_the_token_is_gone_after_the_answer(
     knowledge: Knowledge, proxy: FaultyProxy, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +271,7 @@ def test_the_token_is_gone_after_the_answer(
     assert not [o for o in gc.get_objects() if isinstance(o, FhirAuthorization)]
 
 
+@pytest.mark.statement("FA-08")
 @pytest.mark.parametrize("lead", ["redirect", "page"])
 def test_the_token_goes_nowhere_else(client: EhrClient, proxy: FaultyProxy, lead: str) -> None:
     with serving(SmallEhr()).running() as thief:
@@ -259,6 +289,7 @@ def test_the_token_goes_nowhere_else(client: EhrClient, proxy: FaultyProxy, lead
 # --- time ---
 
 
+@pytest.mark.statement("PE-01")
 def test_the_deadline_ends_all_reading(knowledge: Knowledge, proxy: FaultyProxy) -> None:
     client = client_of(knowledge, deadline_ms=400, budget_ms=500)
     body = with_access(without(record(), *ALL), proxy.base)

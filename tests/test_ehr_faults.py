@@ -51,6 +51,7 @@ def faultless(client: EhrClient) -> str:
     return plain(client.post(SIGN, json=record()))
 
 
+@pytest.mark.statement("ER-06", "FA-07")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_allergies(client: EhrClient, proxy: FaultyProxy, faultless: str, row: Row) -> None:
     """One input fails: the card stands, and says so (row 12)."""
@@ -67,6 +68,7 @@ def test_allergies(client: EhrClient, proxy: FaultyProxy, faultless: str, row: R
     assert TOKEN not in response.text
 
 
+@pytest.mark.statement("ER-06", "FA-07", "PD-12")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_conditions(client: EhrClient, proxy: FaultyProxy, faultless: str, row: Row) -> None:
     """The problem list fails: an info card, or what its first pages gave; never silence."""
@@ -85,6 +87,7 @@ def test_conditions(client: EhrClient, proxy: FaultyProxy, faultless: str, row: 
         assert "read only in part" in card["detail"]
 
 
+@pytest.mark.statement("ER-01", "ER-06")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_patient_view(client: EhrClient, proxy: FaultyProxy, row: Row) -> None:
     """Without a whole problem list patient-view cannot say anything: 412 with the reason."""
@@ -99,6 +102,7 @@ def test_patient_view(client: EhrClient, proxy: FaultyProxy, row: Row) -> None:
         assert row.reason in response.json()["issue"][0]["diagnostics"]
 
 
+@pytest.mark.statement("ER-06")
 def test_everything_fails(client: EhrClient, proxy: FaultyProxy) -> None:
     apply(proxy, "*", next(row for row in ROWS if row.name == "500"))
     response = client.post(SIGN, json=with_access(without(record(), *ALL), proxy.base))
@@ -108,6 +112,7 @@ def test_everything_fails(client: EhrClient, proxy: FaultyProxy) -> None:
     assert set(inputs_of(response).values()) == {"failed"}
 
 
+@pytest.mark.statement("ER-05")
 def test_nothing_that_a_server_says_gets_out(client: EhrClient, proxy: FaultyProxy) -> None:
     """An OperationOutcome of the FHIR server may quote the chart."""
     for row in ROWS:
@@ -122,6 +127,7 @@ def page_of(body: dict[str, Any], name: str, link: str) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.statement("PD-07")
 def test_a_page_that_prefetch_left_out_is_read(client: EhrClient, proxy: FaultyProxy) -> None:
     apply(proxy, ALLERGY, ROWS[0])
     body = record()
@@ -135,6 +141,7 @@ def test_a_page_that_prefetch_left_out_is_read(client: EhrClient, proxy: FaultyP
     assert plain(response) == plain(client.post(SIGN, json=body))
 
 
+@pytest.mark.statement("PD-07")
 def test_without_a_token_a_page_stays_unread(client: EhrClient) -> None:
     body = page_of(record(), "allergies", "https://ehr.example.org/fhir?page=2")
 

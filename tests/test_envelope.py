@@ -146,11 +146,13 @@ def test_patient_id_in_each_form(said: str, meant: str) -> None:
     assert envelope.parse(call(context=context(patientId=said))).context.patient_id == meant
 
 
+@pytest.mark.statement("RQ-02")
 @pytest.mark.parametrize("instance", ["request-123", "URN:UUID:X", "D1577C69-DFBE-44AD-BA6D"])
 def test_any_hook_instance(instance: str) -> None:
     assert envelope.parse(call(hookInstance=instance)).hook_instance == instance
 
 
+@pytest.mark.statement("RQ-06")
 @pytest.mark.parametrize("prefetch", [..., None])
 def test_absent_and_null_prefetch_are_alike(prefetch: Any) -> None:
     assert envelope.parse(call(prefetch=prefetch)).prefetch is None
@@ -160,6 +162,7 @@ def test_empty_prefetch_has_no_keys() -> None:
     assert envelope.parse(call(prefetch={})).prefetch == {}
 
 
+@pytest.mark.statement("RQ-12")
 def test_a_missing_user_is_noted() -> None:
     request = envelope.parse(call(context=context(userId=...)))
 
@@ -217,6 +220,7 @@ def test_fhir_server(server: Any, read: str | None) -> None:
     assert envelope.parse(call(fhirServer=server)).fhir_server == read
 
 
+@pytest.mark.statement("RQ-04", "FA-01")
 def test_fhir_access_needs_server_and_token() -> None:
     token = {"access_token": "secret-token", "token_type": "bearer", "expires_in": "300"}
     both = envelope.parse(call(fhirServer="https://e.org", fhirAuthorization=token))
@@ -229,6 +233,7 @@ def test_fhir_access_needs_server_and_token() -> None:
     assert "secret-token" not in repr(both)
 
 
+@pytest.mark.statement("FA-03")
 @pytest.mark.parametrize("authorization", [None, "x", [], {}, {"access_token": ""}])
 def test_authorization_that_cannot_be_used(authorization: Any) -> None:
     request = envelope.parse(call(fhirServer="https://e.org", fhirAuthorization=authorization))

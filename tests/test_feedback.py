@@ -54,6 +54,7 @@ EPIC = "com.epic.cdshooks.feedback.overrideReason"
 # --- as the specification has it ---
 
 
+@pytest.mark.statement("FB-01", "FB-02", "FB-03")
 async def test_the_three_examples(live: Live, database_url: str) -> None:
     """FB-01, FB-03."""
     async with live(database_url) as service:
@@ -72,6 +73,7 @@ async def test_the_three_examples(live: Live, database_url: str) -> None:
     assert {row["notes"] for row in rows.values()} == {""}
 
 
+@pytest.mark.statement("JS-01")
 async def test_the_answer_is_json_and_not_cached(service: Service) -> None:
     """JS-01, JS-03."""
     response = await service.post({"feedback": [ACCEPTED]})
@@ -85,6 +87,7 @@ async def test_an_empty_array_is_nothing(service: Service) -> None:
     assert (await service.post({"feedback": []})).json() == {"feedback": 0}
 
 
+@pytest.mark.statement("FB-04")
 async def test_a_repeated_call_is_stored_once(live: Live, database_url: str) -> None:
     """FB-04: idempotent, also when the time is written otherwise."""
     otherwise = ACCEPTED | {"outcomeTimestamp": "2021-12-11T11:05:31.000+01:00"}
@@ -96,6 +99,7 @@ async def test_a_repeated_call_is_stored_once(live: Live, database_url: str) -> 
         assert len(await service.rows()) == 2
 
 
+@pytest.mark.statement("FB-04")
 @pytest.mark.parametrize(
     "change",
     [
@@ -114,6 +118,7 @@ async def test_distinct_events_are_all_kept(service: Service, change: dict[str, 
     assert len(await service.rows()) == 2
 
 
+@pytest.mark.statement("FB-04")
 async def test_a_batch_of_fifty_over_several_cards(service: Service) -> None:
     """FB-04."""
     batch = [ACCEPTED | {"card": str(uuid4())} for _ in range(50)]
@@ -126,6 +131,7 @@ async def test_a_batch_of_fifty_over_several_cards(service: Service) -> None:
 # --- as real clients send it (FB-06, section 4) ---
 
 
+@pytest.mark.statement("FB-06")
 async def test_epic_writes_the_reason_in_the_plural(service: Service) -> None:
     row = await service.stored(
         {
@@ -168,6 +174,7 @@ async def test_epic_writes_the_reason_into_an_extension(service: Service) -> Non
     assert "criteria" not in json.dumps(row, default=str)
 
 
+@pytest.mark.statement("FB-06")
 async def test_the_sandbox_sends_a_reason_without_system_and_null_members(service: Service) -> None:
     reason = {"reason": {"code": "declined", "system": None}, "userComment": None}
     row = await service.stored(
@@ -179,6 +186,7 @@ async def test_the_sandbox_sends_a_reason_without_system_and_null_members(servic
     assert (row["comment_length"], row["notes"]) == (None, "")
 
 
+@pytest.mark.statement("FB-02")
 @pytest.mark.parametrize("body", [{"feedback": ACCEPTED}, ACCEPTED])
 async def test_a_single_object(service: Service, body: Any) -> None:
     """FB-02."""
@@ -191,6 +199,7 @@ async def test_a_single_object(service: Service, body: Any) -> None:
     assert len(await service.rows()) == 1
 
 
+@pytest.mark.statement("FB-06")
 @pytest.mark.parametrize(
     ("change", "notes"),
     [
@@ -239,6 +248,7 @@ async def test_a_repeat_without_a_time_is_the_same_event(service: Service) -> No
 # --- no patient data ---
 
 
+@pytest.mark.statement("FB-08")
 async def test_free_text_never_reaches_the_database(live: Live, tmp_path: Path) -> None:
     """FB-08."""
     marked = "Marked <b>text</b> of Jane Doe"

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 # --- what is refused ---
 
 
+@pytest.mark.statement("FB-03")
 @pytest.mark.parametrize(
     ("body", "place"),
     [
@@ -64,6 +65,7 @@ async def test_an_unknown_service(service: Service) -> None:
     assert response.json()["issue"][0]["code"] == "not-found"
 
 
+@pytest.mark.statement("FB-01")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 async def test_other_methods(service: Service, method: str) -> None:
     response = await service.request(method)
@@ -72,6 +74,7 @@ async def test_other_methods(service: Service, method: str) -> None:
     assert response.headers["allow"] == "OPTIONS, POST"
 
 
+@pytest.mark.statement("DS-18")
 async def test_a_slash_at_the_end_is_no_redirect(service: Service) -> None:
     """DS-18."""
     response = await service.post({"feedback": [ACCEPTED]}, f"{FEEDBACK}/")

@@ -83,6 +83,7 @@ def client(knowledge: Knowledge) -> EhrClient:
     return client_of(knowledge, deadline_ms=30_000, budget_ms=40_000)
 
 
+@pytest.mark.statement("FA-06")
 @pytest.mark.parametrize("missing", [(), ("conditions",), ("patient", "allergies"), tuple(ALL)])
 def test_prefetch_and_server_give_equal_cards(
     client: EhrClient, proxy: FaultyProxy, missing: tuple[str, ...]
@@ -144,6 +145,7 @@ def drafts(client: EhrClient) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.statement("JS-06", "AC-03", "IN-26")
 def test_drafts_are_valid(hapi: httpx.Client, client: EhrClient) -> None:
     found = drafts(client)
 
@@ -157,6 +159,7 @@ def test_value_sets_are_valid(hapi: httpx.Client, knowledge: Knowledge) -> None:
     assert found == []
 
 
+@pytest.mark.statement("ER-05")
 def test_operation_outcomes_are_valid(hapi: httpx.Client, client: EhrClient) -> None:
     bad = client.post(SIGN, content=b"{")
     missing = client.post(SIGN, json=without(record(), *ALL))

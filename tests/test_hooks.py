@@ -71,6 +71,7 @@ def test_prefetch_templates_use_the_common_subset(client: AppClient) -> None:
             assert list(template_problems(key, template)) == []
 
 
+@pytest.mark.statement("PF-05")
 def test_observations_are_asked_for_by_the_codes_of_the_value_sets(client: AppClient) -> None:
     service, *_ = client.get("/cds-services").json()["services"]
     template = service["prefetch"]["observations"]
@@ -109,6 +110,7 @@ def test_a_call_gives_its_card(client: AppClient, high: dict[str, Any]) -> None:
     assert card["selectionBehavior"] in {"any", "at-most-one"}
 
 
+@pytest.mark.statement("RS-02")
 def test_low_risk_is_silence(client: AppClient) -> None:
     assert cards(client, build(HIGH | {"chart": {}})) == []  # RS-02
 
@@ -121,6 +123,7 @@ def test_orders_that_trigger_nothing_need_no_data(client: AppClient) -> None:
     assert cards(client, body) == []
 
 
+@pytest.mark.statement("RQ-03", "CD-01")
 def test_the_same_call_twice_is_no_error(client: AppClient, high: dict[str, Any]) -> None:
     first, second = cards(client, high), cards(client, high)
 
@@ -128,6 +131,7 @@ def test_the_same_call_twice_is_no_error(client: AppClient, high: dict[str, Any]
     assert first[0]["uuid"] != second[0]["uuid"]  # CD-01
 
 
+@pytest.mark.statement("JS-08", "EX-03")
 def test_unknown_members_change_nothing(client: AppClient, high: dict[str, Any]) -> None:
     odd = deepcopy(high)  # JS-08, EX-03
     for holder in (odd, odd["context"], odd["prefetch"], odd["context"]["draftOrders"]):
@@ -145,6 +149,7 @@ def test_patient_id_with_a_prefix(client: AppClient, high: dict[str, Any], prefi
     assert without_uuids(cards(client, said)) == without_uuids(cards(client, high))
 
 
+@pytest.mark.statement("JS-07")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -190,6 +195,7 @@ def outcome(response: Any) -> dict[str, Any]:
     return issue
 
 
+@pytest.mark.statement("JS-09", "RQ-01", "HK-01")
 @pytest.mark.parametrize(
     ("member", "place"),
     [
@@ -214,6 +220,7 @@ def test_what_is_missing_is_named(
     assert outcome(response)["expression"] == [place]
 
 
+@pytest.mark.statement("JS-09")
 def test_bad_json_is_placed(client: AppClient) -> None:
     response = client.post(SIGN, content=b'{"hook":\n nope}')
 
@@ -221,16 +228,19 @@ def test_bad_json_is_placed(client: AppClient) -> None:
     assert "line 2" in outcome(response)["diagnostics"]
 
 
+@pytest.mark.statement("RQ-07", "ER-04")
 def test_unknown_service(client: AppClient, high: dict[str, Any]) -> None:
     assert client.post("/cds-services/nope", json=high).status_code == 404
     assert client.get("/nowhere").status_code == 404
 
 
+@pytest.mark.statement("DS-18")
 @pytest.mark.parametrize("path", ["/cds-services/", f"{SIGN}/", "http://test//cds-services"])
 def test_nothing_redirects(client: AppClient, path: str) -> None:
     assert client.get(path).status_code == 404  # DS-18
 
 
+@pytest.mark.statement("RQ-07")
 def test_hook_that_is_not_served_here(client: AppClient, high: dict[str, Any]) -> None:
     response = client.post(SIGN, json=high | {"hook": "patient-view"})
 
@@ -239,6 +249,7 @@ def test_hook_that_is_not_served_here(client: AppClient, high: dict[str, Any]) -
     assert "patient-view" not in response.text  # what a client sends is not echoed
 
 
+@pytest.mark.statement("RQ-07", "ER-04")
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_wrong_method(client: AppClient, method: str) -> None:
     response = client.request(method, SIGN)
@@ -254,6 +265,7 @@ def test_options_without_cors(client: AppClient) -> None:
     assert response.headers["allow"] == "OPTIONS, POST"
 
 
+@pytest.mark.statement("PD-01", "ER-01")
 def test_the_problem_list_is_required(client: AppClient, high: dict[str, Any]) -> None:
     del high["prefetch"]["conditions"]
     response = client.post(SIGN, json=high)
@@ -262,6 +274,7 @@ def test_the_problem_list_is_required(client: AppClient, high: dict[str, Any]) -
     assert "conditions" in outcome(response)["diagnostics"]
 
 
+@pytest.mark.statement("PE-02", "ER-04")
 def test_a_body_above_the_limit(make_client: ClientFactory, high: dict[str, Any]) -> None:
     client = make_client(max_body_bytes=1024)
     plain = client.post(SIGN, json=high)
@@ -288,6 +301,7 @@ def broken_clock() -> datetime:
     raise ZeroDivisionError("Jane Doe, born 1950")
 
 
+@pytest.mark.statement("ER-04", "ER-05")
 def test_a_bug_gives_nothing_away(
     knowledge: Knowledge, high: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -311,6 +325,7 @@ PREFLIGHT = {
 }
 
 
+@pytest.mark.statement("CR-01")
 @pytest.mark.parametrize("path", ["/cds-services", SIGN, f"{SIGN}/feedback"])
 def test_preflight(client: AppClient, path: str) -> None:
     response = client.request("OPTIONS", path, headers=PREFLIGHT)
@@ -329,6 +344,7 @@ def test_preflight_from_a_public_page_to_this_machine(client: AppClient) -> None
     assert response.headers["access-control-allow-private-network"] == "true"
 
 
+@pytest.mark.statement("CR-02")
 @pytest.mark.parametrize("path", ["/nowhere", SIGN])
 def test_errors_carry_cors_headers(client: AppClient, path: str) -> None:
     response = client.post(path, content=b"{", headers={"origin": "https://a.example"})
@@ -337,6 +353,7 @@ def test_errors_carry_cors_headers(client: AppClient, path: str) -> None:
     assert response.headers["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.statement("CR-02")
 def test_only_listed_origins(make_client: ClientFactory) -> None:
     client = make_client(cors_origins=("https://a.example",))
 

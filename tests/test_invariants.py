@@ -217,6 +217,7 @@ def test_unrelated_resource_changes_nothing(
     assert words(after) == words(before)
 
 
+@pytest.mark.statement("PD-09")
 @given(patient=PATIENTS, seed=st.integers(0, 10_000))
 def test_order_of_entries_changes_nothing(
     app: AppClient, patient: dict[str, Any], seed: int
@@ -239,6 +240,7 @@ def test_duplicates_change_nothing(app: AppClient, patient: dict[str, Any], name
     assert decision(ask(app, doubled)) == decision(ask(app, body))
 
 
+@pytest.mark.statement("FV-02")
 @given(patient=PATIENTS, release=st.sampled_from(["R5", "STU3"]))
 def test_release_changes_nothing(app: AppClient, patient: dict[str, Any], release: str) -> None:
     before, after = ask(app, request(patient)), ask(app, request(patient, release))

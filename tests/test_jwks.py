@@ -74,6 +74,7 @@ async def test_an_unknown_kid_is_looked_for_seldom(ehr: Ehr) -> None:
     assert ehr.fetches == 1
 
 
+@pytest.mark.statement("AU-09", "AU-14")
 @pytest.mark.usefixtures("impatient")
 async def test_rotation(ehr: Ehr) -> None:
     """A new kid is found by one fetch, and a key that was taken away is refused after it."""
@@ -167,6 +168,7 @@ async def test_a_server_that_stalls(ehr: Ehr, monkeypatch: pytest.MonkeyPatch) -
         go_on.set()
 
 
+@pytest.mark.statement("AU-14")
 def test_keys_of_other_kinds_are_left_out() -> None:
     others = [
         {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMl"},
@@ -183,6 +185,7 @@ def test_keys_of_other_kinds_are_left_out() -> None:
     assert list(keys.keys) == ["old"]
 
 
+@pytest.mark.statement("AU-14")
 def test_two_keys_of_one_kid_are_both_tried() -> None:
     keys = read_keys(key_set(OLD, NEW | {"kid": "old"}))
     assert len(keys.find("old", "ES384")) == 2

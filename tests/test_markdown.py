@@ -99,6 +99,7 @@ def shown(document: str, renderer: MarkdownIt) -> tuple[str, list[str]]:
 ADDRESSES = re.compile(r"(https?://|www(?=\.))([-.\w]+)|([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)", re.I)
 
 
+@pytest.mark.statement("MD-04")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_shows_as_itself(text: str) -> None:
     assert_inert(text)
@@ -132,6 +133,7 @@ def assert_inert(text: str) -> None:
                 assert not ADDRESSES.search(node)
 
 
+@pytest.mark.statement("MD-03", "MD-04", "CD-03")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_inert_for_the_reference_renderer_of_github(text: str) -> None:
     cmarkgfm: Any = pytest.importorskip("cmarkgfm")
@@ -144,6 +146,7 @@ def test_hostile_text_is_inert_for_the_reference_renderer_of_github(text: str) -
     assert " ".join(seen.split()) == f"{clean(text)} b"
 
 
+@pytest.mark.statement("MD-05")
 @pytest.mark.parametrize(
     "text",
     [

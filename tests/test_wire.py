@@ -80,6 +80,7 @@ def test_a_full_card_passes_the_independent_checker() -> None:
     assert b"null" not in body
 
 
+@pytest.mark.statement("RS-02", "RS-03")
 def test_no_cards_is_exactly_an_empty_list() -> None:
     assert wire.to_bytes(CDSResponse()) == b'{"cards":[]}'
 
@@ -94,6 +95,7 @@ def test_wire_names_are_camel_case() -> None:
     assert answer["links"][1]["appContext"] == "{}"
 
 
+@pytest.mark.statement("CD-02")
 @pytest.mark.parametrize(
     ("summary", "valid"),
     [
@@ -117,12 +119,14 @@ def test_summary(summary: str, valid: bool) -> None:
             card(summary=summary)
 
 
+@pytest.mark.statement("CD-04")
 @pytest.mark.parametrize("indicator", ["hard-stop", "success", "Warning", "", None])
 def test_indicator_is_one_of_three(indicator: str | None) -> None:
     with pytest.raises(ValidationError):
         card(indicator=indicator)
 
 
+@pytest.mark.statement("CD-05", "CD-06", "CD-07", "CD-10", "SG-03")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -159,6 +163,7 @@ def test_several_recommended_under_any() -> None:
     assert card(suggestions=both, selection_behavior="any").suggestions
 
 
+@pytest.mark.statement("AC-01", "AC-03", "AC-04", "AC-05", "AC-06")
 @pytest.mark.parametrize(
     "action",
     [
@@ -190,6 +195,7 @@ def test_delete_takes_the_long_ids_of_epic() -> None:
     assert Action(type="delete", description="d", resource_id=target).resource_id == target
 
 
+@pytest.mark.statement("SO-02", "LK-01")
 @pytest.mark.parametrize(
     "url",
     [
@@ -213,6 +219,7 @@ def test_urls_are_absolute_and_https(url: str) -> None:
         Source(label="l", url=url)
 
 
+@pytest.mark.statement("LK-01", "LK-02")
 @pytest.mark.parametrize(
     "link",
     [
@@ -229,6 +236,7 @@ def test_link_that_breaks_a_rule(link: dict[str, Any]) -> None:
         Link(**({"label": "l", "url": "https://ho.example.org/"} | link))
 
 
+@pytest.mark.statement("CD-01")
 def test_uuids_are_unique_in_an_answer() -> None:
     with pytest.raises(ValidationError, match="unique"):
         CDSResponse(cards=(card(uuid=UUID), card(uuid=UUID)))
@@ -262,6 +270,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.statement("JS-03", "JS-04")
 @given(json_values)
 def test_nothing_empty_is_left_after_pruning(value: Any) -> None:
     answer = wire.to_bytes(CDSResponse(extension={"org.example.x": value}))
@@ -269,6 +278,7 @@ def test_nothing_empty_is_left_after_pruning(value: Any) -> None:
     assert violations(200, answer) == []
 
 
+@pytest.mark.statement("PF-01", "PF-02", "PF-03", "PF-04", "PF-05", "PF-07")
 @pytest.mark.parametrize(
     "template",
     [
@@ -285,6 +295,7 @@ def test_prefetch_template_outside_the_subset(template: str) -> None:
         Service(hook="order-sign", title="t", description="d", id="x", prefetch={"a": template})
 
 
+@pytest.mark.statement("PF-08")
 def test_prefetch_key_is_usable_as_a_variable() -> None:
     with pytest.raises(ValidationError):
         Service(
