@@ -132,7 +132,10 @@ def _is_null(raw: Raw | None) -> bool:
 
 
 def _value(raw: Raw | None) -> Any:
-    return None if raw is None else msgspec.json.decode(raw)
+    try:
+        return None if raw is None else msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # the JSON was read before: only numbers can still be wrong
+        raise BadRequest("a number is out of range", "body") from None
 
 
 def _required_text(members: Members, name: str, place: str) -> str:

@@ -112,6 +112,15 @@ BODIES: list[tuple[str, str, Body]] = [
     ),
     ("number of 5000 digits in an order", "400", inside("order", "9" * 5000)),
     ("number of 1e999 in an order", "400", inside("order", "1e999")),
+    ("number of 1e999 as hook", "400", replaced('{"hook": "order-sign"', '{"hook": 1e999')),
+    ("number of 1e999 as patientId", "400", lambda: changed_to("patientId", "1e999")),
+    ("number of 5000 digits as userId", "400", lambda: changed_to("userId", "9" * 5000)),
+    ("number of 1e999 as fhirServer", "400", replaced("{", '{"fhirServer": 1e999, ')),
+    (
+        "number of 1e999 in fhirAuthorization",
+        "400",
+        replaced("{", '{"fhirAuthorization": {"expires_in": 1e999}, '),
+    ),
     ("number of 1e999 in an unknown member", "200: not read", inside("context", "1e999")),
     ("NaN in an order", "400", inside("order", "NaN")),
     ("NaN in a resource", "400", inside("condition", "NaN")),
@@ -145,6 +154,11 @@ def changed(member: str, name: str, value: Any) -> bytes:
     body = high()
     body[member] = {**body[member], name: value}
     return json.dumps(body).encode()
+
+
+def changed_to(name: str, value: str) -> bytes:
+    """A member of context replaced by JSON as text."""
+    return changed("context", name, "@").replace(b'"@"', value.encode())
 
 
 def many_orders(number: int) -> dict[str, Any]:
