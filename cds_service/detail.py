@@ -5,7 +5,7 @@ Everything that comes from a chart passes `markdown.escape`; so does the prose o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cds_service import codes
@@ -19,16 +19,17 @@ from cds_service.assessment import (
     Tier,
 )
 from cds_service.chart import DraftOrder, Source
-from cds_service.markdown import escape, fill, link, section
+from cds_service.markdown import escape, fill, section
+from cds_service.ready import Ready, capital
+from cds_service.ready import citation as citation
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText, Evidence
+    from cds_service.knowledge.schema import CardText
 
 SOURCES_SHOWN = 3
 """Facts named for one finding; more are counted. A record can hold one fact many times."""
 CITATIONS_SHOWN = 6
-CITATION_LIMIT = 300
 CHOICE_LIMIT = 400
 REASON_LIMIT = 600
 REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
@@ -65,18 +66,19 @@ _ROLE_WORDS = {
 
 def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     """The detail of one card as GitHub Flavored Markdown without HTML, tables or images."""
-    values = dict(guidance.params)
+    ready = knowledge.once(Ready)
+    unread = (ready.escape(n.text, len(n.text)) for n in guidance.not_assessed)
     blocks = (
-        section("Found", _found(guidance)),
+        section("Found", _found(guidance, ready)),
         section("Order", map(_order, guidance.orders)),
-        section("Advised", _advised(guidance, text, values, knowledge)),
-        section("Avoid", map(escape, text.avoid)),
-        section("Conflict", map(_reason, guidance.conflicts)),
-        section("Check first", _check_first(guidance, knowledge), inline=False),
-        section("Excluded", _excluded(guidance, knowledge), inline=False),
-        section("Not assessed", (escape(n.text, len(n.text)) for n in guidance.not_assessed)),
-        section("Limits", (" ".join(_limits(guidance, knowledge)),)),
-        section("Sources", _sources(guidance, text, knowledge)),
+        section("Advised", _advised(guidance, text, knowledge, ready)),
+        ready.cards[text.id].avoid,
+        section("Conflict", (_reason(reason, ready) for reason in guidance.conflicts)),
+        section("Check first", _check_first(guidance, knowledge, ready), inline=False),
+        section("Excluded", _excluded(guidance, knowledge, ready), inline=False),
+        section("Not assessed", unread),
+        section("Limits", (" ".join(_limits(guidance, ready)),)),
+        section("Sources", _sources(guidance, text, ready)),
     )
     return "\n\n".join(block for block in blocks if block)
 
@@ -90,18 +92,18 @@ def _order(order: DraftOrder) -> str:
     return f"{named} ({escape(order.reference, REFERENCE_LIMIT)})" if order.reference else named
 
 
-def _found(guidance: Guidance) -> Iterator[str]:
+def _found(guidance: Guidance, ready: Ready) -> Iterator[str]:
     shown = [finding for finding in guidance.findings if finding.role in _ROLES_SHOWN]
     for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
-        yield _finding(finding)
+        yield _finding(finding, ready)
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, ready: Ready) -> str:
     facts = list(dict.fromkeys(_fact(source, finding.label) for source in finding.sources))
     shown = facts[:SOURCES_SHOWN]
     if len(facts) > SOURCES_SHOWN:
         shown.append(f"and {len(facts) - SOURCES_SHOWN} more")
-    label = escape(_capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
+    label = ready.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
     line = f"{label}: {'; '.join(shown)}" if shown else label
     return f"{line} ({escape(finding.note)})" if finding.note else line
 
@@ -133,18 +135,14 @@ def _named(source: Source, told: str) -> str:
     return f"{label} ({code})" if label else code
 
 
-def _capital(label: str) -> str:
-    return label[:1].upper() + label[1:]
-
-
 # --- advised, checks, exclusions ---
 
 
 def _advised(
-    guidance: Guidance, text: CardText, values: Mapping[str, str], knowledge: Knowledge
+    guidance: Guidance, text: CardText, knowledge: Knowledge, ready: Ready
 ) -> Iterator[str]:
-    for paragraph in text.advice:
-        yield fill(paragraph, values)
+    for paragraph, has_names in ready.cards[text.id].advice:
+        yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
     open_ = [_choice(verdict, knowledge) for verdict in offered(guidance)]
     if open_:
         only = " only" if len(guidance.options) > len(open_) else ""
@@ -170,50 +168,49 @@ def _lower(label: str) -> str:
     return label[:1].lower() + label[1:]
 
 
-def _check_first(guidance: Guidance, knowledge: Knowledge) -> Iterator[str]:
+def _check_first(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterator[str]:
     said = {n.text for n in guidance.not_assessed}
     for verdict in offered(guidance):
         label = knowledge.options[verdict.option].label
         for reason in verdict.reasons:
             if reason.text not in said:
                 said.add(reason.text)
-                yield _labelled(label, reason)
+                yield _labelled(label, reason, ready)
 
 
-def _excluded(guidance: Guidance, knowledge: Knowledge) -> Iterator[str]:
+def _excluded(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterator[str]:
     for verdict in guidance.options:
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             label = knowledge.options[verdict.option].label
-            yield from (_labelled(label, reason) for reason in _excluding(verdict.reasons))
+            yield from (_labelled(label, reason, ready) for reason in _excluding(verdict.reasons))
         for regimen, reasons in verdict.dropped:
             label = knowledge.regimens[regimen].drug
-            yield from (_labelled(label, reason) for reason in _excluding(reasons))
+            yield from (_labelled(label, reason, ready) for reason in _excluding(reasons))
 
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
 
 
-def _labelled(label: str, reason: Reason) -> str:
-    return f"**{escape(_capital(label))}:** {_reason(reason)}"
+def _labelled(label: str, reason: Reason, ready: Ready) -> str:
+    return f"**{ready.escape(capital(label))}:** {_reason(reason, ready)}"
 
 
-def _reason(reason: Reason) -> str:
+def _reason(reason: Reason, ready: Ready) -> str:
     references = ", ".join(dict.fromkeys(source.reference for source in reason.sources))
     text = f"{reason.text.rstrip('.')} ({references})." if references else reason.text
-    return escape(text, REASON_LIMIT)
+    return ready.escape(text, REASON_LIMIT)
 
 
 # --- limits and sources ---
 
 
-def _limits(guidance: Guidance, knowledge: Knowledge) -> Iterator[str]:
-    tiering, coded = knowledge.meta.limits[:1], knowledge.meta.limits[1:2]
-    yield from map(escape, coded if guidance.tier is Tier.NONE else tiering + coded)
+def _limits(guidance: Guidance, ready: Ready) -> Iterator[str]:
+    yield from ready.limits[1:2] if guidance.tier is Tier.NONE else ready.limits[:2]
     for verdict in offered(guidance):
         if verdict.regimen is not None:
-            yield escape(knowledge.regimens[verdict.regimen].off_label)
-    yield escape(f"Knowledge {knowledge.version}.")
+            yield ready.off_label[verdict.regimen]
+    yield ready.version
 
 
 def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
@@ -228,20 +225,6 @@ def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def _sources(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterator[str]:
+def _sources(guidance: Guidance, text: CardText, ready: Ready) -> Iterator[str]:
     for id_ in evidence_ids(guidance, text)[:CITATIONS_SHOWN]:
-        yield citation(knowledge.evidence[id_])
-
-
-def citation(evidence: Evidence) -> str:
-    """A source as Markdown: what it is, and its PMID or DOI as a link.
-
-    Other addresses are left to the evidence page: clients drop links to hosts they do not know.
-    """
-    text = escape(evidence.citation, CITATION_LIMIT)
-    if evidence.pmid:
-        url = f"https://pubmed.ncbi.nlm.nih.gov/{evidence.pmid}/"
-        text = f"{text} {link(f'PMID {evidence.pmid}', url)}"
-    elif evidence.doi:
-        text = f"{text} {link('DOI', f'https://doi.org/{evidence.doi}')}"
-    return text if evidence.verified else f"{text} (not read in the original)"
+        yield ready.citations[id_]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 from cds_service.assessment import Effect, NotAssessed, OptionVerdict, Reason, Standing
+from cds_service.candidates import exclusions
 from cds_service.chart import Chart, InputName, InputState
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
@@ -17,6 +18,8 @@ STATE_WORDS = {
     InputState.FAILED: "could not be read",
     InputState.PARTIAL: "read only in part",
 }
+STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated")
+"""All words for what is not known."""
 
 
 def _reason(rule: Exclusion, outcome: Outcome, view: View) -> Reason:
@@ -40,12 +43,10 @@ def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, 
     A rule that cannot be answered gives a reason only where there is a result to show; what was
     not read at all is told once by `not_assessed`.
     """
+    rules = knowledge.once(exclusions).get(target)
     found: list[Reason] = []
-    # An old result of these is told by the unknown check of the quantity already.
-    checked = {check.quantity for check in knowledge.unknown_checks if check.quantity}
-    for rule in knowledge.exclusions.values():
-        if not rule.enabled or target not in rule.applies_to:
-            continue
+    checked = knowledge.once(_checked)
+    for rule in rules.among(view.session.present) if rules else ():
         outcome = view.ask(rule.when)
         if outcome.stale in checked:
             continue
@@ -53,6 +54,11 @@ def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, 
             found.append(_reason(rule, outcome, view))
     found.sort(key=lambda r: r.effect is not Effect.EXCLUDE)
     return _without_repeats(found)
+
+
+def _checked(knowledge: Knowledge) -> frozenset[str]:
+    """Quantities of which an old result is told by their unknown check already."""
+    return frozenset(check.quantity for check in knowledge.unknown_checks if check.quantity)
 
 
 def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:

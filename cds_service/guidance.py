@@ -15,11 +15,12 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
+from cds_service.candidates import factors, modifiers, non_factors
 from cds_service.chart import Chart, DraftOrder, InputName, InputState
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
 from cds_service.genetic import Genetics, family_findings, genetics, question_findings
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import Modifier, NonFactor, Trigger
+from cds_service.knowledge.schema import Factor, Modifier, NonFactor, Trigger
 from cds_service.predicates import Answer, Session, View
 from cds_service.prophylaxis import conflicts, planned
 from cds_service.triggers import both_sides, kind_of, order_words, triggers
@@ -58,6 +59,11 @@ class _Case:
     @property
     def chart(self) -> Chart:
         return self.session.chart
+
+    @property
+    def factors(self) -> list[Factor]:
+        """The risk factors that this chart can meet."""
+        return self.knowledge.once(factors).among(self.session.present)
 
     def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
         return self.session.view(order, cautious=cautious)
@@ -135,9 +141,9 @@ def _state_words(case: _Case) -> dict[str, str]:
 def _factors(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
     view = case.view(order)
     found = []
-    for rule in case.knowledge.factors.values():
-        outcome = view.ask(rule.when) if rule.enabled else None
-        if outcome is not None and outcome.answer is Answer.YES:
+    for rule in case.factors:
+        outcome = view.ask(rule.when)
+        if outcome.answer is Answer.YES:
             tier = Tier(rule.tier)
             found.append(
                 Finding(rule.id, "factor", rule.label, outcome.sources, tier, rule.evidence)
@@ -157,7 +163,8 @@ def _tier(case: _Case, factors: tuple[Finding, ...]) -> Tier:
 
 def _seen(case: _Case) -> tuple[Finding, ...]:
     """Non-factors that the chart has, for the trace."""
-    return _matching(case, None, "non-factor", case.knowledge.non_factors.values())
+    rules = case.knowledge.once(non_factors).among(case.session.present)
+    return _matching(case, None, "non-factor", rules)
 
 
 def _matching(
@@ -166,7 +173,7 @@ def _matching(
     view = case.view(order)
     found = []
     for rule in rules:
-        outcome = view.ask(rule.when) if rule.enabled and rule.when else None
+        outcome = view.ask(rule.when) if rule.when else None
         if outcome is not None and outcome.answer is Answer.YES:
             note = "contested" if isinstance(rule, NonFactor) and rule.contested else None
             found.append(
@@ -179,10 +186,11 @@ def _matching(
 
 def _beside(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
     """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
-    modifiers = _matching(case, order, "modifier", case.knowledge.modifiers.values())
+    rules = case.knowledge.once(modifiers).among(case.session.present)
+    beside = _matching(case, order, "modifier", rules)
     unconfirmed = []
-    for rule in case.knowledge.factors.values():
-        if not rule.enabled or case.view(order).ask(rule.when).answer is Answer.YES:
+    for rule in case.factors:
+        if case.view(order).ask(rule.when).answer is Answer.YES:
             continue
         cautious = case.view(order, cautious=True).ask(rule.when)
         suspected = tuple(s for s in cautious.sources if s.status in _UNCONFIRMED)
@@ -191,7 +199,7 @@ def _beside(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
             unconfirmed.append(
                 Finding(rule.id, "unconfirmed", rule.label, suspected, Tier.NONE, evidence)
             )
-    return (*modifiers, *unconfirmed)
+    return (*beside, *unconfirmed)
 
 
 def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:

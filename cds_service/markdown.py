@@ -23,6 +23,8 @@ _TAME = re.compile(
     r"(?:[^\W_]++|[ ,;%'\"()?]|(?<=[^\W_])[-/+](?=[^\W_])|(?<=\d)\.(?=\d)"
     r"|[.:](?=[)\"',;]*(?: |$))|(?<=[^\W_]):(?=\d)|(?<![^ ])/(?![^ ])|[^\x00-\x7f])++"
 )
+# Nearly all words of a card: nothing in them that `clean` or the rules above would change.
+_UNTOUCHED = re.compile(r"[A-Za-z0-9]++(?:(?:, |[ /-])[A-Za-z0-9]++)*+")
 _LIST_NUMBER = re.compile(r"(\d{1,9})([.)])(?= |$)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # Some renderers look for bare addresses after parsing, where a backslash is already gone
@@ -47,6 +49,8 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
 
 def escape(text: str, limit: int = TEXT_LIMIT) -> str:
     """`clean(text)` as inline Markdown that renders as exactly that text (checklist MD-04)."""
+    if len(text) <= limit and _UNTOUCHED.fullmatch(text):
+        return text
     text = clean(text, limit)
     if not _is_tame(text):
         text = " ".join(word if _is_tame(word) else _escape_word(word) for word in text.split(" "))
@@ -105,7 +109,7 @@ def fill_plain(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT
 
 def units(text: str) -> int:
     """Length in UTF-16 units, the larger of the two ways in which clients count characters."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def shorten(text: str, limit: int) -> str:

@@ -18,6 +18,11 @@ _CONCEPT = {
     "pregnancy-status": "lab-pregnancy-status",
 }
 
+CONCEPTS = {name: frozenset({concept}) for name, concept in _CONCEPT.items()} | {
+    "egfr": frozenset({_CONCEPT["egfr"], _CONCEPT["creatinine"]})
+}
+"""Value sets of which a quantity needs a result: eGFR is also calculated from creatinine."""
+
 # 88.4 µmol/L = 1 mg/dL creatinine (as printed in doi:10.1186/s12877-021-02428-y, table 1).
 _UNITS: dict[str, dict[str, float]] = {
     "egfr": {"ml/min/1.73m2": 1.0, "ml/min": 1.0},

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from enum import Enum
 
 from cds_service.chart import (
-    AllergyFact,
     Chart,
     ConditionFact,
     DraftOrder,
@@ -80,22 +79,24 @@ class Session:
         self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
         self.laboratory = Laboratory(chart, today)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
-        self._present = self._concepts()
+        self.present = self._concepts()
 
     def _concepts(self) -> frozenset[str]:
-        facts: tuple[ConditionFact | ProcedureFact | MedicationFact | AllergyFact, ...] = (
-            *self.chart.conditions,
-            *self.chart.procedures,
-            *self.medications,
-            *self.chart.allergies,
-        )
-        graded = {_BROOKER} if any(m.grade for m in self.chart.measurements) else set()
-        orders = (o.kinds for o in (*self.orders, *self.chart.planned))
-        return frozenset(graded).union(*(f.concepts for f in facts), *orders)
+        """Value sets of all facts and orders, and whether a Brooker class is recorded."""
+        chart = self.chart
+        facts = (chart.conditions, chart.procedures, self.medications, chart.allergies,
+                 chart.measurements)  # fmt: skip
+        found = {_BROOKER} if any(m.grade for m in chart.measurements) else set()
+        for kind in facts:
+            for fact in kind:
+                found |= fact.concepts
+        for order in (*self.orders, *chart.planned):
+            found |= order.kinds
+        return frozenset(found)
 
     def can_hold(self, when: When) -> bool:
         """False when the chart has nothing that the test asks for."""
-        return when.needs is None or not when.needs.isdisjoint(self._present)
+        return when.needs is None or not when.needs.isdisjoint(self.present)
 
     def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
         return View(self, order, cautious)
@@ -138,15 +139,26 @@ class View:
         if when.none:
             surely = any(self.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
-        for name, test in (
-            ("condition", self._condition), ("procedure", self._procedure),
-            ("medication", self._medication), ("allergy", self._allergy),
-            ("measurement", self._measurement), ("age", self._age),
-            ("sex", self._sex), ("order", self._order),
-        ):  # fmt: skip
-            asked = getattr(when, name)
-            if asked is not None:
-                return test(asked)
+        return self._test(when)
+
+    def _test(self, when: When) -> Outcome:
+        """The answer of the one test that a `When` without parts holds."""
+        if when.condition is not None:
+            return self._condition(when.condition)
+        if when.procedure is not None:
+            return self._procedure(when.procedure)
+        if when.medication is not None:
+            return self._medication(when.medication)
+        if when.allergy is not None:
+            return self._allergy(when.allergy)
+        if when.measurement is not None:
+            return self._measurement(when.measurement)
+        if when.age is not None:
+            return self._age(when.age)
+        if when.sex is not None:
+            return self._sex(when.sex)
+        if when.order is not None:
+            return self._order(when.order)
         raise AssertionError("the schema lets no empty test through")
 
     def _within(self, when: FhirDate | None, days: int, undated: str = "out") -> bool:

@@ -46,15 +46,20 @@ def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:
     """The trigger an order is, the first by precedence; None when the order is not looked at."""
     if not order.live:
         return None
-    found = [t for t in knowledge.triggers.values() if t.enabled and _hits(order, t)]
-    return min(found, key=lambda t: _PRECEDENCE.index(t.kind), default=None)
+    return next((t for t in knowledge.once(_by_precedence) if _hits(order, t)), None)
+
+
+def _by_precedence(knowledge: Knowledge) -> tuple[Trigger, ...]:
+    enabled = (t for t in knowledge.triggers.values() if t.enabled)
+    return tuple(sorted(enabled, key=lambda t: _PRECEDENCE.index(t.kind)))
 
 
 def _hits(order: DraftOrder, trigger: Trigger) -> bool:
     if trigger.kind == "intramuscular" and order.intramuscular:
         return True
-    reason = not trigger.reasons or not order.reasons.isdisjoint(trigger.reasons)
-    return reason and not order.kinds.isdisjoint(trigger.value_sets)
+    if order.kinds.isdisjoint(trigger.value_sets):
+        return False
+    return not trigger.reasons or not order.reasons.isdisjoint(trigger.reasons)
 
 
 def kind_of(order: DraftOrder, knowledge: Knowledge) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from cds_service.codes import CodeIndex
 from cds_service.knowledge import schema
+
+_T = TypeVar("_T")
 
 ValueSet = Mapping[str, Any]
 """A FHIR R4 ValueSet as decoded JSON."""
@@ -49,3 +51,18 @@ class Knowledge(Content):
     index: CodeIndex
     site: str | None = None
     differences: tuple[str, ...] = ()
+    _made: dict[Callable[[Knowledge], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, make: Callable[[Knowledge], _T]) -> _T:
+        """What `make` gives for this content, made at the first call and kept as long as it.
+
+        For tables and ready text that follow from the content alone: nothing of a request may
+        get in.
+        """
+        try:
+            made: _T = self._made[make]
+        except KeyError:
+            made = self._made[make] = make(self)
+        return made
