@@ -88,6 +88,7 @@ def check_orders(orders: msgspec.Raw | None, bounds: Bounds) -> None:
     text = bytes(orders)
     if text.startswith(b'"'):  # JSON inside a string, as some clients send it
         text = msgspec.json.decode(text, type=str).encode()
+        check_body(text, bounds)
     try:
         value = json.loads(
             text,

@@ -138,6 +138,11 @@ BODIES: list[tuple[str, str, Body]] = [
     ("single quotes", "400", lambda: text().replace('"', "'").encode()),
     ("list as prefetch", "400", replaced('"prefetch": {', '"prefetch": [], "more": {')),
     ("text as draftOrders", "400", replaced('"draftOrders": {', '"draftOrders": "x", "more": {')),
+    (
+        "orders as text, nested 50000 deep",
+        "400",
+        lambda: changed("context", "draftOrders", objects(50_000)),
+    ),
     ("number as patientId", "400", lambda: changed("context", "patientId", 7)),
     ("object as hook", "400", lambda: json.dumps(high() | {"hook": {}}).encode()),
     ("patientId of 1 MB", "400", lambda: changed("context", "patientId", "x" * MB)),
@@ -244,6 +249,15 @@ def test_hostile_feedback(client: AppClient, answer: str, value: bytes) -> None:
 
 
 # --- what stays allowed ---
+
+
+@attack(KIND, "prefetch as text, nested 50000 deep", "200, that input counts as unread")
+@pytest.mark.parametrize("value", [deep(50_000), objects(50_000)])
+def test_deep_text_in_prefetch(client: AppClient, value: str) -> None:
+    response = client.post(SIGN, content=changed("prefetch", "conditions", value))
+
+    assert response.status_code == 200
+    assert response.json()["cards"][0]["indicator"] == "info"
 
 
 @attack(KIND, "huge numbers in prefetch", "200, that resource counts as unread")
