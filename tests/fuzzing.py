@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -36,6 +37,16 @@ _WORDS = (
     "9999-12-31T23:59:60+14:00", "http://snomed.info/sct", "444748003", "M61.1", "😀" * 40,
     "x" * 300, "<script>", "#med", "#", "../..", "entered-in-error", "active", "1e999", "NaN",
 )  # fmt: skip
+
+
+_TOKENS = (
+    "1e999,", "-1e999", "9" * 400, "1e-999", "-0", "01", "+1", ".5", "NaN", "Infinity", "tru",
+    '"\\ud800"', '"\\u0000"', '"\\x"', '"a\nb"', "[[[", "}}", "null", '""', "[]", "{}",
+    '{"a":1,"a":2}',
+    '{"id":1,"id":2},"id":', "/**/", "'x'", "\ufeff", "\u2028", '"' + "x" * 5000 + '"', "[" * 150,
+)  # fmt: skip
+_COLON = re.compile(r": ")
+_VALUE = re.compile(r'"[^"]*"|[\d.]+|true|false|null')
 
 
 @cache
@@ -75,6 +86,40 @@ def requests(draw: DrawFn) -> dict[str, Any]:
         draw(st.sampled_from(_MISTAKES))(draw, holder, key)
     made: dict[str, Any] = body
     return made
+
+
+@st.composite
+def texts(draw: DrawFn) -> bytes:
+    """A fixture as JSON text with values written over: also such as json.dumps never writes."""
+    text = json.dumps(draw(st.sampled_from(fixtures())))
+    for _ in range(draw(st.integers(1, 4))):
+        ends = [found.end() for found in _COLON.finditer(text)]
+        if not ends:
+            break
+        at = ends[draw(st.integers(0, len(ends) - 1))]
+        rest = _VALUE.sub("", text[at:], count=1) if draw(st.booleans()) else text[at:]
+        text = text[:at] + draw(st.sampled_from(_TOKENS)) + rest
+    return text.encode("utf-8", "surrogatepass")
+
+
+@st.composite
+def feedback(draw: DrawFn) -> dict[str, Any]:
+    """Feedback with mistakes."""
+    item: dict[str, Any] = {
+        "card": "9f1c2f0e-5b1d-4f7c-8d3a-2a6f0b9c1e77",
+        "outcome": draw(st.sampled_from(("accepted", "overridden"))),
+        "acceptedSuggestions": [{"id": "9f1c2f0e-5b1d-4f7c-8d3a-2a6f0b9c1e78"}],
+        "overrideReason": {"reason": {"code": "x", "system": "y"}, "userComment": "z"},
+        "outcomeTimestamp": "2026-11-23T10:00:00Z",
+    }
+    body = {"feedback": [item, deepcopy(item)]}
+    for _ in range(draw(st.integers(0, 4))):
+        places = list(_places(body))
+        if not places:
+            break
+        holder, key = places[draw(st.integers(0, len(places) - 1))]
+        draw(st.sampled_from(_MISTAKES))(draw, holder, key)
+    return body
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.conftest import ROOT, started
-from tests.fuzzing import ENDPOINTS, Ledger, post, requests
+from tests.fuzzing import ENDPOINTS, Ledger, feedback, post, requests, texts
 
 pytestmark = pytest.mark.process
 
@@ -38,6 +38,18 @@ def test_made_up_requests(service: httpx.Client, body: dict[str, Any]) -> None:
     ledger = Ledger()
     post(service, ledger, "/cds-services/ho-order-sign", json.dumps(body).encode())
     assert ledger.slowest < 5
+
+
+@given(body=texts())
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+def test_made_up_text(service: httpx.Client, body: bytes) -> None:
+    post(service, Ledger(), "/cds-services/ho-order-sign", body)
+
+
+@given(body=feedback())
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+def test_made_up_feedback(service: httpx.Client, body: dict[str, Any]) -> None:
+    post(service, Ledger(), "/cds-services/ho-order-sign/feedback", json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
