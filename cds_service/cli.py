@@ -25,6 +25,7 @@ from cds_service.app import utc_now
 from cds_service.errors import CdsError, RequestError
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.settings import Settings, from_environment
+from cds_service.validate import command as validate_command
 from cds_service.wire import CDSRequest
 
 BAD_INPUT = 2
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 app.add_typer(feedback_cli.app, name="feedback")
 app.add_typer(knowledge_cli.app, name="knowledge")
+app.command("validate")(validate_command.validate)
 
 
 def main() -> None:

@@ -219,3 +219,10 @@ def _answered(name: str, fact: MeasurementFact) -> Result | None:
         return None
     text = f"{fact.source.label} on {fact.when}"
     return Result(math.nan, math.nan, text, fact.when, fact.source, fact.answers)
+
+
+def units_of(concepts: frozenset[str]) -> tuple[str, ...] | None:
+    """Units, as `normal_unit` spells them, in which a result in these value sets counts; None
+    where the value sets hold no quantity."""
+    names = [name for name, concept in _CONCEPT.items() if concept in concepts and name in _UNITS]
+    return tuple(unit for name in names for unit in _UNITS[name]) or None
