@@ -257,7 +257,11 @@ async def call(service_id: str, request: Request) -> Response:
     response = quirks.fit(await consult(parsed, runtime, client, arrived), client)
     origin = Origin(service_id, parsed.hook, client_of(request))
     runtime.store.record_issued(response, origin, runtime.clock(), runtime.knowledge.version)
-    return json_response(wire.to_bytes(response))
+    result = json_response(wire.to_bytes(response))
+    spent = round((time.monotonic() - arrived) * 1000)
+    if spent > runtime.settings.budget_ms:  # PE-01
+        telemetry.warn("over budget", ms=spent, budget_ms=runtime.settings.budget_ms)
+    return result
 
 
 async def consult(

@@ -301,3 +301,15 @@ def test_the_deadline_ends_all_reading(knowledge: Knowledge, proxy: FaultyProxy)
     assert 0.39 < time.monotonic() - started < 2
     assert [card["indicator"] for card in cards_of(response)] == ["info"]
     assert set(inputs_of(response).values()) == {"failed"}
+
+
+@pytest.mark.statement("PE-01")
+def test_a_call_over_the_budget_is_logged(
+    knowledge: Knowledge, proxy: FaultyProxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = client_of(knowledge, deadline_ms=60, budget_ms=61)
+    proxy.faults["*"] = faults.silent
+    client.post(SIGN, json=with_access(without(record(), *ALL), proxy.base))
+    client.post(SIGN, json=record() | {"context": record()["context"] | {"draftOrders": {}}})
+
+    assert capfd.readouterr().err.count('"over budget"') == 1
