@@ -69,16 +69,33 @@ async def read(database: Database, since: date | None = None) -> Figures:
     Of several events on one card the acceptance counts, else the latest override: whoever
     accepts a suggestion and closes the card then has accepted it.
     """
-    start = datetime(since.year, since.month, since.day, tzinfo=UTC) if since else _FIRST_DAY
+    start = _start(since)
     figures = Figures(since)
     async with database.engine.connect() as connection:
-        for row in (await connection.execute(_cards(start))).mappings():
+        for row in (await connection.execute(_cards(start, _GROUPS))).mappings():
             _count(figures, row)
         for row in (await connection.execute(_unmatched(start))).mappings():
             figures.unmatched[row["outcome"]] = row["count"]
         sums = (await connection.execute(_calls(start))).one()
     figures.calls, figures.considered, figures.with_cards = (int(value or 0) for value in sums)
     return figures
+
+
+async def by_day(database: Database, since: date | None = None) -> dict[date, Tally]:
+    """Cards of each day (UTC) on which some were issued, counted in the same way."""
+    zoned = database.engine.dialect.name != "sqlite"  # SQLite keeps no zone, all of it is UTC
+    at = func.timezone("UTC", issued.c.issued_at) if zoned else issued.c.issued_at
+    days: dict[date, Tally] = {}
+    async with database.engine.connect() as connection:
+        rows = await connection.execute(_cards(_start(since), (func.date(at).label("day"),)))
+        for row in rows.mappings():
+            day = date.fromisoformat(str(row["day"]))
+            days.setdefault(day, Tally()).add(row["count"], row["outcome"])
+    return dict(sorted(days.items()))
+
+
+def _start(since: date | None) -> datetime:
+    return datetime(since.year, since.month, since.day, tzinfo=UTC) if since else _FIRST_DAY
 
 
 def _count(figures: Figures, row: Mapping[Any, Any]) -> None:
@@ -99,7 +116,17 @@ def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
 _REASON = (feedback.c.reason_system, feedback.c.reason_code)
 
 
-def _cards(start: datetime) -> Select[Any]:
+_GROUPS = (
+    issued.c.rules,
+    issued.c.tier,
+    issued.c.text.label("card"),
+    issued.c.service,
+    issued.c.client,
+    issued.c.knowledge,
+)
+
+
+def _cards(start: datetime, columns: Iterable[Any]) -> Select[Any]:
     rank = func.row_number().over(
         partition_by=feedback.c.card,
         order_by=(
@@ -109,17 +136,7 @@ def _cards(start: datetime) -> Select[Any]:
         ),
     )
     events = select(feedback.c.card, feedback.c.outcome, *_REASON, rank.label("rank")).subquery()
-    groups: Iterable[Any] = (
-        issued.c.rules,
-        issued.c.tier,
-        issued.c.text.label("card"),
-        issued.c.service,
-        issued.c.client,
-        issued.c.knowledge,
-        events.c.outcome,
-        events.c.reason_system,
-        events.c.reason_code,
-    )
+    groups = (*columns, events.c.outcome, events.c.reason_system, events.c.reason_code)
     return (
         select(*groups, func.count().label("count"))
         .select_from(issued)

@@ -59,8 +59,13 @@ def observe(trace: Trace, status: int, seconds: float) -> None:
 
 def exposition() -> bytes:
     """All figures as Prometheus text, of all workers together."""
-    if SHARED_DIRECTORY in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
-    return generate_latest(REGISTRY)
+    return generate_latest(registry())
+
+
+def registry() -> CollectorRegistry:
+    """Where the figures of all workers can be read."""
+    if SHARED_DIRECTORY not in os.environ:
+        return REGISTRY
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return together

@@ -7,11 +7,11 @@ transaction; the other writes issued cards in batches. Neither ends when the dat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cds_service import telemetry
 from cds_service.errors import Unavailable
@@ -21,6 +21,8 @@ from cds_service.wire import CDSResponse
 
 if TYPE_CHECKING:
     from cds_service.database import Database
+
+Result = TypeVar("Result")
 
 CAPACITY = 10_000
 """Issued cards that wait at most, some 10 MB; beyond it the oldest is dropped."""
@@ -115,6 +117,17 @@ class Store:
             self._report(error)
             return False
         return True
+
+    async def read(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
+        """What somebody reads from the database. Raises Unavailable when it does not answer."""
+        if self._database is None or not self._opened.is_set():
+            raise Unavailable("the database cannot be read now")
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await work(self._database)
+        except Exception as error:
+            self._report(error)
+            raise Unavailable("the database cannot be read now") from None
 
     # --- what comes in ---
 

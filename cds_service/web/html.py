@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Vary": "Accept-Encoding",
 }
+Headers = Mapping[str, str]
 _HTML = "text/html; charset=utf-8"
 
 ASSETS = Assets()
@@ -57,17 +59,23 @@ def render(name: str, knowledge: Knowledge, **values: Any) -> bytes:
     return _templates.get_template(name).render(knowledge=knowledge, **values).encode()
 
 
-def page(content: bytes, request: Request, status: int = 200, **headers: str) -> Response:
+def page(
+    content: bytes, request: Request, status: int = 200, headers: Headers | None = None
+) -> Response:
     """A page. It is asked for anew each time, because it may change with the knowledge."""
-    return packed_page(content, None, request, status, **headers)
+    return packed_page(content, gzip.compress(content), request, status, headers)
 
 
 def packed_page(
-    content: bytes, packed: bytes | None, request: Request, status: int = 200, **headers: str
+    content: bytes,
+    packed: bytes,
+    request: Request,
+    status: int = 200,
+    headers: Headers | None = None,
 ) -> Response:
     """The same with its gzip at hand."""
-    headers = {"Cache-Control": "no-cache"} | headers
-    return answer(content, packed or gzip.compress(content), _HTML, request, headers, status)
+    said = {"Cache-Control": "no-cache", **(headers or {})}
+    return answer(content, packed, _HTML, request, said, status)
 
 
 def answer(
@@ -75,11 +83,11 @@ def answer(
     packed: bytes,
     media_type: str,
     request: Request,
-    headers: dict[str, str],
+    headers: Headers,
     status: int = 200,
 ) -> Response:
     """An answer with the headers of every page, packed where the browser takes that."""
-    headers = _HEADERS | headers
+    said = {**_HEADERS, **headers}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(packed, status, headers | {"Content-Encoding": "gzip"}, media_type)
-    return Response(content, status, headers, media_type)
+        return Response(packed, status, said | {"Content-Encoding": "gzip"}, media_type)
+    return Response(content, status, said, media_type)

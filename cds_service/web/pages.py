@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 
 from cds_service import hooks
 from cds_service.errors import UnknownService
-from cds_service.web import evidence, playground
+from cds_service.web import evidence, insights, playground
 from cds_service.web.assets import MOUNT
 from cds_service.web.html import ASSETS, answer, page, render
 
 router = APIRouter()
-for part in (playground.router, evidence.router):
+for part in (playground.router, evidence.router, insights.router):
     router.include_router(part)
 
 

@@ -52,7 +52,7 @@ function suggestions(card, on) {
     <ul class="suggestions">
       ${card.suggestions.map((suggestion) => html`
         <li>
-          <button type="button" class="accept" @click=${() => on.accept(card, suggestion)}>${visible(suggestion.label)}</button>
+          <button type="button" class="accept" data-card=${card.uuid} @click=${() => on.accept(card, suggestion)}>${visible(suggestion.label)}</button>
           <details><summary>What this puts into the orders<span class="unseen">: ${visible(suggestion.label)}</span></summary>
             ${(suggestion.actions ?? []).map(action)}</details>
         </li>`)}
@@ -91,8 +91,8 @@ const links = (card) => card.links
 
 function outcome(card, done, on) {
   return html`
-    <div class="outcome" role="status">
-      <p><strong>${done.outcome === "accepted" ? "Accepted" : "Overridden"}:</strong> ${visible(done.label)}</p>
+    <div class="outcome">
+      <p tabindex="-1" id="done-${card.uuid}"><strong>${done.outcome === "accepted" ? "Accepted" : "Overridden"}:</strong> ${visible(done.label)}</p>
       <div class="row">
         ${done.suggestion?.actions ? html`<button type="button" class="accept" @click=${() => on.apply(done.suggestion)}>Carry it out and sign again</button>` : nothing}
         <button type="button" @click=${() => on.undo(card)}>Undo</button>

@@ -3,6 +3,7 @@ import { html, nothing } from "../vendor/lit-html.js";
 import * as edit from "./edit.js";
 
 const EGFR_START = 85;
+const WIDE = matchMedia("(min-width: 60rem)").matches; // on a phone the card comes first
 
 /** `on` holds what to do: sample(id), request(object), file(File), own(). */
 export function controls(state, on) {
@@ -38,6 +39,8 @@ function samples({ kit, sample }, on) {
 function facts({ request, kit }, on) {
   const chosen = edit.whichOrder(request, kit.orders);
   return html`
+    <details class="facts" ?open=${WIDE}>
+    <summary>Change the facts</summary>
     <label for="order">Order</label>
     <select id="order" @change=${(event) => on.request(edit.setOrders(request, kit.orders[event.target.value].resources))}>
       <option value="-1" .selected=${chosen < 0} ?hidden=${chosen >= 0}>As in the request</option>
@@ -48,7 +51,8 @@ function facts({ request, kit }, on) {
       <div class="chips">${kit.facts.map((fact) => chip(request, fact, on))}</div>
     </fieldset>
     ${egfr(request, kit, on)}
-    ${person(request, kit, on)}`;
+    ${person(request, kit, on)}
+    </details>`;
 }
 
 const chip = (request, fact, on) => html`

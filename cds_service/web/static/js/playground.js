@@ -8,6 +8,7 @@ import { inside, refusal } from "./inside.js";
 import { json, visible } from "./text.js";
 
 const TYPING_PAUSE = 300; // milliseconds
+const SEEN = "Seen, not decisive"; // title of that part of the trace
 const root = document.getElementById("app");
 
 const state = {
@@ -34,7 +35,7 @@ function page() {
 function ehr() {
   return html`
     <section class="panel ehr" aria-labelledby="ehr-title">
-      <h2 id="ehr-title">What the clinician sees</h2>
+      <h2 id="ehr-title" tabindex="-1">What the clinician sees</h2>
       ${state.request ? banner(state.result?.wrapped ?? state.request) : nothing}
       <p role="status" class="said">${said()}</p>
       ${state.error ? refusal(state.error) : nothing}
@@ -66,15 +67,22 @@ function said() {
 }
 
 function silence() {
-  const branch = state.result.trace.find((one) => one.decision === "silence");
-  const because = branch?.nodes.find((node) => node.text.startsWith("because "))?.text ?? branch?.nodes[0]?.text ?? "";
+  const { trace } = state.result;
+  const reasons = trace.filter((branch) => branch.decision === "silence").map(({ nodes }) => because(nodes));
+  const seen = trace.find((branch) => branch.title === SEEN)?.nodes ?? [];
   return html`
     <div class="box silence">
       <p><strong>Silence.</strong> The clinician signs undisturbed.</p>
-      ${because ? html`<p>${visible(because)}</p>` : nothing}
-      <p><button type="button" @click=${() => on.tab("why")}>See why</button></p>
+      ${reasons.map((reason) => html`<p>Why: ${visible(reason)}</p>`)}
+      ${seen.length ? html`<p>Seen, but not decisive: ${visible(seen.map((node) => node.text).join("; "))}.</p>` : nothing}
     </div>`;
 }
+
+const BECAUSE = "because ";
+const because = (nodes) => {
+  const found = nodes.find((node) => node.text.startsWith(BECAUSE));
+  return found ? `${found.text.slice(BECAUSE.length)}.` : nodes[0].text;
+};
 
 // --- what can be done ---
 
@@ -119,10 +127,16 @@ const on = {
   undo(card) {
     state.done.delete(card.uuid);
     draw();
+    focus(`[data-card="${card.uuid}"]`);
   },
-  apply: (suggestion) =>
-    send(json(withActions(state.result.wrapped ?? state.request, suggestion.actions))),
+  async apply(suggestion) {
+    await send(json(withActions(state.result.wrapped ?? state.request, suggestion.actions)));
+    focus("#ehr-title");
+  },
 };
+
+/** Where the keyboard goes when what it was on is gone. */
+const focus = (selector) => document.querySelector(selector)?.focus();
 
 function own(text) {
   state.sample = null;
@@ -167,6 +181,7 @@ async function tell(card, outcome, label, suggestion = null) {
   const done = { outcome: outcome.outcome, label, suggestion, service, call, answer: "…" };
   state.done.set(card.uuid, done);
   draw();
+  focus(`#done-${CSS.escape(card.uuid)}`);
   const { status, body } = await api.feedback(service, call).catch((error) => ({ status: error.status, body: error.outcome }));
   done.answer = `HTTP ${status}\n\n${json(body)}`;
   draw();
