@@ -22,7 +22,7 @@ from cds_service.genetic import Genetics, family_findings, genetics, question_fi
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Factor, Modifier, NonFactor, Trigger
 from cds_service.predicates import Answer, Session, View
-from cds_service.prophylaxis import conflicts, planned
+from cds_service.prophylaxis import Planned, conflicts, planned
 from cds_service.triggers import both_sides, kind_of, order_words, triggers
 
 # Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
@@ -45,6 +45,15 @@ _GENETIC_CARD: dict[str, dict[str, str]] = {
     },
 }
 
+
+_INPUT_WORDS = {
+    "patient": "patient data",
+    "conditions": "problem list",
+    "procedures": "procedures",
+    "medications": "medicines",
+    "allergies": "allergies",
+    "observations": "laboratory results",
+}
 
 _UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 
@@ -233,6 +242,9 @@ def _prophylaxis_there(
         Finding(f"prophylaxis-{p.target}", "prophylaxis", p.label, (p.source,)) for p in there
     )
     against = conflicts(there, view, case.knowledge)
+    if not against and (unread := _not_checked(view, there, case.knowledge)):
+        words = {"finding": ", ".join(dict.fromkeys(unread))}
+        return _guidance(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
     if not against:
         return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
     options = verdicts(view, case.knowledge)
@@ -241,6 +253,19 @@ def _prophylaxis_there(
         case, "prophylaxis-conflict", (order,), (*said, *factors), words, tier, options
     )
     return replace(guidance, conflicts=against)
+
+
+def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
+    """Inputs that were not read and that could speak against what is ordered already.
+
+    A result that nobody measured is the prescriber's business; an input that got lost is ours.
+    """
+    targets = {p.target for p in there}
+    return [
+        _INPUT_WORDS[said.input]
+        for said, check in not_assessed(view, knowledge)
+        if targets & set(check.applies_to) and not view.chart.input(InputName(said.input)).known
+    ]
 
 
 def _excision(case: _Case, order: DraftOrder) -> Guidance:
@@ -268,7 +293,7 @@ def _guidance(
 ) -> Guidance:
     text = case.knowledge.cards[card]
     unread: tuple[NotAssessed, ...] = ()
-    if options or card == "not-assessed":
+    if options or card in {"not-assessed", "prophylaxis-unchecked"}:
         view = case.view(orders[0] if orders else None, cautious=True)
         unread = tuple(said for said, _ in not_assessed(view, case.knowledge))
     elif not case.chart.input(InputName.CONDITIONS).known:
