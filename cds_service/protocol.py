@@ -41,16 +41,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes before the header is complete."""
+        super().data_received(data)
         if self._in_header:
             self._header_bytes += len(data)
-        super().data_received(data)
-        if self._in_header and self._header_bytes > MAX_HEADER_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large")
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._in_header, self._header_bytes = True, 0
+        self._in_header = True
         self._start_clock()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -61,7 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The header is complete; the body has its own clock."""
-        self._in_header = False
+        self._in_header, self._header_bytes = False, 0
         self._stop_clock()
         super().on_headers_complete()
 

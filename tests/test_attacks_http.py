@@ -104,7 +104,7 @@ RAW: list[tuple[str, str, bytes]] = [
     ("URL of 100 kB", "400, closed", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n"),
     ("HTTP/2 without upgrade", "400, closed", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("TLS on the plain port", "400, closed", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9),
-    ("HTTP/0.9", "404, closed", b"GET /\r\n\r\n"),
+    ("HTTP/0.9", "404, closed", b"GET /nowhere\r\n\r\n"),
     ("unknown method", "400, closed", b"EVIL / HTTP/1.1\r\nHost: x\r\n\r\n"),
 ]
 
