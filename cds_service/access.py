@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cds_service import metrics, telemetry
-from cds_service.clients import Client, ClientFile, is_loopback_host
+from cds_service.clients import Client, ClientFile
 from cds_service.errors import RequestError, SettingsError, Unauthorized
 from cds_service.jwks import KeyRing
 from cds_service.outgoing import Outgoing
@@ -58,7 +57,7 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
     outgoing = Outgoing(
         ca_file=settings.ca_file,
         anonymous_servers=settings.fhir_servers,
-        loopback=settings.listens_locally and not clients.registry,
+        loopback=settings.is_alone and not clients.registry,
     )
     ring = KeyRing(outgoing)
     gate = Gate(clients, ring, seen, clock, anonymous=admits_anonymous(settings))
@@ -76,9 +75,7 @@ def admits_anonymous(settings: Settings) -> bool:
 
     A public URL says that a proxy stands before the service: then it is not on its own.
     """
-    host = urlsplit(settings.public_url or "http://localhost").hostname or ""
-    alone = settings.listens_locally and is_loopback_host(host) and settings.clients is None
-    return settings.allow_anonymous or alone
+    return settings.allow_anonymous or (settings.is_alone and settings.clients is None)
 
 
 def refuse_open_door(settings: Settings) -> None:

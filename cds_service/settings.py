@@ -118,7 +118,7 @@ class Settings(BaseModel):
         default=None, description="PEM file of further authorities to trust when calling out."
     )
     metrics: bool | None = Field(
-        default=None, description="Serve /metrics. Unset: only when just this machine can see it."
+        default=None, description="Serve /metrics. Unset: only when just this machine reaches it."
     )
     openapi: bool | None = Field(
         default=None, description="Serve /openapi.json. Unset: as for metrics."
@@ -229,12 +229,12 @@ class Settings(BaseModel):
     @property
     def shows_metrics(self) -> bool:
         """Whether /metrics is served."""
-        return self.listens_locally if self.metrics is None else self.metrics
+        return self.is_alone if self.metrics is None else self.metrics
 
     @property
     def shows_openapi(self) -> bool:
         """Whether /openapi.json is served."""
-        return self.listens_locally if self.openapi is None else self.openapi
+        return self.is_alone if self.openapi is None else self.openapi
 
     @property
     def is_alone(self) -> bool:

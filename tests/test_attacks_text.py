@@ -183,6 +183,8 @@ def test_figures_are_not_for_everybody(make_client: ClientFactory) -> None:
 
     assert outside.get("/metrics").status_code == 404
     assert outside.get("/openapi.json").status_code == 404
+    behind_a_proxy = make_client(public_url="https://cds.example.org", allow_anonymous=True)
+    assert behind_a_proxy.get("/metrics").status_code == 404
     assert make_client(host="192.0.2.1", metrics=True).get("/metrics").status_code == 200
 
 
