@@ -83,7 +83,8 @@ def validate(
         overlay=overlay or from_environment().knowledge_overlay,
     )
     _utf8()
-    writer: _Writer = _Patches() if fix_suggestions else _writer(format_, verbose or _few(paths))
+    detailed = len(paths) == 1 and not Path(paths[0]).is_dir()
+    writer = _Patches() if fix_suggestions else _writer(format_, detailed, verbose)
     raise typer.Exit(_validate(paths, options, jobs, writer))
 
 
@@ -106,10 +107,6 @@ def _validate(paths: list[str], options: Options, jobs: int | None, writer: _Wri
     return totals.exit_code
 
 
-def _few(paths: list[str]) -> bool:
-    return len(paths) == 1 and not Path(paths[0]).is_dir()
-
-
 def _utf8() -> None:
     """Reports name what stands in files, whatever the terminal's encoding is."""
     for stream in (sys.stdout, sys.stderr):
@@ -117,14 +114,14 @@ def _utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _writer(format_: Format, verbose: bool) -> _Writer:
+def _writer(format_: Format, detailed: bool, verbose: bool) -> _Writer:
     from rich.console import Console
 
     from cds_service.validate import render_machine
     from cds_service.validate.render_text import TextWriter
 
     if format_ is Format.TEXT:
-        return TextWriter(Console(), verbose=verbose)
+        return TextWriter(Console(), detailed=detailed, verbose=verbose)
     if format_ is Format.JSON:
         return render_machine.JsonWriter(sys.stdout)
     if format_ is Format.SARIF:

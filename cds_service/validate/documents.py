@@ -137,7 +137,9 @@ def _inside(
         yield Located(path, value, "bundle")
         entries = value.get("entry")
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            if isinstance(entry, dict):
+            if kind_of(entry) is not None:  # a resource without the entry around it
+                yield from _inside(entry, (*path, "entry", index), role, None, depth + 1)
+            elif isinstance(entry, dict):
                 at = (*path, "entry", index, "resource")
                 full = entry.get("fullUrl")
                 yield from _inside(entry.get("resource"), at, role, full, depth + 1)

@@ -73,7 +73,7 @@ class Validator:
 
     def _look(self, document: Document, report: Report) -> None:
         found = list(resources(document))
-        release = self.options.release or release_of(found)
+        release = self.options.release or structure.best_release(found, release_of(found))
         report.what, report.release = _what(document), release if found else None
         positions = Positions(document.text) if document.twice else None
         for path in positions.twice() if positions else ():

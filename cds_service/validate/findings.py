@@ -52,6 +52,7 @@ _ALL = (
         ("not-json", _ERROR, "not JSON", "Nothing can be read."),
         ("not-recognised", _ERROR, "neither FHIR nor CDS Hooks",
          "The document has no resourceType and no member of a CDS Hooks message."),
+        ("internal-error", _ERROR, "an error of this tool", "Please report it."),
         ("duplicate-member", _ERROR, "a member stands twice",
          "Readers disagree on which of the two counts."),
         ("fhir-structure", _ERROR, "not valid FHIR",

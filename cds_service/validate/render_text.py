@@ -25,15 +25,17 @@ _MOST_UNKNOWN = 15
 
 
 class TextWriter:
-    """Report by report, and the figures at the end. `verbose`: also what is in order."""
+    """Report by report, and the figures at the end. `detailed`: what is in order, too, and what
+    the service makes of it; `verbose`: also what it has no interest in."""
 
-    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+    def __init__(self, console: Console, *, detailed: bool = False, verbose: bool = False) -> None:
         self._console = console
+        self._detailed = detailed or verbose
         self._verbose = verbose
 
     def report(self, report: Report) -> None:
         """One document: its findings under their layers, and what would be answered."""
-        if not (report.findings or self._verbose):
+        if not (report.findings or self._detailed):
             return
         where = report.name if report.line == 1 else f"{report.name}:{report.line}"
         release = f", FHIR {report.release}" if report.release else ""
@@ -55,7 +57,7 @@ class TextWriter:
         if report.unusable:
             return []
         if layer is Layer.CONTENT:
-            return list(_content(report, self._verbose))
+            return list(_content(report, self._verbose)) if self._detailed else []
         return list(_answer(report)) if layer is Layer.ANSWER else []
 
     def _finding(self, finding: Finding) -> None:
@@ -107,7 +109,8 @@ def _content(report: Report, verbose: bool) -> Iterator[str]:
     known, unknown = sum(report.known.values()), sum(report.unknown.values())
     yield f"codings: {known} in our value sets, {unknown} in none"
     for number, (coding, count) in enumerate(report.unknown.items()):
-        if not verbose or number == _MOST_UNKNOWN:
+        if number == _MOST_UNKNOWN and not verbose:
+            yield f"  and {len(report.unknown) - number} further ones (--verbose)"
             break
         yield f"  unknown: {coding}" + (f" ({count} times)" if count > 1 else "")
 

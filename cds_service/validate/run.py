@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import chain, islice
+from pathlib import Path
 
 from cds_service.validate.engine import Options, Validator
 from cds_service.validate.findings import Finding, Report
@@ -78,9 +80,15 @@ def _work(chunk: list[Task]) -> list[Report]:
 
 def _one(validator: Validator, task: Task) -> Report:
     try:
-        data = task.read()
+        return validator.check(task.read(), task.name, task.line)
     except OSError as error:
-        report = Report(task.name, unusable=True)
-        report.findings = [Finding("not-json", (), f"cannot be read: {error.strerror}", line=1)]
-        return report
-    return validator.check(data, task.name, task.line)
+        return _failed(task, Finding("not-json", (), f"cannot be read: {error.strerror}", line=1))
+    except Exception as error:  # a bug met in one document must not end a run over thousands
+        places = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(places[-1].filename).name}:{places[-1].lineno}"
+        said = f"{type(error).__name__} in {where}"
+        return _failed(task, Finding("internal-error", (), said, "report it as a bug", line=1))
+
+
+def _failed(task: Task, finding: Finding) -> Report:
+    return Report(task.name, task.line, unusable=True, findings=[finding])

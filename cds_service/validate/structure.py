@@ -6,7 +6,7 @@ The models know elements, types, cardinality and choices, not the bindings of co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -44,6 +44,25 @@ def check(located: Located, release: str) -> Iterator[Finding]:
         yield Finding("fhir-structure", (*located.path, *path), said)
 
 
+def best_release(found: Iterable[Located], guess: str) -> str:
+    """The release by which the fewest things are wrong; `guess` where several are as good.
+
+    No member names the release, so what could be of several is tried in each.
+    """
+    listed = list(found)
+    wrong = {guess: _weight(listed, guess)}
+    for release in ("R4", "STU3", "R5") if wrong[guess] and guess in _MODULES else ():
+        if release != guess:
+            wrong[release] = _weight(listed, release)
+    return min(wrong, key=lambda release: wrong[release])
+
+
+def _weight(listed: list[Located], release: str) -> int:
+    """How much is wrong by a release; a type that it does not have speaks loudly against it."""
+    found = (finding for one in listed for finding in check(one, release))
+    return sum(2 * _MOST if finding.kind == "unknown-type" else 1 for finding in found)
+
+
 @cache
 def _model(kind: str, release: str) -> type[BaseModel] | None:
     from importlib import import_module  # fhir.resources takes a while: only where it is needed
@@ -51,7 +70,7 @@ def _model(kind: str, release: str) -> type[BaseModel] | None:
     module = import_module(_MODULES[release])
     try:
         found: type[BaseModel] = module.get_fhir_model_class(kind)
-    except (KeyError, LookupError, ImportError, AttributeError):
+    except (ValueError, LookupError, ImportError, AttributeError):
         return None
     return found
 
@@ -75,7 +94,11 @@ def _errors(model: type[BaseModel], doc: Doc) -> Iterator[tuple[Path, str]]:
         model.model_validate(doc)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
-            yield _place(problem), _words(problem)
+            place = _place(problem)
+            if place[-1:] == ("resource_type",):
+                yield place[:-1], "a resource stands where this element belongs"
+            else:
+                yield place, _words(problem)
     except RecursionError:
         yield (), "nested too deeply"
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError) as error:
@@ -97,6 +120,8 @@ def _words(problem: Mapping[str, Any]) -> str:
         return "must be an object"
     if kind == "list_type":
         return "must be an array"
+    if kind == "value_error" and "is required" in message:
+        return "is required"
     if kind == "string_type":
         return "must be a string"
     if found := _CHOICE.search(message):

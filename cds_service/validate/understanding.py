@@ -73,7 +73,7 @@ class Reader:
             return Understood(located.path, name, "not-read"), []
         chart = self._chart(located)
         found = [_unreadable(located, problem) for problem in chart.problems]
-        if chart.foreign:
+        if chart.foreign and self.patient_id:
             return self._stranger(located, name), [*found, _foreign(located)]
         if found:
             return Understood(located.path, name, "unreadable", why=chart.problems[0].why), found
@@ -94,7 +94,7 @@ class Reader:
     def _order(self, located: Located, name: str) -> tuple[Understood, list[Finding]]:
         orders = self._read_order(located)
         found = [_unreadable(located, problem) for problem in orders.problems]
-        if orders.foreign:
+        if orders.foreign and self.patient_id:
             return self._stranger(located, name), [*found, _foreign(located)]
         order = next(iter(orders.orders), None)
         if order is None:
