@@ -12,7 +12,7 @@ from cds_service.errors import RequestError
 from cds_service.knowledge.loader import Knowledge
 from tests.builders import request
 from tests.casebook import Case
-from tests.observed import SeenAnswer, SeenCard, read_answer
+from tests.observed import TRACE, SeenAnswer, SeenCard, read_answer
 from tests.shorthand import TODAY
 
 
@@ -38,7 +38,7 @@ def differences(case: Case, status: int, body: dict[str, Any]) -> list[str]:
     seen = read_answer(body)
     if case.silence is not None:
         return _silence(case.silence, seen)
-    return _cards(case.cards or (), seen)
+    return house_rules(body) + _cards(case.cards or (), seen)
 
 
 def _silence(expected: dict[str, Any], seen: SeenAnswer) -> list[str]:
@@ -51,6 +51,28 @@ def _silence(expected: dict[str, Any], seen: SeenAnswer) -> list[str]:
     elif expected["row"] != "none" and expected["row"] not in rows:
         wrong.append(f"expected silence by row {expected['row']}, got rows {rows}")
     return wrong + _missing_words(expected.get("trace", []), json.dumps(seen.trace), "trace")
+
+
+FORBIDDEN = re.compile(r"\b(AI|score|safe|safely)\b")  # design: words the service never says
+
+
+def house_rules(body: dict[str, Any]) -> list[str]:
+    """What decisions 4 and 5 ask of every card, whatever the case."""
+    wrong = []
+    for card in body.get("cards", []):
+        reasons = card.get("overrideReasons", [])
+        trace = card["extension"][TRACE]
+        if trace.get("findings") and not 4 <= len(reasons) <= 6:
+            wrong.append(f"{len(reasons)} override reasons, 4 to 6 are wanted")
+        if card["indicator"] == "critical" and "life" not in json.dumps(reasons).lower():
+            wrong.append("no override reason for saving life or limb")
+        if any(item.get("isRecommended") for item in card.get("suggestions", [])):
+            wrong.append("an option is pre-selected")
+        if said := FORBIDDEN.search(card["summary"] + card.get("detail", "")):
+            wrong.append(f"says {said.group(0)!r}")
+        if "Limits" not in card.get("detail", ""):
+            wrong.append("says nothing of its limits")
+    return wrong
 
 
 def _cards(expected: tuple[dict[str, Any], ...], seen: SeenAnswer) -> list[str]:
