@@ -55,6 +55,10 @@ _INPUT_WORDS = {
     "observations": "laboratory results",
 }
 
+_ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unchecked"})
+# An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
+_BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
+
 _UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 
 
@@ -141,8 +145,8 @@ def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -
     return None
 
 
-def _state_words(case: _Case) -> dict[str, str]:
-    state = case.chart.input(InputName.CONDITIONS).state
+def _state_words(case: _Case, name: InputName = InputName.CONDITIONS) -> dict[str, str]:
+    state = case.chart.input(name).state
     word = STATE_WORDS.get(state, "could not be read")
     return {"state": word if word.startswith("could") else f"was {word}"}
 
@@ -222,6 +226,9 @@ def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
     if tier is Tier.NONE:
         if not case.chart.input(InputName.CONDITIONS).known:
             return _guidance(case, "not-assessed", (order,), (), _state_words(case))
+        if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
+            words = _state_words(case, InputName.PROCEDURES)
+            return _guidance(case, "partly-assessed", (order,), (), words)
         return _silence("10", order, "no risk factor that counts", _beside(case, order))
     findings = (*factors, *_beside(case, order))
     options = verdicts(view, case.knowledge)
@@ -293,7 +300,7 @@ def _guidance(
 ) -> Guidance:
     text = case.knowledge.cards[card]
     unread: tuple[NotAssessed, ...] = ()
-    if options or card in {"not-assessed", "prophylaxis-unchecked"}:
+    if options or card in _ABOUT_INPUTS:
         view = case.view(orders[0] if orders else None, cautious=True)
         unread = tuple(said for said, _ in not_assessed(view, case.knowledge))
     elif not case.chart.input(InputName.CONDITIONS).known:

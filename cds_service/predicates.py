@@ -175,6 +175,7 @@ class View:
     def _counts(self, fact: ConditionFact, test: ConditionTest) -> bool:
         return (
             not fact.concepts.isdisjoint(test.value_sets)
+            and fact.concepts.isdisjoint(test.other_than)
             and (self.cautious or not fact.suspected)
             and not (test.state == "current" and fact.resolved)
             and (
@@ -205,6 +206,7 @@ class View:
                 and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
                 and (test.within_days is None or self._within(fact.date, test.within_days))
                 and self._side(fact.side, test.side)
+                and _site(fact.sites, test.site)
             )
 
         facts = [f for f in self.chart.procedures if counts(f)]

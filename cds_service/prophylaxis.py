@@ -47,13 +47,19 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, surgery: date, tod
     return left.days >= adequate.min_days
 
 
-def _radiotherapy(order: DraftOrder, adequate: Adequate, cancer: bool) -> bool:
-    """A radiotherapy order or plan for the hip; one whose aim may be a tumour does not count."""
+def _radiotherapy(order: DraftOrder, adequate: Adequate, *, drafted: bool, cancer: bool) -> bool:
+    """A radiotherapy order or plan for the hip; one whose aim may be a tumour does not count.
+
+    An order that names neither site nor reason counts as being for this hip only when it is
+    drafted in the same session, and only in a patient without cancer.
+    """
     if not order.live or order.kinds.isdisjoint(adequate.radiotherapy_value_sets):
         return False
-    if "site-hip" in order.sites or order.reasons & _HO:
+    aimed = "site-hip" in order.sites or bool(order.reasons & _HO)
+    if aimed or not order.kinds.isdisjoint(adequate.for_ho_value_sets):
         return True
-    return not (order.sites or "malignancy-active" in order.reasons or cancer)
+    elsewhere = bool(order.sites) or "malignancy-active" in order.reasons or cancer
+    return drafted and not elsewhere
 
 
 def _surgery_date(order: DraftOrder | None, today: date) -> date:
@@ -74,8 +80,9 @@ def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
             )
             found.append(Planned("nsaid", fact.source.label, fact.source, regimen))
     cancer = any("malignancy-active" in c.concepts and not c.resolved for c in chart.conditions)
-    for order in (*view.session.orders, *chart.planned):
-        if _radiotherapy(order, adequate, cancer):
+    drafts = view.session.orders
+    for order in (*drafts, *chart.planned):
+        if _radiotherapy(order, adequate, drafted=order in drafts, cancer=cancer):
             source = Source(order.reference or order.resource_type, None, order.label, order.when)
             found.append(Planned("radiotherapy", order.label, source))
     return tuple(found)

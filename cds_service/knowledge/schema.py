@@ -30,6 +30,7 @@ class ConditionTest(Model):
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    other_than: tuple[Id, ...] = ()  # sets aside conditions that are also in these value sets
     state: Literal["ever", "current"] = "ever"
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
@@ -47,6 +48,7 @@ class ProcedureTest(Model):
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
+    site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
 
 
 class MedicationTest(Model):
@@ -293,6 +295,7 @@ class Adequate(Model):
     min_days: int = Field(gt=0)
     starts_within_days: int = Field(gt=0)
     radiotherapy_value_sets: tuple[Id, ...] = Field(min_length=1)
+    for_ho_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says hip or HO
 
 
 # --- words ---
