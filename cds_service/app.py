@@ -31,6 +31,7 @@ from cds_service import (
     telemetry,
     wire,
 )
+from cds_service.cards import Composer
 from cds_service.errors import (
     Overloaded,
     RequestError,
@@ -81,8 +82,13 @@ def create_app(
     _handle_errors(app)
     queries = Queries(knowledge.value_sets)
     discovery = describe(queries, settings.spec_version)
+    composer = Composer(
+        knowledge,
+        evidence_url=settings.evidence_page,
+        standard_reasons=settings.spec_version is not None,
+    )
     app.state.runtime = hooks.Runtime(
-        settings, knowledge, clock, wire.to_bytes(discovery), store, trust, queries
+        settings, knowledge, clock, wire.to_bytes(discovery), store, trust, queries, composer
     )
     for router in (hooks.router, feedback.router, operations.router):
         app.include_router(router)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from cds_service import anchors, detail, trace
@@ -16,13 +15,17 @@ from cds_service.override_codes import own, standard
 from cds_service.suggestions import Requester, behavior, suggest
 from cds_service.wire import (
     SUMMARY_LIMIT,
-    Card,
     CDSResponse,
     Coding,
+    Json,
     Link,
     OverrideReason,
     Source,
+    markdown,
+    new_uuid,
+    to_json,
 )
+from cds_service.wire import summary as checked_summary
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -41,12 +44,83 @@ _EVIDENCE_LINK = "Evidence behind this card"
 _ORDER_UNITS = (60, 40, 24)
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """What all cards of an answer share: the evidence page, and how override reasons are coded."""
+_INDICATORS = frozenset({"info", "warning", "critical"})
 
-    page: str | None
-    reasons: Callable[[Iterable[Reason]], tuple[OverrideReason, ...]]
+
+class Composer:
+    """Makes answers as JSON data.
+
+    What all cards of one text share (source, override reasons, links) is built once, through the
+    models of `wire`; what comes from a request passes the same checks of text as there. The tests
+    put every answer through the whole models.
+
+    `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
+    anything else is left out. `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        *,
+        evidence_url: str | None = None,
+        standard_reasons: bool = False,
+    ) -> None:
+        self.knowledge = knowledge
+        page, reasons = _page(evidence_url), standard if standard_reasons else own
+        self._heads = {
+            text.id: {"source": to_json(_source(text, knowledge, page))}
+            for text in knowledge.cards.values()
+        }
+        self._tails = {
+            text.id: _shared(text, knowledge, page, reasons) for text in knowledge.cards.values()
+        }
+
+    def compose(
+        self,
+        assessment: Assessment,
+        chart: Chart,
+        encounter: str | None = None,
+        requester: str | None = None,
+    ) -> Json:
+        """The answer to one call.
+
+        `encounter` is `context.encounterId` and `requester` `context.userId` as the client sent
+        them; what is no plain reference is left out. Drafts are in `chart.release`.
+        Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
+        silence about an order that was looked at carries its trace. Raises ValueError where a
+        card would break a rule of the wire.
+        """
+        if not assessment.guidances:
+            return {"cards": []}
+        who = Requester(
+            subject=f"Patient/{chart.patient.id}",
+            encounter=_encounter(encounter),
+            requester=requester if requester and _USER.fullmatch(requester) else None,
+            release=chart.release,
+        )
+        cards = [self._card(guidance, assessment, chart, who) for guidance in assessment.spoken]
+        return {"cards": cards, "extension": {trace.NAME: trace.of_response(assessment)}}
+
+    def _card(
+        self, guidance: Guidance, assessment: Assessment, chart: Chart, who: Requester
+    ) -> Json:
+        text = self.knowledge.cards[cast(str, guidance.card)]
+        if guidance.indicator not in _INDICATORS:
+            raise ValueError("a card is info, warning or critical")
+        suggestions = suggest(guidance, text, chart, self.knowledge, who)
+        offered = (
+            {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
+        )
+        return {
+            "uuid": new_uuid(),
+            "summary": checked_summary(summary(guidance, text)),
+            "detail": markdown(detail.render(guidance, text, self.knowledge)),
+            "indicator": guidance.indicator,
+            **self._heads[text.id],
+            **offered,
+            **self._tails[text.id],
+            "extension": {trace.NAME: trace.of_card(guidance, assessment)},
+        }
 
 
 def build(
@@ -59,51 +133,9 @@ def build(
     requester: str | None = None,
     standard_reasons: bool = False,
 ) -> CDSResponse:
-    """The answer to one call.
-
-    `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
-    anything else is left out. `encounter` is `context.encounterId` and `requester`
-    `context.userId` as the client sent them; what is no plain reference is left out. Drafts are
-    in `chart.release`. `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
-    Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
-    silence about an order that was looked at carries its trace.
-    """
-    if not assessment.guidances:
-        return CDSResponse()
-    who = Requester(
-        subject=f"Patient/{chart.patient.id}",
-        encounter=_encounter(encounter),
-        requester=requester if requester and _USER.fullmatch(requester) else None,
-        release=chart.release,
-    )
-    style = _Style(_page(evidence_url), standard if standard_reasons else own)
-    cards = tuple(
-        _card(guidance, assessment, chart, knowledge, who, style) for guidance in assessment.spoken
-    )
-    return CDSResponse(cards=cards, extension={trace.NAME: trace.of_response(assessment)})
-
-
-def _card(
-    guidance: Guidance,
-    assessment: Assessment,
-    chart: Chart,
-    knowledge: Knowledge,
-    who: Requester,
-    style: _Style,
-) -> Card:
-    text = knowledge.cards[cast(str, guidance.card)]
-    suggestions = suggest(guidance, text, chart, knowledge, who)
-    return Card(
-        summary=summary(guidance, text),
-        detail=detail.render(guidance, text, knowledge),
-        indicator=cast(Literal["info", "warning", "critical"], guidance.indicator),
-        source=_source(text, knowledge, style.page),
-        suggestions=suggestions or None,
-        selection_behavior=behavior(text) if suggestions else None,
-        override_reasons=_override_reasons(text, knowledge, style) or None,
-        links=_links(text, knowledge, style.page) or None,
-        extension={trace.NAME: trace.of_card(guidance, assessment)},
-    )
+    """The answer to one call as a whole model; see `Composer`. Raises ValueError."""
+    composer = Composer(knowledge, evidence_url=evidence_url, standard_reasons=standard_reasons)
+    return CDSResponse.model_validate(composer.compose(assessment, chart, encounter, requester))
 
 
 def summary(guidance: Guidance, text: CardText) -> str:
@@ -132,10 +164,16 @@ def _topic_code(topic: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _override_reasons(
-    text: CardText, knowledge: Knowledge, style: _Style
-) -> tuple[OverrideReason, ...]:
-    return style.reasons(knowledge.override_reasons[reason] for reason in text.override)
+def _shared(
+    text: CardText,
+    knowledge: Knowledge,
+    page: str | None,
+    coded: Callable[[Iterable[Reason]], tuple[OverrideReason, ...]],
+) -> Json:
+    """Override reasons and links, as far as the text has any."""
+    reasons = coded(knowledge.override_reasons[reason] for reason in text.override)
+    named = {"overrideReasons": reasons, "links": _links(text, knowledge, page)}
+    return {name: [to_json(one) for one in found] for name, found in named.items() if found}
 
 
 def _links(text: CardText, knowledge: Knowledge, page: str | None) -> tuple[Link, ...]:

@@ -7,12 +7,13 @@ medicine and referral of the knowledge (`check`, and the tests), not again at ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cds_service.markdown import clean
+from cds_service.wire import plain
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -46,29 +47,59 @@ class DraftContext:
     release: str = "R4"
 
 
+class MedicationTemplate:
+    """A MedicationRequest for `course` over `days` days, without refills (FHIR R4 10.7.2).
+
+    Everything but participants and reason is made once and shared by all drafts.
+    """
+
+    def __init__(self, course: DoseForm, days: int, notes: tuple[str, ...]) -> None:
+        self._head: Resource = {
+            "resourceType": "MedicationRequest",
+            "status": "draft",
+            "intent": "order",
+            "medicationCodeableConcept": {
+                "coding": [
+                    {"system": course.system, "code": course.code, "display": course.display}
+                ],
+                "text": course.display,  # the CDS Hooks Sandbox shows this and nothing else
+            },
+        }
+        self._tail: Resource = {
+            **({"note": [{"text": text} for text in notes]} if notes else {}),
+            "dosageInstruction": [_dosage(course, days)],
+            "dispenseRequest": {
+                "numberOfRepeatsAllowed": 0,
+                "quantity": {"value": course.per_day * days, "unit": "dose"},
+                "expectedSupplyDuration": {"value": days, **_DAY},
+            },
+        }
+
+    def fill(self, context: DraftContext) -> Resource:
+        """The draft for one patient. Raises ValueError for a blank reason."""
+        draft = {**self._head, **_participants(context), "reasonCode": [_reason(context)]}
+        return to_release({**draft, **self._tail}, context.release)
+
+
+def templates(knowledge: Knowledge) -> Mapping[tuple[str, int], MedicationTemplate]:
+    """Every course of the knowledge by its id and days; for `Knowledge.once`.
+
+    The stomach is protected for as long as the course it goes with lasts.
+    """
+    made = {}
+    protection = knowledge.protection
+    for regimen in knowledge.regimens.values():
+        days = regimen.course.days
+        made[regimen.id, days] = MedicationTemplate(regimen.course, days, (regimen.off_label,))
+        made[protection.id, days] = MedicationTemplate(protection.course, days, ())
+    return made
+
+
 def medication_request(
     course: DoseForm, days: int, notes: tuple[str, ...], context: DraftContext
 ) -> Resource:
-    """A MedicationRequest for `course` over `days` days, without refills (FHIR R4 10.7.2)."""
-    draft: Resource = {
-        "resourceType": "MedicationRequest",
-        "status": "draft",
-        "intent": "order",
-        "medicationCodeableConcept": {
-            "coding": [{"system": course.system, "code": course.code, "display": course.display}],
-            "text": course.display,  # the CDS Hooks Sandbox shows this and nothing else
-        },
-        **_participants(context),
-        "reasonCode": [{"text": clean(context.reason)}],
-        "note": [{"text": text} for text in notes],
-        "dosageInstruction": [_dosage(course, days)],
-        "dispenseRequest": {
-            "numberOfRepeatsAllowed": 0,
-            "quantity": {"value": course.per_day * days, "unit": "dose"},
-            "expectedSupplyDuration": {"value": days, **_DAY},
-        },
-    }
-    return to_release(_without_empty(draft), context.release)
+    """A single draft; see `MedicationTemplate`."""
+    return MedicationTemplate(course, days, notes).fill(context)
 
 
 def service_request(referral: Referral, knowledge: Knowledge, context: DraftContext) -> Resource:
@@ -83,7 +114,7 @@ def service_request(referral: Referral, knowledge: Knowledge, context: DraftCont
         },
         **_participants(context),
         "performerType": _specialty(referral, knowledge),
-        "reasonCode": [{"text": clean(context.reason)}],
+        "reasonCode": [_reason(context)],
         "bodySite": [{"text": context.site}] if context.site else [],
         "note": [{"text": referral.note}],
     }
@@ -111,6 +142,10 @@ def _participants(context: DraftContext) -> Resource:
         "requester": context.requester,
     }
     return {role: {"reference": reference} for role, reference in named.items() if reference}
+
+
+def _reason(context: DraftContext) -> Resource:
+    return {"text": plain(clean(context.reason))}
 
 
 def _dosage(course: DoseForm, days: int) -> Resource:

@@ -44,6 +44,7 @@ class Runtime:
     store: Store
     trust: access.Trust
     queries: Queries
+    composer: cards.Composer
 
     @property
     def today(self) -> date:
@@ -163,7 +164,23 @@ def respond(
     standard_reasons: bool = False,
     no_access: str | None = None,
 ) -> wire.CDSResponse:
-    """The cards for what was decided. Raises MissingData (PD-01).
+    """The cards for what was decided. Raises MissingData (PD-01)."""
+    refuse_unread(request, chart, assessment, no_access)
+    return cards.build(
+        assessment,
+        chart,
+        knowledge,
+        evidence_url=evidence_url,
+        encounter=request.context.encounter_id,
+        requester=request.context.user_id,
+        standard_reasons=standard_reasons,
+    )
+
+
+def refuse_unread(
+    request: wire.CDSRequest, chart: Chart, assessment: Assessment, no_access: str | None
+) -> None:
+    """Raise MissingData when nothing can be said (PD-01).
 
     At patient-view an unread problem list gives no card, so it is told as 412, never as silence.
     """
@@ -177,16 +194,6 @@ def respond(
             f"send prefetch {', '.join(unread)}, or fhirServer and fhirAuthorization to read it"
             + (f" ({why})" if why else ""),
             "prefetch",
-        )
-    with telemetry.stage("cards"):
-        return cards.build(
-            assessment,
-            chart,
-            knowledge,
-            evidence_url=evidence_url,
-            encounter=request.context.encounter_id,
-            requester=request.context.user_id,
-            standard_reasons=standard_reasons,
         )
 
 
@@ -254,10 +261,10 @@ async def call(service_id: str, request: Request) -> Response:
     trace.hook = parsed.hook
     check_client(request, parsed.hook)
     client = access.client_of(request.scope)
-    response = quirks.fit(await consult(parsed, runtime, client, arrived), client)
+    answer = quirks.fit(await consult(parsed, runtime, client, arrived), client)
     origin = Origin(service_id, parsed.hook, client_of(request))
-    runtime.store.record_issued(response, origin, runtime.clock(), runtime.knowledge.version)
-    result = json_response(wire.to_bytes(response))
+    runtime.store.record_issued(answer, origin, runtime.clock(), runtime.knowledge.version)
+    result = json_response(wire.encode(answer))
     spent = round((time.monotonic() - arrived) * 1000)
     if spent > runtime.settings.budget_ms:  # PE-01
         telemetry.warn("over budget", ms=spent, budget_ms=runtime.settings.budget_ms)
@@ -266,7 +273,7 @@ async def call(service_id: str, request: Request) -> Response:
 
 async def consult(
     request: wire.CDSRequest, runtime: Runtime, client: Client | None, arrived: float
-) -> wire.CDSResponse:
+) -> wire.Json:
     """Answer one call, with what prefetch lacks from the client's FHIR server where that is given
     and allowed. `arrived` is the time of `time.monotonic` from which the deadline counts."""
     settings = runtime.settings
@@ -278,15 +285,10 @@ async def consult(
         except ehr.NoAccess as error:
             no_access = str(error)
     chart, assessment = consultation.decide()
-    return respond(
-        request,
-        chart,
-        assessment,
-        runtime.knowledge,
-        settings.evidence_page,
-        standard_reasons=settings.spec_version is not None,
-        no_access=no_access,
-    )
+    refuse_unread(request, chart, assessment, no_access)
+    context = request.context
+    with telemetry.stage("cards"):
+        return runtime.composer.compose(assessment, chart, context.encounter_id, context.user_id)
 
 
 async def _fetch(

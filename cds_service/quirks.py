@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.clients import Client
-from cds_service.wire import Card, CDSResponse, Suggestion
+from cds_service.wire import Json, new_uuid
 
 
-def fit(response: CDSResponse, client: Client | None) -> CDSResponse:
+def fit(answer: Json, client: Client | None) -> Json:
     """The answer as this client can show it; unchanged for most.
 
     `epic`: Epic honours `any` only as selectionBehavior, and one action per suggestion (its CDS
@@ -16,26 +16,22 @@ def fit(response: CDSResponse, client: Client | None) -> CDSResponse:
     the card still says what goes with what, and that one of several is advised.
     """
     if client is None or "epic" not in client.quirks:
-        return response
-    return response.model_copy(update={"cards": tuple(_for_epic(card) for card in response.cards)})
+        return answer
+    return answer | {"cards": [_for_epic(card) for card in answer["cards"]]}
 
 
-def _for_epic(card: Card) -> Card:
-    if not card.suggestions:
+def _for_epic(card: Json) -> Json:
+    if "suggestions" not in card:
         return card
-    single = tuple(part for suggestion in card.suggestions for part in _parts(suggestion))
-    return card.model_copy(update={"suggestions": single, "selection_behavior": "any"})
+    single = [part for suggestion in card["suggestions"] for part in _parts(suggestion)]
+    return card | {"suggestions": single, "selectionBehavior": "any"}
 
 
-def _parts(suggestion: Suggestion) -> Iterator[Suggestion]:
-    actions = suggestion.actions or ()
+def _parts(suggestion: Json) -> Iterator[Json]:
+    actions = suggestion.get("actions", ())
     if len(actions) < 2:
         yield suggestion
         return
     for action in actions:
-        yield Suggestion(
-            label=action.description,
-            is_recommended=suggestion.is_recommended,
-            actions=(action,),
-            extension=suggestion.extension,
-        )
+        own = {"label": action["description"], "uuid": new_uuid(), "actions": [action]}
+        yield suggestion | own

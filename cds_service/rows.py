@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
 from cds_service import trace
-from cds_service.wire import Card, CDSResponse
+from cds_service.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +90,39 @@ class CallCount:
         )
 
 
-def issued_cards(response: CDSResponse, origin: Origin, at: datetime) -> tuple[IssuedCard, ...]:
+def issued_cards(answer: Json, origin: Origin, at: datetime) -> tuple[IssuedCard, ...]:
     """What is kept of the cards of an answer."""
-    return tuple(_issued(card, origin, at) for card in response.cards)
+    return tuple(_issued(card, origin, at) for card in answer["cards"])
 
 
-def _issued(card: Card, origin: Origin, at: datetime) -> IssuedCard:
-    told: dict[str, Any] = (card.extension or {}).get(trace.NAME, {})
+def _issued(card: Json, origin: Origin, at: datetime) -> IssuedCard:
+    told: Json = card.get("extension", {}).get(trace.NAME, {})
     return IssuedCard(
-        card=card.uuid,
+        card=card["uuid"],
         origin=origin,
         row=str(told.get("row", "")),
         text=str(told.get("card", "")),
-        indicator=card.indicator,
+        indicator=card["indicator"],
         tier=str(told.get("tier", "")),
         rules=tuple(sorted({str(finding["rule"]) for finding in told.get("findings", ())})),
-        suggestions=tuple(suggestion.uuid for suggestion in card.suggestions or ()),
+        suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),
         knowledge=str(told.get("knowledge", "")),
         issued_at=at,
     )
 
 
 def call_of(
-    response: CDSResponse, origin: Origin, at: datetime, knowledge: str
+    answer: Json, origin: Origin, at: datetime, knowledge: str
 ) -> tuple[CallKey, CallCount]:
     """One call, ready to be added up."""
-    count = CallCount(
-        calls=1,
-        considered=int(bool(response.cards) or response.extension is not None),
-        with_cards=int(bool(response.cards)),
-    )
-    return CallKey(at.astimezone(UTC).date(), origin, knowledge), count
+    has_cards = bool(answer["cards"])
+    considered = has_cards or "extension" in answer
+    key = CallKey(at.astimezone(UTC).date(), origin, knowledge)
+    return key, _COUNTS[considered, has_cards]
+
+
+_COUNTS = {
+    (considered, with_cards): CallCount(1, int(considered), int(with_cards))
+    for considered in (False, True)
+    for with_cards in (False, True)
+}

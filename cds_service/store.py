@@ -17,7 +17,7 @@ from cds_service import telemetry
 from cds_service.errors import Unavailable
 from cds_service.outbox import Outbox
 from cds_service.rows import FeedbackItem, Origin, call_of, issued_cards
-from cds_service.wire import CDSResponse
+from cds_service.wire import Json
 
 if TYPE_CHECKING:
     from cds_service.database import Database
@@ -141,15 +141,11 @@ class Store:
         """Issued cards that are not written yet."""
         return len(self._outbox)
 
-    def record_issued(
-        self, response: CDSResponse, origin: Origin, at: datetime, knowledge: str
-    ) -> None:
+    def record_issued(self, answer: Json, origin: Origin, at: datetime, knowledge: str) -> None:
         """Keep what was answered, later. Never waits and never fails. `at` is aware."""
         if self._url is None:
             return
-        self._outbox.add(
-            issued_cards(response, origin, at), *call_of(response, origin, at, knowledge)
-        )
+        self._outbox.add(issued_cards(answer, origin, at), *call_of(answer, origin, at, knowledge))
         if self._database is not None:
             self._issued.set()
 

@@ -12,7 +12,7 @@ from cds_service.assessment import Guidance, OptionVerdict, Standing
 from cds_service.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
 from cds_service.detail import offered
 from cds_service.markdown import clean, shorten, units
-from cds_service.wire import Action, Suggestion
+from cds_service.wire import Json, new_uuid, plain
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -43,9 +43,12 @@ class Requester:
 
 def suggest(
     guidance: Guidance, text: CardText, chart: Chart, knowledge: Knowledge, who: Requester
-) -> tuple[Suggestion, ...]:
-    """The suggestions of one card, in the order in which its text names them."""
-    made: list[Suggestion] = []
+) -> list[Json]:
+    """The suggestions of one card as JSON, in the order in which its text names them.
+
+    Raises ValueError where one could not be sent as it is, as `wire.Suggestion` does.
+    """
+    made: list[Json] = []
     for kind in text.suggestions:
         if kind == "options":
             made += (_option(v, guidance, chart, knowledge, who) for v in offered(guidance))
@@ -53,7 +56,7 @@ def suggest(
             made += _removals(guidance.orders)
         else:
             made.append(_referral(_expert(guidance, knowledge), guidance, knowledge, who))
-    return tuple(made)
+    return made
 
 
 def behavior(text: CardText) -> Literal["at-most-one", "any"]:
@@ -66,24 +69,28 @@ def behavior(text: CardText) -> Literal["at-most-one", "any"]:
 
 def _option(
     verdict: OptionVerdict, guidance: Guidance, chart: Chart, knowledge: Knowledge, who: Requester
-) -> Suggestion:
+) -> Json:
     check = _check(verdict, knowledge)
     if verdict.regimen is None:
         return _referral(RADIOTHERAPY_REFERRAL, guidance, knowledge, who, check)
     context = _context(guidance, who)
     regimen = knowledge.regimens[verdict.regimen]
     course, days = regimen.course, regimen.course.days
-    notes = (regimen.off_label,)
-    order = drafts.medication_request(course, days, notes, context)
+    templates = knowledge.once(drafts.templates)
+    order = templates[regimen.id, days].fill(context)
     actions = [_create(f"{course.display}, {course.instruction}", check, order)]
-    guard = knowledge.protection.course
     protected = _needs_protection(chart, knowledge)
     if protected:
         # The stomach is protected for as long as the NSAID is taken (evidence.md, 3.4).
-        order = drafts.medication_request(guard, days, (), context)
-        actions.append(_create(f"{guard.display}, {guard.instruction}", "", order))
+        guard = knowledge.protection
+        order = templates[guard.id, days].fill(context)
+        actions.append(_create(f"{guard.course.display}, {guard.course.instruction}", "", order))
     label = f"Draft {_lower(regimen.label)}{' + PPI' if protected else ''}"
-    return Suggestion(label=_label(label, check), actions=tuple(actions))
+    return _suggestion(_label(label, check), actions)
+
+
+def _suggestion(label: str, actions: list[Json]) -> Json:
+    return {"label": plain(label), "uuid": new_uuid(), "actions": actions}
 
 
 def _needs_protection(chart: Chart, knowledge: Knowledge) -> bool:
@@ -94,11 +101,11 @@ def _needs_protection(chart: Chart, knowledge: Knowledge) -> bool:
     return all(fact.concepts.isdisjoint(against) for fact in facts)
 
 
-def _create(what: str, check: str, resource: drafts.Resource) -> Action:
+def _create(what: str, check: str, resource: drafts.Resource) -> Json:
     kind = "order" if resource["resourceType"].startswith("Medication") else "referral"
     first = f" Check first: {check}." if check else ""
     text = shorten(f"Create a draft {kind}: {what}.", DESCRIPTION_UNITS - units(first)) + first
-    return Action(type="create", description=text, resource=resource)
+    return {"type": "create", "description": plain(text), "resource": resource}
 
 
 def _check(verdict: OptionVerdict, knowledge: Knowledge) -> str:
@@ -140,22 +147,20 @@ def _referral(
     knowledge: Knowledge,
     who: Requester,
     check: str = "",
-) -> Suggestion:
+) -> Json:
     referral = knowledge.referrals[referral_id]
     context = _context(guidance, who)
     if referral_id != RADIOTHERAPY_REFERRAL:
         context = replace(context, reason=_occasion("Advice before", guidance), site=None)
     order = drafts.service_request(referral, knowledge, context)
-    return Suggestion(
-        label=_label(f"Draft {_lower(referral.label)}", check),
-        actions=(_create(referral.text, check, order),),
-    )
+    label = _label(f"Draft {_lower(referral.label)}", check)
+    return _suggestion(label, [_create(referral.text, check, order)])
 
 
 # --- removal ---
 
 
-def _removals(orders: tuple[DraftOrder, ...]) -> Iterator[Suggestion]:
+def _removals(orders: tuple[DraftOrder, ...]) -> Iterator[Json]:
     seen: set[str] = set()
     for order in orders:
         reference = order.reference
@@ -163,16 +168,9 @@ def _removals(orders: tuple[DraftOrder, ...]) -> Iterator[Suggestion]:
             continue
         seen.add(reference)
         label = _name(order)
-        yield Suggestion(
-            label=shorten(f"Remove the draft: {label}", LABEL_UNITS),
-            actions=(
-                Action(
-                    type="delete",
-                    description=shorten(f"Remove the draft order: {label}", DESCRIPTION_UNITS),
-                    resource_id=reference,
-                ),
-            ),
-        )
+        text = shorten(f"Remove the draft order: {label}", DESCRIPTION_UNITS)
+        delete = {"type": "delete", "description": plain(text), "resourceId": reference}
+        yield _suggestion(shorten(f"Remove the draft: {label}", LABEL_UNITS), [delete])
 
 
 # --- what drafts share ---

@@ -53,20 +53,18 @@ _STATUS_CODES = frozenset(
 
 def of_response(assessment: Assessment) -> Json:
     """What was read, what no card tells, and why nothing is said where nothing is said."""
-    return {
-        "knowledge": assessment.knowledge_version,
-        "inputs": {report.name.value: report.state.value for report in assessment.inputs},
-        "silent": [_silence(guidance) for guidance in assessment.guidances if not guidance.card],
-        "findings": [_rule(finding) for finding in _untold(assessment, assessment.spoken)],
-        "setAside": [
-            {**_fact(aside.source), "why": clean(aside.why)}
-            for aside in assessment.set_aside[:FACTS_SHOWN]
-        ],
-        "moreSetAside": _rest(assessment.set_aside),
-        "foreign": assessment.foreign or None,
-        "skipped": assessment.skipped or None,
-        "unassessable": list(assessment.unassessable),
-    }
+    aside = assessment.set_aside
+    return _filled(
+        knowledge=assessment.knowledge_version,
+        inputs={report.name.value: report.state.value for report in assessment.inputs},
+        silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
+        findings=[_rule(finding) for finding in _untold(assessment, assessment.spoken)],
+        setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
+        moreSetAside=_rest(aside),
+        foreign=assessment.foreign,
+        skipped=assessment.skipped,
+        unassessable=list(assessment.unassessable),
+    )
 
 
 def _untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:
@@ -76,23 +74,28 @@ def _untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Findi
 
 def of_card(guidance: Guidance, assessment: Assessment) -> Json:
     """What one card rests on."""
-    return {
-        "card": guidance.card,
+    return _filled(
+        card=guidance.card,
         **_decision(guidance),
-        "findings": [_rule(finding) for finding in guidance.findings],
-        "options": [_option(verdict) for verdict in guidance.options],
-        "conflicts": [_why(reason) for reason in guidance.conflicts],
-        "notAssessed": [{"input": n.input, "state": n.state} for n in guidance.not_assessed],
-        "knowledge": assessment.knowledge_version,
-    }
+        findings=[_rule(finding) for finding in guidance.findings],
+        options=[_option(verdict) for verdict in guidance.options],
+        conflicts=[_why(reason) for reason in guidance.conflicts],
+        notAssessed=[{"input": n.input, "state": n.state} for n in guidance.not_assessed],
+        knowledge=assessment.knowledge_version,
+    )
+
+
+def _filled(**members: Any) -> Json:
+    """The members that say something: null and empty ones never leave the service (JS-03)."""
+    return {name: value for name, value in members.items() if value}
 
 
 def _silence(guidance: Guidance) -> Json:
-    return {
+    return _filled(
         **_decision(guidance),
-        "because": guidance.silent_because,
-        "findings": [_rule(finding) for finding in guidance.findings],
-    }
+        because=guidance.silent_because,
+        findings=[_rule(finding) for finding in guidance.findings],
+    )
 
 
 def _decision(guidance: Guidance) -> Json:
@@ -108,23 +111,23 @@ def _order(order: DraftOrder) -> str:
 
 
 def _rule(finding: Finding) -> Json:
-    return {
-        "rule": finding.rule,
-        "role": finding.role,
-        "contested": finding.note == "contested" or None,
+    return _filled(
+        rule=finding.rule,
+        role=finding.role,
+        contested=finding.note == "contested",
         **_facts(finding.sources),
-        "evidence": list(finding.evidence),
-    }
+        evidence=finding.evidence,
+    )
 
 
 def _option(verdict: OptionVerdict) -> Json:
-    return {
-        "option": verdict.option,
-        "standing": verdict.standing.value,
-        "regimen": verdict.regimen,
-        "reasons": [_why(reason) for reason in _own_reasons(verdict)],
-        "dropped": {id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
-    }
+    return _filled(
+        option=verdict.option,
+        standing=verdict.standing.value,
+        regimen=verdict.regimen,
+        reasons=[_why(reason) for reason in _own_reasons(verdict)],
+        dropped={id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
+    )
 
 
 def _own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
@@ -134,28 +137,31 @@ def _own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
 
 
 def _why(reason: Reason) -> Json:
-    return {
-        "rule": reason.rule,
-        "effect": reason.effect.value,
-        "unknown": reason.unknown or None,
+    return _filled(
+        rule=reason.rule,
+        effect=reason.effect.value,
+        unknown=reason.unknown,
         **_facts(reason.sources),
-        "evidence": list(reason.evidence),
-    }
+        evidence=reason.evidence,
+    )
 
 
 def _facts(sources: tuple[Source, ...]) -> Json:
+    if not sources:
+        return {}
     facts = [_fact(source) for source in sources[:FACTS_SHOWN]]
     return {"facts": facts, "moreFacts": _rest(sources)}
 
 
-def _fact(source: Source) -> Json:
+def _fact(source: Source, why: str | None = None) -> Json:
     coding = source.coding
-    return {
-        "reference": clean(source.reference, REFERENCE_LIMIT),
-        "code": clean(f"{coding.system or ''}|{coding.code or ''}") if coding is not None else None,
-        "date": str(source.date) if source.date is not None else None,
-        "status": ", ".join(_statuses(source)) or None,
-    }
+    return _filled(
+        reference=clean(source.reference, REFERENCE_LIMIT),
+        code=clean(f"{coding.system or ''}|{coding.code or ''}") if coding is not None else None,
+        date=str(source.date) if source.date is not None else None,
+        status=", ".join(_statuses(source)) if source.status else None,
+        why=why,
+    )
 
 
 def _statuses(source: Source) -> list[str]:
@@ -163,9 +169,9 @@ def _statuses(source: Source) -> list[str]:
     return [word for word in (source.status or "").split(", ") if word in _STATUS_CODES]
 
 
-def _rest(items: Sized) -> int | None:
-    """How many were left off, None when none was."""
-    return max(len(items) - FACTS_SHOWN, 0) or None
+def _rest(items: Sized) -> int:
+    """How many were left off."""
+    return max(len(items) - FACTS_SHOWN, 0)
 
 
 # --- readable, for people ---

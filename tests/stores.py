@@ -15,7 +15,7 @@ from cds_service import trace
 from cds_service.database import Database
 from cds_service.rows import FeedbackItem, Origin
 from cds_service.store import Store
-from cds_service.wire import Card, CDSResponse, Source
+from cds_service.wire import Card, CDSResponse, Source, to_json
 
 NOW = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 ORIGIN = Origin("ho-order-sign", "order-sign", "general-hospital")
@@ -55,7 +55,7 @@ def item(number: int = 1, **changes: Any) -> FeedbackItem:
 
 
 def record(store: Store, response: CDSResponse, at: datetime = NOW) -> None:
-    store.record_issued(response, ORIGIN, at, "2026.11")
+    store.record_issued(to_json(response), ORIGIN, at, "2026.11")
 
 
 @asynccontextmanager
