@@ -87,6 +87,7 @@ def create_app(
         evidence_url=settings.evidence_page,
         standard_reasons=settings.spec_version is not None,
     )
+    composer.prepare()
     app.state.runtime = hooks.Runtime(
         settings, knowledge, clock, wire.to_bytes(discovery), store, trust, queries, composer
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -47,6 +48,14 @@ _ORDER_UNITS = (60, 40, 24)
 _INDICATORS = frozenset({"info", "warning", "critical"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all cards of one text have: source, and override reasons and links as they are."""
+
+    source: Json
+    shared: Json
+
+
 class Composer:
     """Makes answers as JSON data.
 
@@ -66,14 +75,25 @@ class Composer:
         standard_reasons: bool = False,
     ) -> None:
         self.knowledge = knowledge
-        page, reasons = _page(evidence_url), standard if standard_reasons else own
-        self._heads = {
-            text.id: {"source": to_json(_source(text, knowledge, page))}
-            for text in knowledge.cards.values()
-        }
-        self._tails = {
-            text.id: _shared(text, knowledge, page, reasons) for text in knowledge.cards.values()
-        }
+        self._page = _page(evidence_url)
+        self._reasons = standard if standard_reasons else own
+        self._frames: dict[str, _Frame] = {}
+
+    def prepare(self) -> None:
+        """Build what is shared for all card texts now; else it is built when first needed.
+
+        Raises ValueError for content that could not be sent.
+        """
+        for text in self.knowledge.cards.values():
+            self._frame(text)
+
+    def _frame(self, text: CardText) -> _Frame:
+        frame = self._frames.get(text.id)
+        if frame is None:
+            source = to_json(_source(text, self.knowledge, self._page))
+            shared = _shared(text, self.knowledge, self._page, self._reasons)
+            frame = self._frames[text.id] = _Frame(source, shared)
+        return frame
 
     def compose(
         self,
@@ -107,6 +127,7 @@ class Composer:
         text = self.knowledge.cards[cast(str, guidance.card)]
         if guidance.indicator not in _INDICATORS:
             raise ValueError("a card is info, warning or critical")
+        frame = self._frame(text)
         suggestions = suggest(guidance, text, chart, self.knowledge, who)
         offered = (
             {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
@@ -116,9 +137,9 @@ class Composer:
             "summary": checked_summary(summary(guidance, text)),
             "detail": markdown(detail.render(guidance, text, self.knowledge)),
             "indicator": guidance.indicator,
-            **self._heads[text.id],
+            "source": frame.source,
             **offered,
-            **self._tails[text.id],
+            **frame.shared,
             "extension": {trace.NAME: trace.of_card(guidance, assessment)},
         }
 
