@@ -27,45 +27,53 @@ def read_date(value: object) -> FhirDate | None:
     """
     if not isinstance(value, str):
         return None
+    if len(value) == 10 and value[4] == "-" == value[7]:  # a plain day, as most are
+        return _day(value)
     found = _DATE.fullmatch(value.strip())
     if found is None:
         return None
-    part = {name: int(text or 0) for name, text in found.groupdict().items() if _is_number(name)}
+    year, month, day, *time = found.group("year", "month", "day", "hour", "minute", "second")
     try:
-        earliest = date(part["year"], part["month"] or 1, part["day"] or 1)
+        earliest = date(int(year), int(month or 1), int(day or 1))
     except ValueError:
         return None
-    seconds = _seconds(part, found["sign"])
+    seconds = _seconds(time, found) if time[0] else 0.0
     if seconds is None:
         return None
     order = (earliest.toordinal() - _EPOCH) * _DAY + seconds
-    return FhirDate(found[0], earliest, _latest(earliest, part), order)
+    latest = earliest if day else _latest(earliest, int(month or 12))
+    return FhirDate(found[0], earliest, latest, order)
 
 
-def _is_number(name: str) -> bool:
-    return name not in {"zone", "sign"}
+def _day(text: str) -> FhirDate | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return FhirDate(text, day, day, (day.toordinal() - _EPOCH) * _DAY)
 
 
-def _latest(earliest: date, part: dict[str, int]) -> date:
-    if part["day"]:
-        return earliest
-    month = part["month"] or 12
+def _latest(earliest: date, month: int) -> date:
     return date(earliest.year, month, monthrange(earliest.year, month)[1])
 
 
-def _seconds(part: dict[str, int], sign: str | None) -> float | None:
+def _seconds(time: list[str | None], found: re.Match[str]) -> float | None:
     """Seconds from midnight UTC of the written day; None when there is no such time."""
-    if part["hour"] > 24 or part["minute"] > 59 or part["second"] > 60 or part["ahead"] > 14:
+    hour, minute, second = (int(part or 0) for part in time)
+    ahead, rest = int(found["ahead"] or 0), int(found["rest"] or 0)
+    if hour > 24 or minute > 59 or second > 60 or ahead > 14:
         return None
-    offset = part["ahead"] * 3600 + part["rest"] * 60
-    written = part["hour"] * 3600 + part["minute"] * 60 + part["second"]
-    return float(written + offset if sign == "-" else written - offset)
+    offset = ahead * 3600 + rest * 60
+    written = hour * 3600 + minute * 60 + second
+    return float(written + offset if found["sign"] == "-" else written - offset)
 
 
 def read_moment(*values: object) -> FhirDate | None:
     """The first of these elements that can be read: a date, a Period (its start, else its end)
     or a Timing (its first event)."""
     for value in values:
+        if value is None:
+            continue
         if isinstance(value, dict):
             found = read_moment(value.get("start"), value.get("end"), value.get("event"))
         elif isinstance(value, list):

@@ -20,7 +20,7 @@ ID_LIMIT = 1000
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"
 )
-_TYPE = re.compile(r"[A-Za-z]{1,64}")
+_TYPE_LIMIT = 64
 _BLANKS = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -35,7 +35,11 @@ def items(value: object) -> list[object]:
 
 def objects(value: object) -> list[Doc]:
     """The JSON objects in a list, or the one that stands alone."""
-    return [item for item in items(value) if isinstance(item, dict)]
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return [item for item in value if isinstance(item, dict)]
+    return []
 
 
 def member(value: object, *path: str) -> object:
@@ -48,8 +52,8 @@ def member(value: object, *path: str) -> object:
 
 def printable(text: str) -> str:
     """One line without control signs, invisible marks and half surrogates."""
-    if text.isprintable() and "  " not in text:
-        return text.strip()  # nearly always
+    if text.isprintable() and "  " not in text:  # nearly always
+        return text.strip()
     return _BLANKS.sub(" ", _UNPRINTABLE.sub(" ", text)).strip()
 
 
@@ -127,13 +131,18 @@ def identifier(value: object) -> str | None:
 def codings(value: object) -> list[Coding]:
     """All codings of a CodeableConcept, Coding, CodeableReference (R5) or a list of these."""
     found: list[Coding] = []
+    if value is None:  # most elements are not there
+        return found
     for item in objects(value):
-        parts = [*objects(item.get("coding"))]
+        parts = objects(item.get("coding"))
         if "code" in item and not parts:
             parts = [item]
-        for concept in objects(item.get("concept")):
-            parts += objects(concept.get("coding"))
-        found += [coding for part in parts if (coding := _coding(part))]
+        if "concept" in item:
+            for concept in objects(item["concept"]):
+                parts = [*parts, *objects(concept.get("coding"))]
+        for part in parts:
+            if coding := _coding(part):
+                found.append(coding)
     return found
 
 
@@ -190,7 +199,9 @@ def reference(value: object) -> str | None:
 def kind_of(doc: object) -> str | None:
     """The resource type; None when this is no resource."""
     kind = doc.get("resourceType") if isinstance(doc, dict) else None
-    return kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else None
+    if not isinstance(kind, str) or not kind.isalpha() or not kind.isascii():
+        return None
+    return kind if len(kind) <= _TYPE_LIMIT else None
 
 
 def type_and_id(doc: Doc) -> str:

@@ -10,7 +10,6 @@ from cds_service.candidates import exclusions
 from cds_service.chart import Chart, InputName, InputState
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
-from cds_service.measurements import age_range
 from cds_service.predicates import Answer, Outcome, View
 
 STATE_WORDS = {
@@ -23,7 +22,7 @@ STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated")
 
 
 def _reason(rule: Exclusion, outcome: Outcome, view: View) -> Reason:
-    ages = age_range(view.chart.patient, view.today)
+    ages = view.session.ages
     age = "?" if ages is None else str(ages[0])
     fact = "; ".join(outcome.words[:4]) or rule.label
     more = len(outcome.words) - 4
@@ -101,7 +100,7 @@ def _unknown_state(check: UnknownCheck, view: View) -> str | None:
         return None if known else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
-        known = facts.sex != "unknown" and age_range(facts, view.today) is not None
+        known = facts.sex != "unknown" and view.session.ages is not None
         return None if known else "not stated"
     return STATE_WORDS.get(chart.input(name).state)
 

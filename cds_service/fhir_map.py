@@ -10,10 +10,11 @@ Nothing in here raises, whatever JSON comes in.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
@@ -47,7 +48,7 @@ from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledg
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
 from cds_service.opening import Opened, open_value
-from cds_service.orders import NOT_ORDERS, collect, is_planned, once, read_order
+from cds_service.orders import NOT_ORDERS, Draft, collect, is_planned, once, read_order
 from cds_service.reading import Item, Reading, References
 from cds_service.releases import Releases
 from cds_service.resources import (
@@ -78,7 +79,6 @@ _READERS: Mapping[str, _Reader] = {
 }
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
 _HARMLESS = frozenset({"information", "warning", "success"})
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,11 @@ class _Kept:
     urn: str | None = None
 
 
+def quick_mentions(patterns: Patterns) -> Mentions:
+    """The mention patterns as a ChartReader wants them; may be shared by all of them."""
+    return Mentions(patterns, also=("brooker",))
+
+
 class ChartReader:
     """Reads prefetch and search answers of one patient into a Chart.
 
@@ -99,14 +104,18 @@ class ChartReader:
     """
 
     def __init__(
-        self, index: CodeIndex, patient_id: str, today: date, mentions: Patterns = ()
+        self,
+        index: CodeIndex,
+        patient_id: str,
+        today: date,
+        mentions: Patterns | Mentions = (),
     ) -> None:
         self.index = index
         self.today = today
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
-        self._mentions = Mentions(mentions, also=("brooker",))
+        self._mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._sieve = Sieve(index, self._mentions)
         self._ledger = Ledger(self.subjects)
         self._kept: list[_Kept] = []
@@ -149,17 +158,20 @@ class ChartReader:
         patient = _patient(own, self.subjects.patient_id)
         look = Reading(self.index, self.today, self.references, self._mentions, patient.birth)
         found = [item for kept in own for item in _facts(kept, look)]
+        kinds: dict[type, list[Any]] = defaultdict(list)
+        for item in found:
+            kinds[type(item)].append(item)
         return Chart(
             patient=patient,
-            conditions=_of(ConditionFact, found),
-            procedures=_of(ProcedureFact, found),
-            medications=_of(MedicationFact, found),
-            allergies=_of(AllergyFact, found),
-            measurements=_of(MeasurementFact, found),
-            family=_of(FamilyFact, found),
+            conditions=in_order(kinds[ConditionFact]),
+            procedures=in_order(kinds[ProcedureFact]),
+            medications=in_order(kinds[MedicationFact]),
+            allergies=in_order(kinds[AllergyFact]),
+            measurements=in_order(kinds[MeasurementFact]),
+            family=in_order(kinds[FamilyFact]),
             planned=_planned(own, look),
-            mentions=_of(Mention, found),
-            set_aside=_of(SetAside, found),
+            mentions=in_order(kinds[Mention]),
+            set_aside=in_order(kinds[SetAside]),
             inputs=self._ledger.reports(),
             foreign=self._ledger.foreign,
             problems=(*self._ledger.problems, *problems),
@@ -313,11 +325,6 @@ def _planned(own: list[_Kept], look: Reading) -> tuple[DraftOrder, ...]:
     return tuple(replace(order, index=i) for i, order in enumerate(known))
 
 
-def _of(kind: type[_T], found: list[Item]) -> tuple[_T, ...]:
-    """Facts of one kind, newest first; undated last; the rest of the order is by their text."""
-    return in_order(item for item in found if isinstance(item, kind))
-
-
 # --- draft orders ---
 
 
@@ -331,6 +338,56 @@ class OrdersRead:
     release: str = "R4"
 
 
+class Drafts:
+    """The draft orders of one call, decoded once: they are read before the chart, which may not be
+    needed then, and again with it where it could tell more about them.
+
+    Reads every entry of `context.draftOrders`, of whatever type, position and release. A Bundle
+    with or without type, a list of resources or of entries, a single resource, or any of these as
+    text.
+    """
+
+    def __init__(
+        self, draft_orders: Raw | None, index: CodeIndex, patient_id: str, today: date
+    ) -> None:
+        self._index = index
+        self._patient_id = patient_id
+        self._today = today
+        self._problems: list[Problem] = []
+        opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
+        self._drafts = collect(opened, "context.draftOrders", self._problems)
+        self._settled: tuple[DraftOrder, ...] | None = None
+
+    def read(self, reader: ChartReader | None = None) -> OrdersRead:
+        """The orders. With `reader` (that has read the prefetch) references are also looked up in
+        the chart, and the release is told from both."""
+        subjects = reader.subjects if reader else Subjects(self._patient_id)
+        references = reader.references if reader else References()
+        releases = reader.releases if reader else Releases()
+        for draft in self._drafts:
+            subjects.learn(draft.full_url, draft.doc)
+        own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
+        for draft in own:
+            references.add(draft.doc, draft.full_url)
+            releases.look(draft.doc)
+        orders = self._settled
+        if orders is None:
+            orders = self._orders(own, references, subjects)
+        foreign = len(self._drafts) - len(own)
+        return OrdersRead(orders, tuple(self._problems), foreign, releases.release())
+
+    def _orders(
+        self, own: list[Draft], references: References, subjects: Subjects
+    ) -> tuple[DraftOrder, ...]:
+        look = Reading(self._index, self._today, references)
+        found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
+        orders = once(found)
+        later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
+        if not references.asked and not later:
+            self._settled = orders  # nothing in them points anywhere else
+        return orders
+
+
 def read_orders(
     draft_orders: Raw | None,
     index: CodeIndex,
@@ -338,24 +395,5 @@ def read_orders(
     today: date,
     reader: ChartReader | None = None,
 ) -> OrdersRead:
-    """Read every entry of `context.draftOrders`, of whatever type, position and release.
-
-    A Bundle with or without type, a list of resources or of entries, a single resource, or any of
-    these as text. With `reader` (that has read the prefetch) references are also looked up in the
-    chart, and the release is told from both.
-    """
-    session = reader or ChartReader(index, patient_id, today)
-    problems: list[Problem] = []
-    opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
-    drafts = collect(opened, "context.draftOrders", problems)
-    for draft in drafts:
-        session.subjects.learn(draft.full_url, draft.doc)
-    own = [draft for draft in drafts if session.subjects.owns(draft.doc)]
-    for draft in own:
-        session.references.add(draft.doc, draft.full_url)
-        session.releases.look(draft.doc, is_draft=True)
-    look = Reading(index, today, session.references)
-    orders = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
-    return OrdersRead(
-        once(orders), tuple(problems), len(drafts) - len(own), session.releases.release()
-    )
+    """Read draft orders once; see `Drafts`."""
+    return Drafts(draft_orders, index, patient_id, today).read(reader)

@@ -20,9 +20,10 @@ from cds_service.assessment import Assessment
 from cds_service.chart import Chart, InputName
 from cds_service.clients import Client
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
-from cds_service.fhir_map import ChartReader, OrdersRead, read_orders
+from cds_service.fhir_map import ChartReader, Drafts, OrdersRead, quick_mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
+from cds_service.mentions import Mentions
 from cds_service.queries import Queries
 from cds_service.rows import Origin
 from cds_service.services import SERVICES as SERVICES
@@ -71,7 +72,8 @@ class Consultation:
         self._inputs = service.inputs if service else tuple(InputName)
         self._wants_orders = service is None or service.needs_orders
         patient = request.context.patient_id
-        self.reader = ChartReader(knowledge.index, patient, today, mentions(knowledge))
+        self.reader = ChartReader(knowledge.index, patient, today, knowledge.once(mentions))
+        self._drafts = Drafts(request.context.draft_orders, knowledge.index, patient, today)
         self._orders = OrdersRead()
         with telemetry.stage("read"):
             self._read(whole)
@@ -79,7 +81,7 @@ class Consultation:
     def _read(self, whole: bool) -> None:
         """Read the orders; and the chart, unless they tell on their own that it will not matter."""
         if self._wants_orders:
-            self._orders = self._read_orders(None)
+            self._orders = self._drafts.read()
             unread, orders = self._orders.problems, self._orders.orders
             if unread and not orders and not self._orders.foreign:
                 raise BadRequest(f"no order can be read: {unread[0].why}", unread[0].place)
@@ -87,12 +89,7 @@ class Consultation:
                 return
         self.reader.read_prefetch(self.request.prefetch)
         if self._wants_orders:
-            self._orders = self._read_orders(self.reader)
-
-    def _read_orders(self, reader: ChartReader | None) -> OrdersRead:
-        context = self.request.context
-        index, patient = self.knowledge.index, context.patient_id
-        return read_orders(context.draft_orders, index, patient, self.today, reader)
+            self._orders = self._drafts.read(self.reader)
 
     def _may_matter(self) -> bool:
         """Whether an order triggers, or has no code of its own: the chart may resolve it."""
@@ -197,12 +194,14 @@ def refuse_unread(
         )
 
 
-def mentions(knowledge: Knowledge) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def mentions(knowledge: Knowledge) -> Mentions:
     """Patterns of uncoded text that names a genetic disease, with the disease."""
-    return tuple(
-        (rule.disease, re.compile(pattern, re.IGNORECASE))
-        for rule in knowledge.genetic.values()
-        for pattern in rule.mentions
+    return quick_mentions(
+        tuple(
+            (rule.disease, re.compile(pattern, re.IGNORECASE))
+            for rule in knowledge.genetic.values()
+            for pattern in rule.mentions
+        )
     )
 
 

@@ -107,6 +107,8 @@ class Ledger:
 
     def reports(self) -> tuple[InputReport, ...]:
         """What became of each input."""
+        if not self._later:
+            return tuple(log.report() for log in self.logs.values())
         logs = {name: replace(log) for name, log in self.logs.items()}
         for (urn, name), count in self._later.items():
             if self.subjects.resolve(urn) is Whose.FOREIGN:

@@ -43,7 +43,10 @@ def name_of(doc: Doc, look: Reading) -> Named:
     pointer = doc.get("medicationReference")
     modern = doc.get("medication")
     known, label = look.know(inline, modern), inline if inline is not None else modern
-    for target in (*look.resolve(doc, pointer), *look.resolve(doc, modern)):
+    pointed = [] if pointer is None and modern is None else [
+        *look.resolve(doc, pointer), *look.resolve(doc, modern)
+    ]  # fmt: skip
+    for target in pointed:
         known = known.and_also(look.know(target.get("code")))
         label = label if first_text(label) else target.get("code")
     if not first_text(label) and not codings(label):

@@ -33,7 +33,7 @@ class Mentions:
         for word in self._quick:  # a plain loop: this runs for nearly every text of a record
             if word in lowered:
                 return True
-        return any(pattern.search(value) for pattern in self._slow)
+        return bool(self._slow) and any(pattern.search(value) for pattern in self._slow)
 
     def find(self, values: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Each disease that these texts name, once, with the words around the place."""

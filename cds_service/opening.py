@@ -20,6 +20,7 @@ from cds_service.sniff import (
     repair,
 )
 
+_BUNDLE = b'"Bundle"'
 DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 
 
@@ -113,6 +114,8 @@ def _open_wrapper(envelope: Envelope, depth: int) -> Opened:
 
 
 def _open_bundle(envelope: Envelope) -> Opened:
+    if not bytes(envelope.entry):
+        return Opened()
     first = first_byte(envelope.entry)
     if not first or bytes(envelope.entry).strip() == b"null":
         return Opened()
@@ -167,8 +170,11 @@ def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
 
 def _plain(raw: Raw) -> object:
     """A small member, decoded; None when it is missing or cannot be decoded."""
+    text = bytes(raw)
+    if not text or text == _BUNDLE:  # nearly always
+        return "Bundle" if text else None
     try:
-        return decode(raw) if bytes(raw) else None
+        return decode(raw)
     except Unreadable:
         return None
 

@@ -93,10 +93,11 @@ def once(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
 
 def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     """An order of any type. What its codes do not say is unknown, never guessed from its text."""
-    known = look.know(*_coded_elements(doc))
+    elements = _coded_elements(doc)
+    known = look.know(*elements)
     medicine = name_of(doc, look)
     known = known.and_also(medicine.known).and_also(_category(doc, look))
-    known = known.and_also(look.know(*(doc.get(name) for name in _PERFORMERS)))
+    known = known.and_also(look.know(*[doc.get(name) for name in _PERFORMERS]))
     site = look.sites(doc)
     sites = known.sites | site.sites
     routes = recognise(look.index, _routes(doc))
@@ -108,12 +109,12 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
         index=index,
         resource_type=kind_of(doc) or "Resource",
         resource_id=ident,
-        label=_label(doc, look, medicine.element),
+        label=_label(doc, look, [medicine.element, *elements]),
         kinds=kinds | ({ROUTE_IM} if ROUTE_IM in routes.concepts else frozenset()),
         side=side_of(known, site),
         sites=sites,
         live=_live(doc),
-        coded=_is_coded(doc, medicine.element, medicine.known),
+        coded=_is_coded([medicine.element, *elements], medicine.known),
         intramuscular=intramuscular,
         when=_when(doc),
         reasons=reasons,
@@ -131,15 +132,18 @@ def is_planned(doc: Doc) -> bool:
 def _coded_elements(doc: Doc) -> list[object]:
     """Everything in which an order says what it is, also in its parts: items (DSTU2), actions,
     activities, recommendations, parameters of the order detail (R5)."""
-    elements: list[object] = [doc.get(name) for name in _CODES]
+    elements: list[object] = [doc[name] for name in _CODES if name in doc]
     for name in _PARTS:
-        for part in objects(doc.get(name)):
+        if name not in doc:
+            continue
+        for part in objects(doc[name]):
             elements += _part_elements(part)
             for inner in objects(part.get("parameter")):
                 elements.append(inner.get("valueCodeableConcept"))
-    for activity in objects(doc.get("activity")):
-        for detail in objects(activity.get("detail")):
-            elements += _part_elements(detail)
+    if "activity" in doc:
+        for activity in objects(doc["activity"]):
+            for detail in objects(activity.get("detail")):
+                elements += _part_elements(detail)
     return elements
 
 
@@ -160,17 +164,16 @@ def _routes(doc: Doc) -> list[Coding]:
     return [c for holder in holders for c in codings(holder.get("route"))]
 
 
-def _label(doc: Doc, look: Reading, medicine: object) -> str:
+def _label(doc: Doc, look: Reading, elements: list[object]) -> str:
     """The first element that has a name; the words of its recognised coding come before others."""
-    for element in (medicine, *_coded_elements(doc)):
+    for element in elements:
         name = label_of(element, look.know(element), fallback="")
         if name:
             return name
     return text(doc.get("description")) or kind_of(doc) or "Resource"
 
 
-def _is_coded(doc: Doc, medicine: object, known: Recognised) -> bool:
-    elements = (medicine, *_coded_elements(doc))
+def _is_coded(elements: list[object], known: Recognised) -> bool:
     return known.coding is not None or any(c.code for e in elements for c in codings(e))
 
 
@@ -186,7 +189,7 @@ def _when(doc: Doc) -> FhirDate | None:
     names = ("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming", "scheduledDateTime",
              "scheduledPeriod", "scheduledTiming", "start", "requestedPeriod",
              "executionPeriod")  # fmt: skip
-    return read_moment(*(doc.get(name) for name in names))
+    return read_moment(*[doc[name] for name in names if name in doc])
 
 
 def _medication(doc: Doc, look: Reading) -> MedicationFact | None:

@@ -78,6 +78,7 @@ class Session:
         known = (m for m in chart.medications if m.source.reference not in drafted)
         self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
         self.laboratory = Laboratory(chart, today)
+        self.ages = age_range(chart.patient, today)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
 
@@ -248,7 +249,7 @@ class View:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        ages = age_range(self.chart.patient, self.today)
+        ages = self.session.ages
         if ages is None:
             return UNKNOWN
         low, high = ages

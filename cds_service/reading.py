@@ -29,7 +29,7 @@ from cds_service.elements import (
     type_and_id,
 )
 from cds_service.mentions import Mentions
-from cds_service.recognition import Recognised, body_sites, recognise
+from cds_service.recognition import NOTHING, Recognised, body_sites, recognise
 
 if TYPE_CHECKING:
     from cds_service.codes import CodeIndex
@@ -57,6 +57,7 @@ class References:
 
     def __init__(self) -> None:
         self._docs: dict[str, Doc] = {}
+        self.asked = False  # whether anything was looked up that does not lie in its holder
 
     def add(self, doc: Doc, full_url: str | None = None) -> None:
         """Remember a resource under `Type/id` and under its fullUrl."""
@@ -71,6 +72,7 @@ class References:
         if ref.startswith("#"):
             inside = (d for d in objects(holder.get("contained")) if f"#{d.get('id')}" == ref)
             return next(inside, None)
+        self.asked = True
         plain = ref.partition("/_history/")[0]
         return self._docs.get(plain) or self._docs.get("/".join(plain.split("/")[-2:]))
 
@@ -87,7 +89,8 @@ class Reading:
 
     def know(self, *elements: object) -> Recognised:
         """Recognise the codings of coded elements."""
-        return recognise(self.index, (c for element in elements for c in codings(element)))
+        found = [c for e in elements if e is not None for c in codings(e)]
+        return recognise(self.index, found) if found else NOTHING
 
     def resolve(self, holder: Doc, element: object) -> Iterator[Doc]:
         """The resources that References, or CodeableReferences, in `element` point to."""
@@ -97,11 +100,15 @@ class Reading:
 
     def sites(self, doc: Doc) -> Recognised:
         """What the body sites of a resource say, also those in resources it points to."""
-        pointed = list(self.resolve(doc, doc.get("bodyStructure")))
-        for extension in objects(doc.get("extension"))[:_MOST]:
-            pointed += self.resolve(doc, extension.get("valueReference"))
+        pointed: list[Doc] = []
+        if "bodyStructure" in doc:
+            pointed += self.resolve(doc, doc["bodyStructure"])
+        if "extension" in doc:
+            for extension in objects(doc["extension"])[:_MOST]:
+                pointed += self.resolve(doc, extension.get("valueReference"))
         bodies = [d for d in pointed if kind_of(d) in {"BodyStructure", "BodySite"}]
-        return recognise(self.index, body_sites(doc, bodies))
+        found = body_sites(doc, bodies)
+        return recognise(self.index, found) if found else NOTHING
 
     def reasons(self, doc: Doc) -> tuple[frozenset[str], bool]:
         """Value sets of the coded reasons, and whether any reason is stated at all.
@@ -113,6 +120,8 @@ class Reading:
         stated = False
         for name in _REASONS:
             element = doc.get(name)
+            if element is None:
+                continue
             known = self.know(element)
             for target in self.resolve(doc, element):
                 known = known.and_also(self.know(target.get("code")))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.chart import Coding, FhirDate, Side, Source
 from cds_service.elements import Doc, codings, first_text, objects, text, texts, type_and_id
 
 if TYPE_CHECKING:
-    from cds_service.codes import CodeIndex
+    from cds_service.codes import CodeIndex, CodeMatch
 
 # Value sets that the reader itself has to know; all others pass through it unread.
 SITE_HIP = "site-hip"
@@ -67,30 +67,37 @@ class Recognised:
 
     def and_also(self, other: Recognised) -> Recognised:
         """Both together; the first coding that was recognised stays the first."""
+        if self.coding and not other.concepts and not other.sides:
+            return self
         first = self if self.coding else other
-        return replace(
-            first, concepts=self.concepts | other.concepts, sides=self.sides | other.sides
-        )
+        concepts, sides = self.concepts | other.concepts, self.sides | other.sides
+        return Recognised(concepts, first.coding, sides, first.display)
+
+
+NOTHING = Recognised()
+"""What no coding at all means."""
 
 
 def recognise(index: CodeIndex, found: Iterable[Coding]) -> Recognised:
     """Look all codings up; codings without system or outside the value sets count for nothing."""
-    result = Recognised()
+    result = NOTHING
     for coding in found:
         for system, code, only_qualifies in _readings(coding):
             match = index.match(system, code)
-            if match is None:
-                continue
-            concepts = match.concepts & _QUALIFIERS if only_qualifies else match.concepts
-            sides = {_SIDES[c] for c in concepts if c in _SIDES}
-            if match.side is not None and match.side is not Side.UNKNOWN:
-                sides.add(match.side)
-            told = Recognised(concepts, coding, frozenset(sides), match.display)
-            result = result.and_also(replace(told, coding=None) if only_qualifies else told)
+            if match is not None:
+                result = result.and_also(_told(match, coding, only_qualifies))
     return result
 
 
-def _readings(coding: Coding) -> Iterator[tuple[str | None, str | None, bool]]:
+def _told(match: CodeMatch, coding: Coding, only_qualifies: bool) -> Recognised:
+    concepts = match.concepts & _QUALIFIERS if only_qualifies else match.concepts
+    sides = frozenset(_SIDES[c] for c in _SIDES.keys() & concepts)
+    if match.side is not None and match.side is not Side.UNKNOWN:
+        sides |= {match.side}
+    return Recognised(concepts, None if only_qualifies else coding, sides, match.display)
+
+
+def _readings(coding: Coding) -> Iterable[tuple[str | None, str | None, bool]]:
     """The coding itself, and the parts of a SNOMED CT expression ("focus : attribute = value").
 
     Of an expression only the focus names the thing; the values of its attributes may give side
@@ -98,8 +105,11 @@ def _readings(coding: Coding) -> Iterator[tuple[str | None, str | None, bool]]:
     """
     code = coding.code
     if code is None or ":" not in code or "snomed" not in (coding.system or "").lower():
-        yield coding.system, code, False
-        return
+        return ((coding.system, code, False),)
+    return _parts(coding, code)
+
+
+def _parts(coding: Coding, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
     focus, _, refinement = code.partition(":")
     yield from ((coding.system, part, False) for part in _SCTID.findall(focus))
     for value in refinement.split("=")[1:]:
@@ -113,8 +123,9 @@ def body_sites(doc: Doc, contained: Iterable[Doc] = ()) -> list[Coding]:
     """Codings of bodySite (any release), of bodyStructure (R5) and of the BodyStructure resources
     that the order carries with it."""
     found = codings(doc.get("bodySite")) + codings(doc.get("bodyStructure"))
-    for item in objects(doc.get("item")):  # DiagnosticOrder (DSTU2)
-        found += codings(item.get("bodySite"))
+    if "item" in doc:  # DiagnosticOrder (DSTU2)
+        for item in objects(doc["item"]):
+            found += codings(item.get("bodySite"))
     for site in contained:
         found += codings(site.get("location")) + codings(site.get("locationQualifier"))
         for structure in objects(site.get("includedStructure")):

@@ -16,7 +16,10 @@ def in_order(found: Iterable[_T]) -> tuple[_T, ...]:
 
     The order in which an EHR sends its entries never shows in an answer.
     """
-    facts = sorted(found, key=_plain)
+    facts = list(found)
+    if len(facts) < 2:
+        return tuple(facts)
+    facts.sort(key=_plain)
     groups = (list(group) for _, group in groupby(facts, key=_plain))
     return tuple(
         fact for group in groups for fact in (sorted(group, key=_whole) if group[1:] else group)

@@ -7,6 +7,7 @@ from enum import Enum
 from cds_service.elements import Doc, identifier, items, kind_of, objects, reference
 
 _SUBJECTS = ("subject", "patient", "for")  # `for` is the patient of a Task
+_OTHERS = frozenset({"patient", "for", "participant"})
 
 
 class Whose(Enum):
@@ -53,6 +54,11 @@ class Subjects:
 
     def whose_doc(self, doc: Doc) -> tuple[Whose, str | None]:
         """Judge a decoded resource by all its subjects; the reference is given for LATER."""
+        subject = doc.get("subject")
+        if _OTHERS.isdisjoint(doc) and not isinstance(subject, list):  # nearly always
+            ref = reference(subject)
+            whose = self.whose(ref)
+            return (whose, ref) if whose is not Whose.NAMELESS else (whose, None)
         named = [reference(s) for name in _SUBJECTS for s in items(doc.get(name))]
         actors = [reference(p.get("actor")) for p in objects(doc.get("participant"))]
         named += [actor for actor in actors if actor and "Patient/" in actor]  # Appointment
