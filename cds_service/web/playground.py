@@ -71,16 +71,19 @@ async def answer(request: Request) -> Response:
 
 def _decide(request: wire.CDSRequest, runtime: hooks.Runtime) -> dict[str, Any]:
     """The answer as the EHR gets it, and why. Raises MissingData."""
-    knowledge, settings = runtime.knowledge, runtime.settings
+    knowledge, context = runtime.knowledge, request.context
     service = service_of(request.hook)
     chart, assessment = hooks.decide(request, knowledge, runtime.today)
+    hooks.refuse_unread(request, chart, assessment, None)
     notes = list(request.notes)
     if request.has_fhir_access:
         notes.append("the playground reads nothing from fhirServer")
-    response = hooks.respond(request, chart, assessment, knowledge, settings.evidence_page)
+    with telemetry.stage("cards"):
+        composer = runtime.composer
+        told = composer.compose(assessment, chart, context.encounter_id, context.user_id)
     return {
         "service": service.id if service else None,
-        "answer": wire.to_json(response),
+        "answer": told,
         "trace": grow(assessment, chart, knowledge),
         "notes": notes,
     }
