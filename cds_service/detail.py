@@ -183,9 +183,19 @@ def _excluded(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterato
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             label = knowledge.options[verdict.option].label
             yield from (_labelled(label, reason, ready) for reason in _excluding(verdict.reasons))
+        told: set[tuple[str, str]] = set()
         for regimen, reasons in verdict.dropped:
-            label = knowledge.regimens[regimen].drug
-            yield from (_labelled(label, reason, ready) for reason in _excluding(reasons))
+            label = _passed_over(regimen, verdict, knowledge)
+            new = [r for r in _excluding(reasons) if (label, r.rule) not in told]
+            told.update((label, reason.rule) for reason in new)
+            yield from (_labelled(label, reason, ready) for reason in new)
+
+
+def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> str:
+    """The drug; the whole course where the same drug is offered for other days."""
+    rule = knowledge.regimens[regimen]
+    chosen = knowledge.regimens[verdict.regimen] if verdict.regimen else None
+    return rule.label if chosen is not None and chosen.drug == rule.drug else rule.drug
 
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
