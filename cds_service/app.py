@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -32,6 +32,7 @@ from cds_service import (
     wire,
 )
 from cds_service.cards import Composer
+from cds_service.direct import Direct
 from cds_service.errors import (
     Overloaded,
     RequestError,
@@ -88,7 +89,7 @@ def create_app(
         standard_reasons=settings.spec_version is not None,
     )
     composer.prepare()
-    app.state.runtime = hooks.Runtime(
+    runtime = app.state.runtime = hooks.Runtime(
         settings, knowledge, clock, wire.to_bytes(discovery), store, trust, queries, composer
     )
     for router in (hooks.router, feedback.router, operations.router):
@@ -97,7 +98,7 @@ def create_app(
         from cds_service.web import pages  # templates and files are read where they are served
 
         app.include_router(pages.router)
-    _stand_before(app, settings, trust)
+    _stand_before(app, runtime)
     return app
 
 
@@ -124,8 +125,10 @@ def _lifespan(store: Store, trust: access.Trust) -> Lifespan[FastAPI]:
     return lifespan
 
 
-def _stand_before(app: FastAPI, settings: Settings, trust: access.Trust) -> None:
+def _stand_before(app: FastAPI, runtime: hooks.Runtime) -> None:
     """Put the middleware before the routes; the last one added is the outermost."""
+    settings, trust = runtime.settings, runtime.trust
+    app.add_middleware(Direct, runtime=runtime, answer=refusal)
     app.add_middleware(access.Access, trust=trust, settings=settings, answer=refusal)
     app.add_middleware(limits.Capacity, most=settings.max_concurrent, answer=refusal)
     app.add_middleware(LastResort)
@@ -147,9 +150,29 @@ class RegisteredOrigins(CORSMiddleware):
         )
         self._trust = trust
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """EHRs call without `Origin`, as no browser does: then only `Vary` is to be said."""
+        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
+            await super().__call__(scope, receive, send)
+            return
+
+        async def with_vary(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _vary(message.get("headers", ()))
+            await send(message)
+
+        await self.app(scope, receive, with_vary)
+
     def is_allowed_origin(self, origin: str) -> bool:
         """Whether a browser may show our answers to pages of this origin."""
         return super().is_allowed_origin(origin) or origin in self._trust.clients.registry.origins
+
+
+def _vary(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers with `Origin` added to what the answer varies by."""
+    kept = [(name, value) for name, value in headers if name != b"vary"]
+    said = [value for name, value in headers if name == b"vary"]
+    return [*kept, (b"vary", b", ".join([*said, b"Origin"]))]
 
 
 def refusal(error: RequestError) -> Response:

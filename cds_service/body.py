@@ -6,6 +6,7 @@ import codecs
 import zlib
 from collections.abc import AsyncIterator
 from email.message import Message
+from functools import lru_cache
 
 from cds_service.errors import BadRequest, TooLarge, UnsupportedBody
 
@@ -102,6 +103,7 @@ def _decode(body: bytes, charset: str) -> str:
         raise BadRequest(f"the body is not {charset}", "body") from None
 
 
+@lru_cache(maxsize=64)
 def _declared_charset(content_type: str | None) -> str:
     """The charset parameter in Python's spelling; `utf-8` when there is none."""
     header = Message()

@@ -77,6 +77,7 @@ _READERS: Mapping[str, _Reader] = {
     "FamilyMemberHistory": read_family,
     **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
 }
+_TURN = 500  # resources of one turn, about 2 ms
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
 _HARMLESS = frozenset({"information", "warning", "success"})
 
@@ -125,14 +126,20 @@ class ChartReader:
 
     def read_prefetch(self, prefetch: Mapping[str, Raw] | None) -> None:
         """Read all keys by the decision table of the checklist; unknown keys by their types."""
+        for _ in self.prefetch_in_turns(prefetch):
+            pass
+
+    def prefetch_in_turns(self, prefetch: Mapping[str, Raw] | None) -> Iterator[None]:
+        """As `read_prefetch`, with a pause after every few hundred resources."""
         for key, raw in (prefetch or {}).items():
             asked = _KEYS.get(key.strip().casefold())
-            self._read(raw, Answer(asked, f"prefetch.{text(key, 60) or '(blank)'}"))
+            yield from self._read(raw, Answer(asked, f"prefetch.{text(key, 60) or '(blank)'}"))
 
     def read_input(self, name: InputName, raw: bytes | Raw) -> None:
         """Read a FHIR answer that was fetched: a resource, a first page, or the next page."""
         self._ledger.logs[name].next_link = None
-        self._read(raw, Answer(name, str(name)))
+        for _ in self._read(raw, Answer(name, str(name))):
+            pass
 
     def fail(self, name: InputName, why: str) -> None:
         """Note that an input could not be fetched."""
@@ -180,22 +187,31 @@ class ChartReader:
 
     # --- one value ---
 
-    def _read(self, raw: bytes | Raw, answer: Answer) -> None:
+    def _read(self, raw: bytes | Raw, answer: Answer) -> Iterator[None]:
         opened = open_value(raw)
-        self._walk(opened, answer, 0)
+        yield from self._walk(opened, answer, 0)
         self._ledger.close(opened, answer)
 
-    def _walk(self, opened: Opened, answer: Answer, depth: int) -> None:
-        """Go through all resources of a value; most are counted after one glance."""
+    def _walk(self, opened: Opened, answer: Answer, depth: int) -> Iterator[None]:
+        """Go through all resources of a value, with a pause after each turn."""
         if opened.why:
             self._ledger.problem(answer.place, opened.why)
         for number, why in opened.junk:
             self._ledger.problem(opened.path(answer.place, number), why)
         if opened.failed:
             answer.defects.append(REPORTED)
+        for start in range(0, len(opened.entries), _TURN):
+            if start:
+                yield
+            self._glance(opened, start, answer, depth)
+        if opened.next_link:
+            self._ledger.further_page(answer, opened.next_link)
+
+    def _glance(self, opened: Opened, start: int, answer: Answer, depth: int) -> None:
+        """Look at the resources of one turn; most are counted after one glance."""
         sniff, holds_back, own = SNIFF.decode, self._sieve.holds_back, self.subjects.own
         logs: dict[str | None, InputLog] = {}
-        for position, entry in enumerate(opened.entries):
+        for position, entry in enumerate(opened.entries[start : start + _TURN], start):
             try:
                 seen = sniff(entry.resource)
             except UNFIT:
@@ -214,8 +230,6 @@ class ChartReader:
                 log.seen += 1
             else:
                 self._ledger.count(self.subjects.whose(ref), ref, log)
-        if opened.next_link:
-            self._ledger.further_page(answer, opened.next_link)
 
     # --- one resource ---
 
@@ -244,7 +258,8 @@ class ChartReader:
         opened = open_value(raw, depth + 1)
         answer.hints += opened.empty
         inner = replace(answer, place=place)
-        self._walk(opened, inner, depth + 1)
+        for _ in self._walk(opened, inner, depth + 1):
+            pass
         answer.others, answer.hints = inner.others, inner.hints
         if opened.why:
             answer.defects.append(UNREADABLE)

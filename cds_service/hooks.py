@@ -6,14 +6,17 @@ HTTP; the command line uses it too.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from cds_service import access, body, cards, ehr, envelope, limits, quirks, telemetry, wire
 from cds_service.assessment import Assessment
@@ -58,8 +61,8 @@ class Runtime:
 class Consultation:
     """One call on its way: it reads what was sent, tells what is lacking, and decides.
 
-    `whole`: the chart is read even where no order triggers. Raises BadRequest when no draft order
-    can be read.
+    `whole`: the chart is read even where no order triggers. Nothing is read before `read` has been
+    gone through.
     """
 
     def __init__(
@@ -75,19 +78,22 @@ class Consultation:
         self.reader = ChartReader(knowledge.index, patient, today, knowledge.once(mentions))
         self._drafts = Drafts(request.context.draft_orders, knowledge.index, patient, today)
         self._orders = OrdersRead()
-        with telemetry.stage("read"):
-            self._read(whole)
+        self._whole = whole
 
-    def _read(self, whole: bool) -> None:
-        """Read the orders; and the chart, unless they tell on their own that it will not matter."""
+    def read(self) -> Iterator[None]:
+        """Read the orders; and the chart, unless they tell on their own that it will not matter.
+
+        Pauses every few milliseconds, so that a server can do other things between. Raises
+        BadRequest when no draft order can be read.
+        """
         if self._wants_orders:
             self._orders = self._drafts.read()
             unread, orders = self._orders.problems, self._orders.orders
             if unread and not orders and not self._orders.foreign:
                 raise BadRequest(f"no order can be read: {unread[0].why}", unread[0].place)
-            if not whole and not self._may_matter():
+            if not self._whole and not self._may_matter():
                 return
-        self.reader.read_prefetch(self.request.prefetch)
+        yield from self.reader.prefetch_in_turns(self.request.prefetch)
         if self._wants_orders:
             self._orders = self._drafts.read(self.reader)
 
@@ -148,7 +154,11 @@ def answer(
 
 def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple[Chart, Assessment]:
     """Read the chart and the draft orders, and assess them. Raises BadRequest."""
-    return Consultation(request, knowledge, today, whole=True).decide()
+    consultation = Consultation(request, knowledge, today, whole=True)
+    with telemetry.stage("read"):
+        for _ in consultation.read():
+            pass
+    return consultation.decide()
 
 
 def respond(
@@ -213,6 +223,10 @@ def discovery(knowledge: Knowledge) -> wire.Discovery:
 # --- HTTP ---
 
 router = APIRouter()
+LARGE = 256 * 1024
+"""Bytes of a body above which a chart is read in turns with other calls."""
+ANSWER_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""Of an answer to a call: it is about one patient and is not cached (PE-02)."""
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -244,39 +258,56 @@ async def discover(request: Request) -> Response:
 
 @router.post("/cds-services/{service_id}")
 async def call(service_id: str, request: Request) -> Response:
-    """Call of one service (RQ-01, RS-01)."""
-    arrived = time.monotonic()
+    """Call of one service (RQ-01, RS-01). `direct` takes calls before they get to this route."""
     runtime = runtime_of(request)
+    return json_response(await answer_call(service_id, request.scope, request.receive, runtime))
+
+
+async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: Runtime) -> bytes:
+    """The JSON that answers a call. Raises a RequestError."""
+    arrived = time.monotonic()
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     trace = telemetry.current()
     trace.service = service_id
-    text = await read_body(request, runtime.settings)
+    text = await read_bytes(scope, receive, runtime.settings)
     with telemetry.stage("parse"):
         parsed = envelope.parse(text)
         limits.check_orders(parsed.context.draft_orders, runtime.settings)
     check_hook(parsed, services)
     trace.hook = parsed.hook
-    check_client(request, parsed.hook)
-    client = access.client_of(request.scope)
-    answer = quirks.fit(await consult(parsed, runtime, client, arrived), client)
-    origin = Origin(service_id, parsed.hook, client_of(request))
+    client = access.client_of(scope)
+    check_client(client, parsed.hook)
+    is_large = len(text) > LARGE
+    answer = quirks.fit(await consult(parsed, runtime, client, arrived, is_large), client)
+    origin = Origin(service_id, parsed.hook, access.client_id(access.caller_of(scope)))
     runtime.store.record_issued(answer, origin, runtime.clock(), runtime.knowledge.version)
-    result = json_response(wire.encode(answer))
+    content = wire.encode(answer)
     spent = round((time.monotonic() - arrived) * 1000)
     if spent > runtime.settings.budget_ms:  # PE-01
         telemetry.warn("over budget", ms=spent, budget_ms=runtime.settings.budget_ms)
-    return result
+    return content
 
 
 async def consult(
-    request: wire.CDSRequest, runtime: Runtime, client: Client | None, arrived: float
+    request: wire.CDSRequest,
+    runtime: Runtime,
+    client: Client | None,
+    arrived: float,
+    is_large: bool = False,
 ) -> wire.Json:
     """Answer one call, with what prefetch lacks from the client's FHIR server where that is given
-    and allowed. `arrived` is the time of `time.monotonic` from which the deadline counts."""
+    and allowed. `arrived` is the time of `time.monotonic` from which the deadline counts.
+
+    A large chart is read in turns with other calls, so that they need not wait for it.
+    """
     settings = runtime.settings
     consultation = Consultation(request, runtime.knowledge, runtime.today)
+    with telemetry.stage("read"):
+        for _ in consultation.read():
+            if is_large:
+                await asyncio.sleep(0)
     no_access: str | None = None
     if request.has_fhir_access:
         try:
@@ -308,19 +339,41 @@ async def _fetch(
 
 async def read_body(request: Request, settings: Settings) -> bytes:
     """The body as plain UTF-8, within the limits. Raises a RequestError."""
-    headers, limit = request.headers, settings.max_body_bytes
+    return await read_bytes(request.scope, request.receive, settings)
+
+
+async def read_bytes(scope: Scope, receive: Receive, settings: Settings) -> bytes:
+    """As `read_body`, without a request object."""
+    limit = settings.max_body_bytes
     with telemetry.stage("body"):
-        collected = body.collect(request.stream(), headers.get("content-length"), limit)
+        collected = body.collect(_chunks(receive), _header(scope, b"content-length"), limit)
         packed = await limits.in_time(collected, settings.read_seconds)
-        plain = body.unpack(packed, headers.get("content-encoding"), limit)
-        text = body.to_utf8(plain, headers.get("content-type"))
+        plain = body.unpack(packed, _header(scope, b"content-encoding"), limit)
+        text = body.to_utf8(plain, _header(scope, b"content-type"))
         limits.check_body(text, settings)
         return text
 
 
-def check_client(request: Request, hook: str) -> None:
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name, which is in lower case."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def check_client(client: Client | None, hook: str) -> None:
     """Raise Forbidden when the client is not registered for this hook."""
-    client = access.client_of(request.scope)
     if client is not None and not client.may_call(hook):
         raise Forbidden("this client is not registered for this hook", "hook")
 

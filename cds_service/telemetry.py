@@ -13,12 +13,11 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
 import structlog
 
 from cds_service.assessment import Assessment, Tier
@@ -90,34 +89,50 @@ def current() -> Trace:
     return _current.get() or Trace("0" * 32)
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Add the time spent inside to a stage of this call."""
-    trace = current()
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        spent = time.perf_counter() - started
-        trace.stages[name] = trace.stages.get(name, 0.0) + spent
+class stage:
+    """Add the time spent inside a `with` to a stage of this call."""
+
+    __slots__ = ("_name", "_started", "_trace")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._trace = current()
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        stages, name = self._trace.stages, self._name
+        stages[name] = stages.get(name, 0.0) + time.perf_counter() - self._started
 
 
 def log_request(trace: Trace, method: str, status: int, seconds: float) -> None:
-    """Write the line of one call. Durations are in milliseconds."""
-    _log.info(
-        "request",
-        stream="request",
-        method=method,
-        status=status,
-        ms=round(seconds * 1000, 3),
-        stages={name: round(spent * 1000, 3) for name, spent in trace.stages.items()},
-        cards=[shown.card for shown in trace.cards],
-        **{
-            name: value
-            for name in ("request_id", "service", "hook", "client", "tier", "rules", "knowledge")
-            if (value := getattr(trace, name))
-        },
-    )
+    """Write the line of one call. Durations are in milliseconds.
+
+    Looks like all other lines, but does not go through structlog, which would take longer than
+    many calls do.
+    """
+    line = {
+        "event": "request",
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "stream": "request",
+        "method": method,
+        "status": status,
+        "ms": round(seconds * 1000, 3),
+        "stages": {name: round(spent * 1000, 3) for name, spent in trace.stages.items()},
+        "cards": [shown.card for shown in trace.cards],
+        "request_id": trace.request_id,
+        "service": trace.service,
+        "hook": trace.hook,
+        "client": trace.client,
+        "tier": trace.tier,
+        "rules": trace.rules,
+        "knowledge": trace.knowledge,
+    }
+    said = {name: value for name, value in line.items() if value or name in _ALWAYS}
+    _STDERR.msg(_SORTED.encode(said).decode())
 
 
 def audit(event: str, **facts: object) -> None:
@@ -160,8 +175,12 @@ class _StandardError:
     info = warning = error = msg
 
 
+_STDERR = _StandardError()
+_SORTED = msgspec.json.Encoder(order="sorted")
+_ALWAYS = frozenset({"stages", "cards", "ms"})
+
 _log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-    _StandardError(),
+    _STDERR,
     processors=[
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
