@@ -42,10 +42,9 @@ def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, 
     A rule that cannot be answered gives a reason only where there is a result to show; what was
     not read at all is told once by `not_assessed`.
     """
-    rules = knowledge.once(exclusions).get(target)
     found: list[Reason] = []
     checked = knowledge.once(_checked)
-    for rule in rules.among(view.session.present) if rules else ():
+    for rule in view.session.once(f"against {target}", lambda: _against(target, view, knowledge)):
         outcome = view.ask(rule.when)
         if outcome.stale in checked:
             continue
@@ -53,6 +52,12 @@ def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, 
             found.append(_reason(rule, outcome, view))
     found.sort(key=lambda r: r.effect is not Effect.EXCLUDE)
     return _without_repeats(found)
+
+
+def _against(target: str, view: View, knowledge: Knowledge) -> list[Exclusion]:
+    """The rules against a target that this chart can meet."""
+    rules = knowledge.once(exclusions).get(target)
+    return rules.among(view.session.present) if rules else []
 
 
 def _checked(knowledge: Knowledge) -> frozenset[str]:
@@ -80,6 +85,10 @@ def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:
 
 def not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     """What could not be read, with the check that says what to do by hand."""
+    return view.session.once("not assessed", lambda: _not_assessed(view, knowledge))
+
+
+def _not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     found = []
     for check in knowledge.unknown_checks:
         state = _unknown_state(check, view)

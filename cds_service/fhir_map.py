@@ -384,7 +384,7 @@ class Drafts:
         own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
         for draft in own:
             references.add(draft.doc, draft.full_url)
-            releases.look(draft.doc)
+            releases.look(draft.doc, is_draft=True)
         orders = self._settled
         if orders is None:
             orders = self._orders(own, references, subjects)

@@ -76,7 +76,8 @@ class _Case:
     @property
     def factors(self) -> list[Factor]:
         """The risk factors that this chart can meet."""
-        return self.knowledge.once(factors).among(self.session.present)
+        rules, session = self.knowledge.once(factors), self.session
+        return session.once("factors", lambda: rules.among(session.present))
 
     def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
         return self.session.view(order, cautious=cautious)
@@ -197,13 +198,15 @@ def _matching(
     return tuple(found)
 
 
-def _beside(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
+def _beside(
+    case: _Case, order: DraftOrder, counted: tuple[Finding, ...] = ()
+) -> tuple[Finding, ...]:
     """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
     rules = case.knowledge.once(modifiers).among(case.session.present)
     beside = _matching(case, order, "modifier", rules)
     unconfirmed = []
     for rule in case.factors:
-        if case.view(order).ask(rule.when).answer is Answer.YES:
+        if any(finding.rule == rule.id for finding in counted):
             continue
         cautious = case.view(order, cautious=True).ask(rule.when)
         suspected = tuple(s for s in cautious.sources if s.status in _UNCONFIRMED)
@@ -230,7 +233,7 @@ def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
             words = _state_words(case, InputName.PROCEDURES)
             return _guidance(case, "partly-assessed", (order,), (), words)
         return _silence("10", order, "no risk factor that counts", _beside(case, order))
-    findings = (*factors, *_beside(case, order))
+    findings = (*factors, *_beside(case, order, factors))
     options = verdicts(view, case.knowledge)
     if tier is Tier.MODERATE:
         return _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)

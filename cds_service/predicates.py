@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import Enum
+from typing import Any, TypeVar
 
 from cds_service.chart import (
     Chart,
@@ -30,6 +31,8 @@ from cds_service.knowledge.schema import (
     When,
 )
 from cds_service.measurements import Laboratory, Result, age_range
+
+_T = TypeVar("_T")
 
 
 class Answer(Enum):
@@ -81,6 +84,14 @@ class Session:
         self.ages = age_range(chart.patient, today)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
+        self._shared: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], _T]) -> _T:
+        """What `make` gives, made once for all orders of this call and kept under `name`."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        made: _T = self._shared[name]
+        return made
 
     def _concepts(self) -> frozenset[str]:
         """Value sets of all facts and orders, and whether a Brooker class is recorded."""
@@ -134,13 +145,28 @@ class View:
         if not self.session.can_hold(when):
             return self.session.nothing_found
         if when.any:
-            return _any(self.ask(w) for w in when.any)
+            asked = [self.ask(w) for w in when.any if self.session.can_hold(w)]
+            if len(asked) < len(when.any):
+                asked.append(self.session.nothing_found)
+            return _any(asked)
         if when.all:
-            return _all(self.ask(w) for w in when.all)
+            return self._all(when.all)
         if when.none:
             surely = any(self.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
         return self._test(when)
+
+    def _all(self, parts: tuple[When, ...]) -> Outcome:
+        seen = []
+        for part in parts:
+            outcome = self.ask(part)
+            if outcome.answer is Answer.NO:  # whatever the rest says
+                return NO
+            seen.append(outcome)
+        if any(o.answer is Answer.UNKNOWN for o in seen):
+            return UNKNOWN
+        pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
+        return _found(pairs) or YES
 
     def _test(self, when: When) -> Outcome:
         """The answer of the one test that a `When` without parts holds."""
@@ -328,8 +354,7 @@ def _found(found: Iterable[tuple[Source, str]]) -> Outcome | None:
     )
 
 
-def _any(outcomes: Iterable[Outcome]) -> Outcome:
-    seen = list(outcomes)
+def _any(seen: list[Outcome]) -> Outcome:
     yes = [o for o in seen if o.answer is Answer.YES]
     if yes:
         pairs = [pair for o in yes for pair in zip(o.sources, o.words, strict=True)]
@@ -337,13 +362,3 @@ def _any(outcomes: Iterable[Outcome]) -> Outcome:
     unknown = [o for o in seen if o.answer is Answer.UNKNOWN]
     # An unknown that has a result (an eGFR "<60") is told; one without is for the unknown checks.
     return next((o for o in unknown if o.sources), unknown[0]) if unknown else NO
-
-
-def _all(outcomes: Iterable[Outcome]) -> Outcome:
-    seen = list(outcomes)
-    if any(o.answer is Answer.NO for o in seen):
-        return NO
-    if any(o.answer is Answer.UNKNOWN for o in seen):
-        return UNKNOWN
-    pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
-    return _found(pairs) or YES

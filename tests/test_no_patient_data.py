@@ -166,7 +166,7 @@ def test_the_traffic_was_real(traffic: Traffic) -> None:
     assert max(traffic.statuses) < 500
     assert traffic.cards >= 20
     assert traffic.echoed
-    assert traffic.log.count('"stream": "request"') >= 100
+    assert traffic.log.count('"stream":"request"') >= 100
     assert traffic.database.startswith(b"SQLite format 3")
     assert b"ho-order-sign" in traffic.database
     assert "cds_cards_total{" in traffic.figures
