@@ -309,6 +309,9 @@ SIDES = [
     (SNOMED, "443435007", Side.RIGHT),
     (SNOMED, "770606008", Side.LEFT),
     (SNOMED, "444051004", Side.BILATERAL),
+    (CPT, "27134", None),  # both components of one implant, not both hips
+    (ICD9CM, "00.70", None),
+    (SNOMED, "8271002", None),
     (SNOMED, "52734007", None),
     (SNOMED, "287579007", Side.RIGHT),
     (SNOMED, "287679003", Side.LEFT),

@@ -44,7 +44,9 @@ def short(text: str) -> str:
 
 def side_of(title: str) -> str | None:
     """Side that an official title states, else None."""
-    words = set(re.findall(r"[a-z]+", title.lower()))
+    # "Both components" of an implant are on one side.
+    of_implant = r"both (?:acetabular and femoral )?components"
+    words = set(re.findall(r"[a-z]+", re.sub(of_implant, "", title.lower())))
     if "bilateral" in words or "both" in words or {"left", "right"} <= words:
         return "bilateral"
     return "left" if "left" in words else "right" if "right" in words else None
