@@ -153,6 +153,3 @@ TOKENS: list[tuple[str, str, Make]] = [
     ("jti a number", "401", token(jti=7)),
     ("jti of 10 kB", "401", token(jti="j" * 10_000)),
 ]
-
-
-@pytest.mark.statement("ER-03", "AU-03", "AU-04", "AU-05", "AU-06", "AU-07", "AU-10", "AU-11")

@@ -78,6 +78,7 @@ def call(client: AppClient, *authorization: str, path: str = SIGN, **more: Any) 
     return client.post(path, json=build(HIGH), headers=headers, **more)
 
 
+@pytest.mark.statement("ER-03", "AU-03", "AU-04", "AU-05", "AU-06", "AU-07", "AU-10", "AU-11")
 @attacks(KIND, TOKENS)
 def test_a_token_that_is_refused(guarded: AppClient, answer: str, value: Make) -> None:
     nobody = call(guarded)
