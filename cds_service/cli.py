@@ -23,6 +23,7 @@ from cds_service import (
 )
 from cds_service.app import utc_now
 from cds_service.errors import CdsError, RequestError
+from cds_service.fixtures import command as fixtures_command
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.settings import Settings, from_environment
 from cds_service.validate import command as validate_command
@@ -42,6 +43,7 @@ app = typer.Typer(
 
 app.add_typer(feedback_cli.app, name="feedback")
 app.add_typer(knowledge_cli.app, name="knowledge")
+app.add_typer(fixtures_command.app, name="fixtures")
 app.command("validate")(validate_command.validate)
 
 
