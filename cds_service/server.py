@@ -42,7 +42,7 @@ def run(settings: Settings, example: Path | None = None) -> None:
         config = _config(create_app(settings), settings)
     listener = config.bind_socket()
     listener.listen(config.backlog)  # from here on a call waits instead of being refused
-    announce(settings.host, listener.getsockname()[1], example)
+    announce(settings, listener.getsockname()[1], example)
     try:
         if settings.workers > 1:
             with _shared_figures():
@@ -97,11 +97,13 @@ def _shared_figures() -> Iterator[None]:
         yield
 
 
-def announce(host: str, port: int, example: Path | None) -> None:
-    """Print the discovery address and, with an example, a curl line that works as printed."""
-    name = f"[{host}]" if ":" in host else host
+def announce(settings: Settings, port: int, example: Path | None) -> None:
+    """Print the addresses and, with an example, a curl line that works as printed."""
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{name}:{port}/cds-services"
     typer.echo(f"Discovery: {base}")
+    if settings.shows_pages:
+        typer.echo(f"See it work: http://{name}:{port}/")
     if example is not None and example.is_file():
         typer.echo("Try it (in another terminal):")
         typer.echo(

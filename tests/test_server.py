@@ -88,9 +88,9 @@ def test_the_printed_curl_line_works_as_printed(tmp_path: Path) -> None:
         [*command, "--example", str(example)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines = [process.stdout.readline() for _ in range(4)]
         answer = subprocess.run(
-            shlex.split(lines[2]), capture_output=True, timeout=30, check=True
+            shlex.split(lines[3]), capture_output=True, timeout=30, check=True
         ).stdout
         process.send_signal(signal.SIGINT)
 

@@ -2,6 +2,8 @@
 import { html, nothing } from "../vendor/lit-html.js";
 import { json, visible } from "./text.js";
 
+export const SEEN = "Seen, not decisive"; // title of that part of the trace
+
 const TABS = [
   ["why", "Why", why],
   ["request", "Request", request],
@@ -45,7 +47,7 @@ function why({ result, error }) {
   return html`
     ${result.notes.length ? html`<p>Tolerated in the request: ${visible(result.notes.join("; "))}.</p>` : nothing}
     ${result.trace.map((branch) => html`
-      <details class="branch" ?open=${branch.decision !== null}>
+      <details class="branch" ?open=${branch.decision !== null || branch.title === SEEN}>
         <summary>${visible(branch.title)}</summary>${nodes(branch.nodes)}
       </details>`)}`;
 }

@@ -4,11 +4,10 @@ import * as api from "./api.js";
 import { cards } from "./cards.js";
 import { controls } from "./controls.js";
 import { ageOf, nameOfOrder, ordersOf, patientOf, withActions } from "./edit.js";
-import { inside, refusal } from "./inside.js";
+import { SEEN, inside, refusal } from "./inside.js";
 import { json, visible } from "./text.js";
 
 const TYPING_PAUSE = 300; // milliseconds
-const SEEN = "Seen, not decisive"; // title of that part of the trace
 const root = document.getElementById("app");
 
 const state = {
@@ -52,8 +51,7 @@ function banner(request) {
   return html`
     <div class="banner">
       <p><strong>${visible(words)}</strong> · ${age === null ? "age not known" : `${age} years`} · ${visible(patient.gender ?? "sex not known")}</p>
-      <p>To sign:</p>
-      <ul>${ordersOf(request).map((order) => html`<li>${visible(nameOfOrder(order))}</li>`)}</ul>
+      <ul aria-label="To sign">${ordersOf(request).map((order) => html`<li>${visible(nameOfOrder(order))}</li>`)}</ul>
     </div>`;
 }
 
@@ -74,9 +72,12 @@ function silence() {
     <div class="box silence">
       <p><strong>Silence.</strong> The clinician signs undisturbed.</p>
       ${reasons.map((reason) => html`<p>Why: ${visible(reason)}</p>`)}
-      ${seen.length ? html`<p>Seen, but not decisive: ${visible(seen.map((node) => node.text).join("; "))}.</p>` : nothing}
+      ${seen.length ? html`<p>Seen, but not decisive: ${visible(seen.map(named).join("; "))}.</p>` : nothing}
     </div>`;
 }
+
+/** A finding without its role: "non-factor: osteoporosis". */
+const named = ({ text }) => text.slice(text.indexOf(": ") + 1).trim();
 
 const BECAUSE = "because ";
 const because = (nodes) => {

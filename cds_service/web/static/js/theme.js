@@ -15,7 +15,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const show = () => (button.textContent = `Theme: ${root.dataset.theme}`);
+    const show = () => (button.lastElementChild.textContent = root.dataset.theme);
     button.hidden = false;
     show();
     button.addEventListener("click", () => {
