@@ -150,6 +150,7 @@ function own(text) {
 let under_way = new AbortController();
 
 async function send(text) {
+  clearTimeout(on.typing);
   under_way.abort();
   under_way = new AbortController();
   const { signal } = under_way;
