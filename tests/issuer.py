@@ -63,9 +63,9 @@ def public_pem(kind: str) -> bytes:
 
 @dataclass
 class Issuer:
-    """Signs tokens. Times are relative to `now`, in seconds."""
+    """Signs tokens. Times are relative to `now`, in seconds; None is the moment of signing."""
 
-    now: datetime
+    now: datetime | None
     iss: str = ISS
     kid: str = "ec+1/a="
     kind: str = "P-384"
@@ -74,7 +74,7 @@ class Issuer:
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Claims that are accepted, with changes; None takes a claim away."""
-        at = int(self.now.timestamp())
+        at = int((self.now or datetime.now(UTC)).timestamp())
         claims = {
             "iss": self.iss,
             "aud": self.audience,

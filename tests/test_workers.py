@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,9 @@ pytestmark = pytest.mark.process
 
 KIND = "Several workers"
 BODY = json.dumps(build(HIGH)).encode()
-ISSUER = Issuer(datetime.now(UTC))
-OTHER = Issuer(datetime.now(UTC), iss="https://other.example.org", kid="o", kind="P-384#other")
+# Signed when used: a long test run would outlive tokens signed on import.
+ISSUER = Issuer(None)
+OTHER = Issuer(None, iss="https://other.example.org", kid="o", kind="P-384#other")
 NORTH = client_toml(id="north", iss=ISS, jwks=key_set(jwk("P-384", ISSUER.kid)))
 EAST = client_toml(id="east", iss=OTHER.iss, jwks=key_set(jwk("P-384#other", "o")))
 
