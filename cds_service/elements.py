@@ -80,13 +80,13 @@ def word(value: object) -> str | None:
 
 def status(value: object) -> str | None:
     """A FHIR code in lower case with hyphens, from a code, Coding or CodeableConcept."""
-    for candidate in words(value):
-        return candidate
-    return None
+    return next(words(value), None)
 
 
 def words(value: object) -> Iterator[str]:
     """All codes of an element in lower case with hyphens; its text where it has no code."""
+    if value is None:  # most elements are not there
+        return
     for item in items(value):
         if isinstance(item, dict):
             coded = [c.code for c in codings(item) if c.code]

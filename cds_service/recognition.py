@@ -219,4 +219,4 @@ def label_of(element: object, known: Recognised, fallback: str = "(no name)") ->
 
 def all_texts(*elements: object) -> list[str]:
     """Texts of several elements, raw."""
-    return [t for element in elements for t in texts(element)]
+    return [t for element in elements if element is not None for t in texts(element)]

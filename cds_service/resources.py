@@ -144,7 +144,7 @@ def _condition_grade(doc: Doc) -> str | None:
     Brooker AF et al., J Bone Joint Surg Am 1973;55:1629-1632 (classes I to IV).
     """
     stage = objects(doc.get("stage"))
-    summaries = all_texts(*(s.get("summary") for s in stage))
+    summaries = all_texts(*[s.get("summary") for s in stage])
     found = all_texts(*summaries, doc.get("severity"), doc.get("code"), _notes(doc))
     if grade := brooker_class(found):
         return grade

@@ -1,0 +1,1 @@
+"""Measures the service beside others; `scripts/bench` runs it all."""

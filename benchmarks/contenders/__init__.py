@@ -1,0 +1,1 @@
+"""What the service is measured against. Each module has an ASGI application `app`."""
