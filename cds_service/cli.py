@@ -22,6 +22,7 @@ from cds_service import (
     trace,
 )
 from cds_service.app import utc_now
+from cds_service.doctor import command as doctor_command
 from cds_service.errors import CdsError, RequestError
 from cds_service.fixtures import command as fixtures_command
 from cds_service.knowledge.loader import Knowledge, load
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(feedback_cli.app, name="feedback")
 app.add_typer(knowledge_cli.app, name="knowledge")
 app.add_typer(fixtures_command.app, name="fixtures")
+app.command("doctor")(doctor_command.doctor)
 app.command("validate")(validate_command.validate)
 
 

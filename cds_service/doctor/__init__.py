@@ -1,0 +1,1 @@
+"""Examines a CDS Hooks service, ours or another's, against the conformance checklist."""
