@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, Open
+from tests.browser.conftest import ANSWERED, PHONE, Open
 from tests.conftest import FIXTURES as FOLDER
 from tests.fixture_book import FIXTURES, Fixture
 
@@ -161,6 +161,26 @@ def test_errors_name_the_place(visit: Open) -> None:
         expect(alert.locator("code")).to_have_text(place)
         expect(alert).to_contain_text("HTTP 400")
         expect(page.locator(".card")).to_have_count(0)
+
+
+def test_odd_requests_do_not_break_the_page(visit: Open) -> None:
+    tab = visit()
+    tab.expected = {400, 412}
+    page = tab.go("/")
+    page.get_by_role("button", name="Paste your own").click()
+    odd: list[Any] = [None, 7, "x", [], [None, 7, []], {}, {"entry": [None, {}, {"resource": 7}]}]
+    code: Any = {"coding": [None, 7, {"code": []}], "text": {"a": 1}}
+    odd.append({"entry": [{"resource": {"resourceType": "ServiceRequest", "code": code}}]})
+    odd.append({"resourceType": "Patient", "name": [None], "birthDate": 7, "gender": {}})
+    odd.append({"entry": [{"resource": {"resourceType": "Condition", "code": code}}]})
+    for value in odd:
+        prefetch = dict.fromkeys(("patient", "conditions", "observations", "allergies"), value)
+        for context in ({"patientId": "p", "draftOrders": value}, {"patientId": value}):
+            body = {"hook": "order-sign", "hookInstance": "1", "context": context}
+            with page.expect_response("**/playground/answer*"):
+                page.locator("#request-text").fill(json.dumps({**body, "prefetch": prefetch}))
+            expect(page.locator(".said")).to_have_text(ANSWERED)
+    change(page, "input[name=fop]", True)
 
 
 def bundle(path: Path) -> Path:

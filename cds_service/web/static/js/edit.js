@@ -4,19 +4,23 @@ const YEAR = /^(\d{4})-(\d\d)-(\d\d)/;
 
 // --- reading ---
 
+// Own requests may hold anything: what is no list or no object is passed over.
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const objects = (value) => (Array.isArray(value) ? value.filter(isObject) : []);
+const object = (value) => (isObject(value) ? value : {});
+
 const resourcesOf = (bundle) =>
-  (Array.isArray(bundle?.entry) ? bundle.entry : []).map((entry) => entry?.resource).filter(Boolean);
+  objects(object(bundle).entry).map((entry) => entry.resource).filter(isObject);
 
 const codings = (resource) =>
-  [resource.code, resource.medicationCodeableConcept, resource.medication?.concept]
-    .flatMap((concept) => (Array.isArray(concept?.coding) ? concept.coding : []));
+  [resource.code, resource.medicationCodeableConcept, object(resource.medication).concept]
+    .flatMap((concept) => objects(object(concept).coding));
 
 const key = (coding) => `${coding.system}|${coding.code}`;
 
 const NOT_SO = ["refuted", "entered-in-error"];
 const isRefuted = (resource) =>
-  (Array.isArray(resource.verificationStatus?.coding) ? resource.verificationStatus.coding : [])
-    .some((coding) => NOT_SO.includes(coding.code));
+  objects(object(resource.verificationStatus).coding).some(({ code }) => NOT_SO.includes(code));
 
 const says = (resource, fact) => {
   const wanted = codings(fact.resource).map(key);
@@ -25,13 +29,19 @@ const says = (resource, fact) => {
 
 /** Whether the request holds this fact. */
 export const hasFact = (request, fact) =>
-  resourcesOf(request.prefetch?.[fact.input]).some((resource) => says(resource, fact));
+  resourcesOf(object(request.prefetch)[fact.input]).some((resource) => says(resource, fact));
 
-export const patientOf = (request) => request.prefetch?.patient ?? {};
+export const patientOf = (request) => object(object(request.prefetch).patient);
+
+/** The patient's name in one line, "Patient" without one. */
+export function nameOfPatient(request) {
+  const [name = {}] = objects(patientOf(request).name);
+  return [name.given, name.family].flat().filter(Boolean).join(" ") || "Patient";
+}
 
 /** Age in whole years on a day (ISO), null when it is not known. */
 export function ageOf(request, today) {
-  const [, year, month, day] = YEAR.exec(patientOf(request).birthDate ?? "") ?? [];
+  const [, year, month, day] = YEAR.exec(String(patientOf(request).birthDate)) ?? [];
   if (!year) return null;
   const had = `${month}-${day}` <= today.slice(5);
   return Number(today.slice(0, 4)) - Number(year) - (had ? 0 : 1);
@@ -39,20 +49,21 @@ export function ageOf(request, today) {
 
 /** The newest eGFR of the request, null without one. */
 export function egfrOf(request, codes) {
-  const found = egfrs(request, codes).map((resource) => resource.valueQuantity?.value);
+  const found = egfrs(request, codes).map((resource) => object(resource.valueQuantity).value);
   return found.find((value) => typeof value === "number") ?? null;
 }
 
 const egfrs = (request, codes) =>
-  resourcesOf(request.prefetch?.observations)
+  resourcesOf(object(request.prefetch).observations)
     .filter((resource) => codings(resource).some((coding) => codes.includes(coding.code)))
-    .sort((a, b) => String(b.effectiveDateTime ?? "").localeCompare(a.effectiveDateTime ?? ""));
+    .sort((a, b) => String(b.effectiveDateTime ?? "").localeCompare(String(a.effectiveDateTime ?? "")));
 
-export const ordersOf = (request) => resourcesOf(request.context?.draftOrders);
+export const ordersOf = (request) => resourcesOf(object(request.context).draftOrders);
 
 export const nameOfOrder = (order) => {
-  const concept = order.code ?? order.medicationCodeableConcept ?? order.medication?.concept ?? order.vaccineCode ?? {};
-  return (concept.concept ?? concept).text ?? codings(order)[0]?.display ?? order.resourceType ?? "order";
+  const { code, medicationCodeableConcept, medication, vaccineCode } = order;
+  const concept = object(code ?? medicationCodeableConcept ?? object(medication).concept ?? vaccineCode);
+  return object(concept.concept ?? concept).text ?? codings(order)[0]?.display ?? order.resourceType ?? "order";
 };
 
 const orderKey = (orders) => orders.map((order) => codings(order).map(key).join()).join(";");
@@ -77,15 +88,16 @@ const bundle = (resources) => ({
   ...(resources.length ? { entry: resources.map((resource) => ({ resource })) } : {}),
 });
 
+const patientId = (request) => String(object(request.context).patientId ?? "").replace(/^Patient\//, "");
+
 /** The resource as one of this request's patient. */
 function own(resource, request) {
   const member = "patient" in resource ? "patient" : "subject";
-  const id = String(request.context?.patientId ?? "").replace(/^Patient\//, "");
-  return { ...structuredClone(resource), [member]: { reference: `Patient/${id}` } };
+  return { ...structuredClone(resource), [member]: { reference: `Patient/${patientId(request)}` } };
 }
 
 function replace(request, input, keep, more) {
-  request.prefetch ??= {};
+  request.prefetch = object(request.prefetch);
   const kept = resourcesOf(request.prefetch[input]).filter(keep);
   request.prefetch[input] = bundle([...kept, ...more]);
 }
@@ -98,10 +110,8 @@ export const setFact = (request, fact, on) =>
 
 export const setPatient = (request, members) =>
   changed(request, (copy) => {
-    copy.prefetch ??= {};
-    const id = String(copy.context?.patientId ?? "").replace(/^Patient\//, "");
-    const patient = copy.prefetch.patient ?? { resourceType: "Patient", id };
-    copy.prefetch.patient = { ...patient, ...members };
+    const patient = { resourceType: "Patient", id: patientId(copy), ...patientOf(copy), ...members };
+    copy.prefetch = { ...object(copy.prefetch), patient };
   });
 
 export const setAge = (request, age, today) =>
@@ -117,7 +127,6 @@ export const setEgfr = (request, value, template, codes) =>
 
 export const setOrders = (request, resources) =>
   changed(request, (copy) => {
-    copy.context ??= {};
     copy.context.draftOrders = bundle(resources.map((resource) => own(resource, copy)));
   });
 

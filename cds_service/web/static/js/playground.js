@@ -3,7 +3,7 @@ import { html, nothing, render } from "../vendor/lit-html.js";
 import * as api from "./api.js";
 import { cards } from "./cards.js";
 import { controls } from "./controls.js";
-import { ageOf, nameOfOrder, ordersOf, patientOf, withActions } from "./edit.js";
+import { ageOf, nameOfOrder, nameOfPatient, ordersOf, patientOf, withActions } from "./edit.js";
 import { SEEN, inside, refusal } from "./inside.js";
 import { json, visible } from "./text.js";
 
@@ -45,12 +45,10 @@ function ehr() {
 
 function banner(request) {
   const patient = patientOf(request);
-  const [name = {}] = Array.isArray(patient.name) ? patient.name : [];
-  const words = [name.given, name.family].flat().filter(Boolean).join(" ") || "Patient";
   const age = ageOf(request, state.kit.today);
   return html`
     <div class="banner">
-      <p><strong>${visible(words)}</strong> · ${age === null ? "age not known" : `${age} years`} · ${visible(patient.gender ?? "sex not known")}</p>
+      <p><strong>${visible(nameOfPatient(request))}</strong> · ${age === null ? "age not known" : `${age} years`} · ${visible(patient.gender ?? "sex not known")}</p>
       <ul aria-label="To sign">${ordersOf(request).map((order) => html`<li>${visible(nameOfOrder(order))}</li>`)}</ul>
     </div>`;
 }
@@ -171,7 +169,7 @@ async function send(text) {
 function parsed(text) {
   try {
     const value = JSON.parse(text);
-    return value && typeof value === "object" && !Array.isArray(value) && value.context ? value : null;
+    return typeof value?.context === "object" && value.context && !Array.isArray(value) ? value : null;
   } catch {
     return null;
   }
