@@ -16,7 +16,7 @@ import orjson
 
 from benchmarks.bodies import body
 from benchmarks.servers import ROOT, resident_bytes
-from cds_service import envelope, guidance, hooks, limits, wire
+from cds_service import envelope, guidance, hooks, limits, memory, wire
 from cds_service.cards import Composer
 from cds_service.fhir_map import Drafts
 from cds_service.knowledge.loader import load
@@ -26,6 +26,7 @@ KNOWLEDGE = load()
 COMPOSER = Composer(KNOWLEDGE)
 SETTINGS = Settings(max_draft_orders=1_000)
 TODAY = date(2026, 11, 23)
+memory.settle()  # as the service does when it starts
 
 
 def decide(content: bytes) -> bytes:

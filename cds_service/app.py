@@ -26,6 +26,7 @@ from cds_service import (
     feedback,
     hooks,
     limits,
+    memory,
     metrics,
     operations,
     telemetry,
@@ -116,6 +117,7 @@ def _lifespan(store: Store, trust: access.Trust) -> Lifespan[FastAPI]:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, access.reload, trust)
         await store.start()
+        memory.settle()
         try:
             yield
         finally:

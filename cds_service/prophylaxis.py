@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.assessment import Effect, Reason
-from cds_service.chart import Chart, DraftOrder, FhirDate, MedicationFact, Source
+from cds_service.chart import DraftOrder, FhirDate, MedicationFact, Source
 from cds_service.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Adequate
-from cds_service.predicates import View
+from cds_service.predicates import Session, View
 
 # Rules about the course that is drafted here, not about the one that is ordered already.
 _OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
@@ -69,7 +69,6 @@ def _surgery_date(order: DraftOrder | None, today: date) -> date:
 
 def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
     """Adequate prophylaxis in the drafts of the session and in the active orders of the chart."""
-    chart: Chart = view.chart
     adequate = knowledge.meta.adequate
     surgery = _surgery_date(view.order, view.today)
     found = []
@@ -79,13 +78,22 @@ def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
                 (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
             )
             found.append(Planned("nsaid", fact.source.label, fact.source, regimen))
+    radiated = view.session.once("radiotherapy", lambda: _radiated(view.session, adequate))
+    return (*found, *radiated)
+
+
+def _radiated(session: Session, adequate: Adequate) -> list[Planned]:
+    """Radiotherapy in the drafts and in the active orders of the chart."""
+    chart, drafts = session.chart, session.orders
     cancer = any("malignancy-active" in c.concepts and not c.resolved for c in chart.conditions)
-    drafts = view.session.orders
+    found = []
     for order in (*drafts, *chart.planned):
+        if order.kinds.isdisjoint(adequate.radiotherapy_value_sets):
+            continue
         if _radiotherapy(order, adequate, drafted=order in drafts, cancer=cancer):
             source = Source(order.reference or order.resource_type, None, order.label, order.when)
             found.append(Planned("radiotherapy", order.label, source))
-    return tuple(found)
+    return found
 
 
 def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Reason, ...]:
