@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -68,6 +69,16 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
         anonymous=gate.anonymous,
     )
     return Trust(clients, ring, outgoing, gate, seen)
+
+
+def load_libraries(settings: Settings) -> None:
+    """Import what registered clients need, at the start: the first call should not wait for it.
+
+    Who runs the service for itself does without, and starts sooner and smaller.
+    """
+    if settings.clients is not None or settings.fhir_servers:
+        for name in ("cds_service.guarded", "jwt", "cryptography.hazmat.primitives.asymmetric.rsa"):
+            import_module(name)
 
 
 def admits_anonymous(settings: Settings) -> bool:

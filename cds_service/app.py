@@ -78,7 +78,7 @@ def create_app(
         title="cds-service",
         version=__version__,
         openapi_url=None,
-        lifespan=_lifespan(store, trust),
+        lifespan=_lifespan(store, trust, settings),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
@@ -110,12 +110,13 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
     return SeenInMemory(clock)
 
 
-def _lifespan(store: Store, trust: access.Trust) -> Lifespan[FastAPI]:
+def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, access.reload, trust)
+        access.load_libraries(settings)
         await store.start()
         memory.settle()
         try:

@@ -14,10 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-import httpx
 import msgspec
 
 from cds_service import body, metrics, telemetry
@@ -27,6 +26,9 @@ from cds_service.errors import RequestError, TooLarge
 from cds_service.fhir_map import ChartReader
 from cds_service.queries import without_paging
 from cds_service.wire import CDSRequest
+
+if TYPE_CHECKING:
+    import httpx
 
 ACCEPT = "application/fhir+json, application/json+fhir;q=0.9, application/json;q=0.8"
 ATTEMPTS = 3
@@ -214,6 +216,8 @@ class Session:
 
     async def _get(self, url: str) -> bytes:
         """The body of the answer as UTF-8. Raises Unread."""
+        import httpx  # costs too much to load where nothing is read
+
         failure = Unread("the FHIR server cannot be reached", "unreachable")
         for _ in range(ATTEMPTS):
             try:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from cds_service.clients import Client, Registry
 from cds_service.keys import Key, KeysError, KeySet, read_keys
 from cds_service.outgoing import Outgoing
+
+if TYPE_CHECKING:
+    import httpx
 
 FRESH_SECONDS = 300  # after this a set is fetched again, beside the calls that use it
 STALE_SECONDS = 3600  # a set is used this long when its server does not answer
@@ -80,6 +83,8 @@ class KeyRing:
         }
 
     async def _fetch(self, remote: _Remote, client: Client, url: str) -> None:
+        import httpx  # costs too much to load where no keys are fetched
+
         remote.tried = time.monotonic()
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -95,7 +100,7 @@ class KeyRing:
 
 async def _download(http: httpx.AsyncClient, url: str) -> bytes:
     async with http.stream("GET", url, headers={"Accept": "application/json"}) as answer:
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != HTTPStatus.OK:
             raise KeyFetchError(f"the server of the keys answered {answer.status_code}")
         parts: list[bytes] = []
         size = 0

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 """What can be allowed at all. The first two are the recommended ones (CDS Hooks 2.0 L944)."""
@@ -18,8 +21,6 @@ MIN_RSA_BITS = 2048
 MAX_KEYS = 100
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1"}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class KeysError(ValueError):
@@ -38,6 +39,8 @@ class Key:
         """Whether this key may verify that algorithm (RFC 8725 section 3.1)."""
         if self.algorithm is not None and self.algorithm != algorithm:
             return False
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
         if isinstance(self.public, rsa.RSAPublicKey):
             return algorithm.startswith("RS") and self.public.key_size >= MIN_RSA_BITS
         return self.public.curve.name == _CURVES.get(algorithm)
@@ -88,6 +91,9 @@ def read_keys(data: Any) -> KeySet:
 
 
 def _read_key(entry: Any, position: int) -> Key | None:
+    import jwt  # it and cryptography cost too much to load where no client is registered
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
     if not isinstance(entry, dict):
         raise KeysError(f"keys[{position}] is not an object")
     if _PRIVATE_MEMBERS & entry.keys():

@@ -9,33 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
-from cds_service import telemetry
 from cds_service.clients import Client, is_loopback_host
 
-USER_AGENT = "cds-service"
-_ADDRESS_SECONDS = 30  # how long a checked address is used without asking again
-_MAX_HOSTS = 64
+if TYPE_CHECKING:
+    import httpx
+
 _NAT64 = ip_network("64:ff9b::/96")
 _ODD_PATH = re.compile(r"%2e|%2f|%5c|[\\\x00-\x20\x7f]|(?:^|/)\.{1,2}(?:/|$)", re.IGNORECASE)
 
 Address = IPv4Address | IPv6Address
-
-
-class OutgoingRefused(httpx.ConnectError):
-    """A call that is not made: the URL is not registered, or its address is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ class Reach:
             return True
         if self.loopback and parts.scheme in {"http", "https"} and is_loopback_host(parts.hostname):
             return True
-        here = (parts.scheme, parts.hostname, port or _default_port(parts.scheme))
+        here = (parts.scheme, parts.hostname, port or default_port(parts.scheme))
         return any(_below(base, here, parts.path) for base in self.bases)
 
     def is_private(self, host: str) -> bool:
@@ -74,12 +65,13 @@ class Reach:
 
 def _below(base: str, here: tuple[str, str, int], path: str) -> bool:
     parts = urlsplit(base)
-    origin = (parts.scheme, parts.hostname, parts.port or _default_port(parts.scheme))
+    origin = (parts.scheme, parts.hostname, parts.port or default_port(parts.scheme))
     root = parts.path.rstrip("/")
     return origin == here and (path == root or path.startswith(root + "/"))
 
 
-def _default_port(scheme: str) -> int:
+def default_port(scheme: str) -> int:
+    """The port of a URL that names none."""
     return 443 if scheme == "https" else 80
 
 
@@ -107,77 +99,6 @@ def _embedded(address: Address) -> Address:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
-
-
-class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends a request to a checked address, with the host's own name in Host, SNI and certificate.
-
-    Each host has its own connections: one that was verified for a host never serves another host
-    of the same address.
-    """
-
-    def __init__(self, reach: Reach, trust: ssl.SSLContext) -> None:
-        self._reach = reach
-        self._trust = trust
-        self._hosts: dict[str, httpx.AsyncHTTPTransport] = {}
-        self._addresses: dict[tuple[str, int], tuple[float, tuple[Address, ...]]] = {}
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it. Raises OutgoingRefused before anything leaves this machine."""
-        if not self._reach.covers(str(request.url)):
-            raise OutgoingRefused("this URL is not registered", request=request)
-        host = request.url.raw_host.decode("ascii")
-        port = request.url.port or _default_port(request.url.scheme)
-        addresses = await self._resolve(host, port, request)
-        transport = self._transport_of(host)
-        failure: httpx.ConnectError | None = None
-        for address in addresses:
-            aimed = httpx.Request(
-                request.method,
-                request.url.copy_with(host=str(address)),
-                headers=request.headers,
-                stream=request.stream,
-                extensions={**request.extensions, "sni_hostname": host},
-            )
-            try:
-                return await transport.handle_async_request(aimed)
-            except httpx.ConnectError as error:
-                failure = error
-        raise httpx.ConnectError("cannot be reached", request=request) from failure
-
-    async def _resolve(self, host: str, port: int, request: httpx.Request) -> tuple[Address, ...]:
-        found = self._addresses.get((host, port))
-        if found and found[0] > time.monotonic():
-            return found[1]
-        try:
-            answers = await asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM
-            )
-        except (OSError, UnicodeError):
-            raise httpx.ConnectError("the host has no address", request=request) from None
-        addresses = tuple(dict.fromkeys(ip_address(str(a[4][0]).split("%")[0]) for a in answers))
-        private = self._reach.is_private(host)
-        if not addresses or not all(is_allowed_address(a, private=private) for a in addresses):
-            raise OutgoingRefused("the host's address is not allowed", request=request)
-        if len(self._addresses) >= _MAX_HOSTS:
-            self._addresses.clear()
-        self._addresses[host, port] = (time.monotonic() + _ADDRESS_SECONDS, addresses)
-        return addresses
-
-    def _transport_of(self, host: str) -> httpx.AsyncHTTPTransport:
-        if host not in self._hosts:
-            self._hosts[host] = httpx.AsyncHTTPTransport(
-                verify=self._trust,
-                trust_env=False,
-                limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
-            )
-        return self._hosts[host]
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        for transport in self._hosts.values():
-            await transport.aclose()
-        self._hosts.clear()
 
 
 class Outgoing:
@@ -234,14 +155,9 @@ class Outgoing:
         found = self._open.get(reach)
         if found and found[0] is loop and not found[1].is_closed:
             return found[1]
-        client = httpx.AsyncClient(
-            transport=GuardedTransport(reach, self._trust),
-            headers={"User-Agent": USER_AGENT},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a session is a secret
-            event_hooks={"request": [_pass_on_trace]},
-            follow_redirects=False,
-            trust_env=False,
-        )
+        from cds_service.guarded import open_client
+
+        client = open_client(reach, self._trust)
         self._open[reach] = (loop, client)
         return client
 
@@ -252,11 +168,6 @@ class Outgoing:
             if owner is loop:
                 await client.aclose()
         self._open.clear()
-
-
-async def _pass_on_trace(request: httpx.Request) -> None:
-    """Let the other side's log be joined with ours (W3C Trace Context)."""
-    request.headers["traceparent"] = telemetry.current().traceparent
 
 
 def _host(url: str) -> str | None:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 
-import jwt
 import msgspec
-from jwt import PyJWS
 
 from cds_service.clients import Client, Registry
 from cds_service.errors import Unauthorized
@@ -22,12 +21,14 @@ from cds_service.jwks import KeyFetchError, KeyRing
 from cds_service.keys import ALGORITHMS, Key
 from cds_service.replay import SeenTokens
 
+if TYPE_CHECKING:
+    from jwt import PyJWS
+
 LEEWAY_SECONDS = 60
 LONGEST_LIFE_SECONDS = 3600
 MAX_TOKEN_CHARS = 16 * 1024
 _MAX_CLAIM_CHARS = 512
 _LOGGED_CHARS = 200
-_JWS = PyJWS(ALGORITHMS)  # knows neither `none` nor HMAC
 
 
 class HasRegistry(Protocol):
@@ -154,10 +155,20 @@ def _bearer(authorization: Sequence[str]) -> str:
     return token.strip()
 
 
+@cache
+def _jws() -> PyJWS:
+    """What reads signatures; it knows neither `none` nor HMAC. Loaded where tokens are checked."""
+    from jwt import PyJWS
+
+    return PyJWS(ALGORITHMS)
+
+
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims, not yet verified."""
+    import jwt
+
     try:
-        parts = _JWS.decode_complete(token, options={"verify_signature": False})
+        parts = _jws().decode_complete(token, options={"verify_signature": False})
         claims = msgspec.json.decode(parts["payload"])
     except (jwt.PyJWTError, msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         raise Unauthorized("not a JSON Web Token") from None
@@ -168,9 +179,11 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _verify(token: str, keys: Sequence[Key], header: Mapping[str, Any]) -> None:
     """Raise Unauthorized unless one of the keys made the signature."""
+    import jwt
+
     for key in keys:
         try:
-            _JWS.decode_complete(token, key.public, algorithms=[header["alg"]])
+            _jws().decode_complete(token, key.public, algorithms=[header["alg"]])
         except (jwt.PyJWTError, ValueError):
             continue
         return

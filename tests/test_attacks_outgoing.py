@@ -13,10 +13,9 @@ import httpx
 import pytest
 
 from cds_service.clients import Client
+from cds_service.guarded import GuardedTransport, OutgoingRefused
 from cds_service.outgoing import (
-    GuardedTransport,
     Outgoing,
-    OutgoingRefused,
     Reach,
     is_allowed_address,
 )

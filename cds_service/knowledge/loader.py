@@ -15,7 +15,6 @@ from cds_service.knowledge import checks, schema, valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, Knowledge, ValueSet
-from cds_service.knowledge.overlay import merge
 from cds_service.knowledge.version import version
 
 __all__ = ["CONTENT", "Content", "Knowledge", "load"]
@@ -54,6 +53,8 @@ def load(overlay: Path | None = None, content: Path = CONTENT) -> Knowledge:
     base, index, files = _read(content)
     if overlay is None:
         return _knowledge(base, version(base.meta.version, files, None), index)
+    from cds_service.knowledge.overlay import merge  # few services have a site overlay
+
     merged = merge(base, overlay)
     label = version(base.meta.version, files, merged.files)
     index = CodeIndex(merged.content.value_sets.values())
