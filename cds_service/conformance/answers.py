@@ -45,7 +45,7 @@ def check(answer: Any, version: Version = Version.V2, call: Any = None) -> Itera
     if not isinstance(answer, dict):
         yield Violation("RS-01", (), "the answer is not an object", answer)
         return
-    yield from empties(answer)
+    yield from (v for v in empties(answer) if not (version is Version.V1 and v.piece == []))
     yield from extension(answer, ())
     yield from unknown(answer, frozenset({"cards", "systemActions"}), (), "RS-04")
     if not isinstance(answer.get("cards"), list):

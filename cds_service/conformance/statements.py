@@ -132,6 +132,7 @@ _ALL = (
     Statement("CO-01", _SHALL, "A Coding has code and system.", _V2),
     Statement("EX-01", _SHALL, "extension is an object."),
     Statement("EX-02", _SHOULD, "Names inside extension are globally unique.", _V2),
+    Statement("EX-03", _ADVICE, "An extension in a call is no reason to fail."),
     Statement("MD-01", _SHALL, "Only detail is Markdown; summary and labels are plain text."),
     Statement("MD-02", _SHOULD, "detail holds no raw HTML.", _V3),
     Statement("MD-04", _ADVICE, "Text of the chart becomes nothing active in detail."),

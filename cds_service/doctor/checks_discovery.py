@@ -17,8 +17,11 @@ _LOOKED_AT = ("JS-03", "DS-02", "DS-04", "DS-05", "DS-06", "DS-07", "DS-12", "DS
 _WHAT = "GET /cds-services"
 
 
-def check(session: Session) -> list[dict[str, Any]]:
-    """Look at discovery; the services that are usable, none when there is no discovery."""
+def check(session: Session, elsewhere: str | None = None) -> list[dict[str, Any]]:
+    """Look at discovery; the services that are usable, none when there is no discovery.
+
+    `elsewhere`: where a service has its discovery that has none at the place of the specification.
+    """
     parts = urlsplit(session.caller.base)
     if parts.scheme == "https":
         session.tell("JS-02", True, "the service is reached by https")
@@ -29,8 +32,11 @@ def check(session: Session) -> list[dict[str, Any]]:
     seen = _open(session)
     if seen.status != 200:
         session.tell("DS-01", False, f"discovery answers {seen.told}", _WHAT, seen.told)
-        return []
-    session.tell("DS-01", True, "discovery answers 200", _WHAT)
+        seen = session.get(elsewhere.strip("/")) if elsewhere else seen
+        if seen.status != 200:
+            return []
+    else:
+        session.tell("DS-01", True, "discovery answers 200", _WHAT)
     _transport(session, seen)
     body, why = decoded(seen)
     session.tell("JS-01", why is None, why or "strict JSON", _WHAT, seen.body[:200])

@@ -22,6 +22,9 @@ def check(session: Session, service: Json) -> None:
         session.tell("FB-01", True, f"feedback is not offered ({seen.status})", what)
         return
     session.tell("FB-01", seen.status < 500, f"feedback gets {seen.status}", what, seen.told)
+    if seen.status >= 500:
+        session.skip("FB-03", "the endpoint fails: whether it is offered cannot be told", what)
+        return
     answers = [seen, *(session.post(path, form) for form in others)]
     for form, got in zip((first, *others), answers, strict=True):
         outcome = form["feedback"][0]["outcome"]

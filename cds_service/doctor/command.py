@@ -52,6 +52,9 @@ def doctor(
     service: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Only this service; may be repeated.")
     ] = None,
+    discovery: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where discovery is, if not cds-services.")
+    ] = None,
     jwk: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Private JWK: signs ES384 or RS384 tokens.")
     ] = None,
@@ -76,6 +79,7 @@ def doctor(
         version=Version(spec.value),
         signer=_signer(jwk, issuer, jku, tenant),
         only=tuple(service or ()),
+        discovery=discovery,
         calls=max_calls,
         timeout=timeout,
     )

@@ -32,11 +32,13 @@ SERVICES = 5
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How to examine. `version`: the rules of CDS Hooks to go by where the service names none;
-    `only`: ids of the services to look at, all (up to `SERVICES`) when empty."""
+    `only`: ids of the services to look at, all (up to `SERVICES`) when empty;
+    `discovery` where it is when it is not at /cds-services."""
 
     version: Version = Version.V2
     signer: Signer | None = None
     only: Sequence[str] = ()
+    discovery: str | None = None
     calls: int = CALLS
     timeout: float = 15.0
 
@@ -57,7 +59,7 @@ def examine(url: str, plan: Plan | None = None) -> Examination:
 
 
 def _all(session: Session, plan: Plan) -> None:
-    services = checks_discovery.check(session)
+    services = checks_discovery.check(session, plan.discovery)
     chosen = [s for s in services if not plan.only or s["id"] in plan.only]
     if not chosen:
         session.report.unusable = "no service to examine: " + _why(session, services)

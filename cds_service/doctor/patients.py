@@ -184,9 +184,13 @@ def with_strangers(base: Json) -> Json:
     """The call with members that nobody knows, at several levels."""
     made = deepcopy(base)
     made["unknownDoctorMember"] = {"a": [1, {"b": None}]}
-    made["extension"] = {"com.example.doctor": {"18": "order entry"}}
     made["context"]["unknownDoctorMember"] = "x"
     return made
+
+
+def with_extension(base: Json) -> Json:
+    """The call with an extension as the specification has it: an object (Epic sends many)."""
+    return base | {"extension": {"com.example.doctor": {"18": "order entry"}}}
 
 
 def hostile(base: Json) -> Json:

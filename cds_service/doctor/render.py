@@ -144,8 +144,10 @@ def _row(result: Result) -> str:
 def _cell(text: str) -> str:
     """Text in a table of Markdown: one line, nothing active."""
     kept = plain(text).replace("\n", " ").replace("\\", "\\\\").replace("|", "\\|")
-    for sign in "<>*_[]`&":
-        kept = kept.replace(sign, f"\\{sign}" if sign not in "<>&" else f"&#{ord(sign)};")
+    for sign in "&<>":  # the ampersand first
+        kept = kept.replace(sign, f"&#{ord(sign)};")
+    for sign in "*_[]`":
+        kept = kept.replace(sign, f"\\{sign}")
     return kept
 
 

@@ -157,5 +157,6 @@ def release_of(found: list[Located]) -> str:
     """The FHIR release that most resources speak; R4 where nothing tells."""
     signs = Releases()
     for located in found:
-        signs.look(located.doc)
+        if kind_of(located.doc) is not None:
+            signs.look(located.doc)
     return signs.release()

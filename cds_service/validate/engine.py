@@ -135,7 +135,7 @@ def _settle(document: Document, report: Report) -> None:
     for finding in report.findings:
         if finding.kind == "fhir-structure" and finding.path in specific:
             continue  # said in better words already
-        once.setdefault((finding.kind, finding.path), finding)
+        once.setdefault((finding.kind, finding.path, finding.statement), finding)
     kept = sorted(once.values(), key=lambda f: _RANK[f.severity])[:MOST_FINDINGS]
     report.dropped = len(once) - len(kept)
     lines = Positions(document.text).lines(f.path for f in kept) if kept else {}

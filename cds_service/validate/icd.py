@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -16,7 +17,9 @@ def installed() -> bool:
 
 @cache
 def _list() -> Any:
-    import simple_icd_10_cm  # reads 10 MB of XML when it is imported, so only on demand
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of its own way to read its files
+        import simple_icd_10_cm  # reads 10 MB of XML when it is imported, so only on demand
 
     return simple_icd_10_cm
 

@@ -132,7 +132,7 @@ def spelling(system: str) -> tuple[str, str] | None:
     plain = system.strip()
     if plain.lower().startswith("urn:oid:") or plain[:1].isdigit():
         return uri, "an OID"
-    if uri == SNOMED and plain.lower().startswith(f"{SNOMED}/"):
+    if uri == SNOMED and plain.rstrip("/").lower().startswith(f"{SNOMED}/"):
         return None  # an edition and version in the URI is the official way to say which
     if "|" in plain:
         return uri, "a version in the system; it has a member of its own"
