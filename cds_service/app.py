@@ -29,6 +29,7 @@ from cds_service import (
     memory,
     metrics,
     operations,
+    publication,
     telemetry,
     wire,
 )
@@ -93,7 +94,7 @@ def create_app(
     runtime = app.state.runtime = hooks.Runtime(
         settings, knowledge, clock, wire.to_bytes(discovery), store, trust, queries, composer
     )
-    for router in (hooks.router, feedback.router, operations.router):
+    for router in (hooks.router, feedback.router, operations.router, publication.router):
         app.include_router(router)
     if settings.shows_pages:
         from cds_service.web import pages  # templates and files are read where they are served
