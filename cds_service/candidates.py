@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Generic, Protocol, TypeVar
 
 from cds_service.knowledge.loader import Knowledge
@@ -37,11 +37,11 @@ class Candidates(Generic[R]):
             for value_set in wanted or ():
                 self._by_set.setdefault(value_set, []).append(place)
 
-    def among(self, present: Iterable[str]) -> list[R]:
+    def among(self, present: Set[str]) -> list[R]:
         """The rules that can hold where the chart has facts of these value sets, in their order."""
         places = set(self._always)
-        for value_set in present:
-            places.update(self._by_set.get(value_set, ()))
+        for value_set in self._by_set.keys() & present:
+            places.update(self._by_set[value_set])
         return [self._rules[place] for place in sorted(places)]
 
 

@@ -61,6 +61,8 @@ def text(value: object, limit: int = LABEL_LIMIT) -> str | None:
     """A string for people: one line, at most `limit` signs, cut with an ellipsis; None if blank."""
     if not isinstance(value, str):
         return None
+    if len(value) <= limit and value.isprintable() and "  " not in value:  # nearly always
+        return value.strip() or None
     line = printable(value[: limit * 20])
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
@@ -72,6 +74,8 @@ def word(value: object) -> str | None:
     if isinstance(value, str):
         if len(value) > CODE_LIMIT:
             value = value[:CODE_LIMIT]
+        if value.isprintable() and "  " not in value:  # nearly always
+            return value.strip() or None
         return printable(value) or None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
         return str(value)

@@ -135,7 +135,9 @@ def _is_tight(raw: bytes, members: Members) -> bool:
     Compact JSON is told by this at once: each member takes two quotes and a colon, and a comma
     follows all but the last. Blanks or escapes in a key make the text longer.
     """
-    needed = 1 + sum(len(key.encode()) + 4 + memoryview(members[key]).nbytes for key in members)
+    needed = 1
+    for key, value in members.items():
+        needed += len(key.encode()) + 4 + memoryview(value).nbytes
     return len(raw) == max(needed, 2)
 
 

@@ -145,7 +145,8 @@ class View:
         if not self.session.can_hold(when):
             return self.session.nothing_found
         if when.any:
-            asked = [self.ask(w) for w in when.any if self.session.can_hold(w)]
+            present = self.session.present
+            asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
             if len(asked) < len(when.any):
                 asked.append(self.session.nothing_found)
             return _any(asked)
