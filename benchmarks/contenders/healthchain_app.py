@@ -24,7 +24,7 @@ def factors(prefetch: dict[str, Any]) -> set[str]:
     return found
 
 
-@service.hook("order-sign", id="ho-order-sign")
+@service.hook("order-sign", id="ho-order-sign")  # type: ignore[untyped-decorator]
 def call(request: CDSRequest) -> CDSResponse:
     found = factors(request.prefetch or {})
     if not found:
