@@ -120,13 +120,13 @@ def _growth(results: Results, kind: str) -> str:
     head = [kind, "body MB", "ms", "peak MB above idle", "peak / body"]
     words = f"Exponent over all points {slope(points):.2f}"
     large = large_slope(points)
-    words += f", over those above 0.5 MB {large:.2f}." if large else "."
+    words += f", over bodies above 0.5 MB {large:.2f}." if large else "."
     return f"{_table(head, rows)}\n\n{words}\n\n![{kind}](performance/{kind}.svg)"
 
 
 def slope(points: list[tuple[int, int, float, float]]) -> float:
-    """Exponent of time against size of the body."""
-    return inside.exponent([(float(size), ms) for _, size, ms, _ in points])
+    """Exponent of time against the number of conditions or orders."""
+    return inside.exponent([(float(number), ms) for number, _, ms, _ in points])
 
 
 def large_slope(points: list[tuple[int, int, float, float]]) -> float | None:

@@ -71,7 +71,7 @@ def throughput(results: Results, rounds: int, seconds: float) -> None:
                         who = server.contender
                         if number > who.largest or (connections > 1 and number >= who.alone):
                             continue
-                        long = seconds * 2 if number == SIZES[-1] else seconds
+                        long = seconds * 5 if number == SIZES[-1] else seconds
                         run = load.run(server.url, bodies[number], connections, long)
                         results.loads.setdefault((who.name, number, connections), []).append(run)
                 print(f"{number} conditions, {connections} connections: done", file=sys.stderr)
