@@ -104,7 +104,8 @@ def _statuses(doc: Doc, path: Path, release: str) -> Iterator[Finding]:
         for said in words(value):
             if said not in known:
                 at, codes = (*path, name), ", ".join(sorted(known))
-                message = f"{name} {said[:40]!r} is no status of {kind}"
+                shown = value if isinstance(value, str) else said
+                message = f"{name} {shown[:40]!r} is no status of {kind}"
                 yield Finding("status-unknown", at, message, f"one of {codes}")
     if kind in {"Condition", "AllergyIntolerance"} and "clinicalStatus" not in doc:
         checked = set(words(doc.get("verificationStatus"))) | set(words(doc.get("status")))

@@ -57,7 +57,14 @@ def _document(report: Report) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in report.findings],
         "furtherFindings": report.dropped,
         "resources": [
-            {**asdict(resource), "path": json_path(resource.path)} for resource in report.resources
+            {
+                "path": json_path(resource.path),
+                "reference": resource.reference,
+                "state": resource.state,
+                "concepts": resource.concepts,
+                "why": resource.why,
+            }
+            for resource in report.resources
         ],
         "codings": {"known": report.known, "unknown": report.unknown},
         "answer": asdict(report.answer),
