@@ -64,7 +64,8 @@ Quirk = Literal["epic"]
 class Client(BaseModel):
     """One EHR that may call: who it is, how it signs, and what may be read from it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built when the first registry is read: most who try the service have none.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Short name for logs and figures."
@@ -123,7 +124,7 @@ class Client(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     client: list[Client] = Field(min_length=1)
 

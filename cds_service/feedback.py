@@ -19,13 +19,14 @@ router = APIRouter()
 
 
 @router.post("/cds-services/{service_id}/feedback")
-async def receive(service_id: str, request: Request) -> Response:
+async def receive(request: Request) -> Response:
     """Feedback on cards (CDS Hooks 2.0 "Feedback", FB-01 to FB-08).
 
     200 says that every item is committed, now or by an earlier call: `feedback` is their number,
     `notes` says what was unusual and tolerated. 400 and 503 store nothing that is acknowledged.
     """
     runtime = hooks.runtime_of(request)
+    service_id: str = request.path_params["service_id"]
     if not any(service.id == service_id for service in hooks.SERVICES):
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     if not runtime.store.is_kept:

@@ -101,9 +101,9 @@ async def value_sets(request: Request) -> Response:
 
 
 @router.api_route("/fhir/ValueSet/{set_id}", methods=["GET", "HEAD"])
-async def one_value_set(set_id: str, request: Request) -> Response:
+async def one_value_set(request: Request) -> Response:
     """One value set with its codes, each with source, confidence and way of matching."""
-    found = runtime_of(request).knowledge.value_sets.get(set_id)
+    found = runtime_of(request).knowledge.value_sets.get(request.path_params["set_id"])
     if found is None:
         raise UnknownService("there is no value set of this id; see /fhir/ValueSet", "id")
     return _fhir(found)

@@ -14,7 +14,10 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 class Model(BaseModel):
     """Base of all content models: frozen, no unknown members, no silent conversion of text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    # Built when content is loaded: then only the models it is loaded with, each once.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True
+    )
 
 
 # --- predicates: what a rule looks at. Each is answered yes (with facts), no, or unknown. ---

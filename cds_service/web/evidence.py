@@ -56,9 +56,10 @@ def search(request: Request) -> Response:
 
 
 @router.api_route("/codes/{value_set}", methods=["GET", "HEAD"])
-def show_value_set(value_set: str, request: Request) -> Response:
+def show_value_set(request: Request) -> Response:
     """All codes of one value set; with the ending `.json` the FHIR ValueSet itself."""
     knowledge = hooks.runtime_of(request).knowledge
+    value_set: str = request.path_params["value_set"]
     name = value_set.removesuffix(".json")
     lists = _code_lists(knowledge)
     found = lists.of(name)

@@ -51,12 +51,13 @@ async def show(request: Request) -> Response:
 
 
 @router.get("/{name}.csv")
-async def as_csv(name: str, request: Request) -> Response:
+async def as_csv(request: Request) -> Response:
     """One table as CSV."""
     runtime = runtime_of(request)
     if not operator.is_admitted(request, runtime.settings, runtime.clock()):
         raise Unauthorized("no operator's token")
     view = await _view(request, runtime)
+    name = request.path_params["name"]
     found = next((table for table in view.tables if table.id == name), None)
     if found is None:
         raise UnknownService("there is no table of this name", "name")

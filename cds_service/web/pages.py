@@ -27,9 +27,9 @@ async def show_playground(request: Request) -> Response:
 
 
 @router.api_route(MOUNT + "/{version}/{path:path}", methods=["GET", "HEAD"])
-async def file(version: str, path: str, request: Request) -> Response:
+async def file(request: Request) -> Response:
     """A file of a page. Its address changes with the content, so it may be kept for ever."""
-    asset = ASSETS.find(version, path)
+    asset = ASSETS.find(request.path_params["version"], request.path_params["path"])
     if asset is None:
         raise UnknownService("there is no such file; reload the page", "path")
     kept = {"Cache-Control": "public, max-age=31536000, immutable"}

@@ -27,9 +27,9 @@ _samples = Samples()
 
 
 @router.get("/samples/{name}")
-async def sample(name: str, request: Request) -> Response:
+async def sample(request: Request) -> Response:
     """One request to try."""
-    found = _samples.request(name, hooks.runtime_of(request).today)
+    found = _samples.request(request.path_params["name"], hooks.runtime_of(request).today)
     if found is None:
         raise UnknownService("there is no sample of this name", "name")
     return hooks.json_response(found)
@@ -90,9 +90,10 @@ def _decide(request: wire.CDSRequest, runtime: hooks.Runtime) -> dict[str, Any]:
 
 
 @router.post("/feedback/{service_id}")
-async def check_feedback(service_id: str, request: Request) -> Response:
+async def check_feedback(request: Request) -> Response:
     """Read feedback as its endpoint does and answer the same, but store nothing."""
     runtime = hooks.runtime_of(request)
+    service_id = request.path_params["service_id"]
     telemetry.current().service = NAME
     if not any(service.id == service_id for service in SERVICES):
         raise UnknownService("there is no service of this id; see /cds-services", "id")
