@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from cds_service import metrics, telemetry
 from cds_service.clients import Client, ClientFile
-from cds_service.errors import RequestError, SettingsError, Unauthorized
+from cds_service.errors import SettingsError, Unauthorized
 from cds_service.jwks import KeyRing
 from cds_service.outgoing import Outgoing
 from cds_service.replay import SeenInMemory, SeenTokens
@@ -139,37 +139,25 @@ def client_id(caller: Caller) -> str:
 class Access:
     """Asks everybody who calls below /cds-services for a token, before the body is read."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        trust: Trust,
-        settings: Settings,
-        answer: Callable[[RequestError], ASGIApp],
-    ) -> None:
-        self.app = app
+    def __init__(self, trust: Trust, settings: Settings) -> None:
         self._gate = trust.gate
         self._base = (settings.public_url or "").rstrip("/")
         self._open_discovery = not settings.discovery_auth
-        self._answer = answer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
-        if scope["type"] != "http" or not self._is_guarded(scope):
-            await self.app(scope, receive, send)
+    async def admit(self, scope: Scope) -> None:
+        """Put who calls into the scope. Raises Unauthorized or Overloaded."""
+        if not self._is_guarded(scope):
             return
         given = [v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"]
         try:
             caller = await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
-        except RequestError as error:
-            if isinstance(error, Unauthorized):
-                _note_refusal(error)
-            await self._answer(error)(scope, receive, send)
-            return
+        except Unauthorized as error:
+            _note_refusal(error)
+            raise
         scope[_CALLER] = caller
         telemetry.current().client = client_id(caller)
         if caller.client:
             telemetry.audit("token accepted", client=caller.client.id, **(caller.claims or {}))
-        await self.app(scope, receive, send)
 
     def _is_guarded(self, scope: Scope) -> bool:
         path, method = scope["path"], scope["method"]

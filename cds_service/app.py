@@ -1,58 +1,41 @@
-"""The application factory: routes, error answers, CORS, and a last resort for our own bugs."""
+"""The application factory: what is built once, the routes, and their error answers."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import threading
-import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 
-import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import Lifespan
 
 from cds_service import (
     __version__,
     access,
     feedback,
     hooks,
-    limits,
     memory,
     metrics,
     operations,
     publication,
-    telemetry,
     wire,
 )
 from cds_service.cards import Composer
-from cds_service.direct import Direct
-from cds_service.errors import (
-    Overloaded,
-    RequestError,
-    TooLarge,
-    TooSlow,
-    Unauthorized,
-    Unavailable,
-    operation_outcome,
-)
+from cds_service.front import Front
 from cds_service.knowledge.loader import Knowledge, load
-from cds_service.observe import Observe
 from cds_service.queries import Queries
+from cds_service.refusals import error_response
 from cds_service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from cds_service.services import describe
 from cds_service.settings import Settings, from_environment
 from cds_service.store import Store
 
-_RETRY_SECONDS = 5
 _ISSUE_CODES = {404: "not-found", 405: "not-supported"}
 
 
@@ -100,7 +83,7 @@ def create_app(
         from cds_service.web import pages  # templates and files are read where they are served
 
         app.include_router(pages.router)
-    _stand_before(app, runtime)
+    app.add_middleware(Front, runtime=runtime)
     return app
 
 
@@ -129,87 +112,8 @@ def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan
     return lifespan
 
 
-def _stand_before(app: FastAPI, runtime: hooks.Runtime) -> None:
-    """Put the middleware before the routes; the last one added is the outermost."""
-    settings, trust = runtime.settings, runtime.trust
-    app.add_middleware(Direct, runtime=runtime, answer=refusal)
-    app.add_middleware(access.Access, trust=trust, settings=settings, answer=refusal)
-    app.add_middleware(limits.Capacity, most=settings.max_concurrent, answer=refusal)
-    app.add_middleware(LastResort)
-    # Outside of all that answers, so that errors carry its headers, too (CR-02).
-    app.add_middleware(RegisteredOrigins, trust=trust, settings=settings)
-    app.add_middleware(Observe, server_timing=settings.server_timing)
-
-
-class RegisteredOrigins(CORSMiddleware):
-    """CORS for the origins of the settings, and for those of the registry in force."""
-
-    def __init__(self, app: ASGIApp, trust: access.Trust, settings: Settings) -> None:
-        super().__init__(
-            app,
-            allow_origins=settings.allowed_origins,
-            allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
-            allow_headers=("*",),
-            allow_private_network=settings.listens_locally,
-        )
-        self._trust = trust
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """EHRs call without `Origin`, as no browser does: then only `Vary` is to be said."""
-        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
-            await super().__call__(scope, receive, send)
-            return
-
-        async def with_vary(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = _vary(message.get("headers", ()))
-            await send(message)
-
-        await self.app(scope, receive, with_vary)
-
-    def is_allowed_origin(self, origin: str) -> bool:
-        """Whether a browser may show our answers to pages of this origin."""
-        return super().is_allowed_origin(origin) or origin in self._trust.clients.registry.origins
-
-
-def _vary(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers with `Origin` added to what the answer varies by."""
-    kept = [(name, value) for name, value in headers if name != b"vary"]
-    said = [value for name, value in headers if name == b"vary"]
-    return [*kept, (b"vary", b", ".join([*said, b"Origin"]))]
-
-
-def refusal(error: RequestError) -> Response:
-    """The HTTP answer for an error of the request."""
-    headers: dict[str, str] = {}
-    if isinstance(error, TooLarge | TooSlow | Unauthorized):
-        # What is left of a body that was not read must not be taken for the next request.
-        headers["Connection"] = "close"
-    if isinstance(error, Unauthorized):
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(_RETRY_SECONDS)
-    if isinstance(error, Overloaded):
-        headers["Retry-After"] = str(limits.RETRY_AFTER_SECONDS)
-    return error_response(error.status, error.code, error.message, error.place, **headers)
-
-
-def error_response(
-    status: int, code: str, message: str, place: str | None = None, **headers: str
-) -> Response:
-    """An OperationOutcome as HTTP answer (ER-05)."""
-    outcome = operation_outcome(code, message, place)
-    response = hooks.json_response(msgspec.json.encode(outcome), status)
-    response.headers.update(headers)
-    return response
-
-
 def _handle_errors(app: FastAPI) -> None:
     """Every error answer is an OperationOutcome; FastAPI's 422 never appears (JS-09)."""
-
-    @app.exception_handler(RequestError)
-    async def request_error(_: Request, error: RequestError) -> Response:
-        return refusal(error)
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
@@ -228,41 +132,3 @@ def _handle_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         return error_response(HTTPStatus.BAD_REQUEST, "invalid", str(first["msg"]), place)
-
-
-class LastResort:
-    """Turns a bug of ours into a 500 with an OperationOutcome that gives nothing away.
-
-    Logs the type of the error and the lines it went through, never its message: the message may
-    quote the chart.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        except ClientDisconnect:  # nobody is left to answer
-            return
-        except Exception as error:
-            telemetry.failed(error, _path_of(error))
-            if scope["type"] != "http" or started:
-                raise
-            message = "the service failed; the order was not checked"
-            await error_response(500, "exception", message)(scope, receive, send)
-
-
-def _path_of(error: Exception) -> str:
-    """The lines an error went through, innermost first; outside of this package only the first."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames[:-1] if Path(f.filename).parent == Path(__file__).parent]
-    names = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in [*ours, *frames[-1:]]]
-    return " < ".join(reversed(names))

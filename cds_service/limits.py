@@ -6,14 +6,13 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 import msgspec
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cds_service import metrics
-from cds_service.errors import BadRequest, Overloaded, RequestError, TooLarge, TooSlow
+from cds_service.errors import BadRequest, Overloaded, TooLarge, TooSlow
 
 MAX_CONTAINERS = 1_000_000  # objects and lists in one body
 MAX_DIGITS = 40  # of a number in a draft order
@@ -132,30 +131,22 @@ async def in_time(reading: Awaitable[bytes], seconds: float) -> bytes:
 
 
 class Capacity:
-    """Takes a number of calls at once and sends the others away with 503 and Retry-After.
+    """Takes a number of calls at once: `with` it while one is answered.
 
-    Only POST is counted: health and figures answer also when the service is full.
+    Entering raises Overloaded (503 with Retry-After) where there are too many already.
     """
 
-    def __init__(self, app: ASGIApp, most: int, answer: Callable[[RequestError], ASGIApp]) -> None:
-        self.app = app
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._answer = answer
         self._under_way = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self.app(scope, receive, send)
-            return
+    def __enter__(self) -> None:
         if self._under_way >= self._most:
             metrics.overloaded.inc()
-            await self._answer(Overloaded("too many calls at once"))(scope, receive, send)
-            return
+            raise Overloaded("too many calls at once")
         self._under_way += 1
         metrics.under_way.inc()
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self._under_way -= 1
-            metrics.under_way.dec()
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        metrics.under_way.dec()

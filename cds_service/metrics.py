@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from cds_service.telemetry import Trace
+from cds_service.telemetry import ABORTED, Trace
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """Variable of prometheus-client; `server.run` sets it before the workers start."""
@@ -48,10 +48,10 @@ under_way = Gauge(
 )
 
 
-def observe(trace: Trace, status: int, seconds: float) -> None:
+def observe(trace: Trace, seconds: float) -> None:
     """Count one call."""
     service = trace.service or "other"
-    _of(requests, service, str(status)).observe(seconds)
+    _of(requests, service, str(trace.status or ABORTED)).observe(seconds)
     for name, spent in trace.stages.items():
         _of(stages, name).observe(spent)
     for shown in trace.cards:

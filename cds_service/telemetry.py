@@ -23,6 +23,8 @@ import msgspec
 from cds_service.assessment import Assessment, Tier
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+ABORTED = 499
+"""Status in logs and figures where the client went away before there was an answer."""
 _SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
 
 
@@ -51,6 +53,7 @@ class Trace:
     knowledge: str | None = None
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     started: float = field(default_factory=time.perf_counter)
+    status: int | None = None  # of the answer, once it has begun
 
     @property
     def traceparent(self) -> str:
@@ -107,11 +110,11 @@ class stage:
         stages[name] = stages.get(name, 0.0) + time.perf_counter() - self._started
 
 
-def log_request(trace: Trace, method: str, status: int, seconds: float) -> None:
+def log_request(trace: Trace, method: str, seconds: float) -> None:
     """Write the line of one call. Durations are in milliseconds."""
     facts = {
         "method": method,
-        "status": status,
+        "status": trace.status or ABORTED,
         "ms": round(seconds * 1000, 3),
         "stages": {name: round(spent * 1000, 3) for name, spent in trace.stages.items()},
         "cards": [shown.card for shown in trace.cards],
