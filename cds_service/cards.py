@@ -107,10 +107,10 @@ class Composer:
         `encounter` is `context.encounterId` and `requester` `context.userId` as the client sent
         them; what is no plain reference is left out. Drafts are in `chart.release`.
         Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
-        silence about an order that was looked at carries its trace. Raises ValueError where a
-        card would break a rule of the wire.
+        silence about an order that was looked at carries its trace, and so does an answer that
+        passes over something. Raises ValueError where a card would break a rule of the wire.
         """
-        if not assessment.guidances:
+        if not (assessment.guidances or assessment.foreign or assessment.skipped):
             return {"cards": []}
         who = Requester(
             subject=f"Patient/{chart.patient.id}",

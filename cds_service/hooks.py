@@ -84,7 +84,7 @@ class Consultation:
         """Read the orders; and the chart, unless they tell on their own that it will not matter.
 
         Pauses every few milliseconds, so that a server can do other things between. Raises
-        BadRequest when no draft order can be read.
+        BadRequest when no draft order can be read, or none of them is this patient's.
         """
         if self._wants_orders:
             self._orders = self._drafts.read()
@@ -96,10 +96,18 @@ class Consultation:
         yield from self.reader.prefetch_in_turns(self.request.prefetch)
         if self._wants_orders:
             self._orders = self._drafts.read(self.reader)
+            if self._are_others():
+                why = "orders of other patients only; send such whose subject is context.patientId"
+                raise BadRequest(why, "context.draftOrders")
 
     def _may_matter(self) -> bool:
-        """Whether an order triggers, or has no code of its own: the chart may resolve it."""
-        return bool(self._triggers()) or any(o.live and not o.coded for o in self._orders.orders)
+        """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
+        sure, orders = self._triggers() or self._are_others(), self._orders.orders
+        return bool(sure) or any(order.live and not order.coded for order in orders)
+
+    def _are_others(self) -> bool:
+        """Whether something was ordered, and for other patients only."""
+        return bool(self._orders.foreign) and not self._orders.orders
 
     def _triggers(self) -> bool:
         hook, selections = self.request.hook, self.request.context.selections

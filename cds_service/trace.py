@@ -19,7 +19,7 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
-from cds_service.chart import Chart, DraftOrder, Source
+from cds_service.chart import Chart, DraftOrder, InputState, Source
 from cds_service.detail import REASON_LIMIT, REFERENCE_LIMIT
 from cds_service.markdown import clean
 
@@ -56,7 +56,7 @@ def of_response(assessment: Assessment) -> Json:
     aside = assessment.set_aside
     return _filled(
         knowledge=assessment.knowledge_version,
-        inputs={report.name.value: report.state.value for report in assessment.inputs},
+        inputs=_states(assessment),
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in _untold(assessment, assessment.spoken)],
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
@@ -65,6 +65,15 @@ def of_response(assessment: Assessment) -> Json:
         skipped=assessment.skipped,
         unassessable=list(assessment.unassessable),
     )
+
+
+def _states(assessment: Assessment) -> dict[str, str]:
+    """What became of each input. Nothing where no order called for the chart: what was sent and
+    not looked at is not absent."""
+    reports = assessment.inputs
+    if not assessment.guidances and all(r.state is InputState.ABSENT for r in reports):
+        return {}
+    return {report.name.value: report.state.value for report in reports}
 
 
 def _untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:
