@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from cds_service.assessment import (
@@ -15,15 +15,16 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
-from cds_service.candidates import factors, modifiers, non_factors
 from cds_service.chart import Chart, DraftOrder, InputName, InputState
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
 from cds_service.genetic import Genetics, family_findings, genetics, question_findings
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import Factor, Modifier, NonFactor, Trigger
-from cds_service.predicates import Answer, Session, View
+from cds_service.knowledge.schema import Trigger
+from cds_service.merging import merge
+from cds_service.predicates import Session, View
 from cds_service.prophylaxis import Planned, conflicts, planned
 from cds_service.triggers import both_sides, kind_of, order_words, triggers
+from cds_service.weighing import Case, beside, factors_of, seen, tier_of
 
 # Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
 _GENETIC_CARD: dict[str, dict[str, str]] = {
@@ -59,29 +60,6 @@ _ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unche
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
 _BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
 
-_UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What all orders of one call share."""
-
-    session: Session
-    knowledge: Knowledge
-
-    @property
-    def chart(self) -> Chart:
-        return self.session.chart
-
-    @property
-    def factors(self) -> list[Factor]:
-        """The risk factors that this chart can meet."""
-        rules, session = self.knowledge.once(factors), self.session
-        return session.once("factors", lambda: rules.among(session.present))
-
-    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
-        return self.session.view(order, cautious=cautious)
-
 
 def assess(
     chart: Chart,
@@ -104,7 +82,7 @@ def assess(
     triggered = triggers(live, knowledge, hook, selections)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
     both = both_sides(o.side for o in hips)
-    case = _Case(Session(chart, today, live, both_hips=both), knowledge)
+    case = Case(Session(chart, today, live, both_hips=both), knowledge)
     if not triggered:
         return _assessment(case, (), ())
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
@@ -112,14 +90,14 @@ def assess(
     found = genetics(chart, knowledge)
     decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
     guidances = [guidance for guidance in decided if guidance is not None]
-    merged = _merge(case, guidances, knowledge)
+    merged = merge(guidances, knowledge)
     merged = [*merged, *_asides(case, found, triggered, merged)]
-    return _assessment(case, tuple(merged), _seen(case))
+    return _assessment(case, tuple(merged), seen(case))
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     """One card for genetic HO on record, and nothing else."""
-    case = _Case(Session(chart, today, ()), knowledge)
+    case = Case(Session(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(chart, knowledge)
@@ -130,7 +108,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     return _assessment(case, (guidance,), ())
 
 
-def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
+def _decide(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
     """The outcome for one order; None where the order is no business of ours for this patient."""
     if found.rule is not None and found.finding is not None:
         card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
@@ -146,83 +124,17 @@ def _decide(case: _Case, found: Genetics, order: DraftOrder, trigger: Trigger) -
     return None
 
 
-def _state_words(case: _Case, name: InputName = InputName.CONDITIONS) -> dict[str, str]:
+def _state_words(case: Case, name: InputName = InputName.CONDITIONS) -> dict[str, str]:
     state = case.chart.input(name).state
     word = STATE_WORDS.get(state, "could not be read")
     return {"state": word if word.startswith("could") else f"was {word}"}
 
 
-def _factors(case: _Case, order: DraftOrder) -> tuple[Finding, ...]:
-    view = case.view(order)
-    found = []
-    for rule in case.factors:
-        outcome = view.ask(rule.when)
-        if outcome.answer is Answer.YES:
-            tier = Tier(rule.tier)
-            found.append(
-                Finding(rule.id, "factor", rule.label, outcome.sources, tier, rule.evidence)
-            )
-    return tuple(found)
-
-
-def _tier(case: _Case, factors: tuple[Finding, ...]) -> Tier:
-    if any(f.tier is Tier.HIGH for f in factors):
-        return Tier.HIGH
-    rules = case.knowledge.factors
-    groups = {rules[f.rule].group or f.rule for f in factors}
-    if len(groups) >= case.knowledge.meta.tier_high_at:
-        return Tier.HIGH
-    return Tier.MODERATE if groups else Tier.NONE
-
-
-def _seen(case: _Case) -> tuple[Finding, ...]:
-    """Non-factors that the chart has, for the trace."""
-    rules = case.knowledge.once(non_factors).among(case.session.present)
-    return _matching(case, None, "non-factor", rules)
-
-
-def _matching(
-    case: _Case, order: DraftOrder | None, role: str, rules: Iterable[Modifier | NonFactor]
-) -> tuple[Finding, ...]:
-    view = case.view(order)
-    found = []
-    for rule in rules:
-        outcome = view.ask(rule.when) if rule.when else None
-        if outcome is not None and outcome.answer is Answer.YES:
-            note = "contested" if isinstance(rule, NonFactor) and rule.contested else None
-            found.append(
-                Finding(
-                    rule.id, role, rule.label, outcome.sources, evidence=rule.evidence, note=note
-                )
-            )
-    return tuple(found)
-
-
-def _beside(
-    case: _Case, order: DraftOrder, counted: tuple[Finding, ...] = ()
-) -> tuple[Finding, ...]:
-    """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
-    rules = case.knowledge.once(modifiers).among(case.session.present)
-    beside = _matching(case, order, "modifier", rules)
-    unconfirmed = []
-    for rule in case.factors:
-        if any(finding.rule == rule.id for finding in counted):
-            continue
-        cautious = case.view(order, cautious=True).ask(rule.when)
-        suspected = tuple(s for s in cautious.sources if s.status in _UNCONFIRMED)
-        if cautious.answer is Answer.YES and suspected:
-            evidence = rule.evidence
-            unconfirmed.append(
-                Finding(rule.id, "unconfirmed", rule.label, suspected, Tier.NONE, evidence)
-            )
-    return (*beside, *unconfirmed)
-
-
-def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
+def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
     """Rows 6 to 12 for one hip."""
     view = case.view(order, cautious=True)
-    factors = _factors(case, order)
-    tier = _tier(case, factors)
+    factors = factors_of(case, order)
+    tier = tier_of(case, factors)
     there = planned(view, case.knowledge)
     if there:
         return _prophylaxis_there(case, order, tier, factors)
@@ -232,8 +144,8 @@ def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
         if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
             words = _state_words(case, InputName.PROCEDURES)
             return _guidance(case, "partly-assessed", (order,), (), words)
-        return _silence("10", order, "no risk factor that counts", _beside(case, order))
-    findings = (*factors, *_beside(case, order, factors))
+        return _silence("10", order, "no risk factor that counts", beside(case, order))
+    findings = (*factors, *beside(case, order, factors))
     options = verdicts(view, case.knowledge)
     if tier is Tier.MODERATE:
         return _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
@@ -243,7 +155,7 @@ def _arthroplasty(case: _Case, order: DraftOrder) -> Guidance:
 
 
 def _prophylaxis_there(
-    case: _Case, order: DraftOrder, tier: Tier, factors: tuple[Finding, ...]
+    case: Case, order: DraftOrder, tier: Tier, factors: tuple[Finding, ...]
 ) -> Guidance:
     """Row 6: silence, or the conflict between what is ordered and the chart."""
     view = case.view(order, cautious=True)
@@ -278,12 +190,12 @@ def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -
     ]
 
 
-def _excision(case: _Case, order: DraftOrder) -> Guidance:
+def _excision(case: Case, order: DraftOrder) -> Guidance:
     """Row 9a."""
     view = case.view(order, cautious=True)
     if planned(view, case.knowledge):
         return _prophylaxis_there(case, order, Tier.NONE, ())
-    findings = (*_factors(case, order),)
+    findings = factors_of(case, order)
     options = verdicts(view, case.knowledge)
     return _guidance(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
 
@@ -293,7 +205,7 @@ def _silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...
 
 
 def _guidance(
-    case: _Case,
+    case: Case,
     card: str,
     orders: tuple[DraftOrder, ...],
     findings: tuple[Finding, ...],
@@ -335,37 +247,8 @@ def _named(findings: Iterable[Finding]) -> str:
     return ", ".join(said)
 
 
-def _merge(case: _Case, guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
-    """One card for orders that get the same answer; excision follows the arthroplasty's card."""
-    hip_card = any(g.card for g in guidances if g.row in {"6c", "7", "8", "9"})
-    groups: dict[tuple[object, ...], list[Guidance]] = {}
-    for guidance in guidances:
-        if guidance.card == "ho-excision" and hip_card:
-            # Two cards would offer the same drugs twice.
-            why = "the same advice stands on the card of the arthroplasty"
-            guidance = replace(guidance, card=None, indicator=None, silent_because=why)
-        rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")
-        standing = tuple((o.option, o.standing, o.regimen) for o in guidance.options)
-        key = (guidance.row, guidance.card, rules, standing, guidance.silent_because)
-        groups.setdefault(key, []).append(guidance)
-    return [_as_one(group, knowledge) for group in groups.values()]
-
-
-def _as_one(group: list[Guidance], knowledge: Knowledge) -> Guidance:
-    """The first of a group, with the orders and findings of all."""
-    first = group[0]
-    if len(group) == 1:
-        return first
-    orders = tuple(order for guidance in group for order in guidance.orders)
-    params = dict(first.params) | {"order": order_words(orders, knowledge)}
-    findings = {(f.role, f.rule): f for guidance in group for f in guidance.findings}
-    return replace(
-        first, orders=orders, findings=tuple(findings.values()), params=tuple(params.items())
-    )
-
-
 def _asides(
-    case: _Case,
+    case: Case,
     found: Genetics,
     triggered: list[tuple[DraftOrder, Trigger]],
     guidances: list[Guidance],
@@ -385,13 +268,13 @@ def _asides(
     return []
 
 
-def _diseases(case: _Case, findings: Iterable[Finding]) -> str:
+def _diseases(case: Case, findings: Iterable[Finding]) -> str:
     rules = case.knowledge.genetic
     return " or ".join(dict.fromkeys(rules[f.rule].label for f in findings))
 
 
 def _assessment(
-    case: _Case, guidances: tuple[Guidance, ...], seen: tuple[Finding, ...]
+    case: Case, guidances: tuple[Guidance, ...], seen: tuple[Finding, ...]
 ) -> Assessment:
     chart = case.chart
     family = family_findings(chart, case.knowledge) if guidances else ()
