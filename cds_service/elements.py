@@ -137,7 +137,7 @@ def codings(value: object) -> list[Coding]:
     found: list[Coding] = []
     if value is None:  # most elements are not there
         return found
-    for item in (value,) if type(value) is dict else objects(value):
+    for item in objects(value):
         parts = objects(item.get("coding"))
         if "code" in item and not parts:
             parts = [item]

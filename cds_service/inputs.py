@@ -62,19 +62,18 @@ class InputLog:
 
     def report(self) -> InputReport:
         """The state as the decision table of the checklist has it, with a reason."""
-        if self.answered and not (self.seen or self.foreign or self.failures or self.defects):
-            if self.next_link is None:  # nearly always
-                return _EMPTY[self.name]
-        holes = [*self.failures, *self.defects]
+        holes = (*self.failures, *self.defects)
+        if self.answered and not (self.seen or self.foreign or self.next_link or holes):
+            return _EMPTY[self.name]
         if not self.answered and not self.glimpsed:
             state = InputState.FAILED if holes else InputState.ABSENT
             return InputReport(self.name, state, 0, _joined(holes))
         if not self.answered:
-            holes.append("only dispenses or administrations were sent")
+            holes += ("only dispenses or administrations were sent",)
         if self.next_link:
-            holes.append("a further page was not read")
+            holes += ("a further page was not read",)
         if self.foreign and not self.seen:
-            holes.append("every entry is about another patient")
+            holes += ("every entry is about another patient",)
         if holes:
             return InputReport(self.name, InputState.PARTIAL, self.seen, _joined(holes))
         return InputReport(self.name, InputState.READ if self.seen else InputState.EMPTY, self.seen)
@@ -87,5 +86,5 @@ def _once(reasons: tuple[str, ...], why: str) -> tuple[str, ...]:
     return reasons if why in reasons or len(reasons) >= 5 else (*reasons, why)
 
 
-def _joined(reasons: list[str]) -> str | None:
+def _joined(reasons: tuple[str, ...]) -> str | None:
     return "; ".join(reasons) or None

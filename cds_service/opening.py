@@ -64,10 +64,7 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
         return Opened(why="nested too deeply")
     if bundle.resourceType != "Bundle":
         return Opened([Entry(Raw(bytes(raw)))])
-    if bundle.entry is None:
-        opened = Opened()
-    else:
-        opened = Opened(bundle.entry, ".entry[{}].resource")
+    opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
     if bytes(bundle.link):
         opened.next_link = _next_link(bundle.link)
     return opened
