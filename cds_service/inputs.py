@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cds_service.chart import InputName, InputReport, InputState
 
@@ -43,8 +43,8 @@ class InputLog:
     glimpsed: bool = False
     seen: int = 0
     foreign: int = 0
-    failures: list[str] = field(default_factory=list)
-    defects: list[str] = field(default_factory=list)
+    failures: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
     next_link: str | None = None
 
     def found(self, resource_type: str, asked: bool) -> None:
@@ -55,32 +55,36 @@ class InputLog:
             self.glimpsed = True
 
     def failed(self, why: str) -> None:
-        _once(self.failures, why)
+        self.failures = _once(self.failures, why)
 
     def defect(self, why: str) -> None:
-        _once(self.defects, why)
+        self.defects = _once(self.defects, why)
 
     def report(self) -> InputReport:
         """The state as the decision table of the checklist has it, with a reason."""
-        holes = [*self.failures, *self.defects]
+        holes = (*self.failures, *self.defects)
+        if self.answered and not (self.seen or self.foreign or self.next_link or holes):
+            return _EMPTY[self.name]
         if not self.answered and not self.glimpsed:
             state = InputState.FAILED if holes else InputState.ABSENT
             return InputReport(self.name, state, 0, _joined(holes))
         if not self.answered:
-            holes.append("only dispenses or administrations were sent")
+            holes += ("only dispenses or administrations were sent",)
         if self.next_link:
-            holes.append("a further page was not read")
+            holes += ("a further page was not read",)
         if self.foreign and not self.seen:
-            holes.append("every entry is about another patient")
+            holes += ("every entry is about another patient",)
         if holes:
             return InputReport(self.name, InputState.PARTIAL, self.seen, _joined(holes))
         return InputReport(self.name, InputState.READ if self.seen else InputState.EMPTY, self.seen)
 
 
-def _once(reasons: list[str], why: str) -> None:
-    if why not in reasons and len(reasons) < 5:
-        reasons.append(why)
+_EMPTY = {name: InputReport(name, InputState.EMPTY) for name in InputName}
 
 
-def _joined(reasons: list[str]) -> str | None:
+def _once(reasons: tuple[str, ...], why: str) -> tuple[str, ...]:
+    return reasons if why in reasons or len(reasons) >= 5 else (*reasons, why)
+
+
+def _joined(reasons: tuple[str, ...]) -> str | None:
     return "; ".join(reasons) or None

@@ -20,7 +20,7 @@ from cds_service.elements import (
     words,
 )
 from cds_service.reading import Item, Reading
-from cds_service.recognition import Recognised, recognise, source_of
+from cds_service.recognition import NOTHING, Recognised, recognise, source_of
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
 _ERROR = "entered-in-error"
@@ -36,9 +36,15 @@ class Named:
     element: object
 
 
+_NAMES = frozenset({"medicationCodeableConcept", "medicationReference", "medication"})
+_UNNAMED = Named(NOTHING, None)
+
+
 def name_of(doc: Doc, look: Reading) -> Named:
     """The medicine by code, by R5 CodeableReference, or by reference to a Medication that is
     contained or was sent along. A reference with a display only gives a label."""
+    if _NAMES.isdisjoint(doc):
+        return _UNNAMED
     inline = doc.get("medicationCodeableConcept")
     pointer = doc.get("medicationReference")
     modern = doc.get("medication")

@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from cds_service.elements import member, objects, word
 from cds_service.sniff import (
+    BUNDLE,
     ENTRIES,
     ENVELOPE,
     RAWS,
@@ -55,6 +56,21 @@ class Opened:
 def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
     """Open null, a resource, a Bundle, a list of resources or entries, the `{response, resource}`
     wrapper, or any of these as JSON text in a string. Never raises."""
+    try:
+        bundle = BUNDLE.decode(raw)
+    except UNFIT:
+        return _open_odd_form(raw, depth)
+    if depth > DEPTH:
+        return Opened(why="nested too deeply")
+    if bundle.resourceType != "Bundle":
+        return Opened([Entry(Raw(bytes(raw)))])
+    opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
+    if bytes(bundle.link):
+        opened.next_link = _next_link(bundle.link)
+    return opened
+
+
+def _open_odd_form(raw: bytes | Raw, depth: int) -> Opened:
     first = first_byte(raw)
     if depth > DEPTH:
         return Opened(why="nested too deeply")

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Problem
 from cds_service.dates import read_moment
 from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
-from cds_service.medications import name_of, read_medication
+from cds_service.medications import Named, name_of, read_medication
 from cds_service.opening import Opened, open_value
 from cds_service.reading import Reading
 from cds_service.recognition import (
     INJECTION_IM,
+    NOTHING,
     ROUTE_IM,
     SURGICAL_CATEGORY,
     Recognised,
@@ -39,6 +40,15 @@ _CODES = ("code", "codeCodeableConcept", "vaccineCode", "serviceType", "serviceR
 # Whom a referral is for (practice setting codes): a kind of order, but no name for it.
 _PERFORMERS = ("performerType", "specialty")
 _PARTS = ("item", "action", "recommendation", "parameter", "orderDetail")
+_TIMES = ("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming", "scheduledDateTime",
+          "scheduledPeriod", "scheduledTiming", "start", "requestedPeriod",
+          "executionPeriod")  # fmt: skip
+# Members without which whole questions need not be asked.
+_NESTED = frozenset({*_PARTS, "activity"})
+_BESIDE = frozenset({*_PERFORMERS, "category"})
+_ROUTED = frozenset({"route", "dosageInstruction", "dosage"})
+_ROUTES = frozenset({ROUTE_IM})
+_ALSO_KINDS = frozenset({SURGICAL_CATEGORY})
 _DEAD = frozenset({"cancelled", "canceled", "revoked", "entered-in-error", "stopped", "aborted",
                    "completed", "rejected", "not-done", "ended", "declined", "failed"})  # fmt: skip
 # An order of the record that is still going to happen (R4, STU3, and DSTU2's longer list).
@@ -93,31 +103,31 @@ def once(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
 
 def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     """An order of any type. What its codes do not say is unknown, never guessed from its text."""
-    elements = _coded_elements(doc)
-    known = look.know(*elements)
     medicine = name_of(doc, look)
-    known = known.and_also(medicine.known).and_also(_category(doc, look))
-    known = known.and_also(look.know(*[doc.get(name) for name in _PERFORMERS]))
+    elements = [(element, look.know(element)) for element in _coded_elements(doc)]
+    known = NOTHING
+    for _, one in elements:
+        known = known.and_also(one)
+    known = known.and_also(medicine.known).and_also(_beside(doc, look))
+    if medicine.element is not None:
+        elements.insert(0, (medicine.element, look.know(medicine.element)))
     site = look.sites(doc)
     sites = known.sites | site.sites
-    routes = recognise(look.index, _routes(doc))
-    kinds = with_hip_site(known.meaning, sites) | (known.concepts & {SURGICAL_CATEGORY})
-    intramuscular = ROUTE_IM in known.concepts | routes.concepts or INJECTION_IM in kinds
-    ident = identifier(doc.get("id"))
-    reasons, _ = look.reasons(doc)
+    routes = recognise(look.index, _routes(doc)).concepts
+    kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
     return DraftOrder(
         index=index,
         resource_type=kind_of(doc) or "Resource",
-        resource_id=ident,
-        label=_label(doc, look, [medicine.element, *elements]),
-        kinds=kinds | ({ROUTE_IM} if ROUTE_IM in routes.concepts else frozenset()),
+        resource_id=identifier(doc.get("id")),
+        label=_label(doc, elements),
+        kinds=kinds | (routes & _ROUTES),
         side=side_of(known, site),
         sites=sites,
         live=_live(doc),
-        coded=_is_coded([medicine.element, *elements], medicine.known),
-        intramuscular=intramuscular,
+        coded=_is_coded(medicine, [element for element, _ in elements]),
+        intramuscular=ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds,
         when=_when(doc),
-        reasons=reasons,
+        reasons=look.reasons(doc)[0],
         medication=_medication(doc, look),
     )
 
@@ -133,17 +143,16 @@ def _coded_elements(doc: Doc) -> list[object]:
     """Everything in which an order says what it is, also in its parts: items (DSTU2), actions,
     activities, recommendations, parameters of the order detail (R5)."""
     elements: list[object] = [doc[name] for name in _CODES if name in doc]
+    if _NESTED.isdisjoint(doc):  # nearly always
+        return elements
     for name in _PARTS:
-        if name not in doc:
-            continue
-        for part in objects(doc[name]):
+        for part in objects(doc.get(name)):
             elements += _part_elements(part)
             for inner in objects(part.get("parameter")):
                 elements.append(inner.get("valueCodeableConcept"))
-    if "activity" in doc:
-        for activity in objects(doc["activity"]):
-            for detail in objects(activity.get("detail")):
-                elements += _part_elements(detail)
+    for activity in objects(doc.get("activity")):
+        for detail in objects(activity.get("detail")):
+            elements += _part_elements(detail)
     return elements
 
 
@@ -152,29 +161,34 @@ def _part_elements(part: Doc) -> list[object]:
     return [part.get(name) for name in names]
 
 
-def _category(doc: Doc, look: Reading) -> Recognised:
-    """Of the category only "surgical procedure" is told on; the rest would be hearsay."""
-    known = look.know(doc.get("category"))
-    return Recognised(known.concepts & {SURGICAL_CATEGORY})
+def _beside(doc: Doc, look: Reading) -> Recognised:
+    """What stands beside the code: for whom the order is, and of the category only "surgical
+    procedure"; the rest would be hearsay."""
+    if _BESIDE.isdisjoint(doc):
+        return NOTHING
+    category = look.know(doc.get("category"))
+    known = Recognised(category.concepts & _ALSO_KINDS)
+    return known.and_also(look.know(*[doc.get(name) for name in _PERFORMERS]))
 
 
 def _routes(doc: Doc) -> list[Coding]:
     """Route codings of an order: dosage (all releases) or the resource itself (Immunization)."""
+    if _ROUTED.isdisjoint(doc):
+        return []
     holders = [doc, *objects(doc.get("dosageInstruction")), *objects(doc.get("dosage"))]
     return [c for holder in holders for c in codings(holder.get("route"))]
 
 
-def _label(doc: Doc, look: Reading, elements: list[object]) -> str:
+def _label(doc: Doc, elements: list[tuple[object, Recognised]]) -> str:
     """The first element that has a name; the words of its recognised coding come before others."""
-    for element in elements:
-        name = label_of(element, look.know(element), fallback="")
-        if name:
+    for element, known in elements:
+        if name := label_of(element, known, fallback=""):
             return name
     return text(doc.get("description")) or kind_of(doc) or "Resource"
 
 
-def _is_coded(elements: list[object], known: Recognised) -> bool:
-    return known.coding is not None or any(c.code for e in elements for c in codings(e))
+def _is_coded(medicine: Named, elements: list[object]) -> bool:
+    return medicine.known.coding is not None or any(c.code for e in elements for c in codings(e))
 
 
 def _live(doc: Doc) -> bool:
@@ -186,10 +200,7 @@ def _live(doc: Doc) -> bool:
 
 def _when(doc: Doc) -> FhirDate | None:
     """The day on which it is to happen, as far as the order says."""
-    names = ("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming", "scheduledDateTime",
-             "scheduledPeriod", "scheduledTiming", "start", "requestedPeriod",
-             "executionPeriod")  # fmt: skip
-    return read_moment(*[doc[name] for name in names if name in doc])
+    return read_moment(*[doc[name] for name in _TIMES if name in doc])
 
 
 def _medication(doc: Doc, look: Reading) -> MedicationFact | None:

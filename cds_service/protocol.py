@@ -40,9 +40,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before the header is complete."""
+        """Count what comes before the header is complete, and time it unless it came at once."""
         super().data_received(data)
         if self._in_header:
+            if self._timer is None:
+                self._start_clock()
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(b"431 Request Header Fields Too Large")
@@ -51,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._in_header = True
-        self._start_clock()
+        self._stop_clock()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line of the header. An error here becomes 400 with the connection closed."""
@@ -66,7 +68,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_clock(self) -> None:
-        self._stop_clock()
         self._timer = self.loop.call_later(_header_seconds(), self._too_slow)
 
     def _stop_clock(self) -> None:
@@ -79,6 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _too_slow(self) -> None:
+        self._timer = None
         if self._is_answering():
             self._start_clock()  # a second request waits behind one that is being answered
             return

@@ -31,6 +31,7 @@ from cds_service.elements import (
     objects,
     status,
     text,
+    texts,
     word,
     words,
 )
@@ -53,6 +54,7 @@ _ERROR = "entered-in-error"
 _DOUBTED = frozenset({"refuted", _ERROR})
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 _VALID_RESULT = frozenset({"final", "amended", "corrected"})
+_GRADED = frozenset({"stage", "severity", "note", "notes"})
 _UCUM = "http://unitsofmeasure.org"
 _PLAIN_RESULT = re.compile(r"\s*(<=|>=|<|>)?\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
 _BIRTHSEX = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex"
@@ -71,30 +73,33 @@ def read_condition(doc: Doc, look: Reading) -> Iterator[Item]:
     onset, recorded = _onset(doc, look), _recorded(doc)
     recorder = doc.get("recorder") or doc.get("asserter")
     source = source_of(doc, code, known, onset or recorded, recorder)
-    doubt = next((w for w in _verifications(doc) if w in _DOUBTED), None)
+    said = _verifications(doc)
+    doubt = next((w for w in said if w in _DOUBTED), None)
+    meaning = known.meaning
     if doubt:
-        if known.meaning:
-            yield SetAside(known.meaning, source, doubt)
+        if meaning:
+            yield SetAside(meaning, source, doubt)
         return
-    if not known.meaning & GENETIC:
+    if meaning.isdisjoint(GENETIC):
         yield from _mentions(doc, look, source)
-    if known.meaning:
-        yield _condition(doc, look, known, source, (onset, recorded))
+    if meaning:
+        suspected = next((w for w in said if w in _SUSPECTED), "confirmed")
+        yield _condition(doc, look, (known, source, suspected), (onset, recorded))
 
 
 def _condition(
     doc: Doc,
     look: Reading,
-    known: Recognised,
-    source: Source,
+    facts: tuple[Recognised, Source, str],
     dates: tuple[FhirDate | None, FhirDate | None],
 ) -> ConditionFact:
+    known, source, verification = facts
     site = look.sites(doc)
     return ConditionFact(
         concepts=known.meaning,
         source=source,
         clinical=_clinical(doc),
-        verification=next((w for w in _verifications(doc) if w in _SUSPECTED), "confirmed"),
+        verification=verification,
         onset=dates[0],
         recorded=dates[1],
         side=side_of(known, site),
@@ -143,6 +148,8 @@ def _condition_grade(doc: Doc) -> str | None:
 
     Brooker AF et al., J Bone Joint Surg Am 1973;55:1629-1632 (classes I to IV).
     """
+    if _GRADED.isdisjoint(doc):  # nearly always
+        return brooker_class(texts(doc.get("code")))
     stage = objects(doc.get("stage"))
     summaries = all_texts(*[s.get("summary") for s in stage])
     found = all_texts(*summaries, doc.get("severity"), doc.get("code"), _notes(doc))

@@ -76,6 +76,15 @@ class Entry(Struct, gc=False):
     fullUrl: str | None = None
 
 
+class Bundle(Struct, gc=False):
+    """What nearly every prefetch value is: a Bundle whose entries all have a resource, or a single
+    resource."""
+
+    resourceType: str
+    entry: list[Entry] | None = None
+    link: Raw = NOTHING
+
+
 class Envelope(Struct, gc=False):
     """A JSON object of which nothing is believed: a Bundle, a Bundle entry, a resource, or the
     wrapper `{response, resource}` of CDS Hooks before 1.0. Missing members are empty."""
@@ -89,6 +98,7 @@ class Envelope(Struct, gc=False):
 
 
 SNIFF = msgspec.json.Decoder(Sniff)
+BUNDLE = msgspec.json.Decoder(Bundle)
 ENTRIES = msgspec.json.Decoder(list[Entry])
 ENVELOPE = msgspec.json.Decoder(Envelope)
 RAWS = msgspec.json.Decoder(list[Raw])

@@ -51,11 +51,14 @@ def suggest(
     made: list[Json] = []
     for kind in text.suggestions:
         if kind == "options":
-            made += (_option(v, guidance, chart, knowledge, who) for v in offered(guidance))
+            context = _context("Prophylaxis of heterotopic ossification after", guidance, who)
+            context = replace(context, site=_site(guidance.orders))
+            made += (_option(v, chart, knowledge, context) for v in offered(guidance))
         elif kind == "remove-draft":
             made += _removals(guidance.orders)
         else:
-            made.append(_referral(_expert(guidance, knowledge), guidance, knowledge, who))
+            context = _context("Advice before", guidance, who)
+            made.append(_referral(_expert(guidance, knowledge), knowledge, context))
     return made
 
 
@@ -68,12 +71,11 @@ def behavior(text: CardText) -> Literal["at-most-one", "any"]:
 
 
 def _option(
-    verdict: OptionVerdict, guidance: Guidance, chart: Chart, knowledge: Knowledge, who: Requester
+    verdict: OptionVerdict, chart: Chart, knowledge: Knowledge, context: drafts.DraftContext
 ) -> Json:
     check = _check(verdict, knowledge)
     if verdict.regimen is None:
-        return _referral(RADIOTHERAPY_REFERRAL, guidance, knowledge, who, check)
-    context = _context(guidance, who)
+        return _referral(RADIOTHERAPY_REFERRAL, knowledge, context, check)
     regimen = knowledge.regimens[verdict.regimen]
     course, days = regimen.course, regimen.course.days
     templates = knowledge.once(drafts.templates)
@@ -142,16 +144,9 @@ def _expert(guidance: Guidance, knowledge: Knowledge) -> str:
 
 
 def _referral(
-    referral_id: str,
-    guidance: Guidance,
-    knowledge: Knowledge,
-    who: Requester,
-    check: str = "",
+    referral_id: str, knowledge: Knowledge, context: drafts.DraftContext, check: str = ""
 ) -> Json:
     referral = knowledge.referrals[referral_id]
-    context = _context(guidance, who)
-    if referral_id != RADIOTHERAPY_REFERRAL:
-        context = replace(context, reason=_occasion("Advice before", guidance), site=None)
     order = drafts.service_request(referral, knowledge, context)
     label = _label(f"Draft {_lower(referral.label)}", check)
     return _suggestion(label, [_create(referral.text, check, order)])
@@ -176,13 +171,12 @@ def _removals(orders: tuple[DraftOrder, ...]) -> Iterator[Json]:
 # --- what drafts share ---
 
 
-def _context(guidance: Guidance, who: Requester) -> drafts.DraftContext:
+def _context(lead: str, guidance: Guidance, who: Requester) -> drafts.DraftContext:
     return drafts.DraftContext(
         subject=who.subject,
-        reason=_occasion("Prophylaxis of heterotopic ossification after", guidance),
+        reason=_occasion(lead, guidance),
         encounter=who.encounter,
         requester=who.requester,
-        site=_site(guidance.orders),
         release=who.release,
     )
 
