@@ -35,9 +35,10 @@ class Standing(StrEnum):
 class Finding:
     """A rule that the chart matches, with the facts it rests on.
 
-    `role` is genetic, suspected, factor, modifier, non-factor, family, mention or prophylaxis.
-    `tier` is set for factors. `facts` may be empty for what comes from Patient or the orders
-    (sex, two hips in one session); then `sources` says where it was read.
+    `role` is genetic, suspected, factor, undecided, modifier, unconfirmed, non-factor, family,
+    mention or prophylaxis. `tier` is set for factors, and for undecided ones as if they held.
+    `facts` may be empty for what comes from Patient or the orders (sex, two hips in one session);
+    then `sources` says where it was read.
     """
 
     rule: str

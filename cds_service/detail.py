@@ -54,13 +54,16 @@ _SHORT_NAMES = {codes.normal_system(uri): name for uri, name in _SYSTEMS.items()
     for alias, uri in codes.ALIASES.items()
     if uri in _SYSTEMS
 }
-_ROLES_SHOWN = ("genetic", "suspected", "mention", "family", "prophylaxis", "factor", "modifier")
-# A disease that is only suspected, hinted at, or a relative's must not read as the patient's own.
+_ROLES_SHOWN = (
+    "genetic", "suspected", "mention", "family", "prophylaxis", "factor", "undecided", "modifier",
+)  # fmt: skip
+# What is only suspected, hinted at, open, or a relative's must not read as the patient's own.
 _ROLE_WORDS = {
     "suspected": "suspected ",
     "mention": "question of ",
     "family": "family history of ",
     "prophylaxis": "already ordered: ",
+    "undecided": "not decided: ",
 }
 
 

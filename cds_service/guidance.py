@@ -15,7 +15,7 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
-from cds_service.chart import Chart, DraftOrder, InputName, InputState
+from cds_service.chart import Chart, DraftOrder, InputName, InputState, Source
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
 from cds_service.genetic import Genetics, family_findings, genetics, question_findings
 from cds_service.knowledge.loader import Knowledge
@@ -24,6 +24,7 @@ from cds_service.merging import merge
 from cds_service.predicates import Session, View
 from cds_service.prophylaxis import Planned, conflicts, planned
 from cds_service.triggers import both_sides, kind_of, order_words, triggers
+from cds_service.undecided import Undecided, undecided
 from cds_service.weighing import Case, beside, factors_of, seen, tier_of
 
 # Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
@@ -139,19 +140,42 @@ def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
     if there:
         return _prophylaxis_there(case, order, tier, factors)
     if tier is Tier.NONE:
-        if not case.chart.input(InputName.CONDITIONS).known:
-            return _guidance(case, "not-assessed", (order,), (), _state_words(case))
-        if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
-            words = _state_words(case, InputName.PROCEDURES)
-            return _guidance(case, "partly-assessed", (order,), (), words)
-        return _silence("10", order, "no risk factor that counts", beside(case, order))
+        return _without_factor(case, order)
     findings = (*factors, *beside(case, order, factors))
     options = verdicts(view, case.knowledge)
     if tier is Tier.MODERATE:
-        return _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
+        guidance = _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
+        return _with_open(guidance, undecided(case, order, factors))
     left = any(o.standing is not Standing.EXCLUDED for o in options)
     card = "high-risk" if left else "high-risk-no-option"
     return _guidance(case, card, (order,), findings, {}, tier, options)
+
+
+def _without_factor(case: Case, order: DraftOrder) -> Guidance:
+    """Rows 10 to 12: no factor was found, as far as one could see."""
+    open_ = undecided(case, order, ())
+    if not case.chart.input(InputName.CONDITIONS).known:
+        unread = _guidance(case, "not-assessed", (order,), (), _state_words(case))
+        return _with_open(unread, open_)
+    lost = [f"{u.finding.note}, on record {_named_facts(u.finding)}" for u in open_]
+    if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
+        state = _state_words(case, InputName.PROCEDURES)["state"]
+        lost.insert(0, f"the list of procedures {state}")
+    if not lost:
+        return _silence("10", order, "no risk factor that counts", beside(case, order))
+    words = {"finding": "; ".join(lost)}
+    return _with_open(_guidance(case, "partly-assessed", (order,), (), words), open_)
+
+
+def _with_open(guidance: Guidance, open_: tuple[Undecided, ...]) -> Guidance:
+    """The same guidance, with the factors that nobody can decide."""
+    if not open_:
+        return guidance
+    return replace(
+        guidance,
+        findings=(*guidance.findings, *(u.finding for u in open_)),
+        not_assessed=(*(u.said for u in open_), *guidance.not_assessed),
+    )
 
 
 def _prophylaxis_there(
@@ -240,11 +264,17 @@ def _guidance(
 
 def _named(findings: Iterable[Finding]) -> str:
     """Findings as a summary names them, each with the year where one is known."""
-    said = []
-    for finding in findings:
-        years = sorted({s.date.text[:4] for s in finding.sources if s.date})
-        said.append(f"{finding.label} ({years[-1]})" if years else finding.label)
-    return ", ".join(said)
+    return ", ".join(_with_year(finding.label, finding.sources) for finding in findings)
+
+
+def _named_facts(finding: Finding) -> str:
+    """The facts of a finding, for one whose own name would claim too much."""
+    return ", ".join(_with_year(source.label, (source,)) for source in finding.sources)
+
+
+def _with_year(label: str, sources: Iterable[Source]) -> str:
+    years = sorted({source.date.text[:4] for source in sources if source.date})
+    return f"{label} ({years[-1]})" if years else label
 
 
 def _asides(

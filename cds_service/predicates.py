@@ -155,7 +155,7 @@ class View:
         if when.none:
             surely = any(self.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
-        return self._test(when)
+        return self.test(when)
 
     def _all(self, parts: tuple[When, ...]) -> Outcome:
         seen = []
@@ -169,8 +169,9 @@ class View:
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
         return _found(pairs) or YES
 
-    def _test(self, when: When) -> Outcome:
-        """The answer of the one test that a `When` without parts holds."""
+    def test(self, when: When) -> Outcome:
+        """The answer of the one test that a `When` without parts holds. `ask` is quicker; for
+        it, what is not in the chart is unknown as soon as any input is."""
         if when.condition is not None:
             return self._condition(when.condition)
         if when.procedure is not None:

@@ -102,6 +102,7 @@ def test_a_recorder_is_named_because_codes_of_fop_are_often_wrong(knowledge: Kno
         ("mention", "Question of fibrodysplasia ossificans progressiva (FOP): "),
         ("family", "Family history of fibrodysplasia ossificans progressiva (FOP): "),
         ("prophylaxis", "Already ordered: fibrodysplasia"),
+        ("undecided", "Not decided: fibrodysplasia"),
     ],
 )
 def test_what_is_not_the_patients_own_disease_does_not_read_as_if(
