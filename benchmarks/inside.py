@@ -18,7 +18,7 @@ from benchmarks.bodies import body
 from benchmarks.servers import ROOT, resident_bytes
 from cds_service import envelope, guidance, hooks, limits, memory, wire
 from cds_service.cards import Composer
-from cds_service.fhir_map import Drafts
+from cds_service.draft_orders import Drafts
 from cds_service.knowledge.loader import load
 from cds_service.settings import Settings
 

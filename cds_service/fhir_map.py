@@ -1,4 +1,4 @@
-"""From FHIR JSON of any release to the chart and the draft orders: the whole story of reading.
+"""From FHIR JSON of any release to the chart: the whole story of reading.
 
 A prefetch value is opened down to its resources (`opening`). Each resource is first glanced at
 (`sniff`): whose is it, and does one of its codings stand in a value set, or does its text name a
@@ -48,7 +48,7 @@ from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledg
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
 from cds_service.opening import Opened, open_value
-from cds_service.orders import NOT_ORDERS, Draft, collect, is_planned, once, read_order
+from cds_service.orders import is_planned, read_order
 from cds_service.reading import Item, Reading, References
 from cds_service.releases import Releases
 from cds_service.resources import (
@@ -338,77 +338,3 @@ def _planned(own: list[_Kept], look: Reading) -> tuple[DraftOrder, ...]:
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
     known = in_order(order for order in orders if order.kinds)
     return tuple(replace(order, index=i) for i, order in enumerate(known))
-
-
-# --- draft orders ---
-
-
-@dataclass(frozen=True, slots=True)
-class OrdersRead:
-    """The draft orders of a request and what was odd about them."""
-
-    orders: tuple[DraftOrder, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    foreign: int = 0
-    release: str = "R4"
-
-
-class Drafts:
-    """The draft orders of one call, decoded once: they are read before the chart, which may not be
-    needed then, and again with it where it could tell more about them.
-
-    Reads every entry of `context.draftOrders`, of whatever type, position and release. A Bundle
-    with or without type, a list of resources or of entries, a single resource, or any of these as
-    text.
-    """
-
-    def __init__(
-        self, draft_orders: Raw | None, index: CodeIndex, patient_id: str, today: date
-    ) -> None:
-        self._index = index
-        self._patient_id = patient_id
-        self._today = today
-        self._problems: list[Problem] = []
-        opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
-        self._drafts = collect(opened, "context.draftOrders", self._problems)
-        self._settled: tuple[DraftOrder, ...] | None = None
-
-    def read(self, reader: ChartReader | None = None) -> OrdersRead:
-        """The orders. With `reader` (that has read the prefetch) references are also looked up in
-        the chart, and the release is told from both."""
-        subjects = reader.subjects if reader else Subjects(self._patient_id)
-        references = reader.references if reader else References()
-        releases = reader.releases if reader else Releases()
-        for draft in self._drafts:
-            subjects.learn(draft.full_url, draft.doc)
-        own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
-        for draft in own:
-            references.add(draft.doc, draft.full_url)
-            releases.look(draft.doc, is_draft=True)
-        orders = self._settled
-        if orders is None:
-            orders = self._orders(own, references, subjects)
-        foreign = len(self._drafts) - len(own)
-        return OrdersRead(orders, tuple(self._problems), foreign, releases.release())
-
-    def _orders(
-        self, own: list[Draft], references: References, subjects: Subjects
-    ) -> tuple[DraftOrder, ...]:
-        look = Reading(self._index, self._today, references)
-        found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
-        orders = once(found)
-        later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
-        if not references.asked and not later:
-            self._settled = orders  # nothing in them points anywhere else
-        return orders
-
-
-def read_orders(
-    draft_orders: Raw | None,
-    index: CodeIndex,
-    patient_id: str,
-    today: date,
-    reader: ChartReader | None = None,
-) -> OrdersRead:
-    """Read draft orders once; see `Drafts`."""
-    return Drafts(draft_orders, index, patient_id, today).read(reader)

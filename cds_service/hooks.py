@@ -22,8 +22,9 @@ from cds_service import access, body, cards, ehr, envelope, limits, quirks, tele
 from cds_service.assessment import Assessment
 from cds_service.chart import Chart, InputName
 from cds_service.clients import Client
+from cds_service.draft_orders import Drafts, OrdersRead
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
-from cds_service.fhir_map import ChartReader, Drafts, OrdersRead, quick_mentions
+from cds_service.fhir_map import ChartReader, quick_mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
 from cds_service.mentions import Mentions

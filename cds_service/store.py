@@ -108,26 +108,28 @@ class Store:
 
     async def is_reachable(self) -> bool:
         """Whether the database answers within a second."""
-        if self._database is None or not self._opened.is_set():
-            return False
         try:
-            async with asyncio.timeout(1):
-                await self._database.ping()
-        except Exception as error:
-            self._report(error)
+            await self._ask(1.0, lambda database: database.ping(), "the database does not answer")
+        except Unavailable:
             return False
         return True
 
     async def read(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
         """What somebody reads from the database. Raises Unavailable when it does not answer."""
+        return await self._ask(_PATIENCE, work, "the database cannot be read now")
+
+    async def _ask(
+        self, seconds: float, work: Callable[[Database], Awaitable[Result]], why: str
+    ) -> Result:
+        """What the database answers in time. Raises Unavailable with `why`."""
         if self._database is None or not self._opened.is_set():
-            raise Unavailable("the database cannot be read now")
+            raise Unavailable(why)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(seconds):
                 return await work(self._database)
-        except Exception as error:
+        except Exception as error:  # drivers have errors of many families; each is reported
             self._report(error)
-            raise Unavailable("the database cannot be read now") from None
+            raise Unavailable(why) from None
 
     # --- what comes in ---
 
@@ -173,22 +175,16 @@ class Store:
 
         Raises Unavailable when the database does not say so at once: a call waits for it.
         """
-        if self._database is None or not self._opened.is_set():
-            raise Unavailable("used tokens cannot be looked up now")
-        try:
-            async with asyncio.timeout(_AT_ONCE):
-                return await self._database.use_token(token, until)
-        except Exception as error:
-            self._report(error)
-            raise Unavailable("used tokens cannot be looked up now") from None
+        return await self._ask(
+            _AT_ONCE,
+            lambda database: database.use_token(token, until),
+            "used tokens cannot be looked up now",
+        )
 
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are too old to be used. Never fails; the next time will do."""
-        if self._database is not None and self._opened.is_set():
-            try:
-                await self._database.forget_tokens(before)
-            except Exception as error:
-                self._report(error)
+        with suppress(Unavailable):
+            await self._ask(_PATIENCE, lambda database: database.forget_tokens(before), "tokens stay")
 
     # --- tasks ---
 

@@ -12,7 +12,8 @@ from msgspec import Raw
 
 from cds_service.chart import Chart, DraftOrder, InputName, InputReport, InputState
 from cds_service.codes import CodeIndex
-from cds_service.fhir_map import ChartReader, OrdersRead, read_orders
+from cds_service.draft_orders import OrdersRead, read_orders
+from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.loader import load
 
 TODAY = date(2026, 11, 23)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.chart import InputName
-from cds_service.fhir_map import ChartReader, read_orders
+from cds_service.draft_orders import read_orders
+from cds_service.fhir_map import ChartReader
 from tests.charts import (
     APIXABAN,
     EGFR,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_service.chart import Side
-from cds_service.fhir_map import read_orders
+from cds_service.draft_orders import read_orders
 from tests.charts import (
     APIXABAN,
     BOTH,

@@ -6,8 +6,8 @@ from datetime import date
 
 from cds_service import envelope, hooks, record, trace
 from cds_service.assessment import Assessment, Guidance
+from cds_service.draft_orders import read_orders
 from cds_service.errors import MissingData, RequestError
-from cds_service.fhir_map import read_orders
 from cds_service.knowledge.model import Knowledge
 from cds_service.triggers import trigger_of
 from cds_service.validate.documents import BUNDLE, CALL, Document

@@ -12,8 +12,9 @@ from msgspec import Raw
 
 from cds_service import hooks
 from cds_service.chart import Chart, Fact, Problem
+from cds_service.draft_orders import OrdersRead, read_orders
 from cds_service.elements import Doc, first_text, kind_of, reference, type_and_id
-from cds_service.fhir_map import ChartReader, OrdersRead, read_orders
+from cds_service.fhir_map import ChartReader
 from cds_service.inputs import INPUT_OF
 from cds_service.knowledge.model import Knowledge
 from cds_service.orders import NOT_ORDERS
