@@ -23,7 +23,7 @@ from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
 from cds_service.prophylaxis import Planned, conflicts, planned
-from cds_service.triggers import both_sides, kind_of, order_words, triggers
+from cds_service.triggers import kind_of, one_session, order_words, triggers
 from cds_service.undecided import Undecided, undecided
 from cds_service.weighing import Case, beside, factors_of, seen, tier_of
 
@@ -82,7 +82,7 @@ def assess(
     live = tuple(o for o in orders if o.live)
     triggered = triggers(live, knowledge, hook, selections)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
-    both = both_sides(o.side for o in hips)
+    both = one_session(hips)
     case = Case(Session(chart, today, live, both_hips=both), knowledge)
     if not triggered:
         return _assessment(case, (), ())
