@@ -204,13 +204,15 @@ def _prophylaxis_there(
 def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
     """Inputs that were not read and that could speak against what is ordered already.
 
-    A result that nobody measured is the prescriber's business; an input that got lost is ours.
+    A result that nobody measured is the prescriber's business; an input that got lost, or a
+    result that we cannot read, is ours.
     """
     targets = {p.target for p in there}
     return [
         _INPUT_WORDS[said.input]
         for said, check in not_assessed(view, knowledge)
-        if targets & set(check.applies_to) and not view.chart.input(InputName(said.input)).known
+        if targets & set(check.applies_to)
+        and (check.unread or not view.chart.input(InputName(said.input)).known)
     ]
 
 

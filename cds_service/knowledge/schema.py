@@ -23,13 +23,19 @@ class Model(BaseModel):
 # --- predicates: what a rule looks at. Each is answered yes (with facts), no, or unknown. ---
 
 
+Site = Literal[
+    "any", "hip", "hip-or-unstated", "not-elsewhere", "elsewhere", "unstated", "unrecognised"
+]
+
+
 class ConditionTest(Model):
     """A coded Condition. `state: current` ignores resolved and inactive ones.
 
     `within_days`/`older_than_days` compare onset (else recorded date) with today; a condition
     without a date is not within and is older. `side: operated` wants the side of the order, both,
     or a side that is not stated. `site: elsewhere` wants a body site that is surely not the hip,
-    `hip-or-unstated` anything else.
+    `not-elsewhere` anything else; `unstated` none at all, `unrecognised` one that is stated and in
+    no value set.
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
@@ -39,7 +45,7 @@ class ConditionTest(Model):
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
     undated: Literal["in", "out"] = "out"  # whether no date counts as within `within_days`
-    site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
+    site: Site = "any"
     both_sides: bool = False  # True: only when the chart has it for both sides
 
 
@@ -51,7 +57,7 @@ class ProcedureTest(Model):
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
-    site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
+    site: Site = "any"
 
 
 class MedicationTest(Model):
@@ -76,6 +82,9 @@ class AllergyTest(Model):
     value_sets: tuple[Id, ...] = Field(min_length=1)
 
 
+Quantity = Literal["egfr", "potassium", "platelets", "pregnancy-test", "pregnancy-status"]
+
+
 class MeasurementTest(Model):
     """The newest valid result of a quantity, in the canonical unit of `measurements.py`.
 
@@ -84,7 +93,7 @@ class MeasurementTest(Model):
     `answer` asks for a coded answer in one of these value sets, or `positive`.
     """
 
-    quantity: Literal["egfr", "potassium", "platelets", "pregnancy-test", "pregnancy-status"]
+    quantity: Quantity
     below: float | None = None
     at_least: float | None = None
     above: float | None = None
@@ -109,7 +118,7 @@ class OrderTest(Model):
     """Kinds of the draft order itself, and whether both hips are ordered in one session."""
 
     kinds: tuple[Id, ...] = ()
-    anywhere: bool = False  # True: any order of the session or active in the record
+    anywhere: bool = False  # True: any other order of the session or active in the record
     both_hips: bool = False
 
 
@@ -232,7 +241,11 @@ class Exclusion(Rule):
 
 
 class UnknownCheck(Model):
-    """What a card says when an input or a quantity is not known."""
+    """What a card says when an input or a quantity is not known.
+
+    With `unread` it speaks of a result that is there and cannot be used, and only then; without
+    it, of one that is not there.
+    """
 
     id: Id
     input: Literal[
@@ -245,10 +258,11 @@ class UnknownCheck(Model):
         "familyHistory",
         "serviceRequests",
     ]
-    quantity: Literal["egfr", "potassium", "platelets"] | None = None
+    quantity: Quantity | None = None
     within_days: int | None = None
+    unread: bool = False
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
-    text: Text  # may use {state} and {older}
+    text: Text  # may use {state} and {older}; {unread} for such a result
 
 
 # --- options ---
