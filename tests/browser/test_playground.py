@@ -64,7 +64,7 @@ def test_facts_change_the_answer(visit: Open) -> None:
     expect(page.locator(".silence")).to_contain_text("osteoporosis")
 
     change(page, "input[name=previous-ho]", True)
-    expect(page.locator(".card h3")).to_contain_text("previous HO of the hip")
+    expect(page.locator(".card h3")).to_contain_text("previous HO, site not stated")
 
     change(page, "input[name=allergy]", True)
     expect(page.locator(".accept")).to_have_count(1)
