@@ -158,7 +158,7 @@ def _footprint(results: Results) -> str:
 
 
 def _why(results: Results) -> str:
-    """Why the goals against the control are not reached for small bodies, with what was measured."""
+    """Why the goals for small bodies are not reached, with what was measured."""
     spent = {
         who: 1000 / (results.median(who, 10, 16, "rate") or 1.0)
         for who in ("ours", "control", "bare")
