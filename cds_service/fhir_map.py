@@ -44,7 +44,7 @@ from cds_service.elements import (
     text,
 )
 from cds_service.inputs import INPUT_OF, InputLog
-from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
+from cds_service.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
 from cds_service.opening import NO_RESOURCE, Opened, open_value
@@ -138,7 +138,7 @@ class ChartReader:
     def read_input(self, name: InputName, raw: bytes | Raw) -> None:
         """Read a FHIR answer that was fetched: a resource, a first page, or the next page."""
         self._ledger.logs[name].next_link = None
-        for _ in self._read(raw, Answer(name, str(name))):
+        for _ in self._read(raw, Answer(name, str(name), whole=False)):
             pass
 
     def fail(self, name: InputName, why: str) -> None:
@@ -202,6 +202,8 @@ class ChartReader:
                 answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
+        if opened.cut and answer.whole:
+            answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
             if start:
                 yield

@@ -30,8 +30,9 @@ DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 class Opened:
     """What is inside a value. `step` is the path from the value to an entry, with {} for its
     number; `numbers` are those numbers where some entries were left out. `junk` are entries
-    without a resource, with the reason. `failed` are entries that an EHR could not answer. `why`
-    says that the value as a whole cannot be used."""
+    without a resource, with the reason. `failed` are entries that an EHR could not answer. `total`
+    is the number of matches that a Bundle names. `why` says that the value as a whole cannot be
+    used."""
 
     entries: list[Entry] = field(default_factory=list)
     step: str = ""
@@ -39,11 +40,18 @@ class Opened:
     junk: list[tuple[int, str]] = field(default_factory=list)
     failed: int = 0
     next_link: str | None = None
+    total: int | None = None
     why: str | None = None
 
     @property
     def empty(self) -> bool:
         return not self.entries and not self.junk and not self.failed and self.why is None
+
+    @property
+    def cut(self) -> bool:
+        """Whether a Bundle names more matches than it holds and no page that has the others."""
+        held = len(self.entries) + len(self.junk) + self.failed
+        return self.total is not None and self.total > held and self.next_link is None
 
     def place(self, start: str, position: int) -> str:
         """Path of the entry at this position in `entries`."""
@@ -66,6 +74,7 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
     if bundle.resourceType != "Bundle":
         return Opened([Entry(Raw(bytes(raw)))])
     opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
+    opened.total = bundle.total
     if bytes(bundle.link):
         opened.next_link = _next_link(bundle.link)
     return opened
@@ -108,6 +117,8 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
     if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
         opened = _open_bundle(envelope)
         opened.next_link = _next_link(envelope.link)
+        total = _plain(envelope.total)
+        opened.total = total if isinstance(total, int) else None
         return opened
     if kind is None and bytes(envelope.resource):
         return _open_wrapper(envelope, depth)
