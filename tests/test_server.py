@@ -159,3 +159,18 @@ def test_a_misspelt_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert result.returncode == 1
     assert "CDS_PROT" in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_used_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("CDS_CA_FILE", str(path))
+    result = serve("--port", "0")
+
+    assert result.returncode != 0
+    assert "CDS_CA_FILE" in result.stderr
+    assert "Traceback" not in result.stderr
