@@ -269,7 +269,7 @@ async def discover(request: Request) -> Response:
 
 @router.post("/cds-services/{service_id}")
 async def call(request: Request) -> Response:
-    """Call of one service (RQ-01, RS-01). `direct` takes calls before they get to this route."""
+    """Call of one service (RQ-01, RS-01). `front` takes calls before they get to this route."""
     runtime = runtime_of(request)
     service_id: str = request.path_params["service_id"]
     return json_response(await answer_call(service_id, request.scope, request.receive, runtime))
@@ -277,13 +277,13 @@ async def call(request: Request) -> Response:
 
 async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: Runtime) -> bytes:
     """The JSON that answers a call. Raises a RequestError."""
-    arrived = time.monotonic()
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     trace = telemetry.current()
     trace.service = service_id
     text = await read_bytes(scope, receive, runtime.settings)
+    arrived = time.monotonic()  # how long the client took to send is its own affair
     with telemetry.stage("parse"):
         parsed = envelope.parse(text)
         limits.check_orders(parsed.context.draft_orders, runtime.settings)
