@@ -43,7 +43,7 @@ from cds_service.elements import (
     status,
     text,
 )
-from cds_service.inputs import INPUT_OF, InputLog
+from cds_service.inputs import INPUT_OF, LIST_OF, InputLog
 from cds_service.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
@@ -189,6 +189,8 @@ class ChartReader:
 
     def _read(self, raw: bytes | Raw, answer: Answer) -> Iterator[None]:
         opened = open_value(raw)
+        if answer.asked is None and opened.empty:  # nothing in it tells what was asked for
+            answer.asked = LIST_OF.get(opened.searched or "")
         yield from self._walk(opened, answer, 0)
         self._ledger.close(opened, answer)
 
