@@ -101,6 +101,13 @@ class Consultation:
                 why = "orders of other patients only; send such whose subject is context.patientId"
                 raise BadRequest(why, "context.draftOrders")
 
+    @property
+    def lacks_orders(self) -> bool:
+        """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
+        the scopes are not set up as registered (checklist, section 4)."""
+        orders = self._orders
+        return self._wants_orders and not (orders.orders or orders.problems or orders.foreign)
+
     def _may_matter(self) -> bool:
         """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
         sure, orders = self._triggers() or self._are_others(), self._orders.orders
@@ -320,6 +327,8 @@ async def consult(
         for _ in consultation.read():
             if is_large:
                 await asyncio.sleep(0)
+    if consultation.lacks_orders:
+        telemetry.warn("a call without draft orders: is the EHR set up to send them?")
     no_access: str | None = None
     if request.has_fhir_access:
         try:
