@@ -140,7 +140,10 @@ def _for_this_site(order: DraftOrder, adequate: Adequate, view: View, *, drafted
     if order.reasons & _HO or not order.kinds.isdisjoint(adequate.for_ho_value_sets):
         return True
     cancer = view.session.once("cancer", lambda: _cancer(view.session))
-    return (drafted or not cancer) if at_hip else (drafted and not cancer)
+    if at_hip:
+        return drafted or not cancer
+    here = not order.sites or is_elsewhere(order.sites)  # by now that is where the surgery is
+    return here and drafted and not cancer
 
 
 def _another_place(order: DraftOrder, view: View, *, at_hip: bool) -> bool:
