@@ -120,6 +120,7 @@ class Assessment:
     foreign: int
     skipped: int
     knowledge_version: str
+    drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
 
     @property

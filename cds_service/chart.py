@@ -151,7 +151,7 @@ class MedicationFact:
     days: float | None = None
     start: FhirDate | None = None
     end: FhirDate | None = None
-    routes: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()  # empty where no route is stated
     indications: frozenset[str] = frozenset()
     indication_stated: bool = False
 

@@ -22,7 +22,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
-from cds_service.prophylaxis import Planned, conflicts, planned
+from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
 from cds_service.triggers import kind_of, one_session, order_words, triggers
 from cds_service.undecided import Undecided, undecided
 from cds_service.weighing import Case, beside, factors_of, seen, tier_of
@@ -57,6 +57,8 @@ _INPUT_WORDS = {
     "observations": "laboratory results",
 }
 
+# What may hide genetic HO is named whatever the card; the rest hangs on the choice of an option.
+_ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)
 _ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unchecked"})
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
 _BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
@@ -158,12 +160,14 @@ def _without_factor(case: Case, order: DraftOrder) -> Guidance:
         unread = _guidance(case, "not-assessed", (order,), (), _state_words(case))
         return _with_open(unread, open_)
     lost = [f"{u.finding.note}, on record {_named_facts(u.finding)}" for u in open_]
+    short = [str(u.finding.note) for u in open_]
     if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
+        short.insert(0, lost[0])
     if not lost:
         return _silence("10", order, "no risk factor that counts", beside(case, order))
-    words = {"finding": "; ".join(lost)}
+    words = {"finding": "; ".join(lost), "short": "\n".join(short)}
     return _with_open(_guidance(case, "partly-assessed", (order,), (), words), open_)
 
 
@@ -188,17 +192,43 @@ def _prophylaxis_there(
         Finding(f"prophylaxis-{p.target}", "prophylaxis", p.label, (p.source,)) for p in there
     )
     against = conflicts(there, view, case.knowledge)
-    if not against and (unread := _not_checked(view, there, case.knowledge)):
-        words = {"finding": ", ".join(dict.fromkeys(unread))}
+    if against:
+        return _conflict(case, order, tier, (*said, *factors), against)
+    if unread := tuple(dict.fromkeys(_not_checked(view, there, case.knowledge))):
+        words = {**_listed(unread), "ordered": _ordered(there)}
         return _guidance(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
-    if not against:
-        return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
-    options = verdicts(view, case.knowledge)
-    words = {"finding": "; ".join(r.text.rstrip(".") for r in against[:1])}
-    guidance = _guidance(
-        case, "prophylaxis-conflict", (order,), (*said, *factors), words, tier, options
-    )
-    return replace(guidance, conflicts=against)
+    return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
+
+
+def _conflict(
+    case: Case,
+    order: DraftOrder,
+    tier: Tier,
+    findings: tuple[Finding, ...],
+    against: tuple[Conflict, ...],
+) -> Guidance:
+    """Row 6c. Where nothing is at stake (no factor) no other prophylaxis is offered instead."""
+    view = case.view(order, cautious=True)
+    reason = against[0].reason
+    words = {
+        "finding": reason.text.rstrip("."),
+        "short": case.knowledge.exclusions[reason.rule].label,
+        "ordered": _ordered(conflict.plan for conflict in against),
+    }
+    options = verdicts(view, case.knowledge) if tier is not Tier.NONE else ()
+    card = "prophylaxis-conflict"
+    guidance = _guidance(case, card, (order,), findings, words, tier, options)
+    return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
+
+
+def _ordered(there: Iterable[Planned]) -> str:
+    """What is ordered, as the EHR names it."""
+    return " and ".join(dict.fromkeys(plan.label for plan in there))
+
+
+def _listed(names: tuple[str, ...]) -> dict[str, str]:
+    """Names for a card text: all of them, and one a line for a summary that has to be shorter."""
+    return {"finding": ", ".join(names), "short": "\n".join(names)}
 
 
 def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
@@ -220,7 +250,7 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
     """Row 9a."""
     view = case.view(order, cautious=True)
     if planned(view, case.knowledge):
-        return _prophylaxis_there(case, order, Tier.NONE, ())
+        return _prophylaxis_there(case, order, Tier.HIGH, ())
     findings = factors_of(case, order)
     options = verdicts(view, case.knowledge)
     return _guidance(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
@@ -240,17 +270,9 @@ def _guidance(
     options: tuple[OptionVerdict, ...] = (),
 ) -> Guidance:
     text = case.knowledge.cards[card]
-    unread: tuple[NotAssessed, ...] = ()
-    if options or card in _ABOUT_INPUTS:
-        view = case.view(orders[0] if orders else None, cautious=True)
-        unread = tuple(said for said, _ in not_assessed(view, case.knowledge))
-    elif not case.chart.input(InputName.CONDITIONS).known:
-        view = case.view(None)
-        unread = tuple(
-            said for said, _ in not_assessed(view, case.knowledge) if said.input == "conditions"
-        )
     factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
-    params = {"order": order_words(orders, case.knowledge), "finding": _named(factors), **words}
+    named = _listed(_named(factors, case.knowledge))
+    params = {"order": order_words(orders, case.knowledge), **named, **words}
     return Guidance(
         text.row,
         card,
@@ -259,14 +281,32 @@ def _guidance(
         tier,
         findings,
         options,
-        unread,
+        _unread(case, card, options),
         params=tuple(params.items()),
     )
 
 
-def _named(findings: Iterable[Finding]) -> str:
+def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[NotAssessed, ...]:
+    """What was not read and bears on this card."""
+    whole = bool(options) or card in _ABOUT_INPUTS
+    lost = () if whole else tuple(n for n in _ON_EVERY_CARD if not case.chart.input(n).known)
+    if not whole and not lost:
+        return ()
+    unread = (said for said, _ in not_assessed(case.view(None), case.knowledge))
+    return tuple(said for said in unread if whole or said.input in lost)
+
+
+def _named(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[str, ...]:
     """Findings as a summary names them, each with the year where one is known."""
-    return ", ".join(_with_year(finding.label, finding.sources) for finding in findings)
+    return tuple(_with_year(_short(f, knowledge), f.sources) for f in findings)
+
+
+def _short(finding: Finding, knowledge: Knowledge) -> str:
+    """The short name of a rule where it has one."""
+    if finding.rule in knowledge.genetic:
+        return knowledge.genetic[finding.rule].disease.upper()
+    rule = knowledge.factors.get(finding.rule)
+    return rule.short if rule is not None and rule.short else finding.label
 
 
 def _named_facts(finding: Finding) -> str:
@@ -291,11 +331,14 @@ def _asides(
     orders = tuple(o for o, _ in triggered)
     questions = question_findings(case.chart, case.session.medications, case.knowledge)
     if questions:
-        words = {"finding": _named(questions), "disease": _diseases(case, questions)}
+        words = {
+            **_listed(_named(questions, case.knowledge)),
+            "disease": _diseases(case, questions),
+        }
         return [_guidance(case, "genetic-question", orders, questions, words)]
     family = family_findings(case.chart, case.knowledge)
     if family and not any(g.card for g in guidances):
-        words = {"finding": _named(family), "disease": _diseases(case, family)}
+        words = {**_listed(_named(family, case.knowledge)), "disease": _diseases(case, family)}
         return [_guidance(case, "family-history", orders, family, words)]
     return []
 
@@ -321,4 +364,10 @@ def _assessment(
         chart.foreign,
         len(chart.problems),
         case.knowledge.version,
+        drafted=_drafted(case.session.orders) if guidances else frozenset(),
     )
+
+
+def _drafted(orders: Iterable[DraftOrder]) -> frozenset[str]:
+    medicines = (o.medication for o in orders if o.medication and o.medication.state == "draft")
+    return frozenset(concept for medicine in medicines for concept in medicine.concepts)

@@ -101,6 +101,13 @@ class Consultation:
                 why = "orders of other patients only; send such whose subject is context.patientId"
                 raise BadRequest(why, "context.draftOrders")
 
+    @property
+    def lacks_orders(self) -> bool:
+        """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
+        the scopes are not set up as registered (checklist, section 4)."""
+        orders = self._orders
+        return self._wants_orders and not (orders.orders or orders.problems or orders.foreign)
+
     def _may_matter(self) -> bool:
         """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
         sure, orders = self._triggers() or self._are_others(), self._orders.orders
@@ -269,7 +276,7 @@ async def discover(request: Request) -> Response:
 
 @router.post("/cds-services/{service_id}")
 async def call(request: Request) -> Response:
-    """Call of one service (RQ-01, RS-01). `direct` takes calls before they get to this route."""
+    """Call of one service (RQ-01, RS-01). `front` takes calls before they get to this route."""
     runtime = runtime_of(request)
     service_id: str = request.path_params["service_id"]
     return json_response(await answer_call(service_id, request.scope, request.receive, runtime))
@@ -277,13 +284,13 @@ async def call(request: Request) -> Response:
 
 async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: Runtime) -> bytes:
     """The JSON that answers a call. Raises a RequestError."""
-    arrived = time.monotonic()
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     trace = telemetry.current()
     trace.service = service_id
     text = await read_bytes(scope, receive, runtime.settings)
+    arrived = time.monotonic()  # how long the client took to send is its own affair
     with telemetry.stage("parse"):
         parsed = envelope.parse(text)
         limits.check_orders(parsed.context.draft_orders, runtime.settings)
@@ -320,6 +327,8 @@ async def consult(
         for _ in consultation.read():
             if is_large:
                 await asyncio.sleep(0)
+    if consultation.lacks_orders:
+        telemetry.warn("a call without draft orders: is the EHR set up to send them?")
     no_access: str | None = None
     if request.has_fhir_access:
         try:

@@ -247,7 +247,7 @@ class View:
             return (
                 not fact.concepts.isdisjoint(test.value_sets)
                 and fact.state in test.states
-                and fact.concepts.isdisjoint(test.other_than)
+                and (fact.concepts | fact.routes).isdisjoint(test.other_than)
                 and not (test.scheduled and (fact.prn or fact.single_dose))
                 and (not test.indications or not fact.indications.isdisjoint(test.indications))
                 and (
@@ -339,11 +339,16 @@ def _site(sites: frozenset[str], wanted: str) -> bool:
         return True
     if SITE_HIP in sites:
         return wanted in {"hip", "hip-or-unstated", "not-elsewhere"}
-    if "site-elsewhere" in sites:
+    if is_elsewhere(sites):
         return wanted == "elsewhere"
     # What nobody recognises may be the hip or not.
     allowed = {"not-elsewhere", "unrecognised" if sites else "unstated"}
     return wanted in allowed or (wanted == "hip-or-unstated" and not sites)
+
+
+def is_elsewhere(sites: frozenset[str]) -> bool:
+    """Surely not the hip."""
+    return "site-elsewhere" in sites and "site-hip" not in sites
 
 
 def _compare(result: Result, test: MeasurementTest) -> Answer:

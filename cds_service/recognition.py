@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Value sets that the reader itself has to know; all others pass through it unread.
 SITE_HIP = "site-hip"
 ROUTE_IM = "route-intramuscular"
+ROUTE_SYSTEMIC = "route-systemic"
+ROUTE_LOCAL = "route-local"
 INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
 _SIDES = {
@@ -29,7 +31,9 @@ SITE_UNREAD = "site-unrecognised"
 SITES = frozenset({SITE_HIP, "site-elsewhere", SITE_UNREAD})
 GENETIC = frozenset({"fop", "fop-possible", "poh", "poh-possible", "gnas-related"})
 # A code of these alone says nothing about a patient.
-_QUALIFIERS = SITES | frozenset(_SIDES) | {ROUTE_IM, SURGICAL_CATEGORY}
+_QUALIFIERS = SITES | frozenset(_SIDES) | {
+    ROUTE_IM, ROUTE_SYSTEMIC, ROUTE_LOCAL, SURGICAL_CATEGORY,
+}  # fmt: skip
 # OPCS-4 codes that mean the hip only together with a site code (HSCIC PROMs Appendix A).
 _NEEDS_HIP_SITE = {
     "opcs-prosthesis-needs-hip-site": "hip-hemiarthroplasty",
