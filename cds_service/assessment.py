@@ -121,6 +121,7 @@ class Assessment:
     skipped: int
     knowledge_version: str
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
+    any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:
