@@ -34,7 +34,7 @@ from cds_service.services import SERVICES as SERVICES
 from cds_service.services import HookService, describe, service_of
 from cds_service.settings import Settings
 from cds_service.store import Store
-from cds_service.triggers import triggers
+from cds_service.triggers import may_trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,9 @@ class Consultation:
         self._inputs = service.inputs if service else tuple(InputName)
         self._wants_orders = service is None or service.needs_orders
         patient = request.context.patient_id
-        self.reader = ChartReader(knowledge.index, patient, today, knowledge.once(mentions))
-        self._drafts = Drafts(request.context.draft_orders, knowledge.index, patient, today)
+        index, named = knowledge.index, knowledge.once(mentions)
+        self.reader = ChartReader(index, patient, today, named)
+        self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
         self._orders = OrdersRead()
         self._whole = whole
 
@@ -111,15 +112,16 @@ class Consultation:
     def _may_matter(self) -> bool:
         """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
         sure, orders = self._triggers() or self._are_others(), self._orders.orders
-        return bool(sure) or any(order.live and not order.coded for order in orders)
+        return sure or any(order.live and not order.coded for order in orders)
 
     def _are_others(self) -> bool:
         """Whether something was ordered, and for other patients only."""
         return bool(self._orders.foreign) and not self._orders.orders
 
     def _triggers(self) -> bool:
+        """Whether an order triggers, or would if the chart had FOP."""
         hook, selections = self.request.hook, self.request.context.selections
-        return bool(triggers(self._orders.orders, self.knowledge, hook, selections))
+        return may_trigger(self._orders.orders, self.knowledge, hook, selections)
 
     def lacking(self, queries: Queries) -> dict[InputName, str]:
         """What has to be read from the FHIR server, each with its URL: searches for what was not
