@@ -47,7 +47,7 @@ from cds_service.inputs import INPUT_OF, InputLog
 from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
-from cds_service.opening import Opened, open_value
+from cds_service.opening import NO_RESOURCE, Opened, open_value
 from cds_service.orders import is_planned, read_order
 from cds_service.reading import Item, Reading, References
 from cds_service.releases import Releases
@@ -198,6 +198,8 @@ class ChartReader:
             self._ledger.problem(answer.place, opened.why)
         for number, why in opened.junk:
             self._ledger.problem(opened.path(answer.place, number), why)
+            if why != NO_RESOURCE:  # an entry without any holds nothing that could be missed
+                answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
         for start in range(0, len(opened.entries), _TURN):
@@ -242,8 +244,11 @@ class ChartReader:
             answer.defects.append(UNREADABLE)
             return
         kind = kind_of(doc)
-        if kind is None:
+        if doc is None:
+            self._ledger.problem(place, NO_RESOURCE)
+        elif kind is None:
             self._ledger.problem(place, "without resourceType")
+            answer.defects.append(UNREADABLE)
         elif kind == "Bundle":
             self._nested(entry.resource, answer, place, depth)
         elif kind == "OperationOutcome":

@@ -57,6 +57,8 @@ _INPUT_WORDS = {
     "observations": "laboratory results",
 }
 
+# What may hide genetic HO is named whatever the card; the rest hangs on the choice of an option.
+_ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)
 _ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unchecked"})
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
 _BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
@@ -238,15 +240,6 @@ def _guidance(
     options: tuple[OptionVerdict, ...] = (),
 ) -> Guidance:
     text = case.knowledge.cards[card]
-    unread: tuple[NotAssessed, ...] = ()
-    if options or card in _ABOUT_INPUTS:
-        view = case.view(orders[0] if orders else None, cautious=True)
-        unread = tuple(said for said, _ in not_assessed(view, case.knowledge))
-    elif not case.chart.input(InputName.CONDITIONS).known:
-        view = case.view(None)
-        unread = tuple(
-            said for said, _ in not_assessed(view, case.knowledge) if said.input == "conditions"
-        )
     factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
     params = {"order": order_words(orders, case.knowledge), "finding": _named(factors), **words}
     return Guidance(
@@ -257,9 +250,19 @@ def _guidance(
         tier,
         findings,
         options,
-        unread,
+        _unread(case, card, options),
         params=tuple(params.items()),
     )
+
+
+def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[NotAssessed, ...]:
+    """What was not read and bears on this card."""
+    whole = bool(options) or card in _ABOUT_INPUTS
+    lost = () if whole else tuple(n for n in _ON_EVERY_CARD if not case.chart.input(n).known)
+    if not whole and not lost:
+        return ()
+    unread = (said for said, _ in not_assessed(case.view(None), case.knowledge))
+    return tuple(said for said in unread if whole or said.input in lost)
 
 
 def _named(findings: Iterable[Finding]) -> str:

@@ -21,6 +21,7 @@ from cds_service.sniff import (
     repair,
 )
 
+NO_RESOURCE = "no resource"
 _BUNDLE = b'"Bundle"'
 DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 
@@ -180,7 +181,7 @@ def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
     elif first and first != b"n":
         opened.junk.append((position, "a resource that is not an object"))
     else:
-        opened.junk.append((position, "no resource"))
+        opened.junk.append((position, NO_RESOURCE))
     return None
 
 

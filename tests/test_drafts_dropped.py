@@ -162,7 +162,7 @@ def test_patient_view_tells_what_it_dropped(client: AppClient) -> None:
     body = call(hook="patient-view")
     body["context"].pop("draftOrders")
     stranger = {"resourceType": "Condition", "subject": {"reference": "Patient/someone-else"}}
-    body["prefetch"]["conditions"]["entry"] += [{"resource": stranger}, {"resource": "junk"}]
+    body["prefetch"]["conditions"]["entry"] += [{"resource": stranger}, {"fullUrl": "x"}]
     answer = client.post(VIEW, json=body)
 
     assert cards_of(answer) == []

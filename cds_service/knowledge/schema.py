@@ -248,6 +248,7 @@ class UnknownCheck(Model):
     quantity: Literal["egfr", "potassium", "platelets"] | None = None
     within_days: int | None = None
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
+    only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     text: Text  # may use {state} and {older}
 
 
