@@ -116,8 +116,8 @@ class ChartReader:
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
-        self._mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
-        self._sieve = Sieve(index, self._mentions)
+        self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
+        self._sieve = Sieve(index, self.mentions)
         self._ledger = Ledger(self.subjects)
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
@@ -163,7 +163,7 @@ class ChartReader:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = Reading(self.index, self.today, self.references, self._mentions, patient.birth)
+        look = Reading(self.index, self.today, self.references, self.mentions, patient.birth)
         found = [item for kept in own for item in _facts(kept, look)]
         kinds: dict[type, list[Any]] = defaultdict(list)
         for item in found:

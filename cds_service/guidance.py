@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -17,13 +17,26 @@ from cds_service.assessment import (
 )
 from cds_service.chart import Chart, DraftOrder, InputName, InputState, Source
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
-from cds_service.genetic import Genetics, family_findings, genetics, question_findings
+from cds_service.genetic import (
+    Genetics,
+    family_findings,
+    genetics,
+    open_questions,
+    question_findings,
+)
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
 from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
-from cds_service.triggers import kind_of, one_session, order_words, triggers
+from cds_service.triggers import (
+    by_words,
+    kind_of,
+    names_none,
+    one_session,
+    order_words,
+    triggers,
+)
 from cds_service.undecided import Undecided, undecided
 from cds_service.weighing import Case, beside, factors_of, seen, tier_of
 
@@ -82,20 +95,20 @@ def assess(
     if hook == "patient-view":
         return _review(chart, knowledge, today)
     live = tuple(o for o in orders if o.live)
-    triggered = triggers(live, knowledge, hook, selections)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
     both = one_session(hips)
     case = Case(Session(chart, today, live, both_hips=both), knowledge)
+    found = genetics(case.session, knowledge)
+    triggered = triggers(by_words(orders) if found.rule else orders, knowledge, hook, selections)
+    any_draft = names_none(orders, hook, selections)
     if not triggered:
-        return _assessment(case, (), ())
-    if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+        return _assessment(case, (), (), any_draft)
+    if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
-    found = genetics(chart, knowledge)
     decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
-    guidances = [guidance for guidance in decided if guidance is not None]
-    merged = merge(guidances, knowledge)
-    merged = [*merged, *_asides(case, found, triggered, merged)]
-    return _assessment(case, tuple(merged), seen(case))
+    merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
+    merged += _asides(case, found, triggered)
+    return _assessment(case, tuple(merged), seen(case), any_draft)
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
@@ -103,7 +116,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     case = Case(Session(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
-    found = genetics(chart, knowledge)
+    found = genetics(case.session, knowledge)
     if found.finding is None or found.rule is None:
         return _assessment(case, (), ())
     card = f"{found.rule.disease}-on-record"
@@ -115,9 +128,8 @@ def _decide(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) ->
     """The outcome for one order; None where the order is no business of ours for this patient."""
     if found.rule is not None and found.finding is not None:
         card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
-        if card is None:
-            return None
-        return _guidance(case, card, (order,), (found.finding,), found.words)
+        if card is not None:
+            return _guidance(case, card, (order,), (found.finding,), found.words)
     if trigger.kind == "arthroplasty":
         return _arthroplasty(case, order)
     if trigger.kind == "excision-ho":
@@ -320,27 +332,27 @@ def _with_year(label: str, sources: Iterable[Source]) -> str:
 
 
 def _asides(
-    case: Case,
-    found: Genetics,
-    triggered: list[tuple[DraftOrder, Trigger]],
-    guidances: list[Guidance],
-) -> list[Guidance]:
+    case: Case, found: Genetics, triggered: list[tuple[DraftOrder, Trigger]]
+) -> Iterator[Guidance]:
     """Questions that go beside the cards: uncoded genetic HO, and a relative who has it."""
-    if found.finding is not None:
-        return []
     orders = tuple(o for o, _ in triggered)
-    questions = question_findings(case.chart, case.session.medications, case.knowledge)
+    open_ = open_questions(found, case.knowledge)
+    questions = [f for f in question_findings(case.session, case.knowledge) if f.rule in open_]
+    family = [f for f in family_findings(case.chart, case.knowledge) if f.rule in open_]
+    asked = {f.rule for f in questions}
     if questions:
         words = {
             **_listed(_named(questions, case.knowledge)),
             "disease": _diseases(case, questions),
         }
-        return [_guidance(case, "genetic-question", orders, questions, words)]
-    family = family_findings(case.chart, case.knowledge)
-    if family and not any(g.card for g in guidances):
-        words = {**_listed(_named(family, case.knowledge)), "disease": _diseases(case, family)}
-        return [_guidance(case, "family-history", orders, family, words)]
-    return []
+        told = (*questions, *(f for f in family if f.rule in asked))
+        yield _guidance(case, "genetic-question", orders, told, words)
+    if relatives := tuple(f for f in family if f.rule not in asked):
+        words = {
+            **_listed(_named(relatives, case.knowledge)),
+            "disease": _diseases(case, relatives),
+        }
+        yield _guidance(case, "family-history", orders, relatives, words)
 
 
 def _diseases(case: Case, findings: Iterable[Finding]) -> str:
@@ -349,7 +361,10 @@ def _diseases(case: Case, findings: Iterable[Finding]) -> str:
 
 
 def _assessment(
-    case: Case, guidances: tuple[Guidance, ...], seen: tuple[Finding, ...]
+    case: Case,
+    guidances: tuple[Guidance, ...],
+    seen: tuple[Finding, ...],
+    any_draft: bool = False,
 ) -> Assessment:
     chart = case.chart
     family = family_findings(chart, case.knowledge) if guidances else ()
@@ -365,6 +380,7 @@ def _assessment(
         len(chart.problems),
         case.knowledge.version,
         drafted=_drafted(case.session.orders) if guidances else frozenset(),
+        any_draft=any_draft,
     )
 
 
