@@ -202,6 +202,17 @@ class FamilyFact:
     relation: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """A current medicine or allergy that has no code the service could know.
+
+    `source.label` is what the EHR calls it, blank where it calls it nothing.
+    """
+
+    input: InputName
+    source: Source
+
+
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
 
 
@@ -276,6 +287,7 @@ class DraftOrder:
     when: FhirDate | None = None
     reasons: frozenset[str] = frozenset()
     medication: MedicationFact | None = None
+    unidentified: Unidentified | None = None  # a medicine whose code says nothing here
 
     @property
     def reference(self) -> str | None:
@@ -296,6 +308,7 @@ class Chart:
     planned: tuple[
         DraftOrder, ...
     ] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     inputs: tuple[InputReport, ...] = ()

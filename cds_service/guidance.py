@@ -16,7 +16,7 @@ from cds_service.assessment import (
     Tier,
 )
 from cds_service.chart import Chart, DraftOrder, InputName, InputState, Source
-from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
+from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
 from cds_service.genetic import Genetics, family_findings, genetics, question_findings
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
@@ -146,9 +146,11 @@ def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
     if tier is Tier.MODERATE:
         guidance = _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
         return _with_open(guidance, undecided(case, order, factors))
-    left = any(o.standing is not Standing.EXCLUDED for o in options)
-    card = "high-risk" if left else "high-risk-no-option"
-    return _guidance(case, card, (order,), findings, {}, tier, options)
+    if any(o.standing is not Standing.EXCLUDED for o in options):
+        return _guidance(case, "high-risk", (order,), findings, {}, tier, options)
+    words = waiting(options, case.knowledge)
+    card = "high-risk-test-first" if words else "high-risk-no-option"
+    return _guidance(case, card, (order,), findings, words, tier, options)
 
 
 def _without_factor(case: Case, order: DraftOrder) -> Guidance:
@@ -241,7 +243,13 @@ def _guidance(
     unread: tuple[NotAssessed, ...] = ()
     if options or card in _ABOUT_INPUTS:
         view = case.view(orders[0] if orders else None, cautious=True)
-        unread = tuple(said for said, _ in not_assessed(view, case.knowledge))
+        open_ = {o.option for o in options if o.standing is not Standing.EXCLUDED}
+        unread = tuple(
+            said
+            for said, check in not_assessed(view, case.knowledge)
+            # An entry without a code matters to whom it could take an option from.
+            if not check.unidentified or open_ & set(check.applies_to)
+        )
     elif not case.chart.input(InputName.CONDITIONS).known:
         view = case.view(None)
         unread = tuple(

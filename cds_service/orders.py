@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Problem
+from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Problem, Unidentified
 from cds_service.dates import read_moment
 from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.medications import Named, name_of, read_medication
@@ -115,6 +115,7 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     sites = known.sites | site.sites
     routes = recognise(look.index, _routes(doc)).concepts
     kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
+    medication, unidentified = _medication(doc, look)
     return DraftOrder(
         index=index,
         resource_type=kind_of(doc) or "Resource",
@@ -128,7 +129,8 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
         intramuscular=ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds,
         when=_when(doc),
         reasons=look.reasons(doc)[0],
-        medication=_medication(doc, look),
+        medication=medication,
+        unidentified=unidentified,
     )
 
 
@@ -203,11 +205,14 @@ def _when(doc: Doc) -> FhirDate | None:
     return read_moment(*[doc[name] for name in _TIMES if name in doc])
 
 
-def _medication(doc: Doc, look: Reading) -> MedicationFact | None:
-    """The draft as a medicine; an active or new one is a draft of this session."""
+def _medication(doc: Doc, look: Reading) -> tuple[MedicationFact | None, Unidentified | None]:
+    """The draft as a medicine (an active or new one is a draft of this session), or as one whose
+    code says nothing here."""
     if doc.get("resourceType") not in _MEDICINES:
-        return None
+        return None, None
     for item in read_medication(doc, look):
         if isinstance(item, MedicationFact):
-            return item if item.state == "ended" else replace(item, state="draft")
-    return None
+            return item if item.state == "ended" else replace(item, state="draft"), None
+        if isinstance(item, Unidentified):
+            return None, item
+    return None, None
