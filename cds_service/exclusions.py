@@ -137,7 +137,8 @@ def _unknown_state(check: UnknownCheck, view: View) -> str | None:
         facts = chart.patient
         known = facts.sex != "unknown" and view.session.ages is not None
         return None if known else "not stated"
-    return STATE_WORDS.get(chart.input(name).state)
+    state = chart.input(name).state
+    return None if check.only_broken and state is InputState.ABSENT else STATE_WORDS.get(state)
 
 
 def _older(check: UnknownCheck, view: View) -> str:

@@ -34,7 +34,7 @@ from cds_service.services import SERVICES as SERVICES
 from cds_service.services import HookService, describe, service_of
 from cds_service.settings import Settings
 from cds_service.store import Store
-from cds_service.triggers import triggers
+from cds_service.triggers import may_trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,9 @@ class Consultation:
         self._inputs = service.inputs if service else tuple(InputName)
         self._wants_orders = service is None or service.needs_orders
         patient = request.context.patient_id
-        self.reader = ChartReader(knowledge.index, patient, today, knowledge.once(mentions))
-        self._drafts = Drafts(request.context.draft_orders, knowledge.index, patient, today)
+        index, named = knowledge.index, knowledge.once(mentions)
+        self.reader = ChartReader(index, patient, today, named)
+        self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
         self._orders = OrdersRead()
         self._whole = whole
 
@@ -101,18 +102,26 @@ class Consultation:
                 why = "orders of other patients only; send such whose subject is context.patientId"
                 raise BadRequest(why, "context.draftOrders")
 
+    @property
+    def lacks_orders(self) -> bool:
+        """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
+        the scopes are not set up as registered (checklist, section 4)."""
+        orders = self._orders
+        return self._wants_orders and not (orders.orders or orders.problems or orders.foreign)
+
     def _may_matter(self) -> bool:
         """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
         sure, orders = self._triggers() or self._are_others(), self._orders.orders
-        return bool(sure) or any(order.live and not order.coded for order in orders)
+        return sure or any(order.live and not order.coded for order in orders)
 
     def _are_others(self) -> bool:
         """Whether something was ordered, and for other patients only."""
         return bool(self._orders.foreign) and not self._orders.orders
 
     def _triggers(self) -> bool:
+        """Whether an order triggers, or would if the chart had FOP."""
         hook, selections = self.request.hook, self.request.context.selections
-        return bool(triggers(self._orders.orders, self.knowledge, hook, selections))
+        return may_trigger(self._orders.orders, self.knowledge, hook, selections)
 
     def lacking(self, queries: Queries) -> dict[InputName, str]:
         """What has to be read from the FHIR server, each with its URL: searches for what was not
@@ -269,7 +278,7 @@ async def discover(request: Request) -> Response:
 
 @router.post("/cds-services/{service_id}")
 async def call(request: Request) -> Response:
-    """Call of one service (RQ-01, RS-01). `direct` takes calls before they get to this route."""
+    """Call of one service (RQ-01, RS-01). `front` takes calls before they get to this route."""
     runtime = runtime_of(request)
     service_id: str = request.path_params["service_id"]
     return json_response(await answer_call(service_id, request.scope, request.receive, runtime))
@@ -277,13 +286,13 @@ async def call(request: Request) -> Response:
 
 async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: Runtime) -> bytes:
     """The JSON that answers a call. Raises a RequestError."""
-    arrived = time.monotonic()
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     trace = telemetry.current()
     trace.service = service_id
     text = await read_bytes(scope, receive, runtime.settings)
+    arrived = time.monotonic()  # how long the client took to send is its own affair
     with telemetry.stage("parse"):
         parsed = envelope.parse(text)
         limits.check_orders(parsed.context.draft_orders, runtime.settings)
@@ -320,6 +329,8 @@ async def consult(
         for _ in consultation.read():
             if is_large:
                 await asyncio.sleep(0)
+    if consultation.lacks_orders:
+        telemetry.warn("a call without draft orders: is the EHR set up to send them?")
     no_access: str | None = None
     if request.has_fhir_access:
         try:

@@ -84,6 +84,7 @@ class Bundle(Struct, gc=False):
     resourceType: str
     entry: list[Entry] | None = None
     link: Raw = NOTHING
+    total: int | None = None
 
 
 class Envelope(Struct, gc=False):
@@ -93,6 +94,7 @@ class Envelope(Struct, gc=False):
     resourceType: Raw = NOTHING
     entry: Raw = NOTHING
     link: Raw = NOTHING
+    total: Raw = NOTHING
     resource: Raw = NOTHING
     response: Raw = NOTHING
     fullUrl: Raw = NOTHING

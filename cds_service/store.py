@@ -184,7 +184,7 @@ class Store:
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are too old to be used. Never fails; the next time will do."""
         with suppress(Unavailable):
-            await self._ask(_PATIENCE, lambda database: database.forget_tokens(before), "tokens stay")
+            await self._ask(_PATIENCE, lambda database: database.forget_tokens(before), "not now")
 
     # --- tasks ---
 

@@ -85,6 +85,13 @@ def outcome(*severities: str) -> dict[str, Any]:
         (bundle(condition(), link=[{"relation": "self", "url": "https://e/1"}]), READ),
         (bundle(condition(), link=[{"relation": "next", "url": " "}]), READ),
         (bundle(condition(), link="https://e/2"), READ),
+        ({"resourceType": "Bundle", "total": 3, "entry": []}, FAILED),
+        ({"resourceType": "Bundle", "total": 3}, FAILED),
+        ({"total": 3, "entry": []}, FAILED),
+        (bundle(condition(), total=5), PARTIAL),
+        (bundle(condition(), total=1), READ),
+        (bundle(condition(), total="5"), READ),
+        (bundle(bundle(condition(), total=2)), PARTIAL),
         ("<html><body>500</body></html>", FAILED),
         ("", FAILED),
         (b'"\xff"', FAILED),
@@ -100,9 +107,15 @@ def outcome(*severities: str) -> dict[str, Any]:
         (bundle(resource("Encounter")), FAILED),
         (bundle(condition(), resource("Encounter")), READ),
         (bundle("x", 5, None), FAILED),
-        (bundle(condition(), "x", 5, None, {}, {"resourceType": "<b>"}), READ),
-        ({"resourceType": "Bundle", "entry": [1, {}, {"fullUrl": "x"}, {"resource": 5},
-                                              {"resource": condition()}]}, READ),
+        (bundle(condition(), "x"), PARTIAL),
+        (bundle(condition(), {}), PARTIAL),
+        (bundle(condition(), {"resourceType": "<b>"}), PARTIAL),
+        (bundle(condition(), None), READ),
+        ({"resourceType": "Bundle", "entry": [{"resource": condition()}, 1]}, PARTIAL),
+        ({"resourceType": "Bundle", "entry": [{"resource": condition()}, {"resource": 5}]},
+         PARTIAL),
+        ({"resourceType": "Bundle", "entry": [{}, {"fullUrl": "x"}, {"resource": condition()}]},
+         READ),
         (bundle(condition({"coding": 5})), PARTIAL),
         (bundle(condition({"coding": [{"code": {}}]})), PARTIAL),
         (bundle(condition({"coding": ["M61.1"]})), PARTIAL),
@@ -177,15 +190,14 @@ def test_entry_that_cannot_be_decoded_does_not_spoil_its_neighbours() -> None:
         '"code":{"coding":[{"system":"http://snomed.info/sct","code":"444748003"}]}}},5]}'
     )
     chart.read_input(InputName.CONDITIONS, odd.encode())
-    # Half a surrogate pair: the standard library reads it, so nothing is lost.
-    assert report(chart.chart()).state is READ
+    # Half a surrogate pair: the standard library reads it; only the 5 is lost.
+    assert report(chart.chart()).state is PARTIAL
     assert len(chart.chart().conditions) == 1
     chart.read_input(InputName.CONDITIONS, b'[{"resourceType":"Condition","id":"\\udfff"}]')
-    assert report(chart.chart()).state is READ
     chart.read_input(InputName.CONDITIONS, b'{"resourceType":"Bundle","entry":[{]}')
     assert report(chart.chart()).state is PARTIAL
     chart.read_input(InputName.CONDITIONS, b"[{]")
-    assert report(chart.chart()).why == "not JSON"
+    assert report(chart.chart()).why == "not JSON; an entry could not be read"
 
 
 def test_numbers_beyond_all_bounds_are_survived() -> None:
@@ -217,6 +229,27 @@ def test_resources_are_found_under_any_key(key: str) -> None:
     assert report(chart).state is READ
     assert report(chart, "procedures").state is READ
     assert len(chart.conditions) == len(chart.procedures) == 1
+
+
+EMPTY_SEARCHES = [
+    ("https://e/fhir/Condition?patient=p1", EMPTY),
+    ("https://e/fhir/Condition/?subject=Patient%2Fp1&_count=50&_sort=-date", EMPTY),
+    ("Condition?patient:Patient=p1", EMPTY),
+    ("https://e/fhir/Condition?patient=p1&code=I10", ABSENT),
+    ("https://e/fhir/Condition?patient=p1&clinical-status=active", ABSENT),
+    ("https://e/fhir/Condition?patient=p1&_id=c1", ABSENT),
+    ("https://e/fhir/Condition", ABSENT),
+    ("https://e/fhir?patient=p1", ABSENT),
+    ("", ABSENT),
+]
+
+
+@pytest.mark.parametrize(("link", "expected"), EMPTY_SEARCHES)
+def test_an_empty_bundle_under_an_unknown_key_is_known_by_its_self_link(
+    link: str, expected: InputState
+) -> None:
+    made = reader({"problemList": bundle(link=[{"relation": "self", "url": link}])})
+    assert report(made.chart()).state is expected
 
 
 def test_resources_of_another_type_go_to_their_own_input() -> None:

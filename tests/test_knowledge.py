@@ -158,7 +158,7 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("factors.yaml", "[biz2015,", "[biz2016,", "no evidence 'biz2016'", "'biz2015'"),
     ("triggers.yaml", "[hip-total-primary]", "[hip-total-primry]", "no value set", "primary"),
     ("genetic.yaml", "clues: [fop-possible", "clues: [fop-posible", "no value set", "fop-possible"),
-    ("genetic.yaml", '"osseous heteroplasia"', '"osseous (hetero"', "not a regular", "correct"),
+    ("genetic.yaml", '"osseous\\\\W+het', '"osseous (het', "not a regular", "correct"),
     ("genetic.yaml", "    disease: fop", "    enabled: false\n    disease: fop", "cannot be", None),
     ("exclusions.yaml", "    floor: true", "    floor: true\n    enabled: false", "floor", None),
     ("exclusions.yaml", "applies_to: [nsaid]", "applies_to: [nsiad]", "no option or", "'nsaid'"),

@@ -191,6 +191,7 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
     concepts = {c for fact in facts for c in fact.concepts}
     concepts |= {kind for order in chart.planned for kind in order.kinds}
     concepts |= {f"text:{mention.disease}" for mention in chart.mentions}
+    concepts |= {f"text:{fact.named}" for fact in chart.family if fact.named}
     if concepts:
         return Understood(located.path, name, "used", tuple(sorted(concepts)))
     if chart.set_aside:
