@@ -84,11 +84,12 @@ def assess(
     today: date,
     hook: str = "order-sign",
     selections: Collection[str] = (),
+    unread: int = 0,
 ) -> Assessment:
     """Decide about every order that is looked at, or about the patient alone (patient-view).
 
     `selections` are the `Type/id` of the orders that trigger at order-select; all drafts stay
-    context there (see `triggers`).
+    context there (see `triggers`). `unread` is the number of drafts that could not be read.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
@@ -101,14 +102,24 @@ def assess(
     found = genetics(case.session, knowledge)
     triggered = triggers(by_words(orders) if found.rule else orders, knowledge, hook, selections)
     any_draft = names_none(orders, hook, selections)
+    not_read = _not_read(case, unread)
     if not triggered:
-        return _assessment(case, (), (), any_draft)
+        return _assessment(case, not_read, (), any_draft)
     if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     merged += _asides(case, found, triggered)
-    return _assessment(case, tuple(merged), seen(case), any_draft)
+    return _assessment(case, (*merged, *not_read), seen(case), any_draft)
+
+
+def _not_read(case: Case, number: int) -> tuple[Guidance, ...]:
+    """A card for drafts that could not be read: silence would claim that they had been checked."""
+    if not number:
+        return ()
+    words = {"order": f"{number} draft order{'s' if number > 1 else ''}"}
+    # The chart may not have been looked at, so nothing is said of it.
+    return (replace(_guidance(case, "order-not-read", (), (), words), not_assessed=()),)
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:

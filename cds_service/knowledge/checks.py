@@ -72,8 +72,9 @@ DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 CARDS: Final = (
     "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
-    "moderate-risk", "ho-excision", "not-assessed", "genetic-question", "family-history",
-    "fop-on-record", "poh-on-record",
+    "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
+    "order-not-read", "fop-block", "genetic-question", "family-history", "fop-on-record",
+    "poh-on-record",
 )  # fmt: skip
 
 
