@@ -14,11 +14,13 @@ from cds_service.chart import (
     ConditionFact,
     FamilyFact,
     FhirDate,
+    InputName,
     Mention,
     PatientFacts,
     ProcedureFact,
     SetAside,
     Source,
+    Unidentified,
 )
 from cds_service.dates import at_age, read_date, read_moment
 from cds_service.elements import (
@@ -32,17 +34,21 @@ from cds_service.elements import (
     status,
     text,
     texts,
+    type_and_id,
     word,
     words,
 )
+from cds_service.identification import ALLERGIES, is_no_medicine, readable, says_none
 from cds_service.reading import Item, Reading
 from cds_service.recognition import (
     BROOKER,
     CODED_AS,
+    NOTHING,
     Recognised,
     all_texts,
     brooker_class,
     coded_class,
+    label_of,
     mentions_brooker,
     side_of,
     source_of,
@@ -241,6 +247,7 @@ def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
     code = doc.get("code") or doc.get("substance")
     known = look.know(doc.get("code"), doc.get("substance"), *reactions)
     if not known.meaning:
+        yield from _unidentified(doc, (doc.get("code"), doc.get("substance"), *reactions))
         return
     when = _onset(doc, look) or _recorded(doc)
     labelled = code if first_text(code) else next(iter(reactions), None)
@@ -258,6 +265,19 @@ def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
         verification=next((w for w in said if w in _SUSPECTED), "confirmed"),
         kind=kind if kind in {"allergy", "intolerance"} else None,
     )
+
+
+def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentified]:
+    """The allergy as one that nobody here can name, if it counts and may be one to a medicine."""
+    if readable((c for e in elements for c in codings(e)), ALLERGIES) or is_no_medicine(doc):
+        return
+    if any(says_none(element) for element in elements) or _past(doc):
+        return
+    if _DOUBTED.isdisjoint(_verifications(doc)):
+        named = next((e for e in elements if first_text(e)), doc.get("code"))
+        label = label_of(named, NOTHING, fallback="")
+        source = Source(type_and_id(doc), None, label, _recorded(doc))
+        yield Unidentified(InputName.ALLERGIES, source)
 
 
 def _past(doc: Doc) -> str | None:
