@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Generic, Protocol, TypeVar
 
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import Exclusion, Factor, Modifier, NonFactor, When
+from cds_service.knowledge.schema import Exclusion, Factor, Modifier, NonFactor
+from cds_service.knowledge.when import When
 from cds_service.measurements import CONCEPTS
 
 

@@ -13,7 +13,8 @@ from cds_service.elements import text as readable
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
 from cds_service.measurements import CONCEPTS
-from cds_service.predicates import Answer, Outcome, View
+from cds_service.outcomes import Answer, Outcome
+from cds_service.predicates import View
 
 STATE_WORDS = {
     InputState.ABSENT: "not sent",
@@ -119,6 +120,8 @@ def _not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, 
 
 def _unread(check: UnknownCheck, view: View) -> NotAssessed | None:
     """What is told of a result that is there and cannot be used."""
+    if check.sex is not None and view.chart.patient.sex not in {check.sex, "unknown"}:
+        return None
     if check.quantity is None or CONCEPTS[check.quantity].isdisjoint(view.session.present):
         return None
     unread = view.session.laboratory.unread(check.quantity, check.within_days)

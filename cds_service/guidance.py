@@ -10,12 +10,10 @@ from cds_service.assessment import (
     Assessment,
     Finding,
     Guidance,
-    NotAssessed,
-    OptionVerdict,
     Standing,
     Tier,
 )
-from cds_service.chart import Chart, DraftOrder, InputName, InputState, Source
+from cds_service.chart import Chart, DraftOrder, InputName, InputState
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
 from cds_service.genetic import (
     Genetics,
@@ -29,12 +27,12 @@ from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
 from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
+from cds_service.saying import card_for, listed, named, named_facts, silence
 from cds_service.triggers import (
     by_words,
     kind_of,
     names_none,
     one_session,
-    order_words,
     triggers,
 )
 from cds_service.undecided import Undecided, undecided
@@ -70,9 +68,6 @@ _INPUT_WORDS = {
     "observations": "laboratory results",
 }
 
-# What may hide genetic HO is named whatever the card; the rest hangs on the choice of an option.
-_ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)
-_ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unchecked"})
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
 _BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
 
@@ -119,7 +114,7 @@ def _not_read(case: Case, number: int) -> tuple[Guidance, ...]:
         return ()
     words = {"order": f"{number} draft order{'s' if number > 1 else ''}"}
     # The chart may not have been looked at, so nothing is said of it.
-    return (replace(_guidance(case, "order-not-read", (), (), words), not_assessed=()),)
+    return (replace(card_for(case, "order-not-read", (), (), words), not_assessed=()),)
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
@@ -131,7 +126,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     if found.finding is None or found.rule is None:
         return _assessment(case, (), ())
     card = f"{found.rule.disease}-on-record"
-    guidance = _guidance(case, card, (), (found.finding,), found.words)
+    guidance = card_for(case, card, (), (found.finding,), found.words)
     return _assessment(case, (guidance,), ())
 
 
@@ -140,13 +135,13 @@ def _decide(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) ->
     if found.rule is not None and found.finding is not None:
         card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
         if card is not None:
-            return _guidance(case, card, (order,), (found.finding,), found.words)
+            return card_for(case, card, (order,), (found.finding,), found.words)
     if trigger.kind == "arthroplasty":
         return _arthroplasty(case, order)
     if trigger.kind == "excision-ho":
         return _excision(case, order)
     if not case.chart.input(InputName.CONDITIONS).known:
-        return _guidance(case, "not-assessed", (order,), (), _state_words(case))
+        return card_for(case, "not-assessed", (order,), (), _state_words(case))
     return None
 
 
@@ -169,31 +164,31 @@ def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
     findings = (*factors, *beside(case, order, factors))
     options = verdicts(view, case.knowledge)
     if tier is Tier.MODERATE:
-        guidance = _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
+        guidance = card_for(case, "moderate-risk", (order,), findings, {}, tier, options)
         return _with_open(guidance, undecided(case, order, factors))
     if any(o.standing is not Standing.EXCLUDED for o in options):
-        return _guidance(case, "high-risk", (order,), findings, {}, tier, options)
+        return card_for(case, "high-risk", (order,), findings, {}, tier, options)
     words = waiting(options, case.knowledge)
     card = "high-risk-test-first" if words else "high-risk-no-option"
-    return _guidance(case, card, (order,), findings, words, tier, options)
+    return card_for(case, card, (order,), findings, words, tier, options)
 
 
 def _without_factor(case: Case, order: DraftOrder) -> Guidance:
     """Rows 10 to 12: no factor was found, as far as one could see."""
     open_ = undecided(case, order, ())
     if not case.chart.input(InputName.CONDITIONS).known:
-        unread = _guidance(case, "not-assessed", (order,), (), _state_words(case))
+        unread = card_for(case, "not-assessed", (order,), (), _state_words(case))
         return _with_open(unread, open_)
-    lost = [f"{u.finding.note}, on record {_named_facts(u.finding)}" for u in open_]
+    lost = [f"{u.finding.note}, on record {named_facts(u.finding)}" for u in open_]
     short = [str(u.finding.note) for u in open_]
     if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
         short.insert(0, lost[0])
     if not lost:
-        return _silence("10", order, "no risk factor that counts", beside(case, order))
+        return silence("10", order, "no risk factor that counts", beside(case, order))
     words = {"finding": "; ".join(lost), "short": "\n".join(short)}
-    return _with_open(_guidance(case, "partly-assessed", (order,), (), words), open_)
+    return _with_open(card_for(case, "partly-assessed", (order,), (), words), open_)
 
 
 def _with_open(guidance: Guidance, open_: tuple[Undecided, ...]) -> Guidance:
@@ -220,9 +215,9 @@ def _prophylaxis_there(
     if against:
         return _conflict(case, order, tier, (*said, *factors), against)
     if unread := tuple(dict.fromkeys(_not_checked(view, there, case.knowledge))):
-        words = {**_listed(unread), "ordered": _ordered(there)}
-        return _guidance(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
-    return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
+        words = {**listed(unread), "ordered": _ordered(there)}
+        return card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
+    return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
 
 
 def _conflict(
@@ -242,18 +237,13 @@ def _conflict(
     }
     options = verdicts(view, case.knowledge) if tier is not Tier.NONE else ()
     card = "prophylaxis-conflict"
-    guidance = _guidance(case, card, (order,), findings, words, tier, options)
+    guidance = card_for(case, card, (order,), findings, words, tier, options)
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
 
 
 def _ordered(there: Iterable[Planned]) -> str:
     """What is ordered, as the EHR names it."""
     return " and ".join(dict.fromkeys(plan.label for plan in there))
-
-
-def _listed(names: tuple[str, ...]) -> dict[str, str]:
-    """Names for a card text: all of them, and one a line for a summary that has to be shorter."""
-    return {"finding": ", ".join(names), "short": "\n".join(names)}
 
 
 def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
@@ -278,75 +268,7 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
         return _prophylaxis_there(case, order, Tier.HIGH, ())
     findings = factors_of(case, order)
     options = verdicts(view, case.knowledge)
-    return _guidance(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
-
-
-def _silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:
-    return Guidance(row, None, None, (order,), findings=findings, silent_because=why)
-
-
-def _guidance(
-    case: Case,
-    card: str,
-    orders: tuple[DraftOrder, ...],
-    findings: tuple[Finding, ...],
-    words: dict[str, str],
-    tier: Tier = Tier.NONE,
-    options: tuple[OptionVerdict, ...] = (),
-) -> Guidance:
-    text = case.knowledge.cards[card]
-    factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
-    named = _listed(_named(factors, case.knowledge))
-    params = {"order": order_words(orders, case.knowledge), **named, **words}
-    return Guidance(
-        text.row,
-        card,
-        text.indicator,
-        orders,
-        tier,
-        findings,
-        options,
-        _unread(case, card, options),
-        params=tuple(params.items()),
-    )
-
-
-def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[NotAssessed, ...]:
-    """What was not read and bears on this card."""
-    whole = bool(options) or card in _ABOUT_INPUTS
-    lost = () if whole else tuple(n for n in _ON_EVERY_CARD if not case.chart.input(n).known)
-    if not whole and not lost:
-        return ()
-    open_ = {o.option for o in options if o.standing is not Standing.EXCLUDED}
-    return tuple(
-        said
-        for said, check in not_assessed(case.view(None), case.knowledge)
-        # An entry without a known code matters only where it could take an option away.
-        if (open_ & set(check.applies_to) if check.unidentified else whole or said.input in lost)
-    )
-
-
-def _named(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[str, ...]:
-    """Findings as a summary names them, each with the year where one is known."""
-    return tuple(_with_year(_short(f, knowledge), f.sources) for f in findings)
-
-
-def _short(finding: Finding, knowledge: Knowledge) -> str:
-    """The short name of a rule where it has one."""
-    if finding.rule in knowledge.genetic:
-        return knowledge.genetic[finding.rule].disease.upper()
-    rule = knowledge.factors.get(finding.rule)
-    return rule.short if rule is not None and rule.short else finding.label
-
-
-def _named_facts(finding: Finding) -> str:
-    """The facts of a finding, for one whose own name would claim too much."""
-    return ", ".join(_with_year(source.label, (source,)) for source in finding.sources)
-
-
-def _with_year(label: str, sources: Iterable[Source]) -> str:
-    years = sorted({source.date.text[:4] for source in sources if source.date})
-    return f"{label} ({years[-1]})" if years else label
+    return card_for(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
 
 
 def _asides(
@@ -360,17 +282,17 @@ def _asides(
     asked = {f.rule for f in questions}
     if questions:
         words = {
-            **_listed(_named(questions, case.knowledge)),
+            **listed(named(questions, case.knowledge)),
             "disease": _diseases(case, questions),
         }
         told = (*questions, *(f for f in family if f.rule in asked))
-        yield _guidance(case, "genetic-question", orders, told, words)
+        yield card_for(case, "genetic-question", orders, told, words)
     if relatives := tuple(f for f in family if f.rule not in asked):
         words = {
-            **_listed(_named(relatives, case.knowledge)),
+            **listed(named(relatives, case.knowledge)),
             "disease": _diseases(case, relatives),
         }
-        yield _guidance(case, "family-history", orders, relatives, words)
+        yield card_for(case, "family-history", orders, relatives, words)
 
 
 def _diseases(case: Case, findings: Iterable[Finding]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import Enum
 from typing import Any, TypeVar
 
 from cds_service.chart import (
@@ -18,7 +17,7 @@ from cds_service.chart import (
     Side,
     Source,
 )
-from cds_service.knowledge.schema import (
+from cds_service.knowledge.when import (
     AgeTest,
     AllergyTest,
     ConditionTest,
@@ -30,38 +29,11 @@ from cds_service.knowledge.schema import (
     When,
 )
 from cds_service.measurements import Laboratory, Result, age_range
+from cds_service.outcomes import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.recency import decisive, recent, told_undated, within
 from cds_service.recognition import BROOKER, SITE_HIP
 
 _T = TypeVar("_T")
-
-
-class Answer(Enum):
-    """Three-valued: what could not be looked up is never a no."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Answer of a test, with the sources that gave it and the words a text can use."""
-
-    answer: Answer
-    sources: tuple[Source, ...] = ()
-    words: tuple[str, ...] = ()  # ready to read, one per source
-    stale: str | None = None  # the quantity whose only result is too old to count
-    undated: bool = False  # unknown because no date is stated
-
-
-YES, NO, UNKNOWN = Outcome(Answer.YES), Outcome(Answer.NO), Outcome(Answer.UNKNOWN)
-
-
-def told(source: Source) -> str:
-    """A fact as a card names it: label, date, and a status that is not plain."""
-    extra = ", ".join(str(x) for x in (source.date, source.status) if x)
-    return f"{source.label} ({extra})" if extra else source.label
 
 
 class Session:
@@ -156,7 +128,7 @@ class View:
             asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
             if len(asked) < len(when.any):
                 asked.append(self.session.nothing_found)
-            return _any(asked)
+            return any_of(asked)
         if when.all:
             return self._all(when.all)
         if when.none:
@@ -174,7 +146,7 @@ class View:
         if any(o.answer is Answer.UNKNOWN for o in seen):
             return UNKNOWN
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
-        return _found(pairs) or YES
+        return found_in(pairs) or YES
 
     def test(self, when: When) -> Outcome:
         """The answer of the one test that a `When` without parts holds. `ask` is quicker; for
@@ -228,7 +200,7 @@ class View:
         if BROOKER in test.value_sets:
             graded = (m for m in self.chart.measurements if m.grade)
             sources += [replace(m.source, status=f"Brooker {m.grade}") for m in graded]
-        found = _found((s, told(s)) for s in sources) or self.known(InputName.CONDITIONS)
+        found = found_in((s, told(s)) for s in sources) or self.known(InputName.CONDITIONS)
         return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
 
     def _procedure(self, test: ProcedureTest) -> Outcome:
@@ -243,7 +215,7 @@ class View:
 
         facts, only_asked = decisive([f for f in self.chart.procedures if counts(f)], test)
         sources = [told_undated(f.source, f, test) for f in facts]
-        found = _found((s, told(s)) for s in sources) or self.known(InputName.PROCEDURES)
+        found = found_in((s, told(s)) for s in sources) or self.known(InputName.PROCEDURES)
         return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
 
     def _medication(self, test: MedicationTest) -> Outcome:
@@ -261,13 +233,15 @@ class View:
             )
 
         facts = [f for f in self.session.medications if counts(f)]
-        return _found((f.source, f.source.label) for f in facts) or self.known(
+        return found_in((f.source, f.source.label) for f in facts) or self.known(
             InputName.MEDICATIONS
         )
 
     def _allergy(self, test: AllergyTest) -> Outcome:
         facts = [a for a in self.chart.allergies if not a.concepts.isdisjoint(test.value_sets)]
-        return _found((f.source, told(f.source)) for f in facts) or self.known(InputName.ALLERGIES)
+        return found_in((f.source, told(f.source)) for f in facts) or self.known(
+            InputName.ALLERGIES
+        )
 
     def _measurement(self, test: MeasurementTest) -> Outcome:
         laboratory = self.session.laboratory
@@ -323,7 +297,7 @@ class View:
         looked_at = self._others() if test.anywhere else (self.order,) if self.order else ()
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
         sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
-        return _found((s, told(s)) for s in sources) or NO
+        return found_in((s, told(s)) for s in sources) or NO
 
 
 def _same(one: DraftOrder, other: DraftOrder | None) -> bool:
@@ -386,26 +360,3 @@ def _bound(
     if bound is None or holds(bound):
         return Answer.YES
     return Answer.NO if fails(bound) else Answer.UNKNOWN
-
-
-def _found(found: Iterable[tuple[Source, str]]) -> Outcome | None:
-    """Sources without repeats: the same fact recorded twice counts once."""
-    once: dict[tuple[object, ...], tuple[Source, str]] = {}
-    for source, words in found:
-        code = source.coding and (source.coding.system, source.coding.code)
-        once.setdefault((code or source.label, str(source.date)), (source, words))
-    if not once:
-        return None
-    return Outcome(
-        Answer.YES, tuple(s for s, _ in once.values()), tuple(w for _, w in once.values())
-    )
-
-
-def _any(seen: list[Outcome]) -> Outcome:
-    yes = [o for o in seen if o.answer is Answer.YES]
-    if yes:
-        pairs = [pair for o in yes for pair in zip(o.sources, o.words, strict=True)]
-        return _found(pairs) or YES
-    unknown = [o for o in seen if o.answer is Answer.UNKNOWN]
-    # An unknown that has a result (an eGFR "<60") is told; one without is for the unknown checks.
-    return next((o for o in unknown if o.sources), unknown[0]) if unknown else NO

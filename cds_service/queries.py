@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from cds_service.chart import InputName
+from cds_service.codes import LOINC, SNOMED
+from cds_service.recognition import BROOKER
 
 TEMPLATES: Mapping[InputName, str] = {
     InputName.PATIENT: "Patient/{{context.patientId}}",
@@ -16,14 +18,14 @@ TEMPLATES: Mapping[InputName, str] = {
     InputName.MEDICATIONS: "MedicationRequest?patient={{context.patientId}}&status=active",
     InputName.ALLERGIES: "AllergyIntolerance?patient={{context.patientId}}",
     InputName.OBSERVATIONS: (
-        "Observation?patient={{context.patientId}}&code=LABORATORY&_sort=-date&_count=50"
+        "Observation?patient={{context.patientId}}&code=RESULTS&_sort=-date&_count=50"
     ),
     InputName.FAMILY_HISTORY: "FamilyMemberHistory?patient={{context.patientId}}",
     InputName.SERVICE_REQUESTS: "ServiceRequest?patient={{context.patientId}}&status=active",
 }
 """What is asked for, in the subset of FHIR search that every EHR supports (PF-05).
 
-LABORATORY stands for the LOINC codes of the value sets `lab-*`.
+RESULTS stands for the codes of `observation_codes`.
 """
 
 # Where a release has another resource type. DSTU2's ProcedureRequest cannot be searched by status.
@@ -40,7 +42,7 @@ _OLDER: Mapping[str, Mapping[InputName, str]] = {
 PAGE_SIZE = 200
 """Entries asked for in one page of our own searches; servers may give fewer."""
 
-_LOINC = "http://loinc.org"
+_ASKED = frozenset({LOINC, SNOMED})
 _TOKEN = "{{context.patientId}}"  # noqa: S105  # a prefetch token, not a secret
 _COUNT = re.compile(r"[?&]_count=\d+")
 # FHIR ids, also longer ones (Epic: 194 characters). Never `,` or `|`: they mean more in a search.
@@ -51,8 +53,7 @@ class Queries:
     """The templates and searches for one version of the clinical content."""
 
     def __init__(self, value_sets: Mapping[str, Mapping[str, Any]]) -> None:
-        codes = ",".join(f"{_LOINC}|{code}" for code in laboratory_codes(value_sets))
-        self._laboratory = codes
+        self._codes = ",".join(observation_codes(value_sets))
 
     def templates(self, names: Iterable[InputName]) -> dict[str, str]:
         """Prefetch templates by their keys (CDS Hooks 2.0 "Prefetch Template")."""
@@ -79,7 +80,7 @@ class Queries:
         return f"{path}?{quote(query, safe='=&,:/-._~')}&_count={PAGE_SIZE}"
 
     def _filled(self, template: str) -> str:
-        return template.replace("LABORATORY", self._laboratory)
+        return template.replace("RESULTS", self._codes)
 
 
 def without_paging(url: str) -> str | None:
@@ -90,16 +91,17 @@ def without_paging(url: str) -> str | None:
     return f"{path}?{'&'.join(kept)}" if len(kept) < len(parts) else None
 
 
-def laboratory_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """LOINC codes of all laboratory value sets, sorted, each once."""
+def observation_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """`system|code` of all results that are read, sorted, each once: LOINC codes of the laboratory,
+    and the SNOMED CT code of the Brooker class."""
     return tuple(
         sorted(
             {
-                concept["code"]
+                f"{include['system']}|{concept['code']}"
                 for name, value_set in value_sets.items()
-                if name.startswith("lab-")
+                if name.startswith("lab-") or name == BROOKER
                 for include in value_set["compose"]["include"]
-                if include.get("system") == _LOINC
+                if include.get("system") in _ASKED
                 for concept in include.get("concept", ())
             }
         )

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from cds_service.chart import ConditionFact, FhirDate, ProcedureFact, Source
-from cds_service.knowledge.schema import ConditionTest, ProcedureTest
+from cds_service.knowledge.when import ConditionTest, ProcedureTest
 
 _Test = ConditionTest | ProcedureTest
 _Event = TypeVar("_Event", ConditionFact, ProcedureFact)

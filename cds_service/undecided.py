@@ -12,8 +12,9 @@ from cds_service.assessment import Finding, NotAssessed, Tier
 from cds_service.chart import DraftOrder, InputName, Source
 from cds_service.exclusions import STATE_WORDS
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import When
-from cds_service.predicates import Answer, View
+from cds_service.knowledge.when import When
+from cds_service.outcomes import Answer
+from cds_service.predicates import View
 from cds_service.weighing import Case, tier_of
 
 _Lack = tuple[InputName, str]

@@ -10,7 +10,8 @@ from cds_service.candidates import factors, modifiers, non_factors
 from cds_service.chart import Chart, DraftOrder, Source
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Factor, Modifier, NonFactor
-from cds_service.predicates import Answer, Session, View
+from cds_service.outcomes import Answer
+from cds_service.predicates import Session, View
 
 _UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 

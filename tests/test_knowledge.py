@@ -15,8 +15,8 @@ import pytest
 from cds_service import codes
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
-from cds_service.knowledge.schema import When
 from cds_service.knowledge.version import version
+from cds_service.knowledge.when import When
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 
 from cds_service.anchors import of_card, of_debate, of_rules, of_source
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import SexTest, When
+from cds_service.knowledge.when import SexTest, When
 from cds_service.web import about, changelog, words
 from cds_service.web.assets import FOLDER, Assets
 from cds_service.web.code_lists import CodeLists

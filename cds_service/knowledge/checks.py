@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cds_service.codes import CodeIndex
 from cds_service.errors import Mistake
-from cds_service.knowledge import schema
+from cds_service.knowledge import schema, when
 from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
 
@@ -195,13 +195,13 @@ def _genetic(one: Placed) -> Iterator[Mistake]:
 def _bounds(one: Placed) -> Iterator[Mistake]:
     """Tests that nothing, or nobody, can ever pass."""
     for path, _, value in parts(one.item):
-        if isinstance(value, schema.MeasurementTest):
+        if isinstance(value, when.MeasurementTest):
             lowest, end = value.at_least, value.below
             if lowest is not None and end is not None and lowest >= end:
                 yield one.mistake(path, f"at_least {lowest} is not below {end}", "swap them")
             if (lowest, end, value.above, value.answer) == (None,) * 4:
                 yield one.mistake(path, "a measurement without any bound", "add below or at_least")
-        elif isinstance(value, schema.AgeTest) and value.below is None and value.at_least is None:
+        elif isinstance(value, when.AgeTest) and value.below is None and value.at_least is None:
             yield one.mistake(path, "an age test without any bound", "add below or at_least")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from cds_service.knowledge.schema import Id, LinkText, Model, OverrideReason, Regimen, Text
+from cds_service.knowledge.schema import LinkText, OverrideReason, Regimen
+from cds_service.knowledge.when import Id, Model, Text
 
 
 class CourseChange(Model):

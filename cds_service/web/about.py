@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import Field
 
-from cds_service.knowledge.schema import Id, Model, Text
+from cds_service.knowledge.when import Id, Model, Text
 
 _FILE = Path(__file__).parent / "content" / "about.yaml"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cds_service.knowledge.schema import (
+from cds_service.knowledge.when import (
     AgeTest,
     AllergyTest,
     ConditionTest,
