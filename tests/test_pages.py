@@ -264,6 +264,17 @@ def test_words_of_a_rule_keep_and_and_or_apart() -> None:
     assert words.describe(When(none=(male,))) == "not sex is male"
 
 
+def test_every_value_set_has_its_page(client: AppClient, knowledge: Knowledge) -> None:
+    failed = {
+        name: response.status_code
+        for name in knowledge.value_sets
+        for end in ("", ".json")
+        if (response := client.get(f"/evidence/codes/{name}{end}")).status_code != 200
+    }
+
+    assert failed == {}
+
+
 def test_codes_are_searched_in_all_their_words(client: AppClient, knowledge: Knowledge) -> None:
     lists = CodeLists(knowledge)
 
