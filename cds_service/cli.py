@@ -26,7 +26,7 @@ from cds_service.doctor import command as doctor_command
 from cds_service.errors import CdsError, RequestError
 from cds_service.fixtures import command as fixtures_command
 from cds_service.knowledge.loader import Knowledge, load
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import from_environment
 from cds_service.validate import command as validate_command
 from cds_service.wire import CDSRequest
 
@@ -100,8 +100,7 @@ def serve(
         "allow_anonymous": allow_anonymous or None,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    settings = Settings.model_validate(from_environment().model_dump() | options)
-    server.run(settings, example)
+    server.run(from_environment(options=options), example)
 
 
 @app.command()
