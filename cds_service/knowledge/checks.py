@@ -66,9 +66,10 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 # Cards that guidance chooses; without one of them a call would fail.
 CARDS: Final = (
-    "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
-    "prophylaxis-conflict", "high-risk", "high-risk-no-option", "moderate-risk", "ho-excision",
-    "not-assessed", "genetic-question", "family-history", "fop-on-record", "poh-on-record",
+    "fop-surgery", "fop-block", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
+    "prophylaxis-conflict", "prophylaxis-unchecked", "high-risk", "high-risk-no-option",
+    "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "genetic-question",
+    "family-history", "fop-on-record", "poh-on-record",
 )  # fmt: skip
 
 
