@@ -16,8 +16,9 @@ import orjson
 
 from benchmarks.bodies import body
 from benchmarks.servers import ROOT, resident_bytes
-from cds_service import envelope, guidance, hooks, limits, memory, wire
+from cds_service import envelope, guidance, limits, memory, wire
 from cds_service.cards import Composer
+from cds_service.consultation import Consultation
 from cds_service.draft_orders import Drafts
 from cds_service.knowledge.loader import load
 from cds_service.settings import Settings
@@ -39,8 +40,8 @@ def decide(content: bytes) -> bytes:
     return wire.encode(COMPOSER.compose(assessment, chart))
 
 
-def read(request: wire.CDSRequest) -> hooks.Consultation:
-    consultation = hooks.Consultation(request, KNOWLEDGE, TODAY)
+def read(request: wire.CDSRequest) -> Consultation:
+    consultation = Consultation(request, KNOWLEDGE, TODAY)
     for _ in consultation.read():
         pass
     return consultation

@@ -120,7 +120,9 @@ class Assessment:
     foreign: int
     skipped: int
     knowledge_version: str
+    drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
+    any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from cds_service import anchors, detail, trace
 from cds_service.assessment import Assessment, Guidance
 from cds_service.chart import Chart
-from cds_service.markdown import fill_plain, shorten, units
+from cds_service.markdown import clean, fill_plain, shorten, units
 from cds_service.override_codes import own, standard
 from cds_service.suggestions import Requester, behavior, suggest
 from cds_service.wire import (
@@ -41,8 +41,7 @@ _USER = re.compile(
 )
 _ID = re.compile(r"[A-Za-z0-9._-]+")
 _EVIDENCE_LINK = "Evidence behind this card"
-# The order's name gives way first: the finding is what a clinician cannot see from the order.
-_ORDER_UNITS = (60, 40, 24)
+_ORDERED_UNITS = 40  # of a name that the chart gives
 
 
 _INDICATORS = frozenset({"info", "warning", "critical"})
@@ -128,7 +127,7 @@ class Composer:
         if guidance.indicator not in _INDICATORS:
             raise ValueError("a card is info, warning or critical")
         frame = self._frame(text)
-        suggestions = suggest(guidance, text, chart, self.knowledge, who)
+        suggestions = suggest(guidance, text, chart, self.knowledge, who, assessment.drafted)
         offered = (
             {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
         )
@@ -161,14 +160,30 @@ def build(
 
 def summary(guidance: Guidance, text: CardText) -> str:
     """One plain line of fewer than 140 UTF-16 units that names finding and order (CD-02, MD-06)."""
-    values = dict(guidance.params)
-    line = fill_plain(text.summary, values)
-    for width in _ORDER_UNITS:
-        if units(line) < SUMMARY_LIMIT:
-            break
-        values["order"] = shorten(values.get("order", ""), width)
+    line = ""
+    for values in _ever_shorter(guidance):
         line = fill_plain(text.summary, values)
+        if units(line) < SUMMARY_LIMIT:
+            return line
     return shorten(line, SUMMARY_LIMIT - 1)
+
+
+def _ever_shorter(guidance: Guidance) -> Iterator[dict[str, str]]:
+    """What fills a summary: all of it, then less, so that the sentence need not be cut.
+
+    Of many findings the first are named and the rest counted; the detail has them all. Before a
+    second one is lost the order gives way: it stands before the clinician's eyes, they do not.
+    """
+    values = dict(guidance.params)
+    if "ordered" in values:
+        values["ordered"] = shorten(clean(values["ordered"]), _ORDERED_UNITS)
+    yield values
+    names = values.get("short", values.get("finding", "")).split("\n")
+    bare = "this order" if len(guidance.orders) < 2 else "these orders"
+    for order, least in ((values.get("order", ""), min(2, len(names))), (bare, 1)):
+        for kept in range(len(names), least - 1, -1):
+            rest = f" and {len(names) - kept} more" if kept < len(names) else ""
+            yield {**values, "order": order, "finding": ", ".join(names[:kept]) + rest}
 
 
 def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:

@@ -151,7 +151,7 @@ class MedicationFact:
     days: float | None = None
     start: FhirDate | None = None
     end: FhirDate | None = None
-    routes: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()  # empty where no route is stated
     indications: frozenset[str] = frozenset()
     indication_stated: bool = False
 
@@ -195,11 +195,15 @@ class MeasurementFact:
 
 @dataclass(frozen=True, slots=True)
 class FamilyFact:
-    """A condition of a relative (FamilyMemberHistory)."""
+    """A condition of a relative (FamilyMemberHistory).
+
+    `named` is the genetic HO disease (fop or poh) that a text names and no code does.
+    """
 
     concepts: frozenset[str]
     source: Source
     relation: str | None = None
+    named: str | None = None
 
 
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
@@ -255,12 +259,22 @@ class InputReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Genetic HO that a coded reason of an order names."""
+
+    concepts: frozenset[str]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class DraftOrder:
     """One entry of `context.draftOrders`.
 
     `kinds` holds the trigger value sets its codes are in; `live` is False for cancelled,
     entered-in-error and doNotPerform orders; `label` is what a person would call the order;
     `resource_id` is None where the draft has no id (then nothing can delete it).
+    `says_intramuscular`: its words name the route, and no code does. `suspicions` and `mentions`
+    are what its reasons, notes and name say of genetic HO, coded and in words.
     """
 
     index: int
@@ -273,8 +287,11 @@ class DraftOrder:
     live: bool = True
     coded: bool = True
     intramuscular: bool = False
+    says_intramuscular: bool = False
     when: FhirDate | None = None
     reasons: frozenset[str] = frozenset()
+    suspicions: tuple[Suspicion, ...] = ()
+    mentions: tuple[Mention, ...] = ()
     medication: MedicationFact | None = None
 
     @property

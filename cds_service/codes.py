@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ CPT: Final = "http://www.ama-assn.org/go/cpt"
 CDT: Final = "http://www.ada.org/cdt"
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 LOINC: Final = "http://loinc.org"
+ICD11: Final = "http://id.who.int/icd/release/11/mms"
 ATC: Final = "http://www.whocc.no/atc"
 OPCS4: Final = "https://fhir.hl7.org.uk/Id/opcs-4"
 HPO: Final = "http://human-phenotype-ontology.org"
@@ -59,17 +61,29 @@ ALIASES: Final[Mapping[str, str]] = {
     f"{_OID}6.339": HPO,
     "http://purl.obolibrary.org/obo/hp.owl": HPO,
     f"{_OID}3.9216": MONDO,
+    # Forms in which records write the addresses of these two registries; the last is that of ORDO,
+    # Orphanet's ontology, whose ids are Orphanet_337.
+    "http://omim.org": OMIM,
+    "http://orpha.net": ORPHA,
+    "http://www.orpha.net/ORDO": ORPHA,
 }
 
 # Dots carry no meaning in these systems: M61551 is M61.551, W371 is W37.1.
 _DOTLESS: Final = frozenset({ICD10CM, ICD10, PCS, OPCS4})
 # Letters have no case here. In all other systems a code matches only as it is written.
-_CASELESS: Final = frozenset({*_DOTLESS, ICD9CM, ATC, MONDO, HPO})
+_CASELESS: Final = frozenset({*_DOTLESS, ICD9CM, ICD11, ATC, MONDO, HPO})
 # Marks that an ICD code can carry behind it: dagger, asterisk, optional code, open position.
 _ICD_MARKS: Final = "*+!†-"
-_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
-    OMIM: ("OMIM:", "MIM:", "#"),
-    ORPHA: ("ORPHA:", "Orphanet:", "ORPHA"),
+_PREFIXES: Final[Mapping[str, re.Pattern[str]]] = {
+    OMIM: re.compile(r"(?:O?MIM\b[:\s]*)?#?\s*", re.IGNORECASE),
+    ORPHA: re.compile(r"(?:Orpha(?:net|code)?[:_\s]*)?", re.IGNORECASE),
+}
+_ICD11_RELEASE: Final = re.compile(re.escape(ICD11).replace("/mms", r"/[0-9-]+/mms"))
+# Where the first code of a compound ends: SNOMED CT puts the term behind a bar, ICD-11 joins
+# extension codes with & and further stem codes with a slash.
+_FIRST_ENDS: Final[Mapping[str, re.Pattern[str]]] = {
+    SNOMED: re.compile(r"\|.*", re.DOTALL),
+    ICD11: re.compile(r"[&/].*", re.DOTALL),
 }
 # Hostile input cannot grow the memory of answers beyond these.
 _MOST_CODES: Final = 20_000
@@ -131,28 +145,33 @@ def rows(value_set: Mapping[str, Any]) -> Iterable[Row]:
 def normal_system(system: str) -> str:
     """Form of a system URI under which it is looked up: no version, no last slash, lower case.
 
-    An edition of SNOMED CT in the URI is dropped (http://snomed.info/sct/<module>/version/<date>).
+    An edition of SNOMED CT (http://snomed.info/sct/<module>/version/<date>) and a release of ICD-11
+    (http://id.who.int/icd/release/11/<release>/mms) in the URI are dropped.
     """
     plain = system.strip().partition("|")[0].strip().rstrip("/").lower()
     if plain.startswith("https://"):
         plain = "http://" + plain[8:]
     if plain[:1].isdigit() and plain.replace(".", "").isdigit():
         plain = "urn:oid:" + plain
+    if _ICD11_RELEASE.fullmatch(plain):
+        return ICD11
     return SNOMED if plain.startswith(SNOMED + "/") else plain
 
 
 def normal_code(system: str, code: str) -> str:
-    """Form of a code under which it is looked up in its (canonical) system."""
+    """Form of a code under which it is looked up in its (canonical) system; of a compound its
+    first code, which names the thing (see `recognition` for the others)."""
     plain = code.strip()
+    if (ends := _FIRST_ENDS.get(system)) is not None:
+        plain = ends.sub("", plain).strip()
     if system in _CASELESS:
         plain = plain.upper()
     if system in _DOTLESS:
         return plain.rstrip(_ICD_MARKS).replace(".", "")
     if system in (MONDO, HPO):
         return plain.replace("_", ":")
-    for start in _PREFIXES.get(system, ()):
-        if plain.startswith(start):
-            return plain[len(start) :].strip()
+    if (start := _PREFIXES.get(system)) is not None:
+        return start.sub("", plain, count=1)
     return plain
 
 

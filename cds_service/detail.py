@@ -144,12 +144,16 @@ def _named(source: Source, told: str) -> str:
 def _advised(
     guidance: Guidance, text: CardText, knowledge: Knowledge, ready: Ready
 ) -> Iterator[str]:
-    for paragraph, has_names in ready.cards[text.id].advice:
+    left = list(offered(guidance))
+    prose = ready.cards[text.id]
+    key = left[0].option if left else "none"
+    advice = prose.left.get(key) if guidance.options and len(left) < 2 else None
+    for paragraph, has_names in advice or prose.advice:
         yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
-    open_ = [_choice(verdict, knowledge) for verdict in offered(guidance)]
-    if open_:
-        only = " only" if len(guidance.options) > len(open_) else ""
-        yield escape(f"Open for this patient: {' or '.join(open_)}{only}.", CHOICE_LIMIT)
+    if left:
+        named = " or ".join(_choice(verdict, knowledge) for verdict in left)
+        only = " only" if len(guidance.options) > len(left) else ""
+        yield escape(f"Open for this patient: {named}{only}.", CHOICE_LIMIT)
 
 
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
@@ -182,14 +186,20 @@ def _check_first(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iter
 
 
 def _excluded(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterator[str]:
+    conflicts = {reason.rule for reason in guidance.conflicts}  # told already
     for verdict in guidance.options:
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             label = knowledge.options[verdict.option].label
-            yield from (_labelled(label, reason, ready) for reason in _excluding(verdict.reasons))
+            new = [r for r in _excluding(verdict.reasons) if r.rule not in conflicts]
+            yield from (_labelled(label, reason, ready) for reason in new)
         told: set[tuple[str, str]] = set()
         for regimen, reasons in verdict.dropped:
             label = _passed_over(regimen, verdict, knowledge)
-            new = [r for r in _excluding(reasons) if (label, r.rule) not in told]
+            new = [
+                r
+                for r in _excluding(reasons)
+                if r.rule not in conflicts and (label, r.rule) not in told
+            ]
             told.update((label, reason.rule) for reason in new)
             yield from (_labelled(label, reason, ready) for reason in new)
 
@@ -220,9 +230,8 @@ def _reason(reason: Reason, ready: Ready) -> str:
 
 def _limits(guidance: Guidance, ready: Ready) -> Iterator[str]:
     yield from ready.limits[1:2] if guidance.tier is Tier.NONE else ready.limits[:2]
-    for verdict in offered(guidance):
-        if verdict.regimen is not None:
-            yield ready.off_label[verdict.regimen]
+    courses = (c for v in offered(guidance) for c in (v.regimen, *v.alternatives) if c is not None)
+    yield from dict.fromkeys(ready.off_label[course] for course in courses)
     yield ready.version
 
 
@@ -232,9 +241,9 @@ def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
     for finding in guidance.findings:
         if finding.role not in {"modifier", "non-factor"}:
             ids += finding.evidence[:1]
-    for verdict in guidance.options:
-        for reason in verdict.reasons:
-            ids += reason.evidence[:1]
+    against = (*guidance.conflicts, *(r for verdict in guidance.options for r in verdict.reasons))
+    for reason in against:
+        ids += reason.evidence[:1]
     return list(dict.fromkeys(ids))
 
 

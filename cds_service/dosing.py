@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.chart import Coding, FhirDate
+from cds_service.chart import FhirDate
 from cds_service.dates import days_between, read_date
 from cds_service.elements import (
     Doc,
@@ -52,7 +52,7 @@ class Schedule:
     bounded: bool = False
     start: FhirDate | None = None
     end: FhirDate | None = None
-    routes: tuple[Coding, ...] = ()
+    routes: tuple[object, ...] = ()  # as they stand
 
 
 def read_schedule(doc: Doc) -> Schedule:
@@ -79,7 +79,7 @@ def read_schedule(doc: Doc) -> Schedule:
         bounded=course is not None,
         start=start,
         end=end,
-        routes=tuple(c for d in dosages for c in codings(d.get("route"))),
+        routes=tuple(d["route"] for d in dosages if d.get("route") is not None),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import Raw
 from cds_service.chart import DraftOrder, Problem
 from cds_service.elements import kind_of
 from cds_service.fhir_map import ChartReader
+from cds_service.mentions import Mentions
 from cds_service.opening import Opened, open_value
 from cds_service.orders import NOT_ORDERS, Draft, collect, once, read_order
 from cds_service.reading import Reading, References
@@ -41,9 +42,15 @@ class Drafts:
     """
 
     def __init__(
-        self, draft_orders: Raw | None, index: CodeIndex, patient_id: str, today: date
+        self,
+        draft_orders: Raw | None,
+        index: CodeIndex,
+        patient_id: str,
+        today: date,
+        mentions: Mentions | None = None,
     ) -> None:
         self._index = index
+        self._mentions = (mentions or Mentions()).within(bytes(draft_orders or b""))
         self._patient_id = patient_id
         self._today = today
         self._problems: list[Problem] = []
@@ -72,7 +79,7 @@ class Drafts:
     def _orders(
         self, own: list[Draft], references: References, subjects: Subjects
     ) -> tuple[DraftOrder, ...]:
-        look = Reading(self._index, self._today, references)
+        look = Reading(self._index, self._today, references, self._mentions)
         found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
         orders = once(found)
         later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
@@ -89,4 +96,5 @@ def read_orders(
     reader: ChartReader | None = None,
 ) -> OrdersRead:
     """Read draft orders once; see `Drafts`."""
-    return Drafts(draft_orders, index, patient_id, today).read(reader)
+    mentions = reader.mentions if reader else None
+    return Drafts(draft_orders, index, patient_id, today, mentions).read(reader)

@@ -102,8 +102,13 @@ def medication_request(
     return MedicationTemplate(course, days, notes).fill(context)
 
 
-def service_request(referral: Referral, knowledge: Knowledge, context: DraftContext) -> Resource:
-    """A ServiceRequest that asks for a consult, never for the treatment (FHIR R4 12.17)."""
+def service_request(
+    referral: Referral, knowledge: Knowledge, context: DraftContext, lead: str = ""
+) -> Resource:
+    """A ServiceRequest that asks for a consult, never for the treatment (FHIR R4 12.17).
+
+    `lead` stands before the note of the referral.
+    """
     draft: Resource = {
         "resourceType": "ServiceRequest",
         "status": "draft",
@@ -116,7 +121,7 @@ def service_request(referral: Referral, knowledge: Knowledge, context: DraftCont
         "performerType": _specialty(referral, knowledge),
         "reasonCode": [_reason(context)],
         "bodySite": [{"text": context.site}] if context.site else [],
-        "note": [{"text": referral.note}],
+        "note": [{"text": f"{lead} {referral.note}".strip()}],
     }
     return to_release(_without_empty(draft), context.release)
 

@@ -16,11 +16,14 @@ from msgspec import Raw
 from pydantic import ValidationError
 
 from cds_service.body import line_and_column
-from cds_service.errors import BadRequest
+from cds_service.errors import BadRequest, TooLarge
 from cds_service.wire import CDSRequest, Context, FhirAuthorization
 
 MAX_TEXT = 1024
 """Longest id in a request, in characters; FHIR allows 64, Epic sends 194."""
+
+MAX_MEMBERS = 1_000
+"""Most members of the call, of its context, and of prefetch: each is walked over."""
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -76,13 +79,15 @@ def members(raw: bytes, place: str) -> dict[str, Raw]:
 
 
 def _object(raw: bytes, place: str) -> dict[str, Raw]:
-    """Members of a JSON object, undecoded. Raises BadRequest when it is none."""
+    """Members of a JSON object, undecoded. Raises BadRequest when it is none, or TooLarge."""
     try:
         members = _MEMBERS.decode(raw)
     except msgspec.ValidationError:
         raise BadRequest("must be a JSON object", place) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise _malformed(raw, error) from None
+    if len(members) > MAX_MEMBERS:
+        raise TooLarge(f"more than {MAX_MEMBERS} members in one object", place)
     _refuse_duplicates(raw, members, place)
     return members
 

@@ -43,8 +43,8 @@ from cds_service.elements import (
     status,
     text,
 )
-from cds_service.inputs import INPUT_OF, InputLog
-from cds_service.ledger import MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
+from cds_service.inputs import INPUT_OF, LIST_OF, InputLog
+from cds_service.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
 from cds_service.opening import NO_RESOURCE, Opened, open_value
@@ -116,8 +116,8 @@ class ChartReader:
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
-        self._mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
-        self._sieve = Sieve(index, self._mentions)
+        self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
+        self._sieve = Sieve(index, self.mentions)
         self._ledger = Ledger(self.subjects)
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
@@ -138,7 +138,7 @@ class ChartReader:
     def read_input(self, name: InputName, raw: bytes | Raw) -> None:
         """Read a FHIR answer that was fetched: a resource, a first page, or the next page."""
         self._ledger.logs[name].next_link = None
-        for _ in self._read(raw, Answer(name, str(name))):
+        for _ in self._read(raw, Answer(name, str(name), whole=False)):
             pass
 
     def fail(self, name: InputName, why: str) -> None:
@@ -163,7 +163,7 @@ class ChartReader:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = Reading(self.index, self.today, self.references, self._mentions, patient.birth)
+        look = Reading(self.index, self.today, self.references, self.mentions, patient.birth)
         found = [item for kept in own for item in _facts(kept, look)]
         kinds: dict[type, list[Any]] = defaultdict(list)
         for item in found:
@@ -189,6 +189,8 @@ class ChartReader:
 
     def _read(self, raw: bytes | Raw, answer: Answer) -> Iterator[None]:
         opened = open_value(raw)
+        if answer.asked is None and opened.empty:  # nothing in it tells what was asked for
+            answer.asked = LIST_OF.get(opened.searched or "")
         yield from self._walk(opened, answer, 0)
         self._ledger.close(opened, answer)
 
@@ -202,6 +204,8 @@ class ChartReader:
                 answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
+        if opened.cut and answer.whole:
+            answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
             if start:
                 yield

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from cds_service.assessment import Finding
-from cds_service.chart import Chart, MedicationFact, Source
+from cds_service.chart import Chart, DraftOrder, FamilyFact, Source
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Genetic
-from cds_service.predicates import with_status
+from cds_service.predicates import Session, with_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,49 +21,83 @@ class Genetics:
     words: dict[str, str] = field(default_factory=dict)
 
 
-def genetics(chart: Chart, knowledge: Knowledge) -> Genetics:
+def genetics(session: Session, knowledge: Knowledge) -> Genetics:
     """Find coded genetic HO of the patient.
 
     Resolved and suspected entries count (decisions, section 2): a confirmed one outweighs a
     suspected one of the same disease, and the knowledge's order (FOP first) decides between two.
+    The coded reason of a draft of this call is a suspicion, too, where the chart has no entry.
     """
     for rule in knowledge.genetic.values():
-        facts = [c for c in chart.conditions if not c.concepts.isdisjoint(rule.value_sets)]
-        if not facts:
+        wanted = rule.value_sets
+        facts = [c for c in session.chart.conditions if not c.concepts.isdisjoint(wanted)]
+        sources = _once(with_status(c) for c in facts) or _once(_suspected(session.orders, wanted))
+        if not sources:
             continue
         suspected = all(c.suspected for c in facts)
         role, status = ("suspected", "suspected") if suspected else ("genetic", "on record")
-        sources = _once(with_status(c) for c in facts)
         finding = Finding(rule.id, role, rule.label, sources, evidence=rule.evidence)
         return Genetics(rule, finding, {"status": status, "disease": rule.label})
     return Genetics()
 
 
-def question_findings(
-    chart: Chart, medications: tuple[MedicationFact, ...], knowledge: Knowledge
-) -> tuple[Finding, ...]:
+def open_questions(found: Genetics, knowledge: Knowledge) -> frozenset[str]:
+    """The diseases that would change the answer: those that weigh more than the one found."""
+    ids = list(knowledge.genetic)
+    return frozenset(ids[: ids.index(found.rule.id)] if found.rule else ids)
+
+
+def question_findings(session: Session, knowledge: Knowledge) -> tuple[Finding, ...]:
     """Text that names the disease without a code, and codes or medicines that only hint at it."""
     found = []
     for rule in knowledge.genetic.values():
-        clues = [with_status(c) for c in chart.conditions if c.concepts & set(rule.clues)]
-        clues += [m.source for m in medications if m.concepts & set(rule.clues)]
-        clues += [m.source for m in chart.mentions if m.disease == rule.disease]
-        if clues:
+        if clues := [*_hints(session, rule), *_named(session, rule)]:
             found.append(
                 Finding(rule.id, "mention", rule.label, _once(clues), evidence=rule.evidence)
             )
     return tuple(found)
 
 
+def _hints(session: Session, rule: Genetic) -> Iterator[Source]:
+    """What an order of the record was for is no more than a hint: it may have been answered."""
+    clues = frozenset(rule.clues)
+    if not clues.isdisjoint(session.present):
+        yield from (with_status(c) for c in session.chart.conditions if c.concepts & clues)
+        yield from (m.source for m in session.medications if m.concepts & clues)
+    yield from _suspected(session.orders, clues)
+    yield from _suspected(session.chart.planned, clues.union(rule.value_sets))
+
+
+def _named(session: Session, rule: Genetic) -> Iterator[Source]:
+    chart = session.chart
+    told = [*chart.mentions]
+    for order in (*session.orders, *chart.planned):
+        told += order.mentions
+    yield from (m.source for m in told if m.disease == rule.disease)
+
+
 def family_findings(chart: Chart, knowledge: Knowledge) -> tuple[Finding, ...]:
     """Genetic HO of a relative: shown, never counted as the patient's own."""
     found = []
-    for rule in knowledge.genetic.values():
-        facts = [f for f in chart.family if f.concepts & set(rule.family)]
-        if facts:
-            sources = _once(replace(f.source, status=f.relation) for f in facts)
-            found.append(Finding(rule.id, "family", rule.label, sources, evidence=rule.evidence))
+    for rule in knowledge.genetic.values() if chart.family else ():
+        sources = [_of_relative(f, f.relation) for f in chart.family if f.concepts & {*rule.family}]
+        if not sources:
+            spoken = [f for f in chart.family if f.named == rule.disease]
+            sources = [_of_relative(f, f"{f.relation or 'relative'}, not coded") for f in spoken]
+        if sources:
+            found.append(
+                Finding(rule.id, "family", rule.label, _once(sources), evidence=rule.evidence)
+            )
     return tuple(found)
+
+
+def _of_relative(fact: FamilyFact, status: str | None) -> Source:
+    return replace(fact.source, status=status)
+
+
+def _suspected(orders: Iterable[DraftOrder], wanted: Collection[str]) -> list[Source]:
+    """Coded reasons of orders that name one of these value sets."""
+    return [s.source for o in orders for s in o.suspicions if not s.concepts.isdisjoint(wanted)]
 
 
 def _once(sources: Iterable[Source]) -> tuple[Source, ...]:

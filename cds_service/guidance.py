@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -17,13 +17,26 @@ from cds_service.assessment import (
 )
 from cds_service.chart import Chart, DraftOrder, InputName, InputState, Source
 from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
-from cds_service.genetic import Genetics, family_findings, genetics, question_findings
+from cds_service.genetic import (
+    Genetics,
+    family_findings,
+    genetics,
+    open_questions,
+    question_findings,
+)
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
-from cds_service.prophylaxis import Planned, conflicts, planned
-from cds_service.triggers import both_sides, kind_of, order_words, triggers
+from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
+from cds_service.triggers import (
+    both_sides,
+    by_words,
+    kind_of,
+    names_none,
+    order_words,
+    triggers,
+)
 from cds_service.undecided import Undecided, undecided
 from cds_service.weighing import Case, beside, factors_of, seen, tier_of
 
@@ -82,20 +95,20 @@ def assess(
     if hook == "patient-view":
         return _review(chart, knowledge, today)
     live = tuple(o for o in orders if o.live)
-    triggered = triggers(live, knowledge, hook, selections)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
     both = both_sides(o.side for o in hips)
     case = Case(Session(chart, today, live, both_hips=both), knowledge)
+    found = genetics(case.session, knowledge)
+    triggered = triggers(by_words(orders) if found.rule else orders, knowledge, hook, selections)
+    any_draft = names_none(orders, hook, selections)
     if not triggered:
-        return _assessment(case, (), ())
-    if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+        return _assessment(case, (), (), any_draft)
+    if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
-    found = genetics(chart, knowledge)
     decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
-    guidances = [guidance for guidance in decided if guidance is not None]
-    merged = merge(guidances, knowledge)
-    merged = [*merged, *_asides(case, found, triggered, merged)]
-    return _assessment(case, tuple(merged), seen(case))
+    merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
+    merged += _asides(case, found, triggered)
+    return _assessment(case, tuple(merged), seen(case), any_draft)
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
@@ -103,7 +116,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     case = Case(Session(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
-    found = genetics(chart, knowledge)
+    found = genetics(case.session, knowledge)
     if found.finding is None or found.rule is None:
         return _assessment(case, (), ())
     card = f"{found.rule.disease}-on-record"
@@ -115,9 +128,8 @@ def _decide(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) ->
     """The outcome for one order; None where the order is no business of ours for this patient."""
     if found.rule is not None and found.finding is not None:
         card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
-        if card is None:
-            return None
-        return _guidance(case, card, (order,), (found.finding,), found.words)
+        if card is not None:
+            return _guidance(case, card, (order,), (found.finding,), found.words)
     if trigger.kind == "arthroplasty":
         return _arthroplasty(case, order)
     if trigger.kind == "excision-ho":
@@ -160,12 +172,14 @@ def _without_factor(case: Case, order: DraftOrder) -> Guidance:
         unread = _guidance(case, "not-assessed", (order,), (), _state_words(case))
         return _with_open(unread, open_)
     lost = [f"{u.finding.note}, on record {_named_facts(u.finding)}" for u in open_]
+    short = [str(u.finding.note) for u in open_]
     if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
+        short.insert(0, lost[0])
     if not lost:
         return _silence("10", order, "no risk factor that counts", beside(case, order))
-    words = {"finding": "; ".join(lost)}
+    words = {"finding": "; ".join(lost), "short": "\n".join(short)}
     return _with_open(_guidance(case, "partly-assessed", (order,), (), words), open_)
 
 
@@ -190,17 +204,43 @@ def _prophylaxis_there(
         Finding(f"prophylaxis-{p.target}", "prophylaxis", p.label, (p.source,)) for p in there
     )
     against = conflicts(there, view, case.knowledge)
-    if not against and (unread := _not_checked(view, there, case.knowledge)):
-        words = {"finding": ", ".join(dict.fromkeys(unread))}
+    if against:
+        return _conflict(case, order, tier, (*said, *factors), against)
+    if unread := tuple(dict.fromkeys(_not_checked(view, there, case.knowledge))):
+        words = {**_listed(unread), "ordered": _ordered(there)}
         return _guidance(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
-    if not against:
-        return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
-    options = verdicts(view, case.knowledge)
-    words = {"finding": "; ".join(r.text.rstrip(".") for r in against[:1])}
-    guidance = _guidance(
-        case, "prophylaxis-conflict", (order,), (*said, *factors), words, tier, options
-    )
-    return replace(guidance, conflicts=against)
+    return _silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
+
+
+def _conflict(
+    case: Case,
+    order: DraftOrder,
+    tier: Tier,
+    findings: tuple[Finding, ...],
+    against: tuple[Conflict, ...],
+) -> Guidance:
+    """Row 6c. Where nothing is at stake (no factor) no other prophylaxis is offered instead."""
+    view = case.view(order, cautious=True)
+    reason = against[0].reason
+    words = {
+        "finding": reason.text.rstrip("."),
+        "short": case.knowledge.exclusions[reason.rule].label,
+        "ordered": _ordered(conflict.plan for conflict in against),
+    }
+    options = verdicts(view, case.knowledge) if tier is not Tier.NONE else ()
+    card = "prophylaxis-conflict"
+    guidance = _guidance(case, card, (order,), findings, words, tier, options)
+    return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
+
+
+def _ordered(there: Iterable[Planned]) -> str:
+    """What is ordered, as the EHR names it."""
+    return " and ".join(dict.fromkeys(plan.label for plan in there))
+
+
+def _listed(names: tuple[str, ...]) -> dict[str, str]:
+    """Names for a card text: all of them, and one a line for a summary that has to be shorter."""
+    return {"finding": ", ".join(names), "short": "\n".join(names)}
 
 
 def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
@@ -220,10 +260,17 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
     """Row 9a."""
     view = case.view(order, cautious=True)
     if planned(view, case.knowledge):
-        return _prophylaxis_there(case, order, Tier.NONE, ())
-    findings = factors_of(case, order)
+        return _prophylaxis_there(case, order, Tier.HIGH, ())
+    # The order itself is no history of HO.
+    found = ((f, _others(f.sources, order)) for f in factors_of(case, order))
+    findings = tuple(replace(f, sources=left) for f, left in found if left or not f.sources)
     options = verdicts(view, case.knowledge)
     return _guidance(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
+
+
+def _others(sources: tuple[Source, ...], order: DraftOrder) -> tuple[Source, ...]:
+    own = order.reference or order.resource_type
+    return tuple(source for source in sources if source.reference != own)
 
 
 def _silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:
@@ -241,7 +288,8 @@ def _guidance(
 ) -> Guidance:
     text = case.knowledge.cards[card]
     factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
-    params = {"order": order_words(orders, case.knowledge), "finding": _named(factors), **words}
+    named = _listed(_named(factors, case.knowledge))
+    params = {"order": order_words(orders, case.knowledge), **named, **words}
     return Guidance(
         text.row,
         card,
@@ -265,9 +313,17 @@ def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[
     return tuple(said for said in unread if whole or said.input in lost)
 
 
-def _named(findings: Iterable[Finding]) -> str:
+def _named(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[str, ...]:
     """Findings as a summary names them, each with the year where one is known."""
-    return ", ".join(_with_year(finding.label, finding.sources) for finding in findings)
+    return tuple(_with_year(_short(f, knowledge), f.sources) for f in findings)
+
+
+def _short(finding: Finding, knowledge: Knowledge) -> str:
+    """The short name of a rule where it has one."""
+    if finding.rule in knowledge.genetic:
+        return knowledge.genetic[finding.rule].disease.upper()
+    rule = knowledge.factors.get(finding.rule)
+    return rule.short if rule is not None and rule.short else finding.label
 
 
 def _named_facts(finding: Finding) -> str:
@@ -281,24 +337,27 @@ def _with_year(label: str, sources: Iterable[Source]) -> str:
 
 
 def _asides(
-    case: Case,
-    found: Genetics,
-    triggered: list[tuple[DraftOrder, Trigger]],
-    guidances: list[Guidance],
-) -> list[Guidance]:
+    case: Case, found: Genetics, triggered: list[tuple[DraftOrder, Trigger]]
+) -> Iterator[Guidance]:
     """Questions that go beside the cards: uncoded genetic HO, and a relative who has it."""
-    if found.finding is not None:
-        return []
     orders = tuple(o for o, _ in triggered)
-    questions = question_findings(case.chart, case.session.medications, case.knowledge)
+    open_ = open_questions(found, case.knowledge)
+    questions = [f for f in question_findings(case.session, case.knowledge) if f.rule in open_]
+    family = [f for f in family_findings(case.chart, case.knowledge) if f.rule in open_]
+    asked = {f.rule for f in questions}
     if questions:
-        words = {"finding": _named(questions), "disease": _diseases(case, questions)}
-        return [_guidance(case, "genetic-question", orders, questions, words)]
-    family = family_findings(case.chart, case.knowledge)
-    if family and not any(g.card for g in guidances):
-        words = {"finding": _named(family), "disease": _diseases(case, family)}
-        return [_guidance(case, "family-history", orders, family, words)]
-    return []
+        words = {
+            **_listed(_named(questions, case.knowledge)),
+            "disease": _diseases(case, questions),
+        }
+        told = (*questions, *(f for f in family if f.rule in asked))
+        yield _guidance(case, "genetic-question", orders, told, words)
+    if relatives := tuple(f for f in family if f.rule not in asked):
+        words = {
+            **_listed(_named(relatives, case.knowledge)),
+            "disease": _diseases(case, relatives),
+        }
+        yield _guidance(case, "family-history", orders, relatives, words)
 
 
 def _diseases(case: Case, findings: Iterable[Finding]) -> str:
@@ -307,7 +366,10 @@ def _diseases(case: Case, findings: Iterable[Finding]) -> str:
 
 
 def _assessment(
-    case: Case, guidances: tuple[Guidance, ...], seen: tuple[Finding, ...]
+    case: Case,
+    guidances: tuple[Guidance, ...],
+    seen: tuple[Finding, ...],
+    any_draft: bool = False,
 ) -> Assessment:
     chart = case.chart
     family = family_findings(chart, case.knowledge) if guidances else ()
@@ -322,4 +384,11 @@ def _assessment(
         chart.foreign,
         len(chart.problems),
         case.knowledge.version,
+        drafted=_drafted(case.session.orders) if guidances else frozenset(),
+        any_draft=any_draft,
     )
+
+
+def _drafted(orders: Iterable[DraftOrder]) -> frozenset[str]:
+    medicines = (o.medication for o in orders if o.medication and o.medication.state == "draft")
+    return frozenset(concept for medicine in medicines for concept in medicine.concepts)

@@ -7,10 +7,9 @@ HTTP; the command line uses it too.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -22,19 +21,15 @@ from cds_service import access, body, cards, ehr, envelope, limits, quirks, tele
 from cds_service.assessment import Assessment
 from cds_service.chart import Chart, InputName
 from cds_service.clients import Client
-from cds_service.draft_orders import Drafts, OrdersRead
+from cds_service.consultation import Consultation
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
-from cds_service.fhir_map import ChartReader, quick_mentions
-from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
-from cds_service.mentions import Mentions
 from cds_service.queries import Queries
 from cds_service.rows import Origin
 from cds_service.services import SERVICES as SERVICES
-from cds_service.services import HookService, describe, service_of
+from cds_service.services import HookService, describe
 from cds_service.settings import Settings
 from cds_service.store import Store
-from cds_service.triggers import triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,96 +52,6 @@ class Runtime:
 
 
 # --- from a request to its cards ---
-
-
-class Consultation:
-    """One call on its way: it reads what was sent, tells what is lacking, and decides.
-
-    `whole`: the chart is read even where no order triggers. Nothing is read before `read` has been
-    gone through.
-    """
-
-    def __init__(
-        self, request: wire.CDSRequest, knowledge: Knowledge, today: date, *, whole: bool = False
-    ) -> None:
-        self.request = request
-        self.knowledge = knowledge
-        self.today = today
-        service = service_of(request.hook)
-        self._inputs = service.inputs if service else tuple(InputName)
-        self._wants_orders = service is None or service.needs_orders
-        patient = request.context.patient_id
-        self.reader = ChartReader(knowledge.index, patient, today, knowledge.once(mentions))
-        self._drafts = Drafts(request.context.draft_orders, knowledge.index, patient, today)
-        self._orders = OrdersRead()
-        self._whole = whole
-
-    def read(self) -> Iterator[None]:
-        """Read the orders; and the chart, unless they tell on their own that it will not matter.
-
-        Pauses every few milliseconds, so that a server can do other things between. Raises
-        BadRequest when no draft order can be read, or none of them is this patient's.
-        """
-        if self._wants_orders:
-            self._orders = self._drafts.read()
-            unread, orders = self._orders.problems, self._orders.orders
-            if unread and not orders and not self._orders.foreign:
-                raise BadRequest(f"no order can be read: {unread[0].why}", unread[0].place)
-            if not self._whole and not self._may_matter():
-                return
-        yield from self.reader.prefetch_in_turns(self.request.prefetch)
-        if self._wants_orders:
-            self._orders = self._drafts.read(self.reader)
-            if self._are_others():
-                why = "orders of other patients only; send such whose subject is context.patientId"
-                raise BadRequest(why, "context.draftOrders")
-
-    def _may_matter(self) -> bool:
-        """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
-        sure, orders = self._triggers() or self._are_others(), self._orders.orders
-        return bool(sure) or any(order.live and not order.coded for order in orders)
-
-    def _are_others(self) -> bool:
-        """Whether something was ordered, and for other patients only."""
-        return bool(self._orders.foreign) and not self._orders.orders
-
-    def _triggers(self) -> bool:
-        hook, selections = self.request.hook, self.request.context.selections
-        return bool(triggers(self._orders.orders, self.knowledge, hook, selections))
-
-    def lacking(self, queries: Queries) -> dict[InputName, str]:
-        """What has to be read from the FHIR server, each with its URL: searches for what was not
-        sent, and further pages. Nothing when no order triggers. Raises ValueError for a patient
-        id that cannot be searched for."""
-        if self._wants_orders and not self._triggers():
-            return {}
-        patient, release = self.request.context.patient_id, self._orders.release
-        absent = [name for name in self.reader.missing() if name in self._inputs]
-        pages = self.reader.next_links()
-        further = {name: link for name, link in pages.items() if name in self._inputs}
-        return queries.searches(absent, patient, release) | further if absent or further else {}
-
-    def decide(self) -> tuple[Chart, Assessment]:
-        """The chart of everything read so far, and what follows from it."""
-        orders, context = self._orders, self.request.context
-        chart = self.reader.chart()
-        chart = replace(
-            chart,
-            problems=chart.problems + orders.problems,
-            foreign=chart.foreign + orders.foreign,
-            release=orders.release if self._wants_orders else chart.release,
-        )
-        with telemetry.stage("assess"):
-            assessment = assess(
-                chart,
-                orders.orders,
-                self.knowledge,
-                self.today,
-                self.request.hook,
-                context.selections,
-            )
-        telemetry.current().decided(assessment)
-        return chart, assessment
 
 
 def answer(
@@ -213,17 +118,6 @@ def refuse_unread(
         )
 
 
-def mentions(knowledge: Knowledge) -> Mentions:
-    """Patterns of uncoded text that names a genetic disease, with the disease."""
-    return quick_mentions(
-        tuple(
-            (rule.disease, re.compile(pattern, re.IGNORECASE))
-            for rule in knowledge.genetic.values()
-            for pattern in rule.mentions
-        )
-    )
-
-
 def discovery(knowledge: Knowledge) -> wire.Discovery:
     """What `GET /cds-services` answers with default settings."""
     return describe(Queries(knowledge.value_sets))
@@ -269,7 +163,7 @@ async def discover(request: Request) -> Response:
 
 @router.post("/cds-services/{service_id}")
 async def call(request: Request) -> Response:
-    """Call of one service (RQ-01, RS-01). `direct` takes calls before they get to this route."""
+    """Call of one service (RQ-01, RS-01). `front` takes calls before they get to this route."""
     runtime = runtime_of(request)
     service_id: str = request.path_params["service_id"]
     return json_response(await answer_call(service_id, request.scope, request.receive, runtime))
@@ -277,13 +171,13 @@ async def call(request: Request) -> Response:
 
 async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: Runtime) -> bytes:
     """The JSON that answers a call. Raises a RequestError."""
-    arrived = time.monotonic()
     services = [service for service in SERVICES if service.id == service_id]
     if not services:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
     trace = telemetry.current()
     trace.service = service_id
     text = await read_bytes(scope, receive, runtime.settings)
+    arrived = time.monotonic()  # how long the client took to send is its own affair
     with telemetry.stage("parse"):
         parsed = envelope.parse(text)
         limits.check_orders(parsed.context.draft_orders, runtime.settings)
@@ -320,6 +214,8 @@ async def consult(
         for _ in consultation.read():
             if is_large:
                 await asyncio.sleep(0)
+    if consultation.lacks_orders:
+        telemetry.warn("a call without draft orders: is the EHR set up to send them?")
     no_access: str | None = None
     if request.has_fhir_access:
         try:

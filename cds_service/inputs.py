@@ -28,6 +28,9 @@ INPUT_OF: dict[str, InputName] = {
 # What was handed out or given today does not tell what else the patient takes.
 _NOT_A_LIST = frozenset({"MedicationDispense", "MedicationAdministration"})
 
+LIST_OF = {kind: name for kind, name in INPUT_OF.items() if kind not in _NOT_A_LIST}
+"""The input of a type of which none says that there is nothing."""
+
 
 @dataclass(slots=True)
 class InputLog:

@@ -12,6 +12,7 @@ from cds_service.subjects import Subjects, Whose
 
 UNREADABLE = "an entry could not be read"
 REPORTED = "the EHR answered with an error"
+CUT = "entries were left out"
 MOST_PROBLEMS = 100
 
 
@@ -20,12 +21,14 @@ class Answer:
     """One prefetch value or search answer on its way through: the input it was asked for (None
     under a key of the hospital's own), and the inputs whose resources it held.
 
+    `whole`: it is no further page, so its Bundle must hold all the matches that it names.
     `others` counts resources of types that are no input, `hints` harmless OperationOutcomes and
     empty Bundles inside, `defects` are the reasons why something may be missing.
     """
 
     asked: InputName | None
     place: str
+    whole: bool = True
     touched: set[InputName] = field(default_factory=set)
     others: int = 0
     hints: int = 0

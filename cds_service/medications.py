@@ -20,7 +20,8 @@ from cds_service.elements import (
     words,
 )
 from cds_service.reading import Item, Reading
-from cds_service.recognition import NOTHING, Recognised, recognise, source_of
+from cds_service.recognition import NOTHING, Recognised, source_of
+from cds_service.routes import read_routes
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
 _ERROR = "entered-in-error"
@@ -85,7 +86,7 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         days=schedule.days,
         start=start,
         end=end,
-        routes=recognise(look.index, schedule.routes).concepts,
+        routes=read_routes(look.index, schedule.routes),
         indications=indications,
         indication_stated=stated,
     )

@@ -11,6 +11,7 @@ Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
 _PLAIN = re.compile(r"[A-Za-z0-9 -]+")
+_BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
 
 
 class Mentions:
@@ -22,10 +23,20 @@ class Mentions:
         self._quick = also
         self._slow: tuple[re.Pattern[str], ...] = ()
         for _, pattern in patterns:
-            if word := _plain_words(pattern.pattern):
-                self._quick += (word,)
-            else:
+            word = _telling_word(pattern.pattern)
+            if word is None:
                 self._slow += (pattern,)
+            elif word not in self._quick:
+                self._quick += (word,)
+
+    def __bool__(self) -> bool:
+        return bool(self._quick or self._slow)
+
+    def within(self, json: bytes) -> Mentions:
+        """These patterns, or none where no text of this JSON can match: one look at all of it."""
+        whole = json.decode("utf-8", "replace")
+        escaped = "\\u00" in whole  # nobody writes letters so, but a reader of JSON would see them
+        return self if escaped or self._slow or self.speaks(whole) else Mentions()
 
     def speaks(self, value: str) -> bool:
         """True when the text may be worth a closer look."""
@@ -45,12 +56,13 @@ class Mentions:
                     yield disease, _around(value, found.start())
 
 
-def _plain_words(pattern: str) -> str | None:
-    """What a text must contain, in lower case, to match: only for patterns that are plain words,
-    perhaps with word boundaries and a scoped flag around them."""
+def _telling_word(pattern: str) -> str | None:
+    """What a text must contain, in lower case, to match: the last of the words of a pattern that
+    is words with blanks between them, perhaps with word boundaries and a scoped flag around."""
     scoped = _SCOPED.fullmatch(pattern)
     inner = (scoped[1] if scoped else pattern).removeprefix(r"\b").removesuffix(r"\b")
-    return inner.lower() if _PLAIN.fullmatch(inner) else None
+    words = _BETWEEN.split(inner)
+    return words[-1].lower() if all(_PLAIN.fullmatch(word) for word in words) else None
 
 
 def _around(value: str, start: int) -> str:

@@ -39,6 +39,11 @@ cards = Counter(
     "cds_cards", "Cards that were answered.", ("service", "row", "card", "tier", "indicator")
 )
 rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
+dropped = Counter(
+    "cds_entries_dropped",
+    "Entries of calls that could not be read, and resources of other patients.",
+    ("service", "why"),
+)
 fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
 refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("reason",))
 overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
@@ -56,6 +61,10 @@ def observe(trace: Trace, seconds: float) -> None:
         _of(stages, name).observe(spent)
     for shown in trace.cards:
         _of(cards, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
+    if trace.skipped:
+        _of(dropped, service, "unreadable").inc(trace.skipped)
+    if trace.foreign:
+        _of(dropped, service, "foreign").inc(trace.foreign)
     for rule in trace.rules:
         _of(rules, rule).inc()
 

@@ -23,6 +23,7 @@ from cds_service.sniff import (
 
 NO_RESOURCE = "no resource"
 _BUNDLE = b'"Bundle"'
+_WHOSE = frozenset({"patient", "subject"})
 DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 
 
@@ -30,8 +31,9 @@ DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 class Opened:
     """What is inside a value. `step` is the path from the value to an entry, with {} for its
     number; `numbers` are those numbers where some entries were left out. `junk` are entries
-    without a resource, with the reason. `failed` are entries that an EHR could not answer. `why`
-    says that the value as a whole cannot be used."""
+    without a resource, with the reason. `failed` are entries that an EHR could not answer. `total`
+    is the number of matches that a Bundle names. `why` says that the value as a whole cannot be
+    used."""
 
     entries: list[Entry] = field(default_factory=list)
     step: str = ""
@@ -39,11 +41,32 @@ class Opened:
     junk: list[tuple[int, str]] = field(default_factory=list)
     failed: int = 0
     next_link: str | None = None
+    self_link: str | None = None
+    total: int | None = None
     why: str | None = None
 
     @property
     def empty(self) -> bool:
         return not self.entries and not self.junk and not self.failed and self.why is None
+
+    @property
+    def searched(self) -> str | None:
+        """The resource type of which all were searched for, as the Bundle's `self` link says.
+
+        None for a search that could leave some of the patient's out (`code=...`): finding none is
+        then no news about the others.
+        """
+        path, _, query = (self.self_link or "").partition("?")
+        names = {part.partition("=")[0].partition(":")[0] for part in query.split("&") if part}
+        narrowed = any(name not in _WHOSE and not name.startswith("_") for name in names)
+        by_patient = not names.isdisjoint(_WHOSE) and "_id" not in names
+        return path.rstrip("/").rpartition("/")[2] if by_patient and not narrowed else None
+
+    @property
+    def cut(self) -> bool:
+        """Whether a Bundle names more matches than it holds and no page that has the others."""
+        held = len(self.entries) + len(self.junk) + self.failed
+        return self.total is not None and self.total > held and self.next_link is None
 
     def place(self, start: str, position: int) -> str:
         """Path of the entry at this position in `entries`."""
@@ -66,8 +89,9 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
     if bundle.resourceType != "Bundle":
         return Opened([Entry(Raw(bytes(raw)))])
     opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
+    opened.total = bundle.total
     if bytes(bundle.link):
-        opened.next_link = _next_link(bundle.link)
+        _read_links(opened, bundle.link)
     return opened
 
 
@@ -107,7 +131,9 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
     kind = _plain(envelope.resourceType)
     if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
         opened = _open_bundle(envelope)
-        opened.next_link = _next_link(envelope.link)
+        _read_links(opened, envelope.link)
+        total = _plain(envelope.total)
+        opened.total = total if isinstance(total, int) else None
         return opened
     if kind is None and bytes(envelope.resource):
         return _open_wrapper(envelope, depth)
@@ -200,9 +226,13 @@ def _response_status(envelope: Envelope) -> str | None:
     return word(member(_plain(envelope.response), "status"))
 
 
-def _next_link(raw: Raw) -> str | None:
+def _read_links(opened: Opened, raw: Raw) -> None:
+    """The first link of each relation that is used."""
     for link in objects(_plain(raw)):
-        url = link.get("url")
-        if word(link.get("relation")) == "next" and isinstance(url, str) and url.strip():
-            return url.strip()
-    return None
+        relation, url = word(link.get("relation")), link.get("url")
+        if not isinstance(url, str) or not url.strip():
+            continue
+        if relation == "next":
+            opened.next_link = opened.next_link or url.strip()
+        elif relation == "self":
+            opened.self_link = opened.self_link or url.strip()

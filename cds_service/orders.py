@@ -10,6 +10,7 @@ from cds_service.dates import read_moment
 from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.medications import Named, name_of, read_medication
 from cds_service.opening import Opened, open_value
+from cds_service.order_words import heard, says_intramuscular
 from cds_service.reading import Reading
 from cds_service.recognition import (
     INJECTION_IM,
@@ -115,6 +116,9 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     sites = known.sites | site.sites
     routes = recognise(look.index, _routes(doc)).concepts
     kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
+    is_im = ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds
+    names = [element for element, _ in elements]
+    suspicions, mentions = heard(doc, look, names)
     return DraftOrder(
         index=index,
         resource_type=kind_of(doc) or "Resource",
@@ -124,10 +128,13 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
         side=side_of(known, site),
         sites=sites,
         live=_live(doc),
-        coded=_is_coded(medicine, [element for element, _ in elements]),
-        intramuscular=ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds,
+        coded=_is_coded(medicine, names),
+        intramuscular=is_im,
+        says_intramuscular=not is_im and says_intramuscular(doc),
         when=_when(doc),
         reasons=look.reasons(doc)[0],
+        suspicions=suspicions,
+        mentions=mentions,
         medication=_medication(doc, look),
     )
 

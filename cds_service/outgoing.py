@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cds_service.clients import Client, is_loopback_host
+from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
     import httpx
@@ -105,7 +106,8 @@ class Outgoing:
     """Gives HTTP clients that reach what is registered for an EHR client, and nothing else.
 
     Without registry (development), `None` as client reaches `anonymous_servers`, and this machine
-    when the service listens on this machine only.
+    when the service listens on this machine only. Raises SettingsError for a `ca_file` that cannot
+    be used: else every read of a FHIR server would fail later.
     """
 
     def __init__(
@@ -116,6 +118,15 @@ class Outgoing:
         loopback: bool = False,
     ) -> None:
         self._ca_file = ca_file
+        if ca_file is not None:
+            try:
+                _ = self._trust
+            except (OSError, ssl.SSLError) as error:
+                why = error.strerror or type(error).__name__
+                raise SettingsError(
+                    f"CDS_CA_FILE: {ca_file} cannot be used ({why}); it must be a PEM file of "
+                    "certificates"
+                ) from None
         servers = tuple(server.rstrip("/") for server in anonymous_servers)
         self._anonymous = Reach(servers, (), frozenset(filter(None, map(_host, servers))), loopback)
         self._open: dict[Reach, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]] = {}

@@ -246,7 +246,7 @@ class View:
             return (
                 not fact.concepts.isdisjoint(test.value_sets)
                 and fact.state in test.states
-                and fact.concepts.isdisjoint(test.other_than)
+                and (fact.concepts | fact.routes).isdisjoint(test.other_than)
                 and not (test.scheduled and (fact.prn or fact.single_dose))
                 and (not test.indications or not fact.indications.isdisjoint(test.indications))
                 and (
@@ -318,8 +318,12 @@ def with_status(fact: ConditionFact) -> Source:
 def _site(sites: frozenset[str], wanted: str) -> bool:
     if wanted == "hip":
         return "site-hip" in sites
-    elsewhere = "site-elsewhere" in sites and "site-hip" not in sites
-    return wanted == "any" or elsewhere == (wanted == "elsewhere")
+    return wanted == "any" or is_elsewhere(sites) == (wanted == "elsewhere")
+
+
+def is_elsewhere(sites: frozenset[str]) -> bool:
+    """Surely not the hip."""
+    return "site-elsewhere" in sites and "site-hip" not in sites
 
 
 def _compare(result: Result, test: MeasurementTest) -> Answer:

@@ -6,103 +6,189 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.assessment import Effect, Reason
-from cds_service.chart import DraftOrder, FhirDate, MedicationFact, Source
+from cds_service.chart import DraftOrder, FhirDate, MedicationFact, Side, Source
 from cds_service.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Adequate
-from cds_service.predicates import Session, View
+from cds_service.predicates import Session, View, is_elsewhere
+from cds_service.recognition import ROUTE_SYSTEMIC
 
 # Rules about the course that is drafted here, not about the one that is ordered already.
 _OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
+_TUMOUR = frozenset({"malignancy-active", "malignancy-hip-field"})
+_ORDERED = ("MedicationRequest", "MedicationOrder")
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Prophylaxis that is there: `target` is the option, `regimen` the drug where it is known."""
+    """Prophylaxis that is there: `target` is the option, `regimen` the drug where it is known.
+
+    `daily_mg` is what is taken a day, None where the order does not say it in milligrams.
+    """
 
     target: str
     label: str
     source: Source
     regimen: str | None = None
+    daily_mg: float | None = None
 
 
-def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, surgery: date, today: date) -> bool:
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What is ordered, and why the chart speaks against it."""
+
+    plan: Planned
+    reason: Reason
+
+
+def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
+    """Adequate prophylaxis in the drafts of the session and in the active orders of the chart."""
+    adequate = knowledge.meta.adequate
+    found = []
+    for fact in view.session.medications:
+        if _adequate_nsaid(fact, adequate, view):
+            regimen = next(
+                (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
+            )
+            label, daily = fact.source.label, _daily_mg(fact)
+            found.append(Planned("nsaid", label, fact.source, regimen, daily))
+    for order, drafted in view.session.once("radiated", lambda: _radiated(view.session, adequate)):
+        if _for_this_site(order, adequate, view, drafted=drafted):
+            source = Source(order.reference or order.resource_type, None, order.label, order.when)
+            found.append(Planned("radiotherapy", order.label, source))
+    return tuple(found)
+
+
+def _surgery_date(view: View) -> date:
+    when: FhirDate | None = view.order.when if view.order else None
+    return max(view.today, when.earliest) if when else view.today
+
+
+# --- an NSAID course ---
+
+
+def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> bool:
     """A scheduled non-aspirin NSAID for at least `min_days` around surgery (decisions, row 6)."""
     if fact.concepts.isdisjoint(adequate.nsaid_value_sets):
         return False
     if not fact.concepts.isdisjoint(adequate.not_value_sets):
         return False
+    if fact.routes and ROUTE_SYSTEMIC not in fact.routes:
+        return False  # on the skin or in the eye it does nothing for the hip
     if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
         return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
-    start = fact.date.earliest if fact.date else None
-    if start is None:
-        return fact.state == "draft"
-    if start > surgery + timedelta(days=adequate.starts_within_days):
+    surgery = _surgery_date(view)
+    start = _start(fact, surgery, adequate, view.today)
+    if start is None or start > surgery + timedelta(days=adequate.starts_within_days):
         return False
     # What is left of a course that began before surgery is what protects after it.
     left = start + timedelta(days=fact.days) - max(start, surgery)
     return left.days >= adequate.min_days
 
 
-def _radiotherapy(order: DraftOrder, adequate: Adequate, *, drafted: bool, cancer: bool) -> bool:
-    """A radiotherapy order or plan for the hip; one whose aim may be a tumour does not count.
+def _start(fact: MedicationFact, surgery: date, adequate: Adequate, today: date) -> date | None:
+    """The first day of a course; None where nothing tells.
 
-    An order that names neither site nor reason counts as being for this hip only when it is
-    drafted in the same session, and only in a patient without cancer.
+    The day on which an order was written is no start: without stated bounds, a draft and an order
+    just written are for after the surgery that is being planned. An older one runs since then.
     """
-    if not order.live or order.kinds.isdisjoint(adequate.radiotherapy_value_sets):
+    if fact.start is not None:
+        return fact.start.earliest
+    if fact.state == "draft":
+        return surgery
+    written = fact.source.date
+    if written is None:
+        return None
+    fresh = today - written.earliest <= timedelta(days=adequate.fresh_days)
+    return surgery if fresh and fact.source.reference.startswith(_ORDERED) else written.earliest
+
+
+def _daily_mg(fact: MedicationFact) -> float | None:
+    if fact.dose is None or fact.per_day is None or (fact.dose_unit or "").lower() != "mg":
+        return None
+    return fact.dose * fact.per_day
+
+
+# --- radiotherapy ---
+
+
+def _radiated(session: Session, adequate: Adequate) -> list[tuple[DraftOrder, bool]]:
+    """Radiotherapy in the drafts and in the active orders of the chart, and whether drafted."""
+    drafts = session.orders
+    return [
+        (order, order in drafts)
+        for order in (*drafts, *session.chart.planned)
+        if order.live and not order.kinds.isdisjoint(adequate.radiotherapy_value_sets)
+    ]
+
+
+def _for_this_site(order: DraftOrder, adequate: Adequate, view: View, *, drafted: bool) -> bool:
+    """Radiotherapy for this surgery: not for a tumour, the other side, elsewhere, or long ago.
+
+    Where the reason is not stated, an active cancer may be it; only an order for the hip that is
+    drafted in the same session is taken for prophylaxis then. One that names neither site nor
+    reason counts only when it is drafted in the same session, and without cancer.
+    """
+    at_hip = "site-hip" in order.sites or not order.kinds.isdisjoint(adequate.hip_value_sets)
+    if order.reasons & _TUMOUR or _off_date(order, adequate, view):
         return False
-    aimed = "site-hip" in order.sites or bool(order.reasons & _HO)
-    if aimed or not order.kinds.isdisjoint(adequate.for_ho_value_sets):
+    if _another_place(order, view, at_hip=at_hip):
+        return False
+    if order.reasons & _HO or not order.kinds.isdisjoint(adequate.for_ho_value_sets):
         return True
-    elsewhere = bool(order.sites) or "malignancy-active" in order.reasons or cancer
-    return drafted and not elsewhere
+    cancer = view.session.once("cancer", lambda: _cancer(view.session))
+    if at_hip:
+        return drafted or not cancer
+    here = not order.sites or is_elsewhere(order.sites)  # by now that is where the surgery is
+    return here and drafted and not cancer
 
 
-def _surgery_date(order: DraftOrder | None, today: date) -> date:
-    when: FhirDate | None = order.when if order else None
-    return max(today, when.earliest) if when else today
+def _another_place(order: DraftOrder, view: View, *, at_hip: bool) -> bool:
+    """Surely the other side, or another part of the body than the surgery."""
+    surgery = view.order
+    if surgery is None:
+        return False
+    if {order.side, surgery.side} == {Side.LEFT, Side.RIGHT}:
+        return True
+    return at_hip if is_elsewhere(surgery.sites) else is_elsewhere(order.sites)
 
 
-def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
-    """Adequate prophylaxis in the drafts of the session and in the active orders of the chart."""
-    adequate = knowledge.meta.adequate
-    surgery = _surgery_date(view.order, view.today)
-    found = []
-    for fact in view.session.medications:
-        if _adequate_nsaid(fact, adequate, surgery, view.today):
-            regimen = next(
-                (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
-            )
-            found.append(Planned("nsaid", fact.source.label, fact.source, regimen))
-    radiated = view.session.once("radiotherapy", lambda: _radiated(view.session, adequate))
-    return (*found, *radiated)
+def _off_date(order: DraftOrder, adequate: Adequate, view: View) -> bool:
+    """Long past, or too long after a surgery whose day is known."""
+    if order.when is None:
+        return False
+    if order.when.latest < view.today - timedelta(days=adequate.radiotherapy_within_days):
+        return True
+    known = view.order is not None and view.order.when is not None
+    latest = _surgery_date(view) + timedelta(days=adequate.starts_within_days)
+    return known and order.when.earliest > latest
 
 
-def _radiated(session: Session, adequate: Adequate) -> list[Planned]:
-    """Radiotherapy in the drafts and in the active orders of the chart."""
-    chart, drafts = session.chart, session.orders
-    cancer = any("malignancy-active" in c.concepts and not c.resolved for c in chart.conditions)
-    found = []
-    for order in (*drafts, *chart.planned):
-        if order.kinds.isdisjoint(adequate.radiotherapy_value_sets):
-            continue
-        if _radiotherapy(order, adequate, drafted=order in drafts, cancer=cancer):
-            source = Source(order.reference or order.resource_type, None, order.label, order.when)
-            found.append(Planned("radiotherapy", order.label, source))
-    return found
+def _cancer(session: Session) -> bool:
+    return any(c.concepts & _TUMOUR and not c.resolved for c in session.chart.conditions)
 
 
-def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Reason, ...]:
-    """Reasons in the chart that exclude the prophylaxis which is already ordered."""
-    found: dict[str, Reason] = {}
+# --- conflicts ---
+
+
+def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Conflict, ...]:
+    """What excludes the prophylaxis which is already ordered, each rule once."""
+    found: dict[str, Conflict] = {}
     for plan in there:
         targets = [plan.target, *([plan.regimen] if plan.regimen else [])]
         for target in targets:
             for reason in reasons_for(target, view, knowledge):
-                if reason.effect is Effect.EXCLUDE and reason.rule not in _OF_OUR_DRAFT:
-                    found.setdefault(reason.rule, reason)
+                if reason.effect is Effect.EXCLUDE and _concerns(plan, reason, knowledge):
+                    found.setdefault(reason.rule, Conflict(plan, reason))
     return tuple(found.values())
+
+
+def _concerns(plan: Planned, reason: Reason, knowledge: Knowledge) -> bool:
+    """Whether a reason is about the course that is ordered, and not only about ours."""
+    if reason.rule in _OF_OUR_DRAFT:
+        return False
+    limit = knowledge.exclusions[reason.rule].above_daily_mg
+    return limit is None or plan.daily_mg is None or plan.daily_mg > limit

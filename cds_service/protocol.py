@@ -1,16 +1,22 @@
-"""HTTP/1.1 on a socket, with bounds on the header: its size, and the time it may take."""
+"""HTTP/1.1 on a socket, with bounds on the header: its size, and the time it may take. Offers to
+change to another protocol are passed over."""
 
 from __future__ import annotations
 
 import asyncio
 from functools import cache
+from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from cds_service.settings import from_environment
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 100
+
+
+_OFFER = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
 @cache
@@ -24,6 +30,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     uvicorn limits neither with httptools. Its own timer covers only the pause after an answer.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
 
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
@@ -63,9 +73,34 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The header is complete; the body has its own clock."""
+        if self.parser.should_upgrade():  # read again without the offer, see `pass_over`
+            return
         self._in_header, self._header_bytes = False, 0
         self._stop_clock()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is complete."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def pass_over(self, rest: bytes) -> None:
+        """Answer an offer of another protocol as if it had not been made (RFC 9110 section 7.8):
+        Java's HttpClient offers HTTP/2 with every first call and sends the body right after.
+
+        The parser takes what follows such a header for the other protocol, so a new one reads the
+        header again without the offer. Raises HttpParserError.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("this is no proxy")
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
+        lines += [b"%b: %b" % (k, v) for k, v in self.headers if k not in _OFFER]
+        lines += [b"connection: close"] * any(
+            k == b"connection" and b"close" in v.lower() for k, v in self.headers
+        )
+        self.parser = _Parser(self)
+        self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _start_clock(self) -> None:
         self._timer = self.loop.call_later(_header_seconds(), self._too_slow)
@@ -92,3 +127,19 @@ class BoundedProtocol(HttpToolsProtocol):
         head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         self.transport.write(head)
         self.transport.close()
+
+
+class _Parser(httptools.HttpRequestParser):
+    """Reads requests for one connection, and goes on after an offer of another protocol."""
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+    def feed_data(self, data: Any) -> None:
+        """See the base class."""
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._protocol.pass_over(data[offer.args[0] :])

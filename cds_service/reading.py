@@ -45,9 +45,9 @@ Item = (
     | Mention
 )
 
-_REASONS = ("reasonCode", "reasonReference", "reason", "reasonCodeableConcept", "indication",
-            "reasonGiven", "reasonForUse", "reasonForUseCodeableConcept",
-            "reasonForUseReference")  # fmt: skip
+REASONS = ("reasonCode", "reasonReference", "reason", "reasonCodeableConcept", "indication",
+           "reasonGiven", "reasonForUse", "reasonForUseCodeableConcept",
+           "reasonForUseReference")  # fmt: skip
 
 _MOST = 100  # references of one element that are followed
 
@@ -118,7 +118,7 @@ class Reading:
         """
         concepts: frozenset[str] = frozenset()
         stated = False
-        for name in _REASONS:
+        for name in REASONS:
             element = doc.get(name)
             if element is None:
                 continue

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cds_service.exclusions import STATES_SAID
 from cds_service.markdown import TEXT_LIMIT, escape, link, section
@@ -21,11 +22,13 @@ CITATION_LIMIT = 300
 class CardProse:
     """The parts of one card's detail that are the same for every patient.
 
-    `advice` are its paragraphs, and whether each still has names to fill in.
+    `advice` are its paragraphs, and whether each still has names to fill in; `left` those that
+    stand instead where only that option is left, or none.
     """
 
     avoid: str
     advice: tuple[tuple[str, bool], ...]
+    left: Mapping[str, tuple[tuple[str, bool], ...]]
 
 
 class Ready:
@@ -46,11 +49,18 @@ class Ready:
 
 
 def _card(card: CardText) -> CardProse:
-    advice = (
+    left: dict[str, tuple[tuple[str, bool], ...]] = {
+        option: _paragraphs(advice) for option, advice in card.advice_left.items()
+    }
+    avoid = section("Avoid", map(escape, card.avoid))
+    return CardProse(avoid, _paragraphs(card.advice), left)
+
+
+def _paragraphs(advice: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+    return tuple(
         (text, True) if "{" in text else (escape(text, len(text)), False)
-        for text in (" ".join(paragraph.split()) for paragraph in card.advice)
+        for text in (" ".join(paragraph.split()) for paragraph in advice)
     )
-    return CardProse(section("Avoid", map(escape, card.avoid)), tuple(advice))
 
 
 def _texts(knowledge: Knowledge) -> Iterator[str]:
@@ -75,14 +85,13 @@ def capital(label: str) -> str:
 
 
 def citation(evidence: Evidence) -> str:
-    """A source as Markdown: what it is, and its PMID or DOI as a link.
-
-    Other addresses are left to the evidence page: clients drop links to hosts they do not know.
-    """
+    """A source as Markdown: what it is, and its PMID, DOI or address as a link."""
     text = escape(evidence.citation, CITATION_LIMIT)
     if evidence.pmid:
         url = f"https://pubmed.ncbi.nlm.nih.gov/{evidence.pmid}/"
         text = f"{text} {link(f'PMID {evidence.pmid}', url)}"
     elif evidence.doi:
         text = f"{text} {link('DOI', f'https://doi.org/{evidence.doi}')}"
+    elif evidence.url:
+        text = f"{text} {link(urlsplit(evidence.url).hostname or 'link', evidence.url)}"
     return text if evidence.verified else f"{text} (not read in the original)"

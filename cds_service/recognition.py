@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Value sets that the reader itself has to know; all others pass through it unread.
 SITE_HIP = "site-hip"
 ROUTE_IM = "route-intramuscular"
+ROUTE_SYSTEMIC = "route-systemic"
+ROUTE_LOCAL = "route-local"
 INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
 _SIDES = {
@@ -24,9 +26,17 @@ _SIDES = {
     "side-bilateral": Side.BILATERAL,
 }
 SITES = frozenset({SITE_HIP, "site-elsewhere"})
-GENETIC = frozenset({"fop", "fop-possible", "poh", "poh-possible", "gnas-related"})
+# Which codes of an entry make a text beside them that names the disease superfluous.
+CODED_AS: Mapping[str, frozenset[str]] = {
+    "fop": frozenset({"fop", "fop-possible"}),
+    "poh": frozenset({"poh", "poh-possible"}),
+}
+# What a genetic disease is taken for where it is no more than a part of a compound code.
+_HINTS = {"fop": "fop-possible", "poh": "poh-possible"}
 # A code of these alone says nothing about a patient.
-_QUALIFIERS = SITES | frozenset(_SIDES) | {ROUTE_IM, SURGICAL_CATEGORY}
+_QUALIFIERS = SITES | frozenset(_SIDES) | {
+    ROUTE_IM, ROUTE_SYSTEMIC, ROUTE_LOCAL, SURGICAL_CATEGORY,
+}  # fmt: skip
 # OPCS-4 codes that mean the hip only together with a site code (HSCIC PROMs Appendix A).
 _NEEDS_HIP_SITE = {
     "opcs-prosthesis-needs-hip-site": "hip-hemiarthroplasty",
@@ -34,6 +44,9 @@ _NEEDS_HIP_SITE = {
 }
 
 _SCTID = re.compile(r"[0-9]{6,18}")
+_TERMS = re.compile(r"\|[^|]*(?:\||$)")  # the words beside an id, which may hold any sign
+_SNOMED_OID = ".6.96"
+_ICD11 = "id.who.int/icd"
 _BROOKER = re.compile(
     r"\bbrooker\b[^a-z0-9]*(?:(?:class|classification|grade|stage|type|score)\b[^a-z0-9]*)*"
     r"(?P<class>iv|iii|ii|i|[1-4])\b",
@@ -90,23 +103,38 @@ def recognise(index: CodeIndex, found: Iterable[Coding]) -> Recognised:
 
 
 def _told(match: CodeMatch, coding: Coding, only_qualifies: bool) -> Recognised:
-    concepts = match.concepts & _QUALIFIERS if only_qualifies else match.concepts
+    concepts, hints = match.concepts, frozenset[str]()
+    if only_qualifies:
+        hints = frozenset(_HINTS[c] for c in _HINTS.keys() & concepts)
+        concepts = (concepts & _QUALIFIERS) | hints
     sides = frozenset(_SIDES[c] for c in _SIDES.keys() & concepts)
     if match.side is not None and match.side is not Side.UNKNOWN:
         sides |= {match.side}
-    return Recognised(concepts, None if only_qualifies else coding, sides, match.display)
+    named = None if only_qualifies and not hints else coding
+    return Recognised(concepts, named, sides, match.display)
 
 
 def _readings(coding: Coding) -> Iterable[tuple[str | None, str | None, bool]]:
-    """The coding itself, and the parts of a SNOMED CT expression ("focus : attribute = value").
+    """The coding itself, and the parts of a compound: of a SNOMED CT expression ("focus :
+    attribute = value") or of an ICD-11 cluster ("stem & extension / stem").
 
-    Of an expression only the focus names the thing; the values of its attributes may give side
-    and site, never a diagnosis ("family history of", "absent").
+    Only the focus, or the first stem, names the thing. The others may give side and site, and
+    never a diagnosis ("family history of", "absent"); a genetic disease among them is a question.
     """
     code = coding.code
-    if code is None or ":" not in code or "snomed" not in (coding.system or "").lower():
+    if code is None or not is_compound(code):
         return ((coding.system, code, False),)
-    return _parts(coding, code)
+    system = (coding.system or "").lower()
+    if "snomed" in system or system.endswith(_SNOMED_OID):
+        return _parts(coding, _TERMS.sub(" ", code))
+    if _ICD11 in system:
+        return _stems(coding, code)
+    return ((coding.system, code, False),)
+
+
+def is_compound(code: str) -> bool:
+    """Whether a code may have further codes in it, which a look-up of the whole does not see."""
+    return ":" in code or "+" in code or "/" in code or "&" in code
 
 
 def _parts(coding: Coding, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
@@ -114,6 +142,12 @@ def _parts(coding: Coding, code: str) -> Iterator[tuple[str | None, str | None, 
     yield from ((coding.system, part, False) for part in _SCTID.findall(focus))
     for value in refinement.split("=")[1:]:
         yield from ((coding.system, part, True) for part in _SCTID.findall(value)[:1])
+
+
+def _stems(coding: Coding, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
+    first, *others = code.split("/")
+    yield coding.system, first, False
+    yield from ((coding.system, other, True) for other in others)
 
 
 # --- side and site ---

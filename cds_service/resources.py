@@ -37,7 +37,7 @@ from cds_service.elements import (
 )
 from cds_service.reading import Item, Reading
 from cds_service.recognition import (
-    GENETIC,
+    CODED_AS,
     Recognised,
     all_texts,
     bare_class,
@@ -80,8 +80,7 @@ def read_condition(doc: Doc, look: Reading) -> Iterator[Item]:
         if meaning:
             yield SetAside(meaning, source, doubt)
         return
-    if meaning.isdisjoint(GENETIC):
-        yield from _mentions(doc, look, source)
+    yield from _mentions(doc, look, source, meaning)
     if meaning:
         suspected = next((w for w in said if w in _SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
@@ -106,6 +105,11 @@ def _condition(
         sites=known.sites | site.sites,
         grade=_condition_grade(doc),
     )
+
+
+def doubt_of(doc: Doc) -> str | None:
+    """Why a Condition does not count: refuted or entered in error."""
+    return next((w for w in _verifications(doc) if w in _DOUBTED), None)
 
 
 def _verifications(doc: Doc) -> list[str]:
@@ -164,9 +168,15 @@ def _notes(doc: Doc) -> list[str]:
     return all_texts(doc.get("note"), doc.get("notes"))
 
 
-def _mentions(doc: Doc, look: Reading, source: Source) -> Iterator[Mention]:
+def _mentions(
+    doc: Doc, look: Reading, source: Source, coded: frozenset[str] = frozenset()
+) -> Iterator[Mention]:
+    """What the texts name beyond what the code says itself."""
     for disease, label in look.mentions.find(all_texts(doc.get("code"), _notes(doc))):
-        yield Mention(disease, Source(source.reference, None, label, source.date, source.recorder))
+        if coded.isdisjoint(CODED_AS[disease]):
+            yield Mention(
+                disease, Source(source.reference, None, label, source.date, source.recorder)
+            )
 
 
 # --- Procedure ---
@@ -182,14 +192,16 @@ def read_procedure(doc: Doc, look: Reading) -> Iterator[Item]:
                                "occurrenceTiming", "performed"))
     ) or _age(doc.get("performedAge") or doc.get("occurrenceAge"), look)  # fmt: skip
     source = source_of(doc, code, known, performed, doc.get("recorder"))
+    state = status(doc.get("status")) or "completed"
+    why = _not_done(doc, state)
+    if why != _ERROR:
+        yield from _mentions(doc, look, source, known.meaning)
     if not known.meaning:
-        yield from _mentions(doc, look, source)
         return
     site = look.sites(doc)
     sites = known.sites | site.sites
     concepts = with_hip_site(known.meaning, sites)
-    state = status(doc.get("status")) or "completed"
-    if why := _not_done(doc, state):
+    if why:
         yield SetAside(concepts, source, why)
         return
     side = side_of(known, site)
@@ -324,19 +336,21 @@ def _past(doc: Doc) -> str | None:
 
 
 def read_family(doc: Doc, look: Reading) -> Iterator[Item]:
-    """Each coded condition of a relative."""
-    relation = doc.get("relationship")
-    for condition in objects(doc.get("condition")):
-        code = condition.get("code")
+    """Each coded condition of a relative, and each disease that only a text names."""
+    relation = first_text(doc.get("relationship")) or status(doc.get("relationship"))
+    when, in_error = read_date(doc.get("date")), status(doc.get("status")) == _ERROR
+    for entry in (*objects(doc.get("condition")), doc):
+        code = entry.get("code")
         known = look.know(code)
-        if not known.meaning:
-            continue
-        when = read_date(doc.get("date"))
         source = source_of(doc, code, known, when)
-        if status(doc.get("status")) == _ERROR:
+        if known.meaning and in_error:
             yield SetAside(known.meaning, source, _ERROR)
-        else:
-            yield FamilyFact(known.meaning, source, first_text(relation) or status(relation))
+        elif known.meaning:
+            yield FamilyFact(known.meaning, source, relation)
+        if in_error:
+            continue
+        for named in _mentions(entry, look, source, known.meaning):
+            yield FamilyFact(frozenset(), named.source, relation, named.disease)
 
 
 # --- Patient ---

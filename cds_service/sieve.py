@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cds_service.chart import InputName
 from cds_service.inputs import INPUT_OF
 from cds_service.mentions import Mentions
+from cds_service.recognition import is_compound
 from cds_service.sniff import Concept, Sniff
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class Sieve:
         match = self._index.match
         for coding in concept.coding or ():
             code = coding.code
-            # A SNOMED CT expression (focus : refinement) is taken apart by the reader.
-            if match(coding.system, code) is not None or (code is not None and ":" in code):
+            # A compound (SNOMED CT focus : refinement, ICD-11 stem/stem) is taken apart later.
+            if match(coding.system, code) is not None or (code is not None and is_compound(code)):
                 return True
             name = coding.display
             if name is not None and self._tells(name):

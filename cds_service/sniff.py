@@ -83,6 +83,7 @@ class Bundle(Struct, gc=False):
     resourceType: str
     entry: list[Entry] | None = None
     link: Raw = NOTHING
+    total: int | None = None
 
 
 class Envelope(Struct, gc=False):
@@ -92,6 +93,7 @@ class Envelope(Struct, gc=False):
     resourceType: Raw = NOTHING
     entry: Raw = NOTHING
     link: Raw = NOTHING
+    total: Raw = NOTHING
     resource: Raw = NOTHING
     response: Raw = NOTHING
     fullUrl: Raw = NOTHING

@@ -12,6 +12,8 @@ from cds_service.assessment import Guidance, OptionVerdict, Standing
 from cds_service.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
 from cds_service.detail import offered
 from cds_service.markdown import clean, shorten, units
+from cds_service.predicates import is_elsewhere
+from cds_service.triggers import kind_of
 from cds_service.wire import Json, new_uuid, plain
 
 if TYPE_CHECKING:
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 
 LABEL_UNITS = 80
 DESCRIPTION_UNITS = 200
-CHECK_UNITS = 40
 RADIOTHERAPY_REFERRAL = "radiation-oncology"
 FOP_REFERRAL = "fop-expert"
 OTHER_REFERRAL = "bone-genetics"
+SPECIALIST_REFERRAL = "metabolic-bone"
 """Ids of `referrals` in cards.yaml that this room looks up."""
 
 # `Type/id` without a version (AC-05). An id that could be anything else is not deleted.
@@ -42,23 +44,33 @@ class Requester:
 
 
 def suggest(
-    guidance: Guidance, text: CardText, chart: Chart, knowledge: Knowledge, who: Requester
+    guidance: Guidance,
+    text: CardText,
+    chart: Chart,
+    knowledge: Knowledge,
+    who: Requester,
+    drafted: frozenset[str] = frozenset(),
 ) -> list[Json]:
     """The suggestions of one card as JSON, in the order in which its text names them.
 
-    Raises ValueError where one could not be sent as it is, as `wire.Suggestion` does.
+    `drafted` are the value sets of the medicines that are drafted already. Raises ValueError where
+    one could not be sent as it is, as `wire.Suggestion` does.
     """
     made: list[Json] = []
     for kind in text.suggestions:
         if kind == "options":
             context = _context("Prophylaxis of heterotopic ossification after", guidance, who)
-            context = replace(context, site=_site(guidance.orders))
-            made += (_option(v, chart, knowledge, context) for v in offered(guidance))
+            context = replace(context, site=_site(guidance.orders, knowledge))
+            protected = _needs_protection(chart, drafted, knowledge)
+            for verdict in offered(guidance):
+                made.append(_option(verdict, knowledge, context, protected=protected))
         elif kind == "remove-draft":
             made += _removals(guidance.orders)
         else:
             context = _context("Advice before", guidance, who)
-            made.append(_referral(_expert(guidance, knowledge), knowledge, context))
+            general = kind == "specialist-referral"
+            expert = SPECIALIST_REFERRAL if general else _expert(guidance, knowledge)
+            made.append(_referral(expert, knowledge, context, role=_genetic_role(guidance)))
     return made
 
 
@@ -71,9 +83,13 @@ def behavior(text: CardText) -> Literal["at-most-one", "any"]:
 
 
 def _option(
-    verdict: OptionVerdict, chart: Chart, knowledge: Knowledge, context: drafts.DraftContext
+    verdict: OptionVerdict,
+    knowledge: Knowledge,
+    context: drafts.DraftContext,
+    *,
+    protected: bool,
 ) -> Json:
-    check = _check(verdict, knowledge)
+    check = _checks(verdict, knowledge)
     if verdict.regimen is None:
         return _referral(RADIOTHERAPY_REFERRAL, knowledge, context, check)
     regimen = knowledge.regimens[verdict.regimen]
@@ -81,12 +97,11 @@ def _option(
     templates = knowledge.once(drafts.templates)
     order = templates[regimen.id, days].fill(context)
     actions = [_create(f"{course.display}, {course.instruction}", check, order)]
-    protected = _needs_protection(chart, knowledge)
     if protected:
         # The stomach is protected for as long as the NSAID is taken (evidence.md, 3.4).
         guard = knowledge.protection
         order = templates[guard.id, days].fill(context)
-        actions.append(_create(f"{guard.course.display}, {guard.course.instruction}", "", order))
+        actions.append(_create(f"{guard.course.display}, {guard.course.instruction}", (), order))
     label = f"Draft {_lower(regimen.label)}{' + PPI' if protected else ''}"
     return _suggestion(_label(label, check), actions)
 
@@ -95,35 +110,49 @@ def _suggestion(label: str, actions: list[Json]) -> Json:
     return {"label": plain(label), "uuid": new_uuid(), "actions": actions}
 
 
-def _needs_protection(chart: Chart, knowledge: Knowledge) -> bool:
-    """False where the knowledge says so: on such a medicine already, or allergic to it."""
+def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledge) -> bool:
+    """False where the knowledge says so: such a medicine is taken or drafted, or not tolerated."""
     against = knowledge.protection.excluded_by
+    if not drafted.isdisjoint(against):
+        return False
     taken = [m for m in chart.medications if m.state == "active"]
     facts: tuple[MedicationFact | AllergyFact, ...] = (*taken, *chart.allergies)
     return all(fact.concepts.isdisjoint(against) for fact in facts)
 
 
-def _create(what: str, check: str, resource: drafts.Resource) -> Json:
+def _create(what: str, checks: tuple[str, ...], resource: drafts.Resource) -> Json:
     kind = "order" if resource["resourceType"].startswith("Medication") else "referral"
-    first = f" Check first: {check}." if check else ""
-    text = shorten(f"Create a draft {kind}: {what}.", DESCRIPTION_UNITS - units(first)) + first
-    return {"type": "create", "description": plain(text), "resource": resource}
+    text = f"Create a draft {kind}: {what}."
+    text += _fitting(checks, DESCRIPTION_UNITS - units(text), " Check first: {}.")
+    return {
+        "type": "create",
+        "description": plain(shorten(text, DESCRIPTION_UNITS)),
+        "resource": resource,
+    }
 
 
-def _check(verdict: OptionVerdict, knowledge: Knowledge) -> str:
-    """What to check before choosing, in a few words for a label; empty when nothing."""
-    if verdict.standing is not Standing.CONDITIONAL or not verdict.reasons:
-        return ""
-    first = verdict.reasons[0].rule
-    rule = knowledge.exclusions.get(first)
-    named = rule.label if rule is not None else first.removesuffix("-not-known").replace("-", " ")
-    more = len({reason.rule for reason in verdict.reasons}) - 1
-    return shorten(named, CHECK_UNITS) + (f" and {more} more" if more else "")
+def _checks(verdict: OptionVerdict, knowledge: Knowledge) -> tuple[str, ...]:
+    """What to check before choosing, a few words each."""
+    if verdict.standing is not Standing.CONDITIONAL:
+        return ()
+    unknown = {check.id: check for check in knowledge.unknown_checks}
+    rules = (knowledge.exclusions.get(r.rule) or unknown.get(r.rule) for r in verdict.reasons)
+    return tuple(dict.fromkeys(r.check if r and r.check else "the card" for r in rules))
 
 
-def _label(label: str, check: str) -> str:
-    first = f" (check {check})" if check else ""
-    return shorten(label, LABEL_UNITS - units(first)) + first
+def _label(label: str, checks: tuple[str, ...]) -> str:
+    """Drug, dose and days stay whole; what to check gives way, as the detail says it in full."""
+    return shorten(label, LABEL_UNITS) + _fitting(checks, LABEL_UNITS - units(label), " (check {})")
+
+
+def _fitting(checks: tuple[str, ...], room: int, frame: str) -> str:
+    """As many of the checks as there is room for, and how many more; nothing where none fits."""
+    for kept in range(len(checks), 0, -1):
+        rest = f" +{len(checks) - kept}" if kept < len(checks) else ""
+        said = frame.format(", ".join(checks[:kept]) + rest)
+        if units(said) <= room:
+            return said
+    return ""
 
 
 def _lower(label: str) -> str:
@@ -143,13 +172,24 @@ def _expert(guidance: Guidance, knowledge: Knowledge) -> str:
     return FOP_REFERRAL if "fop" in diseases else OTHER_REFERRAL
 
 
+def _genetic_role(guidance: Guidance) -> str | None:
+    """How genetic HO stands in the chart: `genetic`, `suspected`, `mention` or `family`."""
+    roles = {finding.role for finding in guidance.findings}
+    return next((r for r in ("genetic", "suspected", "mention", "family") if r in roles), None)
+
+
 def _referral(
-    referral_id: str, knowledge: Knowledge, context: drafts.DraftContext, check: str = ""
+    referral_id: str,
+    knowledge: Knowledge,
+    context: drafts.DraftContext,
+    checks: tuple[str, ...] = (),
+    role: str | None = None,
 ) -> Json:
     referral = knowledge.referrals[referral_id]
-    order = drafts.service_request(referral, knowledge, context)
-    label = _label(f"Draft {_lower(referral.label)}", check)
-    return _suggestion(label, [_create(referral.text, check, order)])
+    lead = next((text for of, text in referral.note_lead.items() if of == role), "")
+    order = drafts.service_request(referral, knowledge, context, lead)
+    label = _label(f"Draft {_lower(referral.label)}", checks)
+    return _suggestion(label, [_create(referral.text, checks, order)])
 
 
 # --- removal ---
@@ -195,7 +235,18 @@ def _name(order: DraftOrder) -> str:
     return clean(order.label) or "order without a name"
 
 
-def _site(orders: tuple[DraftOrder, ...]) -> str | None:
+def _site(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str | None:
+    """The hip by its side; None where an order may be about another part of the body."""
+    if not all(_at_hip(order, knowledge) for order in orders):
+        return None
     sides = {order.side for order in orders} - {Side.UNKNOWN}
     side = Side.BILATERAL if len(sides) > 1 else next(iter(sides), Side.UNKNOWN)
     return _SITES.get(side)
+
+
+def _at_hip(order: DraftOrder, knowledge: Knowledge) -> bool:
+    if is_elsewhere(order.sites):
+        return False
+    hip = {"ho-excision", "hip-open-surgery"}
+    known = "site-hip" in order.sites or bool(order.kinds & hip) or "ho-hip-region" in order.reasons
+    return known or kind_of(order, knowledge) == "arthroplasty"

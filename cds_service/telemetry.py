@@ -51,6 +51,8 @@ class Trace:
     rules: tuple[str, ...] = ()
     cards: tuple[CardShown, ...] = ()
     knowledge: str | None = None
+    skipped: int = 0  # entries that could not be read
+    foreign: int = 0  # resources of other patients
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     started: float = field(default_factory=time.perf_counter)
     status: int | None = None  # of the answer, once it has begun
@@ -64,6 +66,7 @@ class Trace:
         """Keep what was decided: tier, the ids of the rules that fired, and the cards."""
         guidances = assessment.guidances
         self.knowledge = assessment.knowledge_version
+        self.skipped, self.foreign = assessment.skipped, assessment.foreign
         self.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
         rules = {finding.rule for guidance in guidances for finding in guidance.findings}
         self.rules = tuple(sorted(rules))
@@ -125,6 +128,8 @@ def log_request(trace: Trace, method: str, seconds: float) -> None:
         "tier": trace.tier,
         "rules": trace.rules,
         "knowledge": trace.knowledge,
+        "skipped": trace.skipped,
+        "foreign": trace.foreign,
     }
     said = {name: value for name, value in facts.items() if value or name in _ALWAYS}
     _write("request", "info", "request", said)

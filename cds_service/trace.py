@@ -34,6 +34,8 @@ FACTS_SHOWN = 20
 
 Json = dict[str, Any]
 
+_STRAY = "none of the drafts of this patient is selected, so all of them were looked at"
+
 _STATUS_CODES = frozenset(
     {
         "unconfirmed",
@@ -57,6 +59,7 @@ def of_response(assessment: Assessment) -> Json:
     return _filled(
         knowledge=assessment.knowledge_version,
         inputs=_states(assessment),
+        selections=_STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in _untold(assessment, assessment.spoken)],
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
@@ -219,6 +222,8 @@ def _inputs(assessment: Assessment) -> Iterator[str]:
     for report in assessment.inputs:
         why = f": {clean(report.why)}" if report.why else ""
         yield f"{report.name.value}: {report.state.value}, {report.seen} looked at{why}"
+    if assessment.any_draft:
+        yield _STRAY
     if assessment.foreign:
         yield f"{assessment.foreign} resources of another patient were dropped"
     if assessment.skipped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from cds_service.chart import DraftOrder, Side
 from cds_service.knowledge.loader import Knowledge
@@ -29,17 +30,51 @@ def triggers(
     """The orders that are looked at, each with the trigger it is.
 
     At order-select these are the selected ones. A draft without id cannot be named by a
-    selection, so it is looked at, too; without selections all drafts are: silence would claim
-    that they had been checked.
+    selection, so it is looked at, too; without selections, or with such that name no draft at all,
+    all drafts are: silence would claim that they had been checked.
     """
-    by_selection = hook == "order-select" and bool(selections)
-    looked_at = [o for o in orders if not by_selection or _is_selected(o, selections)]
+    looked_at = _looked_at(list(orders), hook, selections)
     return [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
 
 
-def _is_selected(order: DraftOrder, selections: Collection[str]) -> bool:
-    names = {order.reference, order.resource_id}
-    return order.resource_id is None or not names.isdisjoint(selections)
+def may_trigger(
+    orders: tuple[DraftOrder, ...],
+    knowledge: Knowledge,
+    hook: str = "order-sign",
+    selections: Collection[str] = (),
+) -> bool:
+    """Whether the chart matters: an order triggers, or would if the chart had FOP (`by_words`)."""
+    return bool(triggers(by_words(orders), knowledge, hook, selections))
+
+
+def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:
+    """The orders with the route that their words name. Words alone fire no card, so this is for
+    charts in which FOP stands coded."""
+    for order in orders:
+        if order.says_intramuscular:
+            return tuple(
+                replace(o, intramuscular=o.intramuscular or o.says_intramuscular) for o in orders
+            )
+    return orders
+
+
+def names_none(orders: Iterable[DraftOrder], hook: str, selections: Collection[str]) -> bool:
+    """Whether something was selected at order-select, and it is none of the drafts."""
+    if hook != "order-select" or not selections:
+        return False
+    return all(_names(order).isdisjoint(selections) for order in orders)
+
+
+def _looked_at(
+    orders: list[DraftOrder], hook: str, selections: Collection[str]
+) -> list[DraftOrder]:
+    if hook != "order-select" or not selections or names_none(orders, hook, selections):
+        return orders
+    return [o for o in orders if o.resource_id is None or not _names(o).isdisjoint(selections)]
+
+
+def _names(order: DraftOrder) -> set[str | None]:
+    return {order.reference, order.resource_id}
 
 
 def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:

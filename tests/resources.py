@@ -88,7 +88,7 @@ def condition(item: str, number: int = 1) -> dict[str, Any]:
         resource["recordedDate"] = day(recorded.group(1))
     if stage := read.take(r"stage (.+)"):
         resource["stage"] = [{"summary": {"text": stage.group(1)}}]
-    if note := read.take(r"note (.+)"):
+    if note := read.take(r"(?s)note (.+)"):
         resource["note"] = [{"text": note.group(1)}]
     read.done()
     return resource
@@ -140,7 +140,7 @@ def _repeat(found: re.Match[str] | None, read: Line) -> dict[str, Any]:
 
 
 def _dosage(read: Line) -> list[dict[str, Any]]:
-    """`200 mg twice daily for 10 days`, `as needed`, `single dose`, `route im`."""
+    """`200 mg twice daily for 10 days`, `as needed`, `single dose`, `route im`, `sig words`."""
     dosage: dict[str, Any] = {}
     unit = r"(mg|capsule|tablet)s?"
     found = read.take(
@@ -150,6 +150,8 @@ def _dosage(read: Line) -> list[dict[str, Any]]:
         dosage["timing"] = {"repeat": repeat}
     if read.flag("as needed"):
         dosage["asNeededBoolean"] = True
+    if written := read.take(r"sig (.+)"):
+        dosage["text"] = written.group(1)
     if route := _route(read):
         dosage["route"] = route
     if found:
@@ -249,6 +251,8 @@ def relative(item: str, number: int = 1) -> dict[str, Any]:
     resource["status"] = read.flag("completed", "partial", "entered-in-error") or "completed"
     relation = read.flag("mother", "father", "brother", "sister", "son", "daughter") or "relative"
     resource["relationship"] = {"text": relation}
+    if note := read.take(r"note (.+)"):
+        resource["note"] = [{"text": note.group(1)}]
     resource["condition"] = [{"code": concept(read)}]
     read.done()
     return resource
@@ -273,6 +277,8 @@ def service_request(item: str, number: int = 1, *, draft: bool = True) -> dict[s
         resource["occurrenceDateTime"] = day(when.group(1))
     if category := read.take(r"category (.+)"):
         resource["category"] = [one_concept(category.group(1))]
+    if note := read.take(r"note (.+)"):
+        resource["note"] = [{"text": note.group(1)}]
     read.done()
     return resource
 

@@ -94,6 +94,9 @@ BODIES: list[tuple[str, str, Body]] = [
         "413",
         lambda: json.dumps(many_orders(1000)).encode(),
     ),
+    ("a million members in the body", "413", lambda: b"{" + members(1_000_000) + b'"hook": 1}'),
+    ("100000 members in context", "413", lambda: many_members("context")),
+    ("100000 keys in prefetch", "413", lambda: many_members("prefetch")),
     ("17 MB", "413", lambda: b'{"a": "' + b"x" * (17 * MB) + b'"}'),
     ("hook twice", "400", replaced('{"hook": ', '{"hook": "patient-view", "hook": ')),
     ("hook twice, once escaped", "400", replaced('{"hook": ', '{"h\\u006fok": "x", "hook": ')),
@@ -164,6 +167,14 @@ def changed(member: str, name: str, value: Any) -> bytes:
 def changed_to(name: str, value: str) -> bytes:
     """A member of context replaced by JSON as text."""
     return changed("context", name, "@").replace(b'"@"', value.encode())
+
+
+def members(number: int) -> bytes:
+    return b"".join(b'"m%d":0,' % i for i in range(number))
+
+
+def many_members(member: str) -> bytes:
+    return replaced(f'"{member}": {{', f'"{member}": {{' + members(100_000).decode())()
 
 
 def many_orders(number: int) -> dict[str, Any]:

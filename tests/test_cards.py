@@ -100,8 +100,31 @@ def test_the_summary_names_finding_and_order(knowledge: Knowledge) -> None:
 def test_a_long_order_name_gives_way_before_the_finding(knowledge: Knowledge) -> None:
     long = guidance(params=(("order", "hip " * 40), ("finding", "previous HO of the hip (2019)")))
     said = summary(long, knowledge.cards["high-risk"])
-    assert said.endswith("…: previous HO of the hip (2019).")
-    assert wire.utf16_length(said) < wire.SUMMARY_LIMIT
+    assert said.endswith(" after this order: previous HO of the hip (2019).")
+
+
+def test_of_many_findings_the_first_are_named_and_the_rest_counted(knowledge: Knowledge) -> None:
+    names = [f"finding number {n} (2019)" for n in range(6)]
+    params = (
+        ("order", "right hip arthroplasty"),
+        ("finding", ", ".join(names)),
+        ("short", "\n".join(names)),
+    )
+    said = summary(guidance(params=params), knowledge.cards["high-risk"])
+    assert said.endswith(": finding number 0 (2019), finding number 1 (2019) and 4 more.")
+
+
+def test_a_conflict_that_is_too_long_is_named_by_its_rule(knowledge: Knowledge) -> None:
+    params = (
+        ("order", "right hip arthroplasty"),
+        ("ordered", "celecoxib 200 MG Oral Capsule of a maker with a long name"),
+        ("finding", "word " * 30),
+        ("short", "eGFR below 30"),
+    )
+    said = summary(
+        guidance("prophylaxis-conflict", params=params), knowledge.cards["prophylaxis-conflict"]
+    )
+    assert said.endswith(" conflicts with the chart before right hip arthroplasty: eGFR below 30.")
 
 
 def test_a_long_finding_is_cut_at_a_word(knowledge: Knowledge) -> None:

@@ -170,6 +170,31 @@ def test_a_single_open_option_is_called_the_only_one(knowledge: Knowledge) -> No
     assert "off-label" not in text
 
 
+@pytest.mark.parametrize(
+    ("excluded", "left", "said", "unsaid"),
+    [
+        ("nsaid", RADIOTHERAPY, "One fraction of 7-8 Gy radiotherapy is advised", "either of two"),
+        ("radiotherapy", NSAID, "An NSAID course of 7 to 10 days is advised", "either of two"),
+    ],
+)
+def test_with_one_option_left_only_that_one_is_advised(
+    knowledge: Knowledge, excluded: str, left: OptionVerdict, said: str, unsaid: str
+) -> None:
+    gone = OptionVerdict(excluded, Standing.EXCLUDED, reasons=(ALLERGY,))
+    advised = block(detail(guidance(options=(gone, left)), knowledge), "Advised")
+    assert said in advised
+    assert unsaid not in advised
+
+
+def test_a_moderate_risk_without_an_option_advises_none(knowledge: Knowledge) -> None:
+    options = tuple(
+        OptionVerdict(option, Standing.EXCLUDED, reasons=(ALLERGY,))
+        for option in ("nsaid", "radiotherapy")
+    )
+    text = detail(guidance("moderate-risk", options=options), knowledge)
+    assert block(text, "Advised").startswith("Advised:** Neither an NSAID course nor radiotherapy")
+
+
 def test_no_option_is_named_where_none_is_left(knowledge: Knowledge) -> None:
     excluded = tuple(
         OptionVerdict(option, Standing.EXCLUDED, reasons=(ALLERGY,))
@@ -214,6 +239,17 @@ def test_conditions_name_their_option_and_are_told_once(knowledge: Knowledge) ->
 def test_a_conflict_names_what_speaks_against_the_order(knowledge: Knowledge) -> None:
     text = detail(guidance("prophylaxis-conflict", conflicts=(ALLERGY,)), knowledge)
     assert "**Conflict:** Allergy on record: Ibuprofen." in text
+    assert "Celebrex" in block(text, "Sources")
+
+
+def test_a_conflict_is_not_told_a_second_time(knowledge: Knowledge) -> None:
+    excluded = OptionVerdict("nsaid", Standing.EXCLUDED, reasons=(ALLERGY, AGE))
+    text = detail(
+        guidance("prophylaxis-conflict", conflicts=(ALLERGY,), options=(excluded, RADIOTHERAPY)),
+        knowledge,
+    )
+    assert text.count("Allergy on record") == 1
+    assert "Age 66" in block(text, "Excluded")
 
 
 def test_what_must_be_avoided_is_a_list(knowledge: Knowledge) -> None:
@@ -227,7 +263,8 @@ def test_what_must_be_avoided_is_a_list(knowledge: Knowledge) -> None:
 
 def test_limits_say_off_label_when_a_drug_is_drafted(knowledge: Knowledge) -> None:
     limits = block(detail(guidance(), knowledge), "Limits")
-    assert "off-label" in limits
+    assert "Celecoxib is not licensed for prevention of HO (off-label use)." in limits
+    assert "Indomethacin is not licensed for prevention of HO (off-label use)." in limits
     assert "not a validated" in limits
     assert f"Knowledge {knowledge.version}." in limits
 
@@ -258,7 +295,7 @@ def test_sources_are_limited(knowledge: Knowledge) -> None:
     [
         ({"pmid": "123", "doi": "10.1/x"}, "[PMID 123](https://pubmed.ncbi.nlm.nih.gov/123/)"),
         ({"doi": "10.1/x"}, "A title [DOI](https://doi.org/10.1/x)"),
-        ({"url": "https://example.org"}, "A title"),
+        ({"url": "https://example.org/a"}, "A title [example\\.org](https://example.org/a)"),
         ({"verified": False}, "A title (not read in the original)"),
     ],
 )

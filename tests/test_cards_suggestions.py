@@ -88,6 +88,13 @@ def test_no_second_or_unwanted_proton_pump_inhibitor(
     assert nsaid["label"] == "Draft celecoxib 200 mg twice daily for 10 days"
 
 
+def test_a_drafted_proton_pump_inhibitor_is_not_drafted_again(knowledge: Knowledge) -> None:
+    given_ = assessment([guidance()], drafted=frozenset({"ppi"}))
+    (card,) = answered(given_, knowledge)["cards"]
+    assert card["suggestions"][0]["label"] == "Draft celecoxib 200 mg twice daily for 10 days"
+    assert len(card["suggestions"][0]["actions"]) == 1
+
+
 def test_an_ended_proton_pump_inhibitor_does_not_protect(knowledge: Knowledge) -> None:
     ended = MedicationFact(frozenset({"ppi"}), Source("MedicationRequest/m", None, "x"), "ended")
     protection = knowledge.protection.model_copy(update={"excluded_by": ("ppi",)})
@@ -100,9 +107,9 @@ def test_an_ended_proton_pump_inhibitor_does_not_protect(knowledge: Knowledge) -
 def test_a_condition_stands_in_label_and_description(knowledge: Knowledge) -> None:
     unknown = Reason("kidney-function-not-known", Effect.CONDITION, "x", unknown=True)
     for reasons, said in (
-        ((EGFR_48,), "eGFR 30 to 59"),
+        ((EGFR_48,), "eGFR"),
         ((unknown,), "kidney function"),
-        ((EGFR_48, unknown, unknown), "eGFR 30 to 59 and 1 more"),
+        ((EGFR_48, EGFR_48), "eGFR"),
     ):
         nsaid = replace(NSAID, standing=Standing.CONDITIONAL, reasons=reasons)
         suggestion, _ = made(guidance(options=(nsaid, RADIOTHERAPY)), knowledge)
@@ -120,12 +127,31 @@ def test_a_condition_of_radiotherapy_stands_in_its_label(knowledge: Knowledge) -
     assert suggestion["label"] == "Draft referral to radiation oncology (check procedures)"
 
 
-def test_long_conditions_keep_the_label_short(knowledge: Knowledge) -> None:
-    for rule in knowledge.exclusions:
-        reasons = (Reason(rule, Effect.CONDITION, "x"), EGFR_48, Reason("z", Effect.CONDITION, "x"))
-        nsaid = replace(NSAID, standing=Standing.CONDITIONAL, reasons=reasons)
-        (suggestion,) = made(guidance(options=(nsaid,)), knowledge)
-        assert "more)" in suggestion["label"]
+def test_many_conditions_are_counted(knowledge: Knowledge) -> None:
+    rules = ("egfr-30-to-59", "asthma", "lithium", "age-75")
+    reasons = tuple(Reason(rule, Effect.CONDITION, "x") for rule in rules)
+    nsaid = replace(NSAID, standing=Standing.CONDITIONAL, reasons=reasons)
+    (suggestion,) = made(guidance(options=(nsaid,)), knowledge)
+    assert suggestion["label"].endswith(" for 10 days + PPI (check eGFR, asthma +2)")
+    assert suggestion["actions"][0]["description"].endswith(
+        "Check first: eGFR, asthma, lithium, age."
+    )
+
+
+def test_drug_dose_and_days_stay_whole_whatever_is_to_be_checked(knowledge: Knowledge) -> None:
+    """Over all courses and all rules; every rule has its own words for it."""
+    checks = (*knowledge.exclusions, *(check.id for check in knowledge.unknown_checks))
+    for regimen in knowledge.regimens.values():
+        whole = f"Draft {regimen.label[0].lower()}{regimen.label[1:]} + PPI (check "
+        for rule in checks:
+            reasons = (Reason(rule, Effect.CONDITION, "x"), Reason("age-75", Effect.CONDITION, "x"))
+            nsaid = replace(
+                NSAID, regimen=regimen.id, standing=Standing.CONDITIONAL, reasons=reasons
+            )
+            (suggestion,) = made(guidance(options=(nsaid,)), knowledge)
+            assert suggestion["label"].startswith(whole), rule
+            assert "the card" not in suggestion["label"], rule
+            assert "…" not in str(suggestion), rule
 
 
 def test_an_excluded_option_is_not_suggested(knowledge: Knowledge) -> None:
@@ -196,7 +222,47 @@ def test_two_hips_are_one_referral_for_both(knowledge: Knowledge) -> None:
     )
 
 
+def test_an_excision_elsewhere_is_not_called_the_hip(knowledge: Knowledge) -> None:
+    elbow = order(
+        kinds=frozenset({"soft-tissue-excision"}),
+        sites=frozenset({"site-elsewhere"}),
+        reasons=frozenset({"ho-elsewhere"}),
+        label="Excision at the right elbow",
+    )
+    given_ = guidance("ho-excision", orders=(elbow,))
+    resource = referral_of(given_, knowledge)
+    assert "bodySite" not in resource
+    assert "hip" not in resource["code"]["text"]
+
+
+def test_an_excision_at_the_hip_names_its_side(knowledge: Knowledge) -> None:
+    hip = order(kinds=frozenset({"ho-excision"}), label="Release of the hip capsule")
+    resource = referral_of(guidance("ho-excision", orders=(hip,)), knowledge)
+    assert resource["bodySite"] == [{"text": "Right hip"}]
+
+
 # --- genetic HO ---
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("genetic", "Fibrodysplasia ossificans progressiva (FOP) is on record."),
+        ("suspected", "Fibrodysplasia ossificans progressiva (FOP) is suspected."),
+        ("mention", "The chart names or hints at fibrodysplasia ossificans progressiva (FOP)"),
+        ("family", "A relative has fibrodysplasia ossificans progressiva (FOP)"),
+    ],
+)
+def test_a_referral_says_no_more_than_the_chart(knowledge: Knowledge, role: str, said: str) -> None:
+    finding = Finding("fop", role, "fibrodysplasia ossificans progressiva (FOP)", ())
+    note = made(genetic(findings=(finding,)), knowledge)[-1]["actions"][0]["resource"]["note"]
+    assert note[0]["text"].startswith(said)
+
+
+def test_a_referral_without_genetic_ho_names_none(knowledge: Knowledge) -> None:
+    (suggestion,) = made(guidance("high-risk-no-option", row="8", options=()), knowledge)
+    assert "heteroplasia" not in str(suggestion)
+    assert "genetics" not in str(suggestion)
 
 
 def test_genetic_ho_offers_removal_of_each_draft_and_an_expert(knowledge: Knowledge) -> None:

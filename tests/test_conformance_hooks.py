@@ -50,8 +50,10 @@ def two_orders() -> dict[str, Any]:
         (["https://ehr.example.org/fhir/ServiceRequest/order-1"], ["warning"]),
         (["ServiceRequest/order-1/_history/3"], ["warning"]),
         (["order-1"], ["warning"]),
-        (["MedicationRequest/order-1"], []),
-        (["ServiceRequest/nobody"], []),
+        (["MedicationRequest/order-1"], ["warning"]),  # none of the drafts: all are looked at
+        (["ServiceRequest/nobody"], ["warning"]),
+        (["urn:uuid:6b0f2f6e-0d0b-4f8e-9a63-0c3f1f6f2d11"], ["warning"]),
+        (["ServiceRequest/nobody", "ServiceRequest/order-2"], []),
         ([], ["warning"]),  # nothing said: all drafts are looked at
     ],
 )
@@ -70,6 +72,23 @@ def test_selections_that_are_none(client: AppClient, selections: Any) -> None:
     body["context"]["selections"] = selections
 
     assert [card["indicator"] for card in cards_of(client.post(SELECT, json=body))] == ["warning"]
+
+
+@statement("HK-04")
+def test_the_trace_tells_that_nothing_selected_is_a_draft(client: AppClient) -> None:
+    told = client.post(SELECT, json=selecting(two_orders(), "ServiceRequest/nobody")).json()
+    usual = client.post(SELECT, json=selecting(two_orders(), "ServiceRequest/order-1")).json()
+
+    assert "none of the drafts" in told["extension"]["org.example.ho-cds"]["selections"]
+    assert "selections" not in usual["extension"]["org.example.ho-cds"]
+
+
+@statement("HK-04")
+def test_a_selection_that_is_cancelled_is_still_a_draft(client: AppClient) -> None:
+    body = two_orders()
+    body["context"]["draftOrders"]["entry"][1]["resource"]["status"] = "revoked"
+
+    assert cards_of(client.post(SELECT, json=selecting(body, "ServiceRequest/order-2"))) == []
 
 
 @statement("HK-04", "HK-06")

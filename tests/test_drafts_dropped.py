@@ -85,12 +85,13 @@ def test_an_order_of_another_patient_beside_one_with_a_card_is_told(client: AppC
 
 
 def test_a_selected_order_of_another_patient_is_told(client: AppClient) -> None:
-    """The hip replacement that is not selected stays context, so there is no card."""
+    """Nothing that is selected is this patient's, so all drafts of the patient are looked at."""
     body = call(SCAN + OTHERS, HIP, hook="order-select")
     answer = client.post(SELECT, json=body)
 
-    assert cards_of(answer) == []
+    assert [card["indicator"] for card in cards_of(answer)] == ["warning"]
     assert trace_of(answer)["foreign"] == 1
+    assert "none of the drafts" in trace_of(answer)["selections"]
 
 
 # --- by a `urn:` that only the chart explains ---

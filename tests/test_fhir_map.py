@@ -85,6 +85,13 @@ def outcome(*severities: str) -> dict[str, Any]:
         (bundle(condition(), link=[{"relation": "self", "url": "https://e/1"}]), READ),
         (bundle(condition(), link=[{"relation": "next", "url": " "}]), READ),
         (bundle(condition(), link="https://e/2"), READ),
+        ({"resourceType": "Bundle", "total": 3, "entry": []}, FAILED),
+        ({"resourceType": "Bundle", "total": 3}, FAILED),
+        ({"total": 3, "entry": []}, FAILED),
+        (bundle(condition(), total=5), PARTIAL),
+        (bundle(condition(), total=1), READ),
+        (bundle(condition(), total="5"), READ),
+        (bundle(bundle(condition(), total=2)), PARTIAL),
         ("<html><body>500</body></html>", FAILED),
         ("", FAILED),
         (b'"\xff"', FAILED),
@@ -222,6 +229,27 @@ def test_resources_are_found_under_any_key(key: str) -> None:
     assert report(chart).state is READ
     assert report(chart, "procedures").state is READ
     assert len(chart.conditions) == len(chart.procedures) == 1
+
+
+EMPTY_SEARCHES = [
+    ("https://e/fhir/Condition?patient=p1", EMPTY),
+    ("https://e/fhir/Condition/?subject=Patient%2Fp1&_count=50&_sort=-date", EMPTY),
+    ("Condition?patient:Patient=p1", EMPTY),
+    ("https://e/fhir/Condition?patient=p1&code=I10", ABSENT),
+    ("https://e/fhir/Condition?patient=p1&clinical-status=active", ABSENT),
+    ("https://e/fhir/Condition?patient=p1&_id=c1", ABSENT),
+    ("https://e/fhir/Condition", ABSENT),
+    ("https://e/fhir?patient=p1", ABSENT),
+    ("", ABSENT),
+]
+
+
+@pytest.mark.parametrize(("link", "expected"), EMPTY_SEARCHES)
+def test_an_empty_bundle_under_an_unknown_key_is_known_by_its_self_link(
+    link: str, expected: InputState
+) -> None:
+    made = reader({"problemList": bundle(link=[{"relation": "self", "url": link}])})
+    assert report(made.chart()).state is expected
 
 
 def test_resources_of_another_type_go_to_their_own_input() -> None:

@@ -201,7 +201,7 @@ def test_sites_of_a_condition() -> None:
 
 def test_expression_gives_no_diagnosis_by_its_refinement() -> None:
     family = concept("281666001:246090000=82725007")
-    assert read(condition(family)).conditions == ()
+    assert [c.concepts for c in read(condition(family)).conditions] == [{"fop-possible"}]
     focus = concept("82725007:363698007=24136001")
     assert [c.concepts for c in read(condition(focus)).conditions] == [{"fop"}]
     elsewhere = {"coding": [{"system": "urn:local", "code": "82725007:1=2"}]}
@@ -562,9 +562,13 @@ def test_condition_of_a_relative() -> None:
                  relationship={"coding": [{"code": "MTH", "display": "mother"}]},
                  condition=[{"code": FOP}, {"code": {"text": "FOP"}}, {}])
     )  # fmt: skip
-    (fact,) = chart.family
+    written, fact = chart.family
+    assert written.named == "fop"
+    assert not written.concepts
     assert fact.concepts == {"fop"}
-    assert (fact.relation, fact.source.reference) == ("mother", "FamilyMemberHistory/r1")
+    assert fact.named is None
+    for one in (written, fact):
+        assert (one.relation, one.source.reference) == ("mother", "FamilyMemberHistory/r1")
     assert chart.conditions == ()
     assert chart.mentions == ()
 

@@ -410,8 +410,33 @@ def test_provenance_of_a_medicine() -> None:
 
 
 def test_routes() -> None:
-    assert dosed({"route": concept("78421000")}).routes == {"route-intramuscular"}
-    assert dosed({"route": {"text": "IM"}}).routes == frozenset()
+    assert dosed({"route": concept("78421000")}).routes == {"route-intramuscular", "route-systemic"}
+    assert dosed({}).routes == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("route", "meaning"),
+    [
+        ({"text": "IM"}, "route-systemic"),
+        ({"text": "Oral"}, "route-systemic"),
+        ({"text": "By mouth"}, "route-systemic"),
+        ({"text": "PO"}, "route-systemic"),
+        (
+            {"coding": [{"system": "urn:oid:1.2.3", "code": "15", "display": "Oral"}]},
+            "route-systemic",
+        ),
+        ({"text": "Subcutaneous"}, "route-systemic"),
+        ({"text": "Both Eyes"}, "route-local"),
+        ({"text": "Percutaneous gel"}, "route-local"),
+        ({"text": "apply to affected area"}, "route-local"),
+        (concept("6064005"), "route-local"),
+        (concept("54485002"), "route-local"),
+        ({"text": "as directed"}, "route-unread"),
+        ({"coding": [{"system": "urn:oid:1.2.3", "code": "99"}]}, "route-unread"),
+    ],
+)
+def test_what_a_route_means(route: dict[str, Any], meaning: str) -> None:
+    assert dosed({"route": route}).routes == {meaning}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import signal
@@ -59,6 +60,36 @@ def test_a_chunked_body(server: httpx.Client) -> None:
         yield b'"context": {"patientId": "p", "draftOrders": {}}}'
 
     assert server.post(SIGN, content=parts()).status_code in {200, 400}
+
+
+OFFERS = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n",
+    b"Connection: upgrade\r\nUpgrade: websocket\r\n",
+    b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n",
+)
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("body_follows", [False, True])
+def test_an_offer_of_another_protocol_is_passed_over(
+    server: httpx.Client, offer: bytes, body_follows: bool
+) -> None:
+    """Java's HttpClient offers HTTP/2 with every first call (RFC 9110 section 7.8)."""
+    body = json.dumps(build(HIGH)).encode()
+    head = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode()
+    after = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    closes = b"close" in offer
+    parts = [head + offer + b"\r\n", body if closes else body + after]
+    answer = b""
+    address = (server.base_url.host, server.base_url.port or 80)
+    with socket.create_connection(address, timeout=10) as client:
+        for part in parts if body_follows else [b"".join(parts)]:
+            client.sendall(part)
+        while chunk := client.recv(65536):
+            answer += chunk
+
+    assert answer.count(b"HTTP/1.1 200 OK") == (1 if closes else 2)
+    assert b'"indicator":"warning"' in answer
 
 
 def test_what_is_no_http(server: httpx.Client) -> None:
@@ -146,4 +177,19 @@ def test_a_budget_below_the_deadline_stops_the_start(monkeypatch: pytest.MonkeyP
 
     assert result.returncode == 1
     assert result.stderr.startswith("cds-service: CDS_DEADLINE_MS: must be below CDS_BUDGET_MS")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_used_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("CDS_CA_FILE", str(path))
+    result = serve("--port", "0")
+
+    assert result.returncode != 0
+    assert "CDS_CA_FILE" in result.stderr
     assert "Traceback" not in result.stderr

@@ -43,6 +43,32 @@ def test_the_line_of_a_call(
     assert line["ms"] >= sum(line["stages"].values()) * 0.99
 
 
+def test_what_was_dropped_is_in_the_line_and_in_the_figures(
+    client: AppClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = build(HIGH)
+    stranger = {"resourceType": "Condition", "subject": {"reference": "Patient/someone-else"}}
+    body["prefetch"]["conditions"]["entry"] += [{"resource": stranger}, {"resource": "junk"}]
+    client.post(SIGN, json=body)
+    [line] = lines(capsys)
+
+    assert (line["foreign"], line["skipped"]) == (1, 1)
+    figures = client.get("/metrics").text
+    for why in ("foreign", "unreadable"):
+        assert f'cds_entries_dropped_total{{service="ho-order-sign",why="{why}"}}' in figures
+
+
+def test_a_call_without_draft_orders_is_warned_of(
+    client: AppClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = build(HIGH)
+    body["context"]["draftOrders"]["entry"] = []
+
+    assert client.post(SIGN, json=body).json() == {"cards": []}
+    [line] = lines(capsys, "service")
+    assert "without draft orders" in line["event"]
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,8 +35,14 @@ _RENDERERS = (
 )
 Report = Callable[[str, str], None]
 
-LINK_HOSTS = frozenset({"pubmed.ncbi.nlm.nih.gov", "doi.org"})
-"""Where `detail` may link to (MD-04)."""
+_EVIDENCE = Path(__file__).parents[1] / "cds_service/knowledge/content/evidence.yaml"
+LINK_HOSTS = frozenset({"pubmed.ncbi.nlm.nih.gov", "doi.org"}) | {
+    urlsplit(address).hostname
+    for address in re.findall(
+        r"^ +url: (\S+)$", _EVIDENCE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+}
+"""Where `detail` may link to (MD-04): to the sources of the knowledge and nowhere else."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[a-z]+(\.[A-Za-z0-9-]+)+")

@@ -43,6 +43,8 @@ REFERENCES: Final[Mapping[str, str]] = {
     "nsaid_value_sets": "value set",
     "not_value_sets": "value set",
     "radiotherapy_value_sets": "value set",
+    "for_ho_value_sets": "value set",
+    "hip_value_sets": "value set",
     "excluded_by": "value set",
     "evidence": "evidence",
     "applies_to": "option or regimen",
@@ -55,7 +57,7 @@ RULES: Final = (
     "trigger", "genetic", "factor", "modifier", "non-factor", "exclusion", "unknown check",
 )  # fmt: skip
 # What the texts may fill in (guidance, exclusions and cards fill them).
-_CARD: Final = frozenset({"finding", "order", "site", "status", "disease", "state"})
+_CARD: Final = frozenset({"finding", "order", "ordered", "status", "disease", "state"})
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Check = Annotated[str, Field(min_length=1, max_length=15)]
+"""What to check, for a button that also names drug, dose and days."""
 
 
 class Model(BaseModel):
@@ -58,7 +61,8 @@ class MedicationTest(Model):
     """A coded medicine. `states` says which count; `indications` asks for one of these reasons.
 
     `indication: absent` asks that no reason is stated at all; `other_than` sets aside medicines
-    that are also in these value sets. `scheduled` ignores PRN and single doses.
+    that are also in these value sets, or given by a route that is. `scheduled` ignores PRN and
+    single doses.
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
@@ -204,6 +208,7 @@ class Factor(Rule):
     """A risk factor with its tier."""
 
     tier: Literal["high", "moderate"]
+    short: Text | None = None  # for a summary, where the label is long
     group: Id | None = None  # factors of one group count once towards two-or-more
     when: When
 
@@ -228,6 +233,8 @@ class Exclusion(Rule):
     effect: Literal["exclude", "condition"]
     when: When
     text: Text  # may use {fact}, {value}, {unit}, {date}, {age}
+    check: Check | None = None
+    above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
 
 
@@ -250,6 +257,7 @@ class UnknownCheck(Model):
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     text: Text  # may use {state} and {older}
+    check: Check | None = None
 
 
 # --- options ---
@@ -298,24 +306,32 @@ class Adequate(Model):
     not_value_sets: tuple[Id, ...] = ()
     min_days: int = Field(gt=0)
     starts_within_days: int = Field(gt=0)
+    fresh_days: int = Field(ge=0)  # an order not older than that is for the surgery being planned
     radiotherapy_value_sets: tuple[Id, ...] = Field(min_length=1)
-    for_ho_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says hip or HO
+    radiotherapy_within_days: int = Field(gt=0)  # one that is dated earlier is long past
+    for_ho_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says HO
+    hip_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says hip or pelvis
 
 
 # --- words ---
 
 
 class CardText(Model):
-    """Text of one card. `{finding}`, `{order}` and `{site}` are filled in."""
+    """Text of one card. `{finding}`, `{order}` and what is `{ordered}` are filled in."""
 
     id: Id
     row: str
     indicator: Literal["info", "warning", "critical"]
     summary: Text
     advice: tuple[Text, ...] = Field(min_length=1)
+    advice_left: Mapping[Literal["nsaid", "radiotherapy", "none"], tuple[Text, ...]] = Field(
+        default_factory=dict
+    )  # instead, where only this option is left, or none
     avoid: tuple[Text, ...] = ()
     evidence: tuple[Id, ...] = ()
-    suggestions: tuple[Literal["options", "remove-draft", "expert-referral"], ...] = ()
+    suggestions: tuple[
+        Literal["options", "remove-draft", "expert-referral", "specialist-referral"], ...
+    ] = ()
     topic: Id
     override: tuple[Id, ...] = ()
 
@@ -339,12 +355,15 @@ class LinkText(Model):
 
 
 class Referral(Model):
-    """A referral draft."""
+    """A referral draft. `note_lead` says before the note how genetic HO stands in the chart."""
 
     id: Id
     label: Text
     text: Text
     note: Text
+    note_lead: Mapping[Literal["genetic", "suspected", "mention", "family"], Text] = Field(
+        default_factory=dict
+    )
 
 
 class Evidence(Model):

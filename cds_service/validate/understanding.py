@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import Raw
 
-from cds_service import hooks
 from cds_service.chart import Chart, Fact, Problem
+from cds_service.consultation import mentions
 from cds_service.draft_orders import OrdersRead, read_orders
 from cds_service.elements import Doc, first_text, kind_of, reference, type_and_id
 from cds_service.fhir_map import ChartReader
@@ -83,9 +83,7 @@ class Reader:
     def _chart(self, located: Located) -> Chart:
         """The chart of this resource alone, with the Patient and what it may refer to."""
         patient = self.patient_id or _subject(located.doc)
-        reader = ChartReader(
-            self.knowledge.index, patient, self.today, hooks.mentions(self.knowledge)
-        )
+        reader = ChartReader(self.knowledge.index, patient, self.today, mentions(self.knowledge))
         around = [located] if self.patient is None else [located, self.patient]
         if located.doc.get("medicationReference") or located.doc.get("medication"):
             around += self.medicines
@@ -191,6 +189,7 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
     concepts = {c for fact in facts for c in fact.concepts}
     concepts |= {kind for order in chart.planned for kind in order.kinds}
     concepts |= {f"text:{mention.disease}" for mention in chart.mentions}
+    concepts |= {f"text:{fact.named}" for fact in chart.family if fact.named}
     if concepts:
         return Understood(located.path, name, "used", tuple(sorted(concepts)))
     if chart.set_aside:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from value_sets.rxnorm import NAMES_SOURCE, never_local
 from value_sets.sources import (
     ATC_SOURCE,
     CM_SOURCE,
@@ -81,18 +82,25 @@ REMARK = re.compile(
     r"| \((SNOMED UK|MeSH heading|term as|ICD-11 foundation|any drug).*$"
     r"|^PROMs \"|\"( - .*)?$| \(or descendant\)$"
 )
+# Remarks on the upkeep of a code inside a display: they go into the note.
+UPKEEP = re.compile(
+    r" \((billable until .*|redefined \d+|professional only from \d+|MeSH SCR|5-820.*)\)$"
+)
 
 
 def from_csv(row: dict[str, str], spec: dict[str, Any], title: str) -> Row:
     """One row of the research as a row of a set."""
     names = {str(code): name for code, name in spec.get("displays", {}).items()}
-    display = names.get(row["code"]) or REMARK.sub("", row["display"])
+    upkeep = UPKEEP.search(row["display"])
+    display = names.get(row["code"]) or REMARK.sub("", UPKEEP.sub("", row["display"]))
     if display.startswith("(category"):
-        display = f"{title} (ICD-9-CM {row['code']})"
+        display = title
     # The WHO list has no site digit; national versions (GM, AM) add one to M codes (README 15).
     gm = row["system"] == SYSTEMS["who"] and row["code"].startswith("M")
     match = spec.get("match") or ("prefix" if gm or row["match"] == "prefix" else "exact")
     note = spec.get("note") or re.sub(r"\s*\[in GPS\]$", "", row["note"]).strip() or None
+    if upkeep:
+        note = "; ".join(part for part in (upkeep[1], note) if part)
     return Row(
         row["system"], row["code"], short(display), row["verified_in"].strip(),
         spec.get("confidence", row["confidence"]), match, note=note,
@@ -161,8 +169,7 @@ def from_icd9(table: dict[str, str], codes: Iterable[Any], title: str) -> Iterat
         if code in table:
             yield Row(SYSTEMS["icd9"], code, short(table[code]), ICD9_SOURCE)
         elif any(c.startswith(code) for c in table):
-            label = f"{title} (ICD-9-CM {code})"
-            yield Row(SYSTEMS["icd9"], code, short(label), ICD9_SOURCE, match="prefix")
+            yield Row(SYSTEMS["icd9"], code, short(title), ICD9_SOURCE, match="prefix")
         else:
             raise Wrong(f"ICD-9-CM does not hold {code}")
 
@@ -182,7 +189,7 @@ def from_pcs(sources: Sources, spec: dict[str, Any], title: str, sides: bool) ->
         for prefix in sorted(covering(start, below, good)):
             titles = [t for c, t in good.items() if c.startswith(prefix)]
             side = sides and {side_of(t) for t in titles}
-            label = short(common_words(titles) or f"{title} ({prefix})")
+            label = short(common_words(titles) or title)
             yield Row(
                 SYSTEMS["pcs"], prefix, label, PCS_SOURCE, "high",
                 "exact" if len(prefix) == 7 else "prefix",
@@ -241,6 +248,34 @@ def from_atc(sources: Sources, spec: dict[str, Any]) -> Iterator[Row]:
         yield Row(SYSTEMS["atc"], code, display, ATC_SOURCE, match=match)
 
 
+def from_names(sources: Sources, spec: dict[str, Any]) -> Iterator[Row]:
+    """Products whose RxNorm name states one of the ingredients and a dose form for the whole body.
+
+    A generic name without a form (a component, which some records hold) counts only where the
+    ingredient is never used locally.
+    """
+    words, wanted = sources.words, spec["rxnorm_names"]["ingredients"]
+    names = {drug: atc_name(sources, said) for drug, said in wanted.items()}
+    whole = {drug for drug, name in names.items() if never_local(name, sources.atc, words)}
+    seen: set[str] = set()
+    for code, name in sources.read_names.items():
+        drugs = {drug for drug, _ in name.drugs} & wanted.keys()
+        loose = not name.form and not name.branded and drugs <= whole
+        if drugs and (loose or name.form in words.forms):
+            seen |= drugs
+            yield Row(SYSTEMS["rxnorm"], code, sources.names[code], NAMES_SOURCE, "medium")
+    if unseen := wanted.keys() - seen:
+        raise Wrong(f"no RxNorm name holds {sorted(unseen)}")
+
+
+def atc_name(sources: Sources, said: str) -> str:
+    """The ATC name of an ingredient of the plan ("M01AB05 diclofenac"), checked against ATC."""
+    code, _, name = said.partition(" ")
+    if sources.atc.get(code) != name:
+        raise Wrong(f"ATC does not say {said!r}")
+    return name
+
+
 def from_row(spec: dict[str, Any]) -> Iterator[Row]:
     """A row that stands in the plan itself, with its source."""
     row = dict(spec["row"])
@@ -263,6 +298,7 @@ def select(sources: Sources, spec: dict[str, Any], title: str, sides: bool) -> l
         "sct": lambda: from_sct(sources, spec),
         "gps_title": lambda: from_gps_title(sources, spec),
         "atc": lambda: from_atc(sources, spec),
+        "rxnorm_names": lambda: from_names(sources, spec),
         "row": lambda: from_row(spec),
     }
     rows = [row for name, way in ways.items() if name in spec for row in way()]
@@ -303,5 +339,15 @@ class Builder:
             for row in rows:
                 found.setdefault((row.system, row.code, row.match), row)
         dropped = {str(c) for c in plan.get("without", ())}
+        self._check_classes(name)
         kept = [r for r in found.values() if r.code not in dropped]
         return sorted(kept, key=lambda r: (r.system, r.code, r.match))
+
+    def _check_classes(self, name: str) -> None:
+        """A product enters a set only by an ATC code that the set itself covers."""
+        specs = self.plans[name]["rows"]
+        covered = tuple(str(code) for spec in specs for code in spec.get("atc", ()))
+        for spec in specs:
+            for drug, said in spec.get("rxnorm_names", {}).get("ingredients", {}).items():
+                if not said.startswith(covered):
+                    self.wrong.append(f"{name}: {drug} ({said}) is in no ATC group of this set")

