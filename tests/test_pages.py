@@ -18,6 +18,7 @@ import pytest
 from cds_service.anchors import of_card, of_debate, of_rules, of_source
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import SexTest, When
+from cds_service.services import SERVICES
 from cds_service.web import about, changelog, words
 from cds_service.web.assets import FOLDER, Assets
 from cds_service.web.code_lists import CodeLists
@@ -187,6 +188,19 @@ def test_playground_reads_no_fhir_server(client: AppClient) -> None:
 def test_samples_are_those_of_the_fixtures() -> None:
     script = [sys.executable, str(ROOT / "scripts" / "make-samples"), "--check"]
     subprocess.run(script, check=True, cwd=ROOT)
+
+
+def test_samples_show_every_hook(client: AppClient) -> None:
+    hooks = set()
+    for one in client.get("/playground/kit").json()["samples"]:
+        sample = client.get(f"/playground/samples/{one['id']}")
+        answer = client.post("/playground/answer", content=sample.content)
+        assert answer.status_code in {200, 412}, one["id"]
+        if one["group"] == "At other moments":
+            assert bool(answer.json()["answer"]["cards"]) is not one["id"].endswith("low-risk")
+        hooks.add(sample.json()["hook"])
+
+    assert hooks == {service.hook for service in SERVICES}
 
 
 def test_samples_move_with_the_calendar(client: AppClient) -> None:
