@@ -206,6 +206,17 @@ class FamilyFact:
     named: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """A current medicine or allergy that has no code the service could know.
+
+    `source.label` is what the EHR calls it, blank where it calls it nothing.
+    """
+
+    input: InputName
+    source: Source
+
+
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
 
 
@@ -293,6 +304,7 @@ class DraftOrder:
     suspicions: tuple[Suspicion, ...] = ()
     mentions: tuple[Mention, ...] = ()
     medication: MedicationFact | None = None
+    unidentified: Unidentified | None = None  # a medicine whose code says nothing here
 
     @property
     def reference(self) -> str | None:
@@ -313,6 +325,7 @@ class Chart:
     planned: tuple[
         DraftOrder, ...
     ] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     inputs: tuple[InputReport, ...] = ()

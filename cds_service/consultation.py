@@ -115,6 +115,7 @@ class Consultation:
                 self.today,
                 self.request.hook,
                 context.selections,
+                orders.unread,
             )
         telemetry.current().decided(assessment)
         return chart, assessment

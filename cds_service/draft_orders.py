@@ -12,7 +12,7 @@ from cds_service.chart import DraftOrder, Problem
 from cds_service.elements import kind_of
 from cds_service.fhir_map import ChartReader
 from cds_service.mentions import Mentions
-from cds_service.opening import Opened, open_value
+from cds_service.opening import NO_RESOURCE, Opened, open_value
 from cds_service.orders import NOT_ORDERS, Draft, collect, once, read_order
 from cds_service.reading import Reading, References
 from cds_service.releases import Releases
@@ -30,6 +30,11 @@ class OrdersRead:
     problems: tuple[Problem, ...] = ()
     foreign: int = 0
     release: str = "R4"
+
+    @property
+    def unread(self) -> int:
+        """How many entries may have been orders and could not be read."""
+        return sum(problem.why != NO_RESOURCE for problem in self.problems)
 
 
 class Drafts:

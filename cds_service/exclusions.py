@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.assessment import Effect, NotAssessed, OptionVerdict, Reason, Standing
 from cds_service.candidates import exclusions
 from cds_service.chart import Chart, InputName, InputState
+from cds_service.elements import text as readable
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
 from cds_service.predicates import Answer, Outcome, View
@@ -17,23 +19,29 @@ STATE_WORDS = {
     InputState.FAILED: "could not be read",
     InputState.PARTIAL: "read only in part",
 }
+ENTRIES_SHOWN = 3
+ENTRY_LIMIT = 60
+NAMELESS = "(no name)"
 STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated")
 """All words for what is not known."""
 
 
 def _reason(rule: Exclusion, outcome: Outcome, view: View) -> Reason:
-    ages = view.session.ages
-    age = "?" if ages is None else str(ages[0])
     fact = "; ".join(outcome.words[:4]) or rule.label
     more = len(outcome.words) - 4
     if more > 0:
         fact += f" and {more} more"
-    text = rule.text.format_map(defaultdict(str, fact=fact, age=age))
+    text = rule.text.format_map(defaultdict(str, fact=fact, age=view.session.age))
     if outcome.answer is Answer.UNKNOWN:
-        doubt = "check again" if outcome.stale else "too inexact to tell, check"
-        text = f"{fact}: {doubt} ({rule.label})."
+        text = f"{fact}: {_doubt(outcome)} ({rule.label})."
         return Reason(rule.id, Effect.CONDITION, text, outcome.sources, rule.evidence, unknown=True)
     return Reason(rule.id, Effect(rule.effect), text, outcome.sources, rule.evidence)
+
+
+def _doubt(outcome: Outcome) -> str:
+    if outcome.stale:
+        return "check again"
+    return "find out when" if outcome.undated else "too inexact to tell, check"
 
 
 def reasons_for(target: str, view: View, knowledge: Knowledge) -> tuple[Reason, ...]:
@@ -91,12 +99,30 @@ def not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, U
 def _not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     found = []
     for check in knowledge.unknown_checks:
-        state = _unknown_state(check, view)
+        if check.unidentified:
+            entries = _entries(check, view)
+            state = "without a known code" if entries else None
+        else:
+            entries, state = "", _unknown_state(check, view)
         if state is not None:
-            older = _older(check, view)
-            text = check.text.format_map(defaultdict(str, state=state, older=older))
+            words = {"state": state, "older": _older(check, view), "entries": entries}
+            text = check.text.format_map(words)
             found.append((NotAssessed(check.input, state, text), check))
     return tuple(found)
+
+
+def _entries(check: UnknownCheck, view: View) -> str:
+    """What the EHR calls the entries of an input that have no known code: the first by name."""
+    once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
+    for entry in view.session.unidentified:
+        if entry.input == check.input:
+            label = readable(entry.source.label, ENTRY_LIMIT)
+            once.setdefault(
+                label.casefold() if label else entry.source.reference, label or NAMELESS
+            )
+    named = list(once.values())
+    more = len(named) - ENTRIES_SHOWN
+    return ", ".join(named[:ENTRIES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _unknown_state(check: UnknownCheck, view: View) -> str | None:
@@ -143,6 +169,27 @@ def verdicts(view: View, knowledge: Knowledge) -> tuple[OptionVerdict, ...]:
     return tuple(found)
 
 
+def waiting(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> dict[str, str]:
+    """Words for a card with no option left, of which one is only closed until a test is done.
+
+    Empty when no test would open any.
+    """
+    lifted_by: dict[str, str] = {}
+    for verdict in options:
+        lifts = [knowledge.exclusions[reason.rule].until for reason in verdict.reasons]
+        if lifts and all(lifts):
+            lifted_by[verdict.option] = " and ".join(dict.fromkeys(str(lift) for lift in lifts))
+    if not lifted_by:
+        return {}
+    closed = [
+        f"{knowledge.options[verdict.option].label} is ruled out"
+        + (f" as long as {lift} is missing" if (lift := lifted_by.get(verdict.option)) else "")
+        for verdict in options
+    ]
+    said = "; ".join(closed)
+    return {"until": next(iter(lifted_by.values())), "closed": said[:1].upper() + said[1:]}
+
+
 def _other_drugs(left: list[str], knowledge: Knowledge) -> tuple[str, ...]:
     """Regimens beside the chosen one, one for each other drug."""
     drugs = {knowledge.regimens[r].drug: r for r in reversed(left)}
@@ -156,20 +203,12 @@ def _choose(
     view: View,
     knowledge: Knowledge,
 ) -> OptionVerdict:
-    left: list[str] = []
-    dropped: list[tuple[str, tuple[Reason, ...]]] = []
-    for regimen in regimens:
-        if not knowledge.regimens[regimen].enabled:
-            continue
-        against = reasons_for(regimen, view, knowledge)
-        if any(r.effect is Effect.EXCLUDE for r in against):
-            dropped.append((regimen, against))
-        else:
-            left.append(regimen)
-            conditions = (*conditions, *(r for r in against if regimen == left[0]))
+    left, dropped = _sorted_out(regimens, view, knowledge)
     if regimens and not left:
         reasons = tuple(r for _, against in dropped for r in against)
         return OptionVerdict(option, Standing.EXCLUDED, reasons=reasons, dropped=tuple(dropped))
+    if left:
+        conditions = (*conditions, *reasons_for(left[0], view, knowledge))
     return OptionVerdict(
         option,
         Standing.CONDITIONAL if conditions else Standing.OFFERED,
@@ -178,3 +217,33 @@ def _choose(
         reasons=conditions,
         dropped=tuple(dropped),
     )
+
+
+def _sorted_out(
+    regimens: tuple[str, ...], view: View, knowledge: Knowledge
+) -> tuple[list[str], list[tuple[str, tuple[Reason, ...]]]]:
+    """The regimens that are left, and those that are passed over with the reasons.
+
+    One about which a question is open is passed over while another is left; else the first of
+    them is left alone, and the question becomes a condition.
+    """
+    fit: list[str] = []
+    doubtful: list[str] = []
+    dropped: list[tuple[str, tuple[Reason, ...]]] = []
+    for regimen in regimens:
+        if not knowledge.regimens[regimen].enabled:
+            continue
+        against = reasons_for(regimen, view, knowledge)
+        if any(r.effect is Effect.EXCLUDE for r in against):
+            dropped.append((regimen, against))
+        elif any(r.unknown for r in against):
+            doubtful.append(regimen)
+        else:
+            fit.append(regimen)
+    left = fit or doubtful[:1]
+    for regimen in doubtful:
+        if regimen not in left:
+            against = reasons_for(regimen, view, knowledge)
+            open_ = tuple(replace(r, effect=Effect.EXCLUDE) for r in against if r.unknown)
+            dropped.append((regimen, open_))
+    return left, dropped

@@ -32,6 +32,7 @@ from cds_service.chart import (
     Problem,
     ProcedureFact,
     SetAside,
+    Unidentified,
 )
 from cds_service.elements import (
     Doc,
@@ -177,6 +178,7 @@ class ChartReader:
             measurements=in_order(kinds[MeasurementFact]),
             family=in_order(kinds[FamilyFact]),
             planned=_planned(own, look),
+            unidentified=in_order(kinds[Unidentified]),
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
             inputs=self._ledger.reports(),

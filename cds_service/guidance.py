@@ -16,7 +16,7 @@ from cds_service.assessment import (
     Tier,
 )
 from cds_service.chart import Chart, DraftOrder, InputName, InputState, Source
-from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts
+from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
 from cds_service.genetic import (
     Genetics,
     family_findings,
@@ -84,11 +84,12 @@ def assess(
     today: date,
     hook: str = "order-sign",
     selections: Collection[str] = (),
+    unread: int = 0,
 ) -> Assessment:
     """Decide about every order that is looked at, or about the patient alone (patient-view).
 
     `selections` are the `Type/id` of the orders that trigger at order-select; all drafts stay
-    context there (see `triggers`).
+    context there (see `triggers`). `unread` is the number of drafts that could not be read.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
@@ -101,14 +102,24 @@ def assess(
     found = genetics(case.session, knowledge)
     triggered = triggers(by_words(orders) if found.rule else orders, knowledge, hook, selections)
     any_draft = names_none(orders, hook, selections)
+    not_read = _not_read(case, unread)
     if not triggered:
-        return _assessment(case, (), (), any_draft)
+        return _assessment(case, not_read, (), any_draft)
     if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     merged += _asides(case, found, triggered)
-    return _assessment(case, tuple(merged), seen(case), any_draft)
+    return _assessment(case, (*merged, *not_read), seen(case), any_draft)
+
+
+def _not_read(case: Case, number: int) -> tuple[Guidance, ...]:
+    """A card for drafts that could not be read: silence would claim that they had been checked."""
+    if not number:
+        return ()
+    words = {"order": f"{number} draft order{'s' if number > 1 else ''}"}
+    # The chart may not have been looked at, so nothing is said of it.
+    return (replace(_guidance(case, "order-not-read", (), (), words), not_assessed=()),)
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
@@ -160,9 +171,11 @@ def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
     if tier is Tier.MODERATE:
         guidance = _guidance(case, "moderate-risk", (order,), findings, {}, tier, options)
         return _with_open(guidance, undecided(case, order, factors))
-    left = any(o.standing is not Standing.EXCLUDED for o in options)
-    card = "high-risk" if left else "high-risk-no-option"
-    return _guidance(case, card, (order,), findings, {}, tier, options)
+    if any(o.standing is not Standing.EXCLUDED for o in options):
+        return _guidance(case, "high-risk", (order,), findings, {}, tier, options)
+    words = waiting(options, case.knowledge)
+    card = "high-risk-test-first" if words else "high-risk-no-option"
+    return _guidance(case, card, (order,), findings, words, tier, options)
 
 
 def _without_factor(case: Case, order: DraftOrder) -> Guidance:
@@ -309,8 +322,13 @@ def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[
     lost = () if whole else tuple(n for n in _ON_EVERY_CARD if not case.chart.input(n).known)
     if not whole and not lost:
         return ()
-    unread = (said for said, _ in not_assessed(case.view(None), case.knowledge))
-    return tuple(said for said in unread if whole or said.input in lost)
+    open_ = {o.option for o in options if o.standing is not Standing.EXCLUDED}
+    return tuple(
+        said
+        for said, check in not_assessed(case.view(None), case.knowledge)
+        # An entry without a known code matters only where it could take an option away.
+        if (open_ & set(check.applies_to) if check.unidentified else whole or said.input in lost)
+    )
 
 
 def _named(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cds_service.chart import FhirDate, MedicationFact, SetAside
+from cds_service.chart import FhirDate, InputName, MedicationFact, SetAside, Source, Unidentified
 from cds_service.dates import later, read_date, read_moment
 from cds_service.dosing import Schedule, read_schedule
 from cds_service.elements import (
@@ -15,26 +15,34 @@ from cds_service.elements import (
     flag,
     kind_of,
     member,
+    objects,
     status,
+    type_and_id,
     word,
     words,
 )
+from cds_service.identification import MEDICINES, readable, says_none
 from cds_service.reading import Item, Reading
-from cds_service.recognition import NOTHING, Recognised, source_of
+from cds_service.recognition import NOTHING, Recognised, label_of, source_of
 from cds_service.routes import read_routes
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
 _ERROR = "entered-in-error"
 _GIVEN = frozenset({"MedicationDispense", "MedicationAdministration"})
+_MOST_INGREDIENTS = 20
+OVER = (_ENDED - {"completed"}) | {_ERROR, "not-taken", "not-done"}
+"""Statuses by which a medicine does not count, whatever else its record says."""
 _TAKEN = frozenset({"MedicationStatement", "MedicationUsage"})
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Which medicine: what its codings mean and the element that names it for people."""
+    """Which medicine: what its codings mean, the element that names it for people, and the
+    Medication resources behind it."""
 
     known: Recognised
     element: object
+    targets: tuple[Doc, ...] = ()
 
 
 _NAMES = frozenset({"medicationCodeableConcept", "medicationReference", "medication"})
@@ -50,15 +58,32 @@ def name_of(doc: Doc, look: Reading) -> Named:
     pointer = doc.get("medicationReference")
     modern = doc.get("medication")
     known, label = look.know(inline, modern), inline if inline is not None else modern
-    pointed = [] if pointer is None and modern is None else [
+    targets = () if pointer is None and modern is None else (
         *look.resolve(doc, pointer), *look.resolve(doc, modern)
-    ]  # fmt: skip
-    for target in pointed:
-        known = known.and_also(look.know(target.get("code")))
-        label = label if first_text(label) else target.get("code")
+    )  # fmt: skip
+    for target in targets:
+        parts = _ingredients(doc, target, look)
+        known = known.and_also(look.know(target.get("code"), *parts))
+        named = (label, target.get("code"), *parts)
+        said = next((e for e in named if first_text(e)), None)
+        label = said or next((e for e in named if codings(e)), label)
     if not first_text(label) and not codings(label):
         label = {"text": first_text(pointer)}
-    return Named(known, label)
+    return Named(known, label, targets)
+
+
+def _ingredients(doc: Doc, medication: Doc, look: Reading) -> list[object]:
+    """The coded elements of the active ingredients of a Medication, of any release."""
+    found: list[object] = []
+    for holder in (medication, *objects(medication.get("product"))):  # product: DSTU2
+        for part in objects(holder.get("ingredient"))[:_MOST_INGREDIENTS]:
+            if part.get("isActive") is False:
+                continue
+            found += [part[n] for n in ("itemCodeableConcept", "item") if n in part]
+            for name in ("itemReference", "item"):
+                for held_by in (medication, doc):
+                    found += [d.get("code") for d in look.resolve(held_by, part.get(name))]
+    return found
 
 
 def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
@@ -66,6 +91,7 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
     named = name_of(doc, look)
     concepts = named.known.meaning
     if not concepts:
+        yield from _unidentified(doc, look, named)
         return
     schedule = read_schedule(doc)
     start, end = _bounds(doc, schedule)
@@ -90,6 +116,29 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         indications=indications,
         indication_stated=stated,
     )
+
+
+def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentified]:
+    """The medicine as one that nobody here can name, if it counts and has no code to know it by.
+
+    A product of the house is known by its ingredients, when all of them have such a code.
+    """
+    inline = (doc.get("medicationCodeableConcept"), doc.get("medication"))
+    elements = (*inline, *(target.get("code") for target in named.targets))
+    if readable((c for e in elements for c in codings(e)), MEDICINES):
+        return
+    parts = [p for target in named.targets for p in _ingredients(doc, target, look)]
+    coded = [codings(part) for part in parts if codings(part) or first_text(part)]
+    if coded and all(readable(one, MEDICINES) for one in coded):
+        return
+    if _not_counted(doc) or any(says_none(element) for element in elements):
+        return
+    schedule = read_schedule(doc)
+    bounds = _bounds(doc, schedule)
+    if _state(doc, look, schedule, bounds) != "ended":
+        label = label_of(named.element, NOTHING, fallback="")
+        source = Source(type_and_id(doc), None, label, _written(doc) or bounds[0])
+        yield Unidentified(InputName.MEDICATIONS, source)
 
 
 def _written(doc: Doc) -> FhirDate | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Problem
+from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Problem, Unidentified
 from cds_service.dates import read_moment
 from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.medications import Named, name_of, read_medication
@@ -119,6 +119,7 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
     is_im = ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds
     names = [element for element, _ in elements]
     suspicions, mentions = heard(doc, look, names)
+    medication, unidentified = _medication(doc, look)
     return DraftOrder(
         index=index,
         resource_type=kind_of(doc) or "Resource",
@@ -135,7 +136,8 @@ def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
         reasons=look.reasons(doc)[0],
         suspicions=suspicions,
         mentions=mentions,
-        medication=_medication(doc, look),
+        medication=medication,
+        unidentified=unidentified,
     )
 
 
@@ -210,11 +212,14 @@ def _when(doc: Doc) -> FhirDate | None:
     return read_moment(*[doc[name] for name in _TIMES if name in doc])
 
 
-def _medication(doc: Doc, look: Reading) -> MedicationFact | None:
-    """The draft as a medicine; an active or new one is a draft of this session."""
+def _medication(doc: Doc, look: Reading) -> tuple[MedicationFact | None, Unidentified | None]:
+    """The draft as a medicine (an active or new one is a draft of this session), or as one whose
+    code says nothing here."""
     if doc.get("resourceType") not in _MEDICINES:
-        return None
+        return None, None
     for item in read_medication(doc, look):
         if isinstance(item, MedicationFact):
-            return item if item.state == "ended" else replace(item, state="draft")
-    return None
+            return item if item.state == "ended" else replace(item, state="draft"), None
+        if isinstance(item, Unidentified):
+            return None, item
+    return None, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -12,7 +12,6 @@ from cds_service.chart import (
     Chart,
     ConditionFact,
     DraftOrder,
-    FhirDate,
     InputName,
     MedicationFact,
     ProcedureFact,
@@ -31,6 +30,7 @@ from cds_service.knowledge.schema import (
     When,
 )
 from cds_service.measurements import Laboratory, Result, age_range
+from cds_service.recency import decisive, recent, told_undated, within
 
 _T = TypeVar("_T")
 
@@ -51,6 +51,7 @@ class Outcome:
     sources: tuple[Source, ...] = ()
     words: tuple[str, ...] = ()  # ready to read, one per source
     stale: str | None = None  # the quantity whose only result is too old to count
+    undated: bool = False  # unknown because no date is stated
 
 
 YES, NO, UNKNOWN = Outcome(Answer.YES), Outcome(Answer.NO), Outcome(Answer.UNKNOWN)
@@ -80,8 +81,13 @@ class Session:
         drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
         known = (m for m in chart.medications if m.source.reference not in drafted)
         self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
+        unidentified = tuple(o.unidentified for o in orders if o.unidentified)
+        drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
+        stored = (u for u in chart.unidentified if u.source.reference not in drafted)
+        self.unidentified = (*stored, *unidentified)
         self.laboratory = Laboratory(chart, today)
         self.ages = age_range(chart.patient, today)
+        self.age = _age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
         self._shared: dict[str, Any] = {}
@@ -190,12 +196,6 @@ class View:
             return self._order(when.order)
         raise AssertionError("the schema lets no empty test through")
 
-    def _within(self, when: FhirDate | None, days: int, undated: str = "out") -> bool:
-        if when is None:
-            return undated == "in"
-        limit = self.today - timedelta(days=days)
-        return (when.latest if self.cautious else when.earliest) >= limit
-
     def _side(self, side: Side, wanted: str) -> bool:
         if wanted == "any" or self.order is None or self.session.both_hips:
             return True
@@ -207,10 +207,11 @@ class View:
             and fact.concepts.isdisjoint(test.other_than)
             and (self.cautious or not fact.suspected)
             and not (test.state == "current" and fact.resolved)
-            and (
-                test.within_days is None or self._within(fact.date, test.within_days, test.undated)
+            and recent(fact, test, self.today, cautious=self.cautious)
+            and not (
+                test.older_than_days
+                and within(fact.date, test.older_than_days, self.today, cautious=self.cautious)
             )
-            and not (test.older_than_days and self._within(fact.date, test.older_than_days))
             and self._side(fact.side, test.side)
             and _site(fact.sites, test.site)
         )
@@ -221,25 +222,28 @@ class View:
             sides = {f.side for f in facts}
             if Side.BILATERAL not in sides and not {Side.LEFT, Side.RIGHT} <= sides:
                 facts = []
-        sources = [with_status(f) for f in facts]
+        facts, only_asked = decisive(facts, test)
+        sources = [told_undated(with_status(f), f, test) for f in facts]
         if _BROOKER in test.value_sets:
             graded = (m for m in self.chart.measurements if m.grade)
             sources += [replace(m.source, status=f"Brooker {m.grade}") for m in graded]
-        found = [(s, told(s)) for s in sources]
-        return _found(found) or self.known(InputName.CONDITIONS)
+        found = _found((s, told(s)) for s in sources) or self.known(InputName.CONDITIONS)
+        return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
 
     def _procedure(self, test: ProcedureTest) -> Outcome:
         def counts(fact: ProcedureFact) -> bool:
             return (
                 not fact.concepts.isdisjoint(test.value_sets)
                 and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
-                and (test.within_days is None or self._within(fact.date, test.within_days))
+                and recent(fact, test, self.today, cautious=self.cautious)
                 and self._side(fact.side, test.side)
                 and _site(fact.sites, test.site)
             )
 
-        facts = [f for f in self.chart.procedures if counts(f)]
-        return _found((f.source, told(f.source)) for f in facts) or self.known(InputName.PROCEDURES)
+        facts, only_asked = decisive([f for f in self.chart.procedures if counts(f)], test)
+        sources = [told_undated(f.source, f, test) for f in facts]
+        found = _found((s, told(s)) for s in sources) or self.known(InputName.PROCEDURES)
+        return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
 
     def _medication(self, test: MedicationTest) -> Outcome:
         def counts(fact: MedicationFact) -> bool:
@@ -287,7 +291,12 @@ class View:
         never = (test.below is not None and low >= test.below) or (
             test.at_least is not None and high < test.at_least
         )
-        return YES if sure else NO if never else UNKNOWN
+        if sure or never or not self.cautious:
+            return YES if sure else NO if never else UNKNOWN
+        if test.straddling == "in":
+            return YES
+        source = Source(f"Patient/{self.chart.patient.id}", None, f"age {self.session.age}")
+        return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.session.age}",))
 
     def _sex(self, test: SexTest) -> Outcome:
         if self.chart.patient.sex == "unknown":
@@ -305,6 +314,13 @@ class View:
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
         sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return _found((s, told(s)) for s in sources) or NO
+
+
+def _age_words(ages: tuple[int, int] | None) -> str:
+    """The age as a text names it; two where the birth date leaves them open."""
+    if ages is None:
+        return "?"
+    return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]} to {ages[1]}"
 
 
 def with_status(fact: ConditionFact) -> Source:

@@ -17,6 +17,7 @@ from cds_service.chart import (
     Mention,
     ProcedureFact,
     SetAside,
+    Unidentified,
 )
 from cds_service.elements import (
     Doc,
@@ -43,6 +44,7 @@ Item = (
     | FamilyFact
     | SetAside
     | Mention
+    | Unidentified
 )
 
 REASONS = ("reasonCode", "reasonReference", "reason", "reasonCodeableConcept", "indication",

@@ -14,16 +14,19 @@ from cds_service.chart import (
     ConditionFact,
     FamilyFact,
     FhirDate,
+    InputName,
     MeasurementFact,
     Mention,
     PatientFacts,
     ProcedureFact,
     SetAside,
     Source,
+    Unidentified,
 )
 from cds_service.dates import at_age, read_date, read_moment
 from cds_service.elements import (
     Doc,
+    codings,
     first_text,
     flag,
     member,
@@ -32,16 +35,20 @@ from cds_service.elements import (
     status,
     text,
     texts,
+    type_and_id,
     word,
     words,
 )
+from cds_service.identification import ALLERGIES, is_no_medicine, readable, says_none
 from cds_service.reading import Item, Reading
 from cds_service.recognition import (
     CODED_AS,
+    NOTHING,
     Recognised,
     all_texts,
     bare_class,
     brooker_class,
+    label_of,
     mentions_brooker,
     side_of,
     source_of,
@@ -308,6 +315,7 @@ def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
     code = doc.get("code") or doc.get("substance")
     known = look.know(doc.get("code"), doc.get("substance"), *reactions)
     if not known.meaning:
+        yield from _unidentified(doc, (doc.get("code"), doc.get("substance"), *reactions))
         return
     when = _onset(doc, look) or _recorded(doc)
     labelled = code if first_text(code) else next(iter(reactions), None)
@@ -325,6 +333,19 @@ def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
         verification=next((w for w in said if w in _SUSPECTED), "confirmed"),
         kind=kind if kind in {"allergy", "intolerance"} else None,
     )
+
+
+def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentified]:
+    """The allergy as one that nobody here can name, if it counts and may be one to a medicine."""
+    if readable((c for e in elements for c in codings(e)), ALLERGIES) or is_no_medicine(doc):
+        return
+    if any(says_none(element) for element in elements) or _past(doc):
+        return
+    if _DOUBTED.isdisjoint(_verifications(doc)):
+        named = next((e for e in elements if first_text(e)), doc.get("code"))
+        label = label_of(named, NOTHING, fallback="")
+        source = Source(type_and_id(doc), None, label, _recorded(doc))
+        yield Unidentified(InputName.ALLERGIES, source)
 
 
 def _past(doc: Doc) -> str | None:

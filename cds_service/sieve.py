@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cds_service.chart import InputName
+from cds_service.identification import MEDICINES, readable
 from cds_service.inputs import INPUT_OF
+from cds_service.medications import OVER
 from cds_service.mentions import Mentions
 from cds_service.recognition import is_compound
 from cds_service.sniff import Concept, Sniff
@@ -19,14 +21,15 @@ _MEMORY = 2_000  # more would cost more than it saves
 
 
 class Sieve:
-    """Lets through what has a coding in a value set or a text that may be worth reading, and
-    whatever it cannot judge. Remembers the codes and texts that say nothing: a record repeats
-    itself."""
+    """Lets through what has a coding in a value set or a text that may be worth reading, medicines
+    without a code to know them by, and whatever it cannot judge. Remembers the codes and texts
+    that say nothing: a record repeats itself."""
 
     def __init__(self, index: CodeIndex, mentions: Mentions) -> None:
         self._index = index
         self._mentions = mentions
         self._dull: set[Concept] = set()
+        self._known: set[Concept] = set()  # medicines whose code is in no value set
 
     def holds_back(self, sniff: Sniff) -> bool:
         """True when the resource need not be read in full."""
@@ -45,8 +48,21 @@ class Sieve:
             )
         if kind in _MEDICINES and sniff.medicationReference is None:
             inline = sniff.medicationCodeableConcept
-            return inline is not None and not self._speaks(inline)
+            return inline is not None and not self._counts(inline, sniff)
         return False
+
+    def _counts(self, medicine: Concept, sniff: Sniff) -> bool:
+        """Whether a medicine is in a value set, or is one that the reader has to name as unknown:
+        without any code to know it by, and not over by its status."""
+        if medicine in self._known:
+            return False
+        if self._speaks(medicine):
+            return True
+        if readable(medicine.coding or (), MEDICINES):
+            if len(self._known) < _MEMORY:
+                self._known.add(medicine)
+            return False
+        return sniff.status not in OVER
 
     def _speaks(self, concept: Concept) -> bool:
         """Whether a coding is in a value set or a text may be worth reading."""

@@ -57,6 +57,7 @@ class Sniff(Struct, gc=False):
     """The members of a resource that decide whether it is read in full."""
 
     resourceType: str | None = None
+    status: str | None = None
     subject: Ref | None = None
     patient: Ref | None = None
     code: Concept | None = None

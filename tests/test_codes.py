@@ -267,7 +267,7 @@ LANDS = [
     (ATC, "M01AH01", {"nsaid", "celecoxib", "allergy-nsaid", "allergy-celecoxib"}),
     (ATC, "M01AX05", set()),  # glucosamine
     (ATC, "B01AC06", {"aspirin", "allergy-aspirin", "allergy-nsaid"}),
-    (ATC, "B01AC04", {"antiplatelet"}),
+    (ATC, "B01AC04", {"antiplatelet", "clopidogrel"}),
     (ATC, "C03DA01", {"diuretic", "potassium-sparing-diuretic"}),
     (ATC, "C09BA02", {"diuretic", "ace-inhibitor-arb"}),
     (ATC, "M09AX11", {"palovarotene"}),

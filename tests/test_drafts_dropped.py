@@ -133,11 +133,23 @@ def test_an_entry_that_cannot_be_read_beside_one_without_a_trigger_is_told(
     client: AppClient,
 ) -> None:
     body = call(SCAN)
-    drafts(body).extend([{"resource": "junk"}, {"resource": {"id": "typeless"}}])
+    drafts(body).extend([{"resource": "junk"}, {"resource": {"id": "typeless"}}, {}])
     answer = client.post(SIGN, json=body)
 
-    assert cards_of(answer) == []
-    assert trace_of(answer)["skipped"] == 2
+    [card] = cards_of(answer)
+    assert card["indicator"] == "info"
+    assert card["summary"].startswith("2 draft orders could not be read")
+    assert "suggestions" not in card
+    assert trace_of(answer)["skipped"] == 3  # the empty entry, too, but there was no order in it
+
+
+def test_an_entry_that_cannot_be_read_beside_one_with_a_card_is_told(client: AppClient) -> None:
+    body = call(HIP)
+    drafts(body).append({"resource": "junk"})
+    first, second = cards_of(client.post(SIGN, json=body))
+
+    assert first["indicator"] == "warning"
+    assert second["summary"].startswith("1 draft order could not be read")
 
 
 # --- nothing dropped ---

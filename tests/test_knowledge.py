@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from cds_service import codes
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import checks
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
+from cds_service.knowledge.schema import When
 from cds_service.knowledge.version import version
 
 
@@ -372,3 +374,22 @@ def test_a_code_in_a_genetic_and_an_acquired_set(
     assert found
     assert {one.file for one in found} <= {f"valuesets/{name}.json", "valuesets/poh.json"}
     assert all(one.line for one in found)
+
+
+# --- what identification relies on ---
+
+
+def _medicine_sets(when: When) -> set[str]:
+    own = set(when.medication.value_sets) if when.medication else set()
+    return own.union(*(_medicine_sets(part) for part in (*when.any, *when.all, *when.none)))
+
+
+def test_every_value_set_of_medicines_is_listed_in_the_systems_that_identify_one(
+    knowledge: Knowledge,
+) -> None:
+    """A medicine in such a system and in no value set is taken for harmless."""
+    named = set().union(*(_medicine_sets(rule.when) for rule in knowledge.exclusions.values()))
+    assert {"warfarin", "lithium", "nsaid"} <= named
+    for value_set in named:
+        systems = {i["system"] for i in knowledge.value_sets[value_set]["compose"]["include"]}
+        assert {codes.RXNORM, codes.ATC} <= systems, value_set

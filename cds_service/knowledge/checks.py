@@ -57,21 +57,24 @@ RULES: Final = (
     "trigger", "genetic", "factor", "modifier", "non-factor", "exclusion", "unknown check",
 )  # fmt: skip
 # What the texts may fill in (guidance, exclusions and cards fill them).
-_CARD: Final = frozenset({"finding", "order", "ordered", "status", "disease", "state"})
+_CARD: Final = frozenset(
+    {"finding", "order", "ordered", "status", "disease", "state", "until", "closed"}
+)
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD,
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
-    ("unknown check", "text"): frozenset({"state", "older"}),
+    ("unknown check", "text"): frozenset({"state", "older", "entries"}),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 # Cards that guidance chooses; without one of them a call would fail.
 CARDS: Final = (
-    "fop-surgery", "fop-block", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
-    "prophylaxis-conflict", "prophylaxis-unchecked", "high-risk", "high-risk-no-option",
-    "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "genetic-question",
-    "family-history", "fop-on-record", "poh-on-record",
+    "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
+    "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
+    "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
+    "order-not-read", "fop-block", "genetic-question", "family-history", "fop-on-record",
+    "poh-on-record",
 )  # fmt: skip
 
 

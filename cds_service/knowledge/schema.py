@@ -26,13 +26,18 @@ class Model(BaseModel):
 # --- predicates: what a rule looks at. Each is answered yes (with facts), no, or unknown. ---
 
 
+Undated = Literal["in", "out", "ask"]
+"""What no date means for `within_days`: within, not within, or a question to the clinician."""
+
+
 class ConditionTest(Model):
     """A coded Condition. `state: current` ignores resolved and inactive ones.
 
     `within_days`/`older_than_days` compare onset (else recorded date) with today; a condition
-    without a date is not within and is older. `side: operated` wants the side of the order, both,
-    or a side that is not stated. `site: elsewhere` wants a body site that is surely not the hip,
-    `hip-or-unstated` anything else.
+    without a date is not within and is older. For exclusions `undated` may say otherwise of one
+    that is not resolved. `side: operated` wants the side of the order, both, or a side that is not
+    stated. `site: elsewhere` wants a body site that is surely not the hip, `hip-or-unstated`
+    anything else.
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
@@ -41,19 +46,24 @@ class ConditionTest(Model):
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
-    undated: Literal["in", "out"] = "out"  # whether no date counts as within `within_days`
+    undated: Undated = "out"
     site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
     both_sides: bool = False  # True: only when the chart has it for both sides
 
 
 class ProcedureTest(Model):
-    """A coded Procedure that was done. `reasons` asks for one of these coded reasons."""
+    """A coded Procedure that was done. `reasons` asks for one of these coded reasons.
+
+    For exclusions one that is still in progress is within `within_days`; `undated` says what
+    becomes of one without a date.
+    """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
     reasons: tuple[Id, ...] = ()
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
+    undated: Undated = "out"
     site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
 
 
@@ -97,10 +107,15 @@ class MeasurementTest(Model):
 
 
 class AgeTest(Model):
-    """Age of the patient in whole years today."""
+    """Age of the patient in whole years today.
+
+    A birth date of low precision can leave two ages, one on either side of a limit: that is a
+    question to the clinician, or counts where `straddling: in` says so.
+    """
 
     below: int | None = Field(default=None, gt=0)
     at_least: int | None = Field(default=None, gt=0)
+    straddling: Literal["in", "ask"] = "ask"
 
 
 class SexTest(Model):
@@ -233,13 +248,17 @@ class Exclusion(Rule):
     effect: Literal["exclude", "condition"]
     when: When
     text: Text  # may use {fact}, {value}, {unit}, {date}, {age}
+    until: Text | None = None  # the test that may lift it ("a pregnancy test"), if there is one
     check: Check | None = None
     above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
 
 
 class UnknownCheck(Model):
-    """What a card says when an input or a quantity is not known."""
+    """What a card says when an input or a quantity is not known.
+
+    `unidentified` speaks of entries that were read but whose codes mean nothing to the service.
+    """
 
     id: Id
     input: Literal[
@@ -254,9 +273,10 @@ class UnknownCheck(Model):
     ]
     quantity: Literal["egfr", "potassium", "platelets"] | None = None
     within_days: int | None = None
+    unidentified: bool = False
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
-    text: Text  # may use {state} and {older}
+    text: Text  # may use {state} and {older}; {entries} where it is about unidentified ones
     check: Check | None = None
 
 
