@@ -77,7 +77,7 @@ class Source:
     label: str
     date: FhirDate | None = None
     recorder: str | None = None
-    status: str | None = None  # what is not plain: suspected, resolved, Brooker class
+    status: str | None = None  # what is not plain: suspected, resolved, Brooker class, odd site
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,8 @@ class MeasurementFact:
     """An Observation with a valid status and a code in one of the value sets.
 
     `value` is in `unit` as the EHR sent it; conversion happens in `measurements.py`.
-    `comparator` is one of <, <=, >=, > or None. `answers` holds the value sets of a coded value.
+    `comparator` is one of <, <=, >=, > or None. `answers` holds the value sets of a coded value;
+    `sent` is what was sent where that is no number.
     """
 
     concepts: frozenset[str]
@@ -187,6 +188,7 @@ class MeasurementFact:
     when: FhirDate | None
     answers: frozenset[str] = frozenset()
     grade: str | None = None
+    sent: str | None = None
 
     @property
     def date(self) -> FhirDate | None:

@@ -12,6 +12,7 @@ from cds_service.chart import Chart, InputName, InputState
 from cds_service.elements import text as readable
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
+from cds_service.measurements import CONCEPTS
 from cds_service.predicates import Answer, Outcome, View
 
 STATE_WORDS = {
@@ -70,7 +71,8 @@ def _against(target: str, view: View, knowledge: Knowledge) -> list[Exclusion]:
 
 def _checked(knowledge: Knowledge) -> frozenset[str]:
     """Quantities of which an old result is told by their unknown check already."""
-    return frozenset(check.quantity for check in knowledge.unknown_checks if check.quantity)
+    checks = knowledge.unknown_checks
+    return frozenset(check.quantity for check in checks if check.quantity and not check.unread)
 
 
 def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:
@@ -99,6 +101,10 @@ def not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, U
 def _not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     found = []
     for check in knowledge.unknown_checks:
+        if check.unread:
+            if (said := _unread(check, view)) is not None:
+                found.append((said, check))
+            continue
         if check.unidentified:
             entries = _entries(check, view)
             state = "without a known code" if entries else None
@@ -109,6 +115,17 @@ def _not_assessed(view: View, knowledge: Knowledge) -> tuple[tuple[NotAssessed, 
             text = check.text.format_map(words)
             found.append((NotAssessed(check.input, state, text), check))
     return tuple(found)
+
+
+def _unread(check: UnknownCheck, view: View) -> NotAssessed | None:
+    """What is told of a result that is there and cannot be used."""
+    if check.quantity is None or CONCEPTS[check.quantity].isdisjoint(view.session.present):
+        return None
+    unread = view.session.laboratory.unread(check.quantity, check.within_days)
+    if unread is None:
+        return None
+    text = check.text.format_map(defaultdict(str, unread=unread.text))
+    return NotAssessed(check.input, STATE_WORDS[InputState.FAILED], text)
 
 
 def _entries(check: UnknownCheck, view: View) -> str:
@@ -129,10 +146,13 @@ def _unknown_state(check: UnknownCheck, view: View) -> str | None:
     chart: Chart = view.chart
     name = InputName(check.input)
     if check.quantity and check.within_days:
-        result = view.session.laboratory.newest(check.quantity, check.within_days)
+        laboratory = view.session.laboratory
+        result = laboratory.newest(check.quantity, check.within_days)
         limit = view.today - timedelta(days=check.within_days)
         known = result is not None and result.when.earliest >= limit
-        return None if known else "not found"
+        # One that cannot be read has a check of its own; "not found" would be untrue.
+        there = known or laboratory.unread(check.quantity, check.within_days) is not None
+        return None if there else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
         known = facts.sex != "unknown" and view.session.ages is not None
@@ -144,8 +164,10 @@ def _unknown_state(check: UnknownCheck, view: View) -> str | None:
 def _older(check: UnknownCheck, view: View) -> str:
     if not check.quantity:
         return ""
-    result = view.session.laboratory.newest(check.quantity)
-    return f"; older: {result.text}" if result else ""
+    laboratory = view.session.laboratory
+    found = (laboratory.unread(check.quantity), laboratory.newest(check.quantity))
+    older = ", ".join(result.text for result in found if result)
+    return f"; older: {older}" if older else ""
 
 
 def verdicts(view: View, knowledge: Knowledge) -> tuple[OptionVerdict, ...]:

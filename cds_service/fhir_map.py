@@ -48,6 +48,7 @@ from cds_service.inputs import INPUT_OF, LIST_OF, InputLog
 from cds_service.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
 from cds_service.medications import read_medication
 from cds_service.mentions import Mentions, Patterns
+from cds_service.observations import read_observation
 from cds_service.opening import NO_RESOURCE, Opened, open_value
 from cds_service.orders import is_planned, read_order
 from cds_service.reading import Item, Reading, References
@@ -56,7 +57,6 @@ from cds_service.resources import (
     read_allergy,
     read_condition,
     read_family,
-    read_observation,
     read_patient,
     read_procedure,
 )

@@ -30,10 +30,10 @@ from cds_service.merging import merge
 from cds_service.predicates import Session, View
 from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
 from cds_service.triggers import (
-    both_sides,
     by_words,
     kind_of,
     names_none,
+    one_session,
     order_words,
     triggers,
 )
@@ -97,7 +97,7 @@ def assess(
         return _review(chart, knowledge, today)
     live = tuple(o for o in orders if o.live)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
-    both = both_sides(o.side for o in hips)
+    both = one_session(hips)
     case = Case(Session(chart, today, live, both_hips=both), knowledge)
     found = genetics(case.session, knowledge)
     triggered = triggers(by_words(orders) if found.rule else orders, knowledge, hook, selections)
@@ -259,13 +259,15 @@ def _listed(names: tuple[str, ...]) -> dict[str, str]:
 def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
     """Inputs that were not read and that could speak against what is ordered already.
 
-    A result that nobody measured is the prescriber's business; an input that got lost is ours.
+    A result that nobody measured is the prescriber's business; an input that got lost, or a
+    result that we cannot read, is ours.
     """
     targets = {p.target for p in there}
     return [
         _INPUT_WORDS[said.input]
         for said, check in not_assessed(view, knowledge)
-        if targets & set(check.applies_to) and not view.chart.input(InputName(said.input)).known
+        if targets & set(check.applies_to)
+        and (check.unread or not view.chart.input(InputName(said.input)).known)
     ]
 
 
@@ -274,16 +276,9 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
     view = case.view(order, cautious=True)
     if planned(view, case.knowledge):
         return _prophylaxis_there(case, order, Tier.HIGH, ())
-    # The order itself is no history of HO.
-    found = ((f, _others(f.sources, order)) for f in factors_of(case, order))
-    findings = tuple(replace(f, sources=left) for f, left in found if left or not f.sources)
+    findings = factors_of(case, order)
     options = verdicts(view, case.knowledge)
     return _guidance(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
-
-
-def _others(sources: tuple[Source, ...], order: DraftOrder) -> tuple[Source, ...]:
-    own = order.reference or order.resource_type
-    return tuple(source for source in sources if source.reference != own)
 
 
 def _silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:

@@ -31,6 +31,7 @@ from cds_service.knowledge.schema import (
 )
 from cds_service.measurements import Laboratory, Result, age_range
 from cds_service.recency import decisive, recent, told_undated, within
+from cds_service.recognition import BROOKER, SITE_HIP
 
 _T = TypeVar("_T")
 
@@ -104,7 +105,7 @@ class Session:
         chart = self.chart
         facts = (chart.conditions, chart.procedures, self.medications, chart.allergies,
                  chart.measurements)  # fmt: skip
-        found = {_BROOKER} if any(m.grade for m in chart.measurements) else set()
+        found = {BROOKER} if any(m.grade for m in chart.measurements) else set()
         for kind in facts:
             for fact in kind:
                 found |= fact.concepts
@@ -120,7 +121,7 @@ class Session:
         return View(self, order, cautious)
 
 
-_BROOKER = "brooker-class"
+_REASSURING = frozenset({"negative", "not-pregnant"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ class View:
                 facts = []
         facts, only_asked = decisive(facts, test)
         sources = [told_undated(with_status(f), f, test) for f in facts]
-        if _BROOKER in test.value_sets:
+        if BROOKER in test.value_sets:
             graded = (m for m in self.chart.measurements if m.grade)
             sources += [replace(m.source, status=f"Brooker {m.grade}") for m in graded]
         found = _found((s, told(s)) for s in sources) or self.known(InputName.CONDITIONS)
@@ -272,7 +273,12 @@ class View:
         laboratory = self.session.laboratory
         result = laboratory.newest(test.quantity, test.within_days)
         if result is not None:
-            return Outcome(_compare(result, test), (result.source,), (result.text,))
+            answer = _compare(result, test)
+            if (answer is Answer.NO or test.answer in _REASSURING) and laboratory.unread(
+                test.quantity, test.within_days
+            ):
+                return UNKNOWN  # what came later cannot be read; the unknown checks tell it
+            return Outcome(answer, (result.source,), (result.text,))
         older = laboratory.newest(test.quantity)
         if older is None or _compare(older, test) is not Answer.YES:
             return UNKNOWN
@@ -306,14 +312,25 @@ class View:
         source = Source(f"Patient/{self.chart.patient.id}", None, test.sex)
         return Outcome(Answer.YES, (source,), (test.sex,))
 
+    def _others(self) -> list[DraftOrder]:
+        """The other orders of the session, and what is planned in the record."""
+        planned = (order for order in self.chart.planned if order.live)
+        return [o for o in (*self.session.orders, *planned) if not _same(o, self.order)]
+
     def _order(self, test: OrderTest) -> Outcome:
         if test.both_hips:
             return YES if self.session.both_hips and self.order is not None else NO
-        session = (*self.session.orders, *(p for p in self.chart.planned if p.live))
-        looked_at = session if test.anywhere else (self.order,) if self.order else ()
+        looked_at = self._others() if test.anywhere else (self.order,) if self.order else ()
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
         sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return _found((s, told(s)) for s in sources) or NO
+
+
+def _same(one: DraftOrder, other: DraftOrder | None) -> bool:
+    """Whether two orders are one: itself, or its version in the record."""
+    return one is other or (
+        other is not None and one.reference is not None and one.reference == other.reference
+    )
 
 
 def _age_words(ages: tuple[int, int] | None) -> str:
@@ -324,17 +341,25 @@ def _age_words(ages: tuple[int, int] | None) -> str:
 
 
 def with_status(fact: ConditionFact) -> Source:
-    """The source of a condition, with what is not plain about it (suspected, resolved, grade)."""
+    """The source of a condition, with what is not plain about it (suspected, resolved, grade,
+    a site that nobody recognises)."""
     said = [fact.verification] if fact.suspected else []
     said += [fact.clinical] if fact.clinical != "active" else []
     said += [f"Brooker {fact.grade}"] if fact.grade else []
+    said += [fact.source.status] if fact.source.status else []
     return replace(fact.source, status=", ".join(said) or None)
 
 
 def _site(sites: frozenset[str], wanted: str) -> bool:
-    if wanted == "hip":
-        return "site-hip" in sites
-    return wanted == "any" or is_elsewhere(sites) == (wanted == "elsewhere")
+    if wanted == "any":
+        return True
+    if SITE_HIP in sites:
+        return wanted in {"hip", "hip-or-unstated", "not-elsewhere"}
+    if is_elsewhere(sites):
+        return wanted == "elsewhere"
+    # What nobody recognises may be the hip or not.
+    allowed = {"not-elsewhere", "unrecognised" if sites else "unstated"}
+    return wanted in allowed or (wanted == "hip-or-unstated" and not sites)
 
 
 def is_elsewhere(sites: frozenset[str]) -> bool:

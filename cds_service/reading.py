@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,14 @@ from cds_service.elements import (
     type_and_id,
 )
 from cds_service.mentions import Mentions
-from cds_service.recognition import NOTHING, Recognised, body_sites, recognise
+from cds_service.recognition import (
+    NOTHING,
+    SITE_UNREAD,
+    Recognised,
+    body_sites,
+    recognise,
+    unread_site,
+)
 
 if TYPE_CHECKING:
     from cds_service.codes import CodeIndex
@@ -110,7 +117,13 @@ class Reading:
                 pointed += self.resolve(doc, extension.get("valueReference"))
         bodies = [d for d in pointed if kind_of(d) in {"BodyStructure", "BodySite"}]
         found = body_sites(doc, bodies)
-        return recognise(self.index, found) if found else NOTHING
+        known = recognise(self.index, found) if found else NOTHING
+        if known.sites or not (found or "bodySite" in doc):
+            return known
+        unread = unread_site(doc, found, self.index)
+        if unread is None:
+            return known
+        return replace(known, concepts=known.concepts | {SITE_UNREAD}, unread=unread)
 
     def reasons(self, doc: Doc) -> tuple[frozenset[str], bool]:
         """Value sets of the coded reasons, and whether any reason is stated at all.

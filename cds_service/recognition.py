@@ -25,7 +25,10 @@ _SIDES = {
     "side-left": Side.LEFT,
     "side-bilateral": Side.BILATERAL,
 }
-SITES = frozenset({SITE_HIP, "site-elsewhere"})
+BROOKER = "brooker-class"
+SITE_UNREAD = "site-unrecognised"
+"""No value set: a body site is stated and nobody knows which."""
+SITES = frozenset({SITE_HIP, "site-elsewhere", SITE_UNREAD})
 # Which codes of an entry make a text beside them that names the disease superfluous.
 CODED_AS: Mapping[str, frozenset[str]] = {
     "fop": frozenset({"fop", "fop-possible"}),
@@ -47,13 +50,12 @@ _SCTID = re.compile(r"[0-9]{6,18}")
 _TERMS = re.compile(r"\|[^|]*(?:\||$)")  # the words beside an id, which may hold any sign
 _SNOMED_OID = ".6.96"
 _ICD11 = "id.who.int/icd"
-_BROOKER = re.compile(
-    r"\bbrooker\b[^a-z0-9]*(?:(?:class|classification|grade|stage|type|score)\b[^a-z0-9]*)*"
-    r"(?P<class>iv|iii|ii|i|[1-4])\b",
-    re.IGNORECASE,
-)
-_BARE_CLASS = re.compile(
-    r"\s*(?:(?:brooker|class|grade|stage|type)\b[\s:]*)*(?P<class>iv|iii|ii|i|[1-4])\s*",
+# A class as the whole of an answer: "III", "Brooker grade 3", "II-III, right hip". Never a search
+# in a longer text, which may say "not present" or name the scale.
+_GRADE = re.compile(
+    r"\s*(?:(?:brooker|ho|class|classification|grade|stage|type|score)\b[\s:,.-]*)*"
+    r"(?P<class>i\s?-\s?ii|ii\s?-\s?iii|iii\s?-\s?iv|iv|iii|ii|i|[1-4])\s?[ab]?"
+    r"(?:[\s,;:()-]+(?:of|the|on|right|left|both|bilateral|hips?|sides?)\b)*[\s.)]*",
     re.IGNORECASE,
 )
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
@@ -62,12 +64,14 @@ _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 @dataclass(frozen=True, slots=True)
 class Recognised:
     """What some codings mean: their value sets, the first coding that was recognised, their
-    sides. `display` is the short name that the value set gives to that coding."""
+    sides. `display` is the short name that the value set gives to that coding; `unread` a body
+    site that is stated and in no value set."""
 
     concepts: frozenset[str] = frozenset()
     coding: Coding | None = None
     sides: frozenset[Side] = frozenset()
     display: str | None = None
+    unread: str | None = None
 
     @property
     def meaning(self) -> frozenset[str]:
@@ -168,6 +172,36 @@ def body_sites(doc: Doc, contained: Iterable[Doc] = ()) -> list[Coding]:
     return found
 
 
+# Words that name no place but a side of it, or a place that the hip may be part of, in the
+# languages in which records are kept.
+_SIDE_WORDS = re.compile(
+    r"(?:left|right|both|bilateral|unilateral|sides?|[\s,./()-])*", re.IGNORECASE
+)
+_MAY_BE_HIP = re.compile(
+    r"\bhips?\b|pelvi|femur|femoral|thigh|acetabul|trochant|groin|\bcoxa|lower (?:limb|extremity)"
+    r"|multiple|unspecified|unknown"
+    r"|hüft|huft|becken|oberschenkel|hanche|bassin|cuisse|cadera|muslo|\banca|bacino|coscia|heup"
+    r"|höft|hoft|quadril",
+    re.IGNORECASE,
+)
+
+
+def unread_site(doc: Doc, found: Iterable[Coding], index: CodeIndex) -> str | None:
+    """A body site that is stated and that nobody recognises, in the words of the record.
+
+    None where nothing is stated, or where the words leave the hip open: the site counts as not
+    stated then. Only called where no coding is a known site.
+    """
+    known = [c for c in found if index.match(c.system, c.code) is not None]
+    names = [*texts(doc.get("bodySite")), *(c.display for c in found if c.display)]
+    codes = [c.code for c in found if c.code and c not in known]
+    spoken = {c.display for c in known}
+    said = [n for n in names if n not in spoken and not _SIDE_WORDS.fullmatch(n[:200])]
+    if any(_MAY_BE_HIP.search(name[:200]) for name in said):
+        return None
+    return next((t for raw in (*said, *codes) if (t := text(raw, 60))), None)
+
+
 def with_hip_site(concepts: frozenset[str], sites: frozenset[str]) -> frozenset[str]:
     """Add what an OPCS-4 code means once a hip site code stands beside it."""
     if SITE_HIP not in sites:
@@ -195,29 +229,30 @@ def _one_side(sides: frozenset[Side]) -> Side:
 # --- Brooker class ---
 
 
-def mentions_brooker(value: str) -> bool:
+def mentions_brooker(values: Iterable[str]) -> bool:
     """True when a text has the word Brooker in it."""
-    return "brooker" in value.lower()
+    return any("brooker" in value.lower() for value in values)
 
 
-def brooker_class(values: Iterable[str]) -> str | None:
-    """The Brooker class (I to IV) that a text names with the word Brooker."""
+def brooker_class(values: Iterable[str], *, asked: bool) -> str | None:
+    """The Brooker class (I to IV, or two neighbours) that an answer consists of.
+
+    `asked` says that the question was for it; else the answer has to name Brooker itself.
+    """
     for value in values:
-        if found := _BROOKER.search(value[:2000]):
-            return _roman(found["class"])
+        if (asked or mentions_brooker((value,))) and (found := _GRADE.fullmatch(value[:80])):
+            said = found["class"].upper().replace(" ", "")
+            return _ROMAN.get(said, said)
     return None
 
 
-def bare_class(values: Iterable[str]) -> str | None:
-    """A class that stands alone ("III", "grade 3") in the answer to a Brooker question."""
-    for value in values:
-        if found := _BARE_CLASS.fullmatch(value[:60]):
-            return _roman(found["class"])
+def coded_class(index: CodeIndex, found: Iterable[Coding]) -> str | None:
+    """The Brooker class of a code that stands for one."""
+    for coding in found:
+        match = index.match(coding.system, coding.code)
+        if match is not None and BROOKER in match.concepts and coding.code in _ROMAN:
+            return _ROMAN[coding.code]
     return None
-
-
-def _roman(found: str) -> str:
-    return _ROMAN.get(found, found.upper())
 
 
 # --- provenance ---

@@ -1,4 +1,4 @@
-"""Reads conditions, procedures, observations, allergies, family history and the patient.
+"""Reads conditions, procedures, allergies, family history and the patient.
 
 One careful reader per resource type, for every FHIR release from DSTU2 to R5 at once: the releases
 never use one element name for two different things that matter here.
@@ -6,8 +6,8 @@ never use one element name for two different things that matter here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds_service.chart import (
     AllergyFact,
@@ -15,7 +15,6 @@ from cds_service.chart import (
     FamilyFact,
     FhirDate,
     InputName,
-    MeasurementFact,
     Mention,
     PatientFacts,
     ProcedureFact,
@@ -42,12 +41,13 @@ from cds_service.elements import (
 from cds_service.identification import ALLERGIES, is_no_medicine, readable, says_none
 from cds_service.reading import Item, Reading
 from cds_service.recognition import (
+    BROOKER,
     CODED_AS,
     NOTHING,
     Recognised,
     all_texts,
-    bare_class,
     brooker_class,
+    coded_class,
     label_of,
     mentions_brooker,
     side_of,
@@ -59,11 +59,6 @@ _CLINICAL = frozenset({"active", "recurrence", "relapse", "inactive", "remission
 _SUSPECTED = frozenset({"unconfirmed", "provisional", "differential"})
 _ERROR = "entered-in-error"
 _DOUBTED = frozenset({"refuted", _ERROR})
-_COMPARATORS = frozenset({"<", "<=", ">=", ">"})
-_VALID_RESULT = frozenset({"final", "amended", "corrected"})
-_GRADED = frozenset({"stage", "severity", "note", "notes"})
-_UCUM = "http://unitsofmeasure.org"
-_PLAIN_RESULT = re.compile(r"\s*(<=|>=|<|>)?\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
 _BIRTHSEX = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex"
 
 
@@ -103,15 +98,22 @@ def _condition(
     site = look.sites(doc)
     return ConditionFact(
         concepts=known.meaning,
-        source=source,
+        source=_at(source, site),
         clinical=_clinical(doc),
         verification=verification,
         onset=dates[0],
         recorded=dates[1],
         side=side_of(known, site),
         sites=known.sites | site.sites,
-        grade=_condition_grade(doc),
+        grade=_condition_grade(doc, look, known),
     )
+
+
+def _at(source: Source, site: Recognised) -> Source:
+    """The source, with a body site that nobody recognises."""
+    if site.unread is None:
+        return source
+    return replace(source, status=f"site {site.unread} not recognised")
 
 
 def doubt_of(doc: Doc) -> str | None:
@@ -154,20 +156,29 @@ def _age(value: object, look: Reading) -> FhirDate | None:
     return at_age(look.birth, number(member(value, "value")))
 
 
-def _condition_grade(doc: Doc) -> str | None:
-    """Brooker class from stage, severity, notes or the code's own text.
+def _condition_grade(doc: Doc, look: Reading, known: Recognised) -> str | None:
+    """Brooker class from stage or severity, or from the condition's own code. Notes and other
+    free text are not searched: they may deny it, or speak of somebody else's.
 
     Brooker AF et al., J Bone Joint Surg Am 1973;55:1629-1632 (classes I to IV).
     """
-    if _GRADED.isdisjoint(doc):  # nearly always
-        return brooker_class(texts(doc.get("code")))
-    stage = objects(doc.get("stage"))
-    summaries = all_texts(*[s.get("summary") for s in stage])
-    found = all_texts(*summaries, doc.get("severity"), doc.get("code"), _notes(doc))
-    if grade := brooker_class(found):
+    if BROOKER in known.concepts and (grade := coded_class(look.index, codings(doc.get("code")))):
         return grade
-    kinds = all_texts(*(s.get("type") for s in stage))
-    return bare_class(summaries) if any(mentions_brooker(k) for k in kinds) else None
+    if "stage" not in doc and "severity" not in doc:  # nearly always
+        return None
+    answers = [(stage.get("type"), stage.get("summary")) for stage in objects(doc.get("stage"))]
+    for question, answer in (*answers, (None, doc.get("severity"))):
+        if grade := _answered_class(question, answer, look):
+            return grade
+    return None
+
+
+def _answered_class(question: object, answer: object, look: Reading) -> str | None:
+    """The Brooker class of a coded or written answer, as far as it is one."""
+    if grade := coded_class(look.index, codings(answer)):
+        return grade
+    asked = BROOKER in look.know(question).concepts or mentions_brooker(texts(question))
+    return brooker_class([*texts(answer), *words(answer)], asked=asked)
 
 
 def _notes(doc: Doc) -> list[str]:
@@ -212,7 +223,8 @@ def read_procedure(doc: Doc, look: Reading) -> Iterator[Item]:
         yield SetAside(concepts, source, why)
         return
     side = side_of(known, site)
-    yield ProcedureFact(concepts, source, state, performed, side, sites, look.reasons(doc)[0])
+    found = look.reasons(doc)[0]
+    yield ProcedureFact(concepts, _at(source, site), state, performed, side, sites, found)
 
 
 def _not_done(doc: Doc, state: str) -> str | None:
@@ -221,86 +233,6 @@ def _not_done(doc: Doc, state: str) -> str | None:
     if state == "not-done" or flag(doc.get("notDone")) or flag(doc.get("notPerformed")):
         return "not done"
     return "planned, not done yet" if state == "preparation" else None
-
-
-# --- Observation ---
-
-
-def read_observation(doc: Doc, look: Reading) -> Iterator[Item]:
-    """An Observation and its components as results; preliminary and cancelled ones set aside."""
-    when = read_moment(
-        *(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "effectiveInstant",
-                               "effectiveTiming", "issued"))
-    )  # fmt: skip
-    state = status(doc.get("status"))
-    performer = next(iter(objects(doc.get("performer"))), None)
-    for part in (doc, *objects(doc.get("component"))):
-        code = part.get("code")
-        known = look.know(code)
-        grade = _observation_grade(part)
-        if not known.meaning and grade is None:
-            continue
-        source = source_of(doc, code, known, when, performer)
-        if state is not None and state not in _VALID_RESULT:
-            yield SetAside(known.meaning, source, _result_state(state))
-        else:
-            yield _measurement(part, look, known, source, grade)
-
-
-def _result_state(state: str) -> str:
-    known = {"preliminary", "registered", "cancelled", _ERROR}
-    return f"result is {state}" if state in known else "result of unknown status"
-
-
-def _measurement(
-    part: Doc, look: Reading, known: Recognised, source: Source, grade: str | None
-) -> MeasurementFact:
-    value, unit, comparator = _value(part)
-    answers = look.know(part.get("valueCodeableConcept"), part.get("interpretation"))
-    return MeasurementFact(
-        known.meaning, source, value, unit, comparator, source.date, answers.concepts, grade
-    )
-
-
-def _value(part: Doc) -> tuple[float | None, str | None, str | None]:
-    """Number, unit and comparator. Text counts only when it is a number with a comparator or
-    without; "1,200" and "15 of 20" are not guessed at."""
-    for quantity in objects(part.get("valueQuantity")):
-        return _quantity(quantity)
-    whole = number(part.get("valueInteger"))
-    if whole is not None:
-        return whole, None, None
-    written = part.get("valueString")
-    found = _PLAIN_RESULT.fullmatch(written[:40]) if isinstance(written, str) else None
-    return (float(found[2]), None, found[1]) if found else (None, None, None)
-
-
-def _quantity(quantity: Doc) -> tuple[float | None, str | None, str | None]:
-    value, comparator = number(quantity.get("value")), word(quantity.get("comparator"))
-    written = quantity.get("value")
-    if value is None and isinstance(written, str) and comparator is None:
-        found = _PLAIN_RESULT.fullmatch(written[:40])  # the comparator inside the value
-        value, comparator = (float(found[2]), found[1]) if found else (None, None)
-    if comparator is not None and comparator not in _COMPARATORS:
-        value, comparator = None, None
-    code = word(quantity.get("code"))
-    if code is None or word(quantity.get("system")) != _UCUM:
-        code = text(quantity.get("unit")) or code
-    return value, code, comparator
-
-
-def _observation_grade(part: Doc) -> str | None:
-    """Brooker class: named in the value or the code, or a bare class in answer to "Brooker"."""
-    answers = all_texts(part.get("valueCodeableConcept"), part.get("valueString"))
-    asked = all_texts(part.get("code"))
-    if grade := brooker_class([*answers, *asked]):
-        return grade
-    if not any(mentions_brooker(t) for t in asked):
-        return None
-    value = _value(part)[0]
-    if value is not None:
-        answers.append(f"{value:g}")
-    return bare_class([*answers, *words(part.get("valueCodeableConcept"))])
 
 
 # --- AllergyIntolerance ---

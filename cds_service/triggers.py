@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import timedelta
 
-from cds_service.chart import DraftOrder, Side
+from cds_service.chart import DraftOrder, FhirDate, Side
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 
@@ -19,6 +20,25 @@ def both_sides(sides: Iterable[Side]) -> bool:
     """Whether left and right are both among the sides."""
     seen = set(sides)
     return Side.BILATERAL in seen or {Side.LEFT, Side.RIGHT} <= seen
+
+
+def one_session(orders: Iterable[DraftOrder]) -> bool:
+    """Whether both hips are ordered for one session, as far as anybody says.
+
+    Days that differ by more than one are two sessions; a day that is not stated may be any.
+    """
+    listed = list(orders)
+    if any(o.side is Side.BILATERAL for o in listed):
+        return True
+    right = [o.when for o in listed if o.side is Side.RIGHT]
+    left = [o.when for o in listed if o.side is Side.LEFT]
+    return any(_may_be_one_day(one, other) for one in right for other in left)
+
+
+def _may_be_one_day(one: FhirDate | None, other: FhirDate | None) -> bool:
+    if one is None or other is None:
+        return True
+    return max(one.earliest, other.earliest) - min(one.latest, other.latest) <= timedelta(days=1)
 
 
 def triggers(
@@ -112,7 +132,9 @@ def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
         if noun not in nouns:
             nouns.append(noun)
     sides = {o.side for o in orders}
-    side = "bilateral " if both_sides(sides) else ""
+    side = ""
+    if both_sides(sides):
+        side = "bilateral " if one_session(orders) else "right and left "
     if not side and len(sides) == 1 and (only := next(iter(sides))) is not Side.UNKNOWN:
         side = f"{only.value} "
     return side + " and ".join(nouns) if nouns else "this order"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cds_service.assessment import Finding, Tier
 from cds_service.candidates import factors, modifiers, non_factors
-from cds_service.chart import Chart, DraftOrder
+from cds_service.chart import Chart, DraftOrder, Source
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Factor, Modifier, NonFactor
 from cds_service.predicates import Answer, Session, View
@@ -84,6 +84,10 @@ def _matching(
     return tuple(found)
 
 
+def _unconfirmed(source: Source) -> bool:
+    return source.status is not None and source.status.partition(",")[0] in _UNCONFIRMED
+
+
 def beside(case: Case, order: DraftOrder, counted: tuple[Finding, ...] = ()) -> tuple[Finding, ...]:
     """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
     rules = case.knowledge.once(modifiers).among(case.session.present)
@@ -92,7 +96,7 @@ def beside(case: Case, order: DraftOrder, counted: tuple[Finding, ...] = ()) -> 
         if any(finding.rule == rule.id for finding in counted):
             continue
         cautious = case.view(order, cautious=True).ask(rule.when)
-        suspected = tuple(s for s in cautious.sources if s.status in _UNCONFIRMED)
+        suspected = tuple(s for s in cautious.sources if _unconfirmed(s))
         if cautious.answer is Answer.YES and suspected:
             evidence = rule.evidence
             found.append(

@@ -230,7 +230,7 @@ def observation(item: str, number: int = 1) -> dict[str, Any]:
     when = read.take(r"on (.+)")
     if not read.flag("undated"):
         resource["effectiveDateTime"] = day(when.group(1)) if when else day("14 days ago")
-    if found := read.take(r"(=|<=|>=|<|>) ?([\d.]+) ?(\S+)?"):
+    if found := read.take(r"(=|<=|>=|<|>) ?([\d.]+) ?(\S.*)?"):
         sign, number_text, unit = found.groups()
         quantity: dict[str, Any] = {"value": float(number_text)}
         if sign != "=":
@@ -238,6 +238,8 @@ def observation(item: str, number: int = 1) -> dict[str, Any]:
         if unit:
             quantity |= {"unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
         resource["valueQuantity"] = quantity
+    if written := read.take(r"written (.+)"):
+        resource["valueString"] = written.group(1)
     if answer := read.take(r"answer (.+)"):
         resource["valueCodeableConcept"] = one_concept(answer.group(1))
     read.done()

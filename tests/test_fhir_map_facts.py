@@ -213,6 +213,9 @@ def test_qualifier_alone_is_no_condition(code: Any) -> None:
     assert read(condition(code)).conditions == ()
 
 
+OWN_CLASS_III = concept("3", "https://ho-cds.example.org/fhir/CodeSystem/brooker-class")
+
+
 @pytest.mark.parametrize(
     ("more", "grade"),
     [
@@ -221,10 +224,10 @@ def test_qualifier_alone_is_no_condition(code: Any) -> None:
         ({"stage": [{"summary": {"text": "Grade 4"}, "type": {"text": "Brooker class"}}]}, "IV"),
         ({"stage": [{"summary": {"text": "Grade 4"}, "type": {"text": "TNM"}}]}, None),
         ({"severity": {"text": "brooker grade iv"}}, "IV"),
-        ({"note": [{"text": "HO, Brooker classification: I, left"}]}, "I"),
-        ({"note": [{"text": "Brooker 0"}]}, None),
-        ({"note": [{"text": "Mr Brooker 3rd visit"}]}, None),
-        ({"code": {"coding": POSTOPERATIVE_HO["coding"], "text": "HO Brooker-III"}}, "III"),
+        ({"stage": [{"summary": {"text": "No HO, Brooker III not present"}}]}, None),
+        ({"stage": [{"summary": OWN_CLASS_III}]}, "III"),
+        ({"note": [{"text": "HO, Brooker classification: I, left"}]}, None),
+        ({"code": {"coding": POSTOPERATIVE_HO["coding"], "text": "Brooker III ruled out"}}, None),
     ],
 )
 def test_brooker_class_of_a_condition(more: dict[str, Any], grade: str | None) -> None:
@@ -393,6 +396,7 @@ UCUM = {"system": "http://unitsofmeasure.org"}
          (48.0, "mL/min", None)),
         ({"valueQuantity": {"value": 48, "code": "mL/min"}}, (48.0, "mL/min", None)),
         ({"valueQuantity": {"value": 15, "comparator": "<"}}, (15.0, None, "<")),
+        ({"valueQuantity": {"value": "≤15"}}, (15.0, None, "<=")),
         ({"valueQuantity": {"value": "<15"}}, (15.0, None, "<")),
         ({"valueQuantity": {"value": "about 15"}}, (None, None, None)),
         ({"valueQuantity": {"value": 15, "comparator": "ad"}}, (None, None, None)),
@@ -404,7 +408,10 @@ UCUM = {"system": "http://unitsofmeasure.org"}
         ({"valueString": "< 15"}, (15.0, None, "<")),
         ({"valueString": ">= 90.5 "}, (90.5, None, ">=")),
         ({"valueString": "1,200"}, (None, None, None)),
-        ({"valueString": "15 of 20"}, (None, None, None)),
+        ({"valueString": "15 of 20"}, (15.0, "of 20", None)),
+        ({"valueString": "> 60 mL/min/1.73m2"}, (60.0, "mL/min/1.73m2", ">")),
+        ({"valueString": "180 10*9/L"}, (180.0, "10*9/L", None)),
+        ({"valueString": "see comment"}, (None, None, None)),
         ({"dataAbsentReason": {"text": "lost"}}, (None, None, None)),
     ],
 )  # fmt: skip
@@ -450,6 +457,9 @@ def test_results_that_do_not_count_are_set_aside(status: str, why: str) -> None:
     assert aside.concepts == {"lab-egfr"}
 
 
+BROOKER_SCORE = concept("273327003")
+
+
 def test_components_are_results_of_their_own() -> None:
     panel = resource(
         "Observation", status="final", code={"text": "kidney panel"}, effectiveDateTime="2026",
@@ -480,17 +490,87 @@ def test_coded_answer_and_performer() -> None:
         ({"code": {"text": "Brooker"}, "valueCodeableConcept": {"text": "Grade 2"}}, "II"),
         ({"code": {"text": "Brooker"}, "valueCodeableConcept": concept("4", "urn:x")}, "IV"),
         ({"code": {"text": "Brooker"}, "valueInteger": 1}, "I"),
-        ({"code": {"text": "HO grade"}, "valueString": "Brooker class III, right"}, "III"),
-        ({"code": {"text": "Brooker class IV"}}, "IV"),
+        ({"code": {"text": "Brooker"}, "valueString": "Brooker class III, right hip"}, "III"),
+        ({"code": {"text": "Brooker"}, "valueString": "II-III"}, "II-III"),
+        ({"code": BROOKER_SCORE, "valueString": "III"}, "III"),
+        ({"code": BROOKER_SCORE, "valueInteger": 3}, "III"),
+        ({"code": BROOKER_SCORE, "valueQuantity": {"value": 3, "unit": "{score}"}}, "III"),
+        ({"code": BROOKER_SCORE, "valueCodeableConcept": {"text": "Grade 3"}}, "III"),
+        ({"code": BROOKER_SCORE, "valueCodeableConcept": OWN_CLASS_III}, "III"),
+        ({"code": {"text": "X-ray"}, "valueCodeableConcept": OWN_CLASS_III}, "III"),
+        ({"code": OWN_CLASS_III}, "III"),
+        ({"code": OWN_CLASS_III, "valueBoolean": True}, "III"),
     ],
 )
 def test_brooker_class_as_a_result(more: dict[str, Any], grade: str) -> None:
     assert observation(**more).grade == grade
 
 
-@pytest.mark.parametrize("value", [{"valueInteger": 0}, {"valueString": "none"}, {}])
-def test_no_brooker_class(value: dict[str, Any]) -> None:
-    assert read(resource("Observation", code={"text": "Brooker"}, **value)).measurements == ()
+NOT_THERE = "No heterotopic ossification. Brooker III not present."
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"valueInteger": 0},
+        {"valueString": "none"},
+        {"valueString": "3 of 4 films"},
+        {"valueString": NOT_THERE},
+        {},
+        {"code": {"text": "Brooker classification (I-IV)"}, "valueString": "0"},
+        {"code": {"text": "Brooker classification (I-IV)"}, "valueString": "None"},
+        {"code": {"text": "X-ray of hip"}, "valueString": NOT_THERE},
+        {"code": {"text": "X-ray of hip"}, "valueString": "Brooker III"},
+        {"code": {"text": "Brooker class IV"}},
+    ],
+)
+def test_no_brooker_class(more: dict[str, Any]) -> None:
+    said = {"code": {"text": "Brooker"}} | more
+    assert read(resource("Observation", **said)).measurements == ()
+
+
+@pytest.mark.parametrize("value", [{"valueBoolean": False}, {"valueString": "absent"}])
+def test_a_class_that_is_denied_is_none(value: dict[str, Any]) -> None:
+    assert observation(code=OWN_CLASS_III, **value).grade is None
+
+
+@pytest.mark.parametrize(
+    ("site", "unread"),
+    [
+        ({"text": "Left elbow"}, "Left elbow"),
+        (concept("999000001", "urn:x"), "999000001"),
+        ({"coding": [{"system": "urn:x", "code": "1", "display": "Elbow"}]}, "Elbow"),
+        ({"text": "left"}, None),
+        ({"text": "Right hip"}, None),
+        ({"text": "Hüfte links"}, None),
+        (RIGHT, None),
+        (HIP_JOINT, None),
+        ({}, None),
+    ],
+)
+def test_a_site_that_nobody_recognises(site: dict[str, Any], unread: str | None) -> None:
+    fact = one(bodySite=[site])
+    assert ("site-unrecognised" in fact.sites) is (unread is not None)
+    assert fact.source.status == (f"site {unread} not recognised" if unread else None)
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ({"valueString": "see comment"}, "see comment"),
+        ({"valueQuantity": {"value": "about 15", "unit": "mL/min"}}, "about 15 mL/min"),
+        ({"valueQuantity": {"value": 15, "comparator": "ad"}}, "ad 15"),
+        ({"valueQuantity": {"value": 10**400}}, "sent as Quantity"),
+        ({"valueQuantity": {"unit": "mL/min"}}, None),
+        ({"valueQuantity": 48}, "sent as Quantity"),
+        ({"valueCodeableConcept": {"text": "low"}}, "low"),
+        ({"valueRange": {"low": {"value": 1}}}, "sent as Range"),
+        ({"valueString": ""}, None),
+        ({"dataAbsentReason": {"text": "lost"}}, None),
+    ],
+)
+def test_what_was_sent_where_it_is_no_number(value: dict[str, Any], sent: str | None) -> None:
+    assert observation(**value).sent == sent
 
 
 def test_answer_alone_is_no_result() -> None:

@@ -160,8 +160,9 @@ def piece(id_: str) -> Piece:
         ("total", ["fop", "ho-thigh"], Expected("1", "fop-surgery")),
         ("biopsy", ["poh"], Expected("4", "poh-biopsy")),
         ("total", ["celecoxib-drafted"], Expected("6", None)),
-        ("total", ["celecoxib-and-warfarin"],
-         Expected("6c", "prophylaxis-conflict", "none", ("radiotherapy",))),
+        ("total", ["celecoxib-and-warfarin"], Expected("6c", "prophylaxis-conflict", "none")),
+        ("total", ["celecoxib-and-warfarin", "ho-thigh"],
+         Expected("6c", "prophylaxis-conflict", "high", ("radiotherapy",))),
     ],
 )  # fmt: skip
 def test_the_truth_follows_the_card_table(order: str, chart: list[str], expected: Expected) -> None:

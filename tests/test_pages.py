@@ -137,7 +137,9 @@ def test_playground_answers_as_the_service_does(client: AppClient) -> None:
     assert [stage["name"] for stage in told["stages"]][-1] == "cards"
     first = told["trace"][0]
     assert first["title"].startswith("Why this card")
-    assert ["previous-ho-hip", "factor-previous-ho-hip"] in first["nodes"][1]["basis"]
+    assert ["previous-ho-site-not-stated", "factor-previous-ho-site-not-stated"] in first["nodes"][
+        1
+    ]["basis"]
 
 
 def test_silence_without_an_order_names_what_is_looked_at(client: AppClient) -> None:

@@ -64,7 +64,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD,
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
-    ("unknown check", "text"): frozenset({"state", "older", "entries"}),
+    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})

@@ -26,6 +26,10 @@ class Model(BaseModel):
 # --- predicates: what a rule looks at. Each is answered yes (with facts), no, or unknown. ---
 
 
+Site = Literal[
+    "any", "hip", "hip-or-unstated", "not-elsewhere", "elsewhere", "unstated", "unrecognised"
+]
+
 Undated = Literal["in", "out", "ask"]
 """What no date means for `within_days`: within, not within, or a question to the clinician."""
 
@@ -36,8 +40,8 @@ class ConditionTest(Model):
     `within_days`/`older_than_days` compare onset (else recorded date) with today; a condition
     without a date is not within and is older. For exclusions `undated` may say otherwise of one
     that is not resolved. `side: operated` wants the side of the order, both, or a side that is not
-    stated. `site: elsewhere` wants a body site that is surely not the hip, `hip-or-unstated`
-    anything else.
+    stated. `site: elsewhere` wants a body site that is surely not the hip, `not-elsewhere` anything
+    else; `unstated` none at all, `unrecognised` one that is stated and in no value set.
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
@@ -47,7 +51,7 @@ class ConditionTest(Model):
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
     undated: Undated = "out"
-    site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
+    site: Site = "any"
     both_sides: bool = False  # True: only when the chart has it for both sides
 
 
@@ -64,7 +68,7 @@ class ProcedureTest(Model):
     older_than_days: int | None = Field(default=None, gt=0)
     side: Literal["any", "operated"] = "any"
     undated: Undated = "out"
-    site: Literal["any", "hip", "hip-or-unstated", "elsewhere"] = "any"
+    site: Site = "any"
 
 
 class MedicationTest(Model):
@@ -90,6 +94,9 @@ class AllergyTest(Model):
     value_sets: tuple[Id, ...] = Field(min_length=1)
 
 
+Quantity = Literal["egfr", "potassium", "platelets", "pregnancy-test", "pregnancy-status"]
+
+
 class MeasurementTest(Model):
     """The newest valid result of a quantity, in the canonical unit of `measurements.py`.
 
@@ -98,7 +105,7 @@ class MeasurementTest(Model):
     `answer` asks for a coded answer in one of these value sets, or `positive`.
     """
 
-    quantity: Literal["egfr", "potassium", "platelets", "pregnancy-test", "pregnancy-status"]
+    quantity: Quantity
     below: float | None = None
     at_least: float | None = None
     above: float | None = None
@@ -128,7 +135,7 @@ class OrderTest(Model):
     """Kinds of the draft order itself, and whether both hips are ordered in one session."""
 
     kinds: tuple[Id, ...] = ()
-    anywhere: bool = False  # True: any order of the session or active in the record
+    anywhere: bool = False  # True: any other order of the session or active in the record
     both_hips: bool = False
 
 
@@ -257,6 +264,8 @@ class Exclusion(Rule):
 class UnknownCheck(Model):
     """What a card says when an input or a quantity is not known.
 
+    With `unread` it speaks of a result that is there and cannot be used, and only then; without
+    it, of one that is not there.
     `unidentified` speaks of entries that were read but whose codes mean nothing to the service.
     """
 
@@ -271,12 +280,13 @@ class UnknownCheck(Model):
         "familyHistory",
         "serviceRequests",
     ]
-    quantity: Literal["egfr", "potassium", "platelets"] | None = None
+    quantity: Quantity | None = None
     within_days: int | None = None
+    unread: bool = False
     unidentified: bool = False
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
-    text: Text  # may use {state} and {older}; {entries} where it is about unidentified ones
+    text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     check: Check | None = None
 
 

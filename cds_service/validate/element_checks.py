@@ -9,7 +9,8 @@ from typing import Any, Final
 from cds_service.codes import CodeIndex
 from cds_service.dates import read_date
 from cds_service.elements import Doc, codings, kind_of, objects, word, words
-from cds_service.measurements import normal_unit, units_of
+from cds_service.measurements import quantities_of
+from cds_service.units import ucum_of, unit_of
 from cds_service.validate.findings import Finding, Path, replaced
 
 _STRINGS: Final = frozenset({
@@ -126,11 +127,11 @@ def _units(doc: Doc, path: Path, index: CodeIndex) -> Iterator[Finding]:
     ]
     for at, part in parts:
         known = [index.match(c.system, c.code) for c in codings(part.get("code"))]
-        units = units_of(frozenset().union(*(m.concepts for m in known if m)))
-        for quantity in objects(part.get("valueQuantity"))[:1] if units else ():
-            unit = word(quantity.get("code")) or word(quantity.get("unit"))
-            spelled = {normal_unit(unit), normal_unit(word(quantity.get("unit")))}
-            if spelled.isdisjoint(units or ()):
+        names = quantities_of(frozenset().union(*(m.concepts for m in known if m)))
+        for quantity in objects(part.get("valueQuantity"))[:1] if names else ():
+            spelled = [word(quantity.get(member)) for member in ("code", "unit")]
+            if not any(unit_of(name, unit) for name in names for unit in spelled):
+                unit = spelled[0] or spelled[1]
                 said = f"unit {unit[:40]!r} cannot be converted" if unit else "no unit"
-                mend = f"send one of {', '.join(units or ())} (UCUM)"
+                mend = f"send one of {', '.join(ucum_of(names))} (UCUM)"
                 yield Finding("unit", (*at, "valueQuantity", "unit"), said, mend)

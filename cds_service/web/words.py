@@ -99,6 +99,17 @@ def _dated(test: ConditionTest | ProcedureTest) -> Iterator[str]:
         yield f"more than {test.older_than_days} days ago"
     if test.side == "operated":
         yield "on the operated side or a side not stated"
+    yield _SITES.get(test.site, "")
+
+
+_SITES = {
+    "hip": "at the hip",
+    "hip-or-unstated": "at the hip or a site not stated",
+    "not-elsewhere": "not surely away from the hip",
+    "elsewhere": "surely not at the hip",
+    "unstated": "site not stated",
+    "unrecognised": "at a site that is stated and not recognised",
+}
 
 
 def _condition(test: ConditionTest) -> Iterator[str]:
@@ -107,12 +118,6 @@ def _condition(test: ConditionTest) -> Iterator[str]:
     yield from _dated(test)
     if test.undated == "in":
         yield "an undated one counts"
-    if test.site != "any":
-        yield {
-            "hip": "at the hip",
-            "hip-or-unstated": "at the hip or a site not stated",
-            "elsewhere": "surely not at the hip",
-        }[test.site]
     if test.both_sides:
         yield "on both sides"
 

@@ -62,7 +62,7 @@ def test_figures_of_calls_and_feedback(visit: Open, site: str) -> None:
     answer = httpx.get(f"{site}/insights/rule.csv")
     table = list(csv.reader(io.StringIO(answer.text)))
     assert table[0] == ["rule", "issued", "accepted", "overridden", "no feedback"]
-    assert ["previous-ho-hip", "3", "1", "1", "1"] in table
+    assert ["previous-ho-site-not-stated", "3", "1", "1", "1"] in table
 
 
 def test_operators_show_their_token(visit: Open, knowledge: Knowledge) -> None:

@@ -67,7 +67,7 @@ def test_facts_change_the_answer(visit: Open) -> None:
     expect(page.locator(".silence")).to_contain_text("osteoporosis")
 
     change(page, "input[name=previous-ho]", True)
-    expect(page.locator(".card h3")).to_contain_text("previous HO of the hip")
+    expect(page.locator(".card h3")).to_contain_text("previous HO, site not stated")
 
     change(page, "input[name=allergy]", True)
     expect(page.locator(".accept")).to_have_count(1)
@@ -211,8 +211,8 @@ def test_tabs_tell_what_happens_inside(visit: Open) -> None:
     page = visit().go("/")
     panel = page.get_by_role("tabpanel")
     expect(panel).to_contain_text("Why this card: Total replacement of right hip joint")
-    expect(panel.get_by_role("link", name="previous-ho-hip")).to_have_attribute(
-        "href", "/evidence#factor-previous-ho-hip"
+    expect(panel.get_by_role("link", name="previous-ho-site-not-stated")).to_have_attribute(
+        "href", "/evidence#factor-previous-ho-site-not-stated"
     )
     page.get_by_role("tab", name="Answer").click()
     assert json.loads(panel.locator("pre").inner_text())["cards"][0]["indicator"] == "warning"
