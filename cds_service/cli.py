@@ -23,10 +23,10 @@ from cds_service import (
 )
 from cds_service.app import utc_now
 from cds_service.doctor import command as doctor_command
-from cds_service.errors import CdsError, RequestError
+from cds_service.errors import BadRequest, CdsError, RequestError
 from cds_service.fixtures import command as fixtures_command
 from cds_service.knowledge.loader import Knowledge, load
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import from_environment
 from cds_service.validate import command as validate_command
 from cds_service.wire import CDSRequest
 
@@ -100,8 +100,7 @@ def serve(
         "allow_anonymous": allow_anonymous or None,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    settings = Settings.model_validate(from_environment().model_dump() | options)
-    server.run(settings, example)
+    server.run(from_environment(options=options), example)
 
 
 @app.command()
@@ -125,7 +124,7 @@ def check(
 ) -> None:
     """Show the cards for one request, or for a whole record.
 
-    Exit code: 0 cards or silence, 2 bad input with the place named.
+    Exit code: 0 cards or silence, 2 bad input with the place named, or nothing to check.
     """
     settings = from_environment()
     knowledge = load(settings.knowledge_overlay)
@@ -149,9 +148,17 @@ def _input(file: str) -> bytes:
 
 
 def _read_request(data: bytes, knowledge: Knowledge, order: str | None) -> CDSRequest:
-    """A request as it is, or a Bundle wrapped into one. Raises RequestError."""
-    data = record.as_call(body.to_utf8(data, None), knowledge.index, order)
-    request = envelope.parse(data)
+    """A request as it is, or a Bundle wrapped into one. Raises RequestError, also for a Bundle in
+    which nothing could be checked."""
+    plain = body.to_utf8(data, None)
+    call = record.as_call(plain, knowledge.index, order)
+    if call is plain and order is not None:
+        typer.echo(
+            "note: --order is not used: this is a call, with draft orders of its own", err=True
+        )
+    elif call is not plain and not record.has_drafts(call):
+        raise BadRequest("no draft order (a record may be given one with --order)", "Bundle.entry")
+    request = envelope.parse(call)
     hooks.check_hook(request, hooks.SERVICES)
     return request
 

@@ -47,15 +47,18 @@ def _check_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _check_origin(value: str) -> str:
+def check_origin(value: str) -> str:
+    """An origin as browsers write it: scheme, host in lower case and port. Raises ValueError."""
     parts = urlsplit(value)
-    if parts.scheme not in {"https", "http"} or f"{parts.scheme}://{parts.netloc}" != value:
+    whole = f"{parts.scheme}://{parts.netloc}"
+    good = parts.scheme in {"https", "http"} and parts.hostname and "@" not in value
+    if not good or value != whole.lower() or re.search(r"[\s\\*]", value):
         raise ValueError("must be an origin such as https://ehr.example.org, without a path")
     return value
 
 
 Url = Annotated[str, AfterValidator(_check_url)]
-Origin = Annotated[str, AfterValidator(_check_origin)]
+Origin = Annotated[str, AfterValidator(check_origin)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 Quirk = Literal["epic"]

@@ -35,6 +35,8 @@ _OUTCOMES = ("accepted", "overridden")
 # is none that a spreadsheet takes for a formula.
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}")
 _SYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._:/~%-]{1,200}")
+# Second 60 is a leap second (RFC 3339 section 5.7), which Python does not have: one less is kept.
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60(?=[.,Z+-]|$)")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(days=1)  # how far the clock of a client may be ahead of ours
 
@@ -246,7 +248,8 @@ def _time(value: Any, now: datetime, notes: list[Note]) -> datetime | None:
         notes.append(Note.NO_TIME)
         return None
     try:
-        said = datetime.fromisoformat(str.strip(value))
+        text = str.strip(value).upper()  # RFC 3339 section 5.6 allows t and z
+        said = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59", text))
         if said.tzinfo is None:
             notes.append(Note.NO_OFFSET)
             said = said.replace(tzinfo=UTC)

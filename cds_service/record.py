@@ -43,8 +43,23 @@ _INPUTS = {
 }
 
 
+_OF_A_CALL = frozenset({"hook", "hookInstance", "context"})
+_NEITHER = (
+    "neither a CDS Hooks call (an object with hook, hookInstance and context) nor a FHIR Bundle "
+    "with one Patient and the patient's resources"
+)
+
+
 class _Bundle(msgspec.Struct):
     entry: list[Raw] = []
+
+
+class _Context(msgspec.Struct):
+    draftOrders: _Bundle
+
+
+class _Wrapped(msgspec.Struct):
+    context: _Context
 
 
 class _Sniff(msgspec.Struct):
@@ -62,9 +77,27 @@ class _RawEntry(msgspec.Struct):
 
 
 def as_call(data: bytes, index: CodeIndex, order: str | None = None) -> bytes:
-    """A call as it is; a Bundle wrapped into one. Raises BadRequest."""
-    is_bundle = envelope.resource_type(data) == "Bundle"
-    return wrap(data, index, order) if is_bundle else data
+    """A call as it is; a Bundle wrapped into one. Raises BadRequest for what is neither, and for
+    an order that cannot be added."""
+    if order is not None:
+        check_order(order, index)
+    kind = envelope.resource_type(data)
+    if kind == "Bundle":
+        return wrap(data, index, order)
+    names = envelope.members(data, "body").keys()
+    if names.isdisjoint(_OF_A_CALL) or (kind is not None and "hook" not in names):
+        raise BadRequest(_NEITHER, "body")
+    return data
+
+
+def check_order(order: str, index: CodeIndex) -> None:
+    """Raises BadRequest for an order that cannot be added to any record."""
+    _coding(order, index)
+
+
+def has_drafts(call: bytes) -> bool:
+    """Whether a call that `wrap` made has a draft order."""
+    return bool(msgspec.json.decode(call, type=_Wrapped).context.draftOrders.entry)
 
 
 def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
@@ -143,4 +176,5 @@ def _coding(order: str, index: CodeIndex) -> tuple[str, str, str]:
         match = index.match(candidate, code)
         if match is not None:
             return candidate, code, match.display
-    raise BadRequest("no value set of this service has this code", "--order")
+    said = "neither hip nor a code of a value set here; send hip, CODE or SYSTEM|CODE"
+    raise BadRequest(said, "--order")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from cds_service import access, metrics, telemetry
 from cds_service.app import create_app
+from cds_service.errors import SettingsError
 from cds_service.hooks import SERVICES
 from cds_service.protocol import BoundedProtocol
 from cds_service.settings import PREFIX, Settings
@@ -28,8 +30,8 @@ _FACTORY = "cds_service.app:create_app"
 def run(settings: Settings, example: Path | None = None) -> None:
     """Serve until stopped. Raises a CdsError for a wrong set-up before anything listens.
 
-    With `example`, the file of a request, a curl line that posts it is printed. Exits with 1 when
-    the port is taken.
+    That is also what a port that is taken raises. With `example`, the file of a request, a curl
+    line that posts it is printed.
     """
     access.refuse_open_door(settings)
     if settings.allow_anonymous:
@@ -40,7 +42,7 @@ def run(settings: Settings, example: Path | None = None) -> None:
         config = _config(_FACTORY, settings)
     else:
         config = _config(create_app(settings), settings)
-    listener = config.bind_socket()
+    listener = _bind(settings)
     listener.listen(config.backlog)  # from here on a call waits instead of being refused
     announce(settings, listener.getsockname()[1], example)
     try:
@@ -69,6 +71,25 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=telemetry.LIBRARY_LOGS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """The socket to listen on. Raises SettingsError: uvicorn's own way is to exit without naming
+    the address."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        why = (error.strerror or type(error).__name__).lower()
+        raise SettingsError(
+            f"cannot listen on host {settings.host}, port {settings.port}: {why}; "
+            "choose others with --host and --port (CDS_HOST, CDS_PORT)"
+        ) from None
+    listener.set_inheritable(True)  # for the workers
+    return listener
 
 
 def _hand_down(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from cds_service.clients import Url, check_origin
 from cds_service.errors import SettingsError
 from cds_service.wire import SPEC_VERSION
 
@@ -36,6 +37,11 @@ def _split(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _origin(value: str) -> str:
+    """`*`, or what a browser sends as Origin: anything else would match nobody, silently."""
+    return value if value == "*" else check_origin(value)
 
 
 def _state_dir() -> Path:
@@ -59,7 +65,9 @@ class Settings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks one.")
     workers: int = Field(default=1, ge=1, le=64, description="Number of worker processes.")
-    cors_origins: Annotated[tuple[str, ...] | None, BeforeValidator(_split)] = Field(
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...] | None, BeforeValidator(_split)
+    ] = Field(
         default=None,
         description=(
             "Origins of browser-based clients, separated by commas, or `*`. "
@@ -110,7 +118,7 @@ class Settings(BaseModel):
             "without it no call is answered."
         ),
     )
-    fhir_servers: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+    fhir_servers: Annotated[tuple[Url, ...], BeforeValidator(_split)] = Field(
         default=(),
         description="FHIR base URLs that may be read for anonymous callers, with commas between.",
     )
@@ -167,6 +175,7 @@ class Settings(BaseModel):
     )
     deadline_ms: int = Field(
         default=400,
+        validate_default=True,  # a budget below it is a mistake, too
         ge=10,
         le=60_000,
         description="Time after which no more is read from a FHIR server; below the budget.",
@@ -203,7 +212,7 @@ class Settings(BaseModel):
     @classmethod
     def _below_the_budget(cls, value: int, info: ValidationInfo) -> int:
         if value >= info.data.get("budget_ms", value + 1):
-            raise ValueError("must be below CDS_BUDGET_MS: cards are made after reading")
+            raise ValueError("must be below CDS_BUDGET_MS (cards are made after reading); set both")
         return value
 
     @property
@@ -266,8 +275,11 @@ class Settings(BaseModel):
         return ("*",) if self.listens_locally else ()
 
 
-def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from CDS_* variables; blank ones count as unset.
+def from_environment(
+    environment: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings from CDS_* variables; blank ones count as unset. `options`, by the names
+    of the settings, win over them.
 
     Raises SettingsError for a value that cannot be used, and for a CDS_ variable that is no
     setting: a misspelt name would otherwise be ignored silently.
@@ -279,7 +291,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         if name.startswith(PREFIX) and value.strip()
     }
     try:
-        return Settings.model_validate(given)
+        return Settings.model_validate(given | dict(options or {}))
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
 
@@ -288,4 +300,4 @@ def _explain(item: Any) -> str:
     name = PREFIX + str(item["loc"][0]).upper()
     if item["type"] == "extra_forbidden":
         return f"{name} is not a setting of this service"
-    return f"{name}: {item['msg']}"
+    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"

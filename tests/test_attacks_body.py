@@ -212,6 +212,8 @@ PACKED: list[tuple[str, str, tuple[bytes, str]]] = [
     ("gzip with a wrong checksum", "400", (gzip.compress(b"{}")[:-8] + b"\0" * 8, "gzip")),
     ("no gzip", "400", (b'{"hook": 1}', "gzip")),
     ("ten layers of packing", "400", (b"{}", ", ".join(["gzip"] * 10))),
+    ("gzip of 800,000 empty parts", "400", (gzip.compress(b"") * 800_000, "gzip")),
+    ("gzip with something behind it", "400", (gzip.compress(b"{}") + b"\0x", "gzip")),
     ("brotli", "415", (b"{}", "br")),
     ("header with a thousand packings", "400", (b"{}", ", ".join(["gzip"] * 1000))),
 ]

@@ -110,7 +110,7 @@ def test_a_header_that_is_refused(guarded: AppClient, answer: str, value: list[s
 
 
 @pytest.mark.statement("AU-09")
-@attack(KIND, "jku that is not registered", "401, and nothing is fetched")
+@attack(KIND, "jku other than the registered one", "401, and nothing is fetched")
 def test_a_foreign_jku_is_never_fetched(guarded: AppClient, jwks: WebServer) -> None:
     mine = replace(ISSUER, kid="mine", kind="P-384#mine")
     asked = list(jwks.paths)

@@ -61,6 +61,8 @@ def test_a_false_length_does_not_matter(length: str) -> None:
         ("gzip", gzip.compress(b"abc")),
         ("GZip", gzip.compress(b"abc")),
         ("x-gzip", gzip.compress(b"ab") + gzip.compress(b"c")),
+        ("gzip", gzip.compress(b"abc") + bytes(512)),  # padded to a block, as gzip(1) reads it
+        ("gzip", gzip.compress(b"ab") + gzip.compress(b"c") + b"\0"),
         ("deflate", zlib.compress(b"abc")),
         ("deflate, gzip", gzip.compress(zlib.compress(b"abc"))),
     ],
@@ -81,7 +83,18 @@ def test_many_members_count_together() -> None:
         body.unpack(gzip.compress(bytes(600)) * 2, "gzip", 1000)
 
 
-@pytest.mark.parametrize("packed", [b"abc", gzip.compress(b"abc")[:-4], gzip.compress(b"a") + b"x"])
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"abc",
+        gzip.compress(b"abc")[:-4],
+        gzip.compress(b"a") + b"x",
+        gzip.compress(b"a") + b"\0\0x",
+        gzip.compress(b"a") + b"\0" + gzip.compress(b"b"),
+        bytes(20),
+        gzip.compress(b"") * 1_001,
+    ],
+)
 def test_a_broken_archive(packed: bytes) -> None:
     with pytest.raises(BadRequest):
         body.unpack(packed, "gzip", 100)

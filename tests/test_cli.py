@@ -110,7 +110,9 @@ def test_a_file(tmp_path: Path) -> None:
         (b"", "body"),
         (b"{", "line 1 column 2"),
         (b"[]", "body"),
-        (b'{"resourceType": "Patient"}', "context"),
+        (b'{"resourceType": "Patient"}', "body"),
+        (b'{"cards": []}', "body"),
+        (b'{"hook": "order-sign"}', "context"),
         (b'{"resourceType": "Bundle"}', "Bundle.entry"),
         (b'{"resourceType": "Bundle", "entry": {}}', "Bundle.entry"),
         (b'{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}}]}',
@@ -156,15 +158,37 @@ def test_a_record_with_an_order_added(order: str) -> None:
     assert "WARNING" in result.out
 
 
-def test_a_record_without_an_order_is_silent() -> None:
-    assert check(record(HIGH, drafts=False)).out == "No card: no rule fired.\n"
+def test_a_record_without_an_order_is_not_called_silent() -> None:
+    result = check(record(HIGH, drafts=False))
+
+    assert (result.code, result.out) == (2, "")
+    said = "no draft order (a record may be given one with --order)"
+    assert result.err == f"-: Bundle.entry: {said}\n"
 
 
-def test_an_order_that_no_value_set_knows() -> None:
-    result = check(record(HIGH, drafts=False), "--order", "999999")
+@pytest.mark.parametrize(
+    "body", [record(HIGH, drafts=False), record(HIGH, drafts=True), build(HIGH)]
+)
+@pytest.mark.parametrize("order", ["999999", "knee", "", "http://snomed.info/sct|"])
+def test_an_order_that_no_value_set_knows(body: dict[str, Any], order: str) -> None:
+    result = check(body, "--order", order)
 
-    assert result.code == 2
-    assert "--order" in result.err
+    assert (result.code, result.out) == (2, "")
+    assert "--order: neither hip nor a code" in result.err
+
+
+def test_a_call_is_given_no_order() -> None:
+    result = check(build(HIGH), "--order", "hip")
+
+    assert result.code == 0
+    assert "note: --order is not used" in result.err
+
+
+def test_what_is_neither_a_call_nor_a_record() -> None:
+    result = check(b'{"resourceType": "Patient", "id": "p1"}')
+
+    assert "neither a CDS Hooks call" in result.err
+    assert "nor a FHIR Bundle" in result.err
 
 
 def test_junk_in_a_record_does_not_lose_a_neighbour() -> None:

@@ -224,6 +224,20 @@ def test_a_service_that_is_not_there_is_unusable() -> None:
     assert "DS-01" in done.output
 
 
+@pytest.mark.parametrize("url", ["foo", "", "ftp://x.example", "http://", "http://[", "http://x:y"])
+def test_what_is_no_url_is_not_called(url: str) -> None:
+    done = doctor(url)
+    assert done.exit_code == 2
+    assert done.stderr == "the URL must begin with http:// or https:// and a host\n"
+    assert done.stdout == ""
+
+
+def test_the_reason_why_nothing_was_examined_is_a_failure() -> None:
+    with small_service(services=5) as small:
+        report = examine(small.base)
+    assert "services must be an array" in str(report.unusable)
+
+
 def test_discovery_at_another_place_fails_and_is_used_all_the_same() -> None:
     with small_service() as small:
         report = examine(f"{small.base}/nowhere", Plan(discovery="../cds-services"))

@@ -214,6 +214,8 @@ async def test_a_single_object(service: Service, body: Any) -> None:
         ({"outcomeTimestamp": "yesterday"}, "odd-timestamp"),
         ({"outcomeTimestamp": 1639217131}, "odd-timestamp"),
         ({"outcomeTimestamp": "0001-01-01T00:00:00+14:00"}, "odd-timestamp"),
+        ({"outcomeTimestamp": "2021-12-11T10:05:61Z"}, "odd-timestamp"),
+        ({"outcomeTimestamp": "2021-12-11T10:60:00Z"}, "odd-timestamp"),
         ({"outcomeTimestamp": "2026-11-25T00:00:00Z"}, "odd-timestamp"),
         ({"outcomeTimestamp": "2021-12-11T10:05:31"}, "timestamp-without-offset"),
         ({"overrideReason": "declined"}, "reason-not-kept"),
@@ -234,6 +236,23 @@ async def test_what_is_odd_is_kept_and_noted(
     assert row["notes"] == notes
     if "timestamp" in notes and notes != "timestamp-without-offset":
         assert row["outcome_at"] == NOW
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("2021-12-11t10:05:31z", "2021-12-11T10:05:31+00:00"),
+        ("2021-12-11t11:05:31.250+01:00", "2021-12-11T10:05:31.250+00:00"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59+00:00"),
+        ("2017-01-01t00:59:60.5+01:00", "2016-12-31T23:59:59.5+00:00"),
+    ],
+)
+async def test_times_of_rfc_3339_are_read(service: Service, said: str, kept: str) -> None:
+    """Letters in lower case (section 5.6) and leap seconds (section 5.7)."""
+    row = await service.stored(ACCEPTED | {"outcomeTimestamp": said})
+
+    assert row["outcome_at"] == datetime.fromisoformat(kept)
+    assert row["notes"] == ""
 
 
 async def test_a_repeat_without_a_time_is_the_same_event(service: Service) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cds_service.cli import app
 from cds_service.codes import ICD10CM
@@ -174,6 +174,52 @@ def test_the_truth_follows_the_card_table(order: str, chart: list[str], expected
         assert (told.cards, told.silent_row) == ((), expected.row)
     else:
         assert told.cards == (expected,)
+
+
+def generated(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["fixtures", "generate", str(folder), *options])
+
+
+def test_a_second_run_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    assert generated(tmp_path, "--count", "5").exit_code == 0
+    (tmp_path / "notes.txt").write_text("mine")
+    assert generated(tmp_path, "--count", "2", "--what", "calls").exit_code == 0
+    told = json.loads((tmp_path / "truth.json").read_text())["patients"]
+
+    found = {f"patients/{path.name}" for path in (tmp_path / "patients").iterdir()}
+    assert found == {patient["call"] for patient in told}
+    assert len(found) == 2
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_files_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
+    assert generated(tmp_path, "--count", "3").exit_code == 0
+    mine = tmp_path / "patients" / "mine.json"
+    mine.write_text("{}")
+    before = {path: path.read_bytes() for path in _files(tmp_path)}
+    done = generated(tmp_path, "--count", "2")
+
+    assert done.exit_code == 2
+    assert "patients/mine.json" in done.stderr
+    assert {path: path.read_bytes() for path in _files(tmp_path)} == before
+
+
+def test_a_truth_that_is_none_names_no_files(tmp_path: Path) -> None:
+    (tmp_path / "patients").mkdir()
+    (tmp_path / "patients" / "x.json").write_text("{}")
+    (tmp_path / "truth.json").write_bytes(b'\xff\n5\n{"call": 7}\n{"call": ["patients/x.json"]}')
+
+    assert generated(tmp_path, "--count", "2").exit_code == 2
+    assert (tmp_path / "patients" / "x.json").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in (Path("/proc/x"), tmp_path / "file", tmp_path / "file" / "below"):
+        done = generated(folder, "--count", "1")
+        assert done.exit_code == 2
+        assert isinstance(done.exception, SystemExit)
+        assert "cannot be written: " in done.stderr
 
 
 @pytest.mark.parametrize("wish", ["4", "5-4", "x", "5-20000"])

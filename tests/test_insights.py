@@ -21,6 +21,7 @@ from cds_service.web.insight_tables import Table, tables, tiles
 from cds_service.web.latency import quantile
 from tests.conftest import FIXTURES, NOW, AppClient, ClientFactory
 from tests.live import Live
+from tests.test_pages import PageClient
 
 TOKEN = "0123456789abcdef"
 LOOPBACK = {"Host": "127.0.0.1:8000"}
@@ -83,6 +84,46 @@ def test_other_sites_do_not_read_figures_of_this_machine(
     headers: dict[str, str], client: AppClient
 ) -> None:
     assert client.get("/insights", headers=headers).status_code == 403
+
+
+FOREIGN = ("http://evil.example", "https://evil.example:8000", "http://127.0.0.1:9", "null",
+           "http://[", "")  # fmt: skip
+PAGES = (("GET", "/insights"), ("GET", "/insights/rule.csv"), ("POST", "/insights/login"),
+         ("POST", "/insights/leave"))  # fmt: skip
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+@pytest.mark.parametrize(("method", "path"), PAGES)
+def test_pages_of_other_origins_get_nothing(
+    method: str, path: str, origin: str, make_client: ClientFactory
+) -> None:
+    for settings in ({}, {"operator_token": TOKEN, "public_url": "https://cds.example.org"}):
+        client = make_client(pages=True, allow_anonymous=True, **settings)
+        headers = {**LOOPBACK, "Origin": origin, "Authorization": f"Bearer {TOKEN}"}
+        response = client.request(method, path, headers=headers, content=f"token={TOKEN}")
+
+        assert response.status_code == 403
+        assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": f"http://{LOOPBACK['Host']}"},
+        {"Origin": "https://CDS.example.org"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+def test_pages_of_our_own_get_in(headers: dict[str, str], make_client: ClientFactory) -> None:
+    settings = {"public_url": "https://cds.example.org", "operator_token": TOKEN}
+    client = PageClient(make_client(pages=True, allow_anonymous=True, **settings).app)
+    headers = {**LOOPBACK, **headers}
+    response = client.post("/insights/login", headers=headers, content=f"token={TOKEN}")
+
+    assert response.status_code == 303
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    assert client.get("/insights/rule.csv", headers=headers | token).status_code == 200
 
 
 def test_a_short_token_is_refused() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from cds_service import codes
 from cds_service.errors import KnowledgeError, Mistake
+from cds_service.knowledge import checks
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
 from cds_service.knowledge.version import version
 from cds_service.knowledge.when import When
@@ -103,6 +104,10 @@ def test_the_hash_depends_on_every_byte_and_name() -> None:
 # --- mistakes in YAML ---
 
 
+def test_every_card_is_one_that_the_service_needs() -> None:
+    assert sorted(checks.CARDS) == sorted(load().cards)
+
+
 def test_a_missing_file(content: Path) -> None:
     (content / "modifiers.yaml").unlink()
     found = only(mistakes(content), "modifiers.yaml")
@@ -173,6 +178,10 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("cards.yaml", "url: https://", "url: http://", "does not fit the pattern", None),
     ("cards.yaml", "cards: [fop-surgery,", "cards: [fop-surgry,", "no card", "'fop-surgery'"),
     ("cards.yaml", "id: poh-biopsy", "id: poh-biopsies", "'poh-biopsy' is missing", "add it"),
+    ("cards.yaml", "id: fop-block", "id: fop-blocks", "'fop-block' is missing", "add it"),
+    ("cards.yaml", "id: partly-assessed", "id: assessed", "'partly-assessed' is missing", "add it"),
+    ("cards.yaml", "id: prophylaxis-unchecked", "id: unchecked",
+     "'prophylaxis-unchecked' is missing", "add it"),
     ("evidence.yaml", 'pmid: "26155968"', 'pmid: "PMID 26155968"', "does not fit", None),
     ("meta.yaml", 'version: "2026.11"', 'version: "november"', "does not fit the pattern", None),
     ("meta.yaml", "tier_high_at: 2", "tier_high_at: 1", "tier_high_at", None),

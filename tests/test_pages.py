@@ -18,6 +18,7 @@ import pytest
 from cds_service.anchors import of_card, of_debate, of_rules, of_source
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.when import SexTest, When
+from cds_service.services import SERVICES
 from cds_service.web import about, changelog, words
 from cds_service.web.assets import FOLDER, Assets
 from cds_service.web.code_lists import CodeLists
@@ -191,6 +192,19 @@ def test_samples_are_those_of_the_fixtures() -> None:
     subprocess.run(script, check=True, cwd=ROOT)
 
 
+def test_samples_show_every_hook(client: AppClient) -> None:
+    hooks = set()
+    for one in client.get("/playground/kit").json()["samples"]:
+        sample = client.get(f"/playground/samples/{one['id']}")
+        answer = client.post("/playground/answer", content=sample.content)
+        assert answer.status_code in {200, 412}, one["id"]
+        if one["group"] == "At other moments":
+            assert bool(answer.json()["answer"]["cards"]) is not one["id"].endswith("low-risk")
+        hooks.add(sample.json()["hook"])
+
+    assert hooks == {service.hook for service in SERVICES}
+
+
 def test_samples_move_with_the_calendar(client: AppClient) -> None:
     samples = Samples()
     first = samples.kit(date(2026, 11, 23))["samples"][0]["id"]
@@ -264,6 +278,17 @@ def test_words_of_a_rule_keep_and_and_or_apart() -> None:
         words.describe(When(any=(male, both))) == "sex is male; or (sex is male; and sex is female)"
     )
     assert words.describe(When(none=(male,))) == "not sex is male"
+
+
+def test_every_value_set_has_its_page(client: AppClient, knowledge: Knowledge) -> None:
+    failed = {
+        name: response.status_code
+        for name in knowledge.value_sets
+        for end in ("", ".json")
+        if (response := client.get(f"/evidence/codes/{name}{end}")).status_code != 200
+    }
+
+    assert failed == {}
 
 
 def test_codes_are_searched_in_all_their_words(client: AppClient, knowledge: Knowledge) -> None:

@@ -132,11 +132,21 @@ def test_the_printed_curl_line_works_as_printed(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        result = serve("--port", str(taken.getsockname()[1]))
+        port = str(taken.getsockname()[1])
+        result = serve("--port", port)
 
-    assert result.returncode != 0
+    assert result.returncode == 1
     assert "Discovery" not in result.stdout
-    assert "address already in use" in result.stderr.lower()
+    [said] = [line for line in result.stderr.splitlines() if "address already in use" in line]
+    assert said.startswith(f"cds-service: cannot listen on host 127.0.0.1, port {port}: ")
+
+
+def test_a_host_that_is_not_here() -> None:
+    result = serve("--host", "203.0.113.7", "--allow-anonymous", "--port", "0")
+
+    assert result.returncode == 1
+    assert "cannot listen on host 203.0.113.7, port 0: " in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -159,6 +169,15 @@ def test_a_misspelt_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert result.returncode == 1
     assert "CDS_PROT" in result.stderr
+
+
+def test_a_budget_below_the_deadline_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_BUDGET_MS", "300")
+    result = serve("--port", "0")
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("cds-service: CDS_DEADLINE_MS: must be below CDS_BUDGET_MS")
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

@@ -42,6 +42,15 @@ def test_every_kind_of_value() -> None:
         ("CDS_PORT", "70000"),
         ("CDS_MAX_BODY_BYTES", "10"),
         ("CDS_EVIDENCE_URL", "http://ho.example.org"),
+        ("CDS_CORS_ORIGINS", "foo"),
+        ("CDS_CORS_ORIGINS", "https://ehr.example.org/app"),
+        ("CDS_CORS_ORIGINS", "https://ehr.example.org/"),
+        ("CDS_CORS_ORIGINS", "https://EHR.example.org"),
+        ("CDS_CORS_ORIGINS", "http://"),
+        ("CDS_CORS_ORIGINS", "https://*.example.org"),
+        ("CDS_FHIR_SERVERS", "foo"),
+        ("CDS_FHIR_SERVERS", "https://fhir.example.org/r4?x=1"),
+        ("CDS_FHIR_SERVERS", "http://fhir.example.org/r4"),
         ("CDS_MAXBODY", "10"),  # misspelt: would otherwise be ignored silently
     ],
 )
@@ -51,6 +60,28 @@ def test_a_wrong_setting_is_named_without_its_value(name: str, value: str) -> No
 
     assert name in str(caught.value)
     assert value not in str(caught.value).replace(name, "") or value == "10"
+
+
+def test_origins_and_servers_that_can_match_are_taken() -> None:
+    settings = from_environment(
+        {
+            "CDS_CORS_ORIGINS": "https://ehr.example.org:8443,*, http://127.0.0.1:8093",
+            "CDS_FHIR_SERVERS": "https://fhir.example.org/r4/, http://127.0.0.1:8080/fhir",
+        }
+    )
+
+    assert settings.cors_origins == ("https://ehr.example.org:8443", "*", "http://127.0.0.1:8093")
+    assert settings.fhir_servers == ("https://fhir.example.org/r4", "http://127.0.0.1:8080/fhir")
+
+
+@pytest.mark.parametrize("environment", [{"CDS_BUDGET_MS": "300"}, {"CDS_DEADLINE_MS": "500"}])
+def test_the_deadline_is_below_the_budget_also_where_one_is_the_default(
+    environment: dict[str, str],
+) -> None:
+    with pytest.raises(SettingsError, match=r"^CDS_DEADLINE_MS: must be below CDS_BUDGET_MS"):
+        from_environment(environment)
+    with pytest.raises(SettingsError, match="CDS_DEADLINE_MS"):
+        from_environment({}, {"budget_ms": 300})
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,13 @@ def only(report: Report, kind: str) -> Finding:
     return found
 
 
+@pytest.mark.parametrize("value", ["9" * 5_000, "9" * 5_000 + ".5"])
+def test_digits_without_end_are_no_number_to_send(check: Check, value: str) -> None:
+    found = only(check(observation("98979-8", value=value, unit="mL/min")), "string-for-number")
+
+    assert found.patch == ()
+
+
 # --- places ---
 
 

@@ -52,6 +52,14 @@ def test_exit_codes(folder: Path, tmp_path: Path) -> None:
     assert validate(tmp_path / ".hidden" / "x", "--release", "R9").exit_code == 2
 
 
+@pytest.mark.parametrize("order", ["nonsense", ""])
+def test_an_order_that_no_value_set_knows_is_refused_for_any_file(folder: Path, order: str) -> None:
+    result = validate(folder / "clean.json", "--order", order)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("--order: neither hip nor a code")
+    assert validate(folder / "clean.json", "--order", "hip").exit_code == 0
+
+
 def test_folders_and_lines_are_walked(folder: Path) -> None:
     found = [(t.name.removeprefix(f"{folder}/"), t.line) for t in tasks(files([str(folder)]))]
     assert found == [

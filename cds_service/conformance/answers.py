@@ -12,6 +12,7 @@ from cds_service.conformance.shapes import (
     coding,
     empties,
     extension,
+    is_one_of,
     objects,
     text,
     unknown,
@@ -29,6 +30,8 @@ _SUGGESTION = frozenset({"label", "uuid", "isRecommended", "actions", "actionSel
 _ACTION = frozenset({"type", "description", "resource", "resourceId"})
 _LINK = frozenset({"label", "url", "type", "appContext", "autolaunchable"})
 _SOURCE = frozenset({"label", "url", "icon", "topic"})
+_INDICATORS = frozenset({"info", "warning", "critical"})
+_KINDS = frozenset({"create", "update", "delete"})
 
 
 def drafts(call: Any) -> frozenset[str] | None:
@@ -66,7 +69,7 @@ def _card(card: Mapping[str, Any], path: Path, version: Version, call: Any) -> I
     yield from text(card, "summary", path, "CD-02")
     yield from _summary(card, path)
     yield from _detail(card, path)
-    if card.get("indicator") not in {"info", "warning", "critical"}:
+    if not is_one_of(card.get("indicator"), _INDICATORS):
         value = card.get("indicator")
         yield Violation("CD-04", (*path, "indicator"), "not info, warning or critical", value)
     yield from _source(card.get("source"), (*path, "source"), version)
@@ -118,7 +121,7 @@ def _suggestions(
     allowed = {"at-most-one"} if version is Version.V1 else {"at-most-one", "any"}
     if suggestions and behavior is None:
         yield Violation("CD-06", path, "suggestions without selectionBehavior")
-    elif behavior is not None and behavior not in allowed:
+    elif behavior is not None and not is_one_of(behavior, allowed):
         at = (*path, "selectionBehavior")
         yield Violation("CD-07", at, f"not {' or '.join(sorted(allowed))}", behavior)
     recommended = 0
@@ -150,11 +153,11 @@ def _action(
 ) -> Iterator[Violation]:
     yield from unknown(action, _ACTION, path, "CD-10")
     kind, resource = action.get("type"), action.get("resource")
-    if kind not in {"create", "update", "delete"}:
+    if not is_one_of(kind, _KINDS):
         yield Violation("AC-01", (*path, "type"), "not create, update or delete", kind)
     if path[0] != "systemActions" or version is Version.V2:
         yield from text(action, "description", path, "AC-02")
-    if kind in {"create", "update"}:
+    if is_one_of(kind, ("create", "update")):
         whole = isinstance(resource, dict) and isinstance(resource.get("resourceType"), str)
         if not whole:
             yield Violation("AC-03", (*path, "resource"), "must be a FHIR resource", resource)
@@ -172,7 +175,7 @@ def _aim(action: Mapping[str, Any], path: Path, call: Any) -> Iterator[Violation
         target = f"{resource.get('resourceType')}/{resource.get('id')}"
     elif action.get("type") != "delete":
         return
-    if known is not None and target not in known:
+    if known is not None and not is_one_of(target, known):
         yield Violation("AC-07", path, "aims at no draft order of the call", target)
 
 
@@ -181,7 +184,7 @@ def _link(link: Mapping[str, Any], path: Path) -> Iterator[Violation]:
     yield from text(link, "label", path, "LK-01")
     yield from absolute_url(link.get("url"), (*path, "url"), "LK-01")
     kind = link.get("type")
-    if kind not in {"absolute", "smart"}:
+    if not is_one_of(kind, ("absolute", "smart")):
         yield Violation("LK-01", (*path, "type"), "not absolute or smart", kind)
     context = link.get("appContext")
     if context is not None and (kind != "smart" or not isinstance(context, str)):
@@ -197,7 +200,8 @@ def _uuid(holder: Mapping[str, Any], path: Path, rule: str) -> Iterator[Violatio
 
 def _repeated(cards: list[Any]) -> Iterator[Violation]:
     holders = [c for c in cards if isinstance(c, dict)]
-    holders += [s for c in holders for s in c.get("suggestions") or () if isinstance(s, dict)]
+    lists = [c["suggestions"] for c in holders if isinstance(c.get("suggestions"), list)]
+    holders += [s for suggestions in lists for s in suggestions if isinstance(s, dict)]
     counts = Counter(h["uuid"] for h in holders if isinstance(h.get("uuid"), str))
     for uuid, count in counts.items():
         if count > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,6 +76,12 @@ def absolute_url(value: Any, path: Path, rule: str) -> Iterator[Violation]:
         good = False
     if not good:
         yield Violation(rule, path, "must be an absolute URL", value)
+
+
+def is_one_of(value: Any, words: Collection[str]) -> bool:
+    """Whether a value of any type is one of these words. Lists and objects cannot be looked up in
+    a set, and so are sorted out first."""
+    return isinstance(value, str) and value in words
 
 
 def coding(value: Any, path: Path, *, rule: str, display: bool = False) -> Iterator[Violation]:

@@ -142,7 +142,8 @@ def _soiled(session: Session, seen: Seen, id_: str) -> None:
     if seen.status != 200:
         session.tell("MD-04", False, f"markup in texts gets {seen.status}", what, seen.told)
         return
-    details = [str(card.get("detail", "")) for card in _dicts((body or {}).get("cards"))]
+    cards = body.get("cards") if isinstance(body, dict) else None
+    details = [str(card.get("detail", "")) for card in _dicts(cards)]
     echoed = [d for d in details if "onerror" in d or "javascript" in d]
     if not echoed:
         session.skip("MD-04", "no card repeats text of the call", what)

@@ -64,24 +64,25 @@ def _transport(session: Session, seen: Seen) -> None:
 
 def _version(session: Session, body: Any) -> Version:
     """The version that the service names, else the one that was asked for."""
-    services = body.get("services") if isinstance(body, dict) else None
-    stated = {
-        str(service.get("version", "")) for service in services or () if isinstance(service, dict)
-    }
+    stated = {str(service.get("version", "")) for service in _listed(body)}
     if any(text.startswith(("STU3", "3.")) for text in stated):
         return Version.V3
     return session.report.version
 
 
 def _usable(body: Any) -> list[dict[str, Any]]:
-    services = body.get("services") if isinstance(body, dict) else None
     return [
         service
-        for service in (services if isinstance(services, list) else ())
-        if isinstance(service, dict)
-        and isinstance(service.get("id"), str)
-        and isinstance(service.get("hook"), str)
+        for service in _listed(body)
+        if isinstance(service.get("id"), str) and isinstance(service.get("hook"), str)
     ]
+
+
+def _listed(body: Any) -> list[dict[str, Any]]:
+    """The objects under `services`."""
+    services = body.get("services") if isinstance(body, dict) else None
+    listed = services if isinstance(services, list) else ()
+    return [service for service in listed if isinstance(service, dict)]
 
 
 def unknown_service(session: Session) -> None:

@@ -77,12 +77,12 @@ class Caller:
         if self.calls >= self.limit:
             raise LimitReached
         self.calls += 1
-        body = content if content is not None else None if json is None else _encode(json)
         sent = {"Accept": "application/json"} | dict(headers or {})
-        if body is not None:
+        if content is not None or json is not None:
             sent.setdefault("Content-Type", "application/json")
         started = time.monotonic()
         try:
+            body = content if content is not None else None if json is None else _encode(json)
             with self._client.stream(
                 method, self.url(path), content=body, headers=sent
             ) as response:
@@ -94,6 +94,8 @@ class Caller:
             why = f"no answer ({type(error).__name__})"
         except httpx.InvalidURL:
             why = "not a URL"
+        except UnicodeEncodeError:
+            why = "what discovery asks for cannot be sent: half a character (a lone surrogate)"
         return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -75,6 +76,7 @@ def doctor(
     from cds_service.conformance.statements import Level, Version
     from cds_service.doctor.examine import Plan, examine
 
+    _check_url(url)
     plan = Plan(
         version=Version(spec.value),
         signer=_signer(jwk, issuer, jku, tenant),
@@ -88,6 +90,17 @@ def doctor(
     if not report.services:
         raise typer.Exit(_UNUSABLE)
     raise typer.Exit(_FAILED if report.fails(Level(level.value)) else 0)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        typer.echo("the URL must begin with http:// or https:// and a host", err=True)
+        raise typer.Exit(_UNUSABLE)
 
 
 def _signer(jwk: Path | None, issuer: str, jku: str | None, tenant: str | None) -> Signer | None:

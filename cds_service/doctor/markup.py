@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt  # comes with Rich
 from markdown_it.token import Token
 
 _CODE = frozenset({"javascript", "data", "vbscript"})
+_PASSED_OVER = re.compile(r"[\x00-\x20\x7f]")  # browsers do so before they look for the scheme
 
 
 class _Credulous(MarkdownIt):
@@ -30,6 +31,10 @@ def _active(tokens: Iterable[Token]) -> Iterator[str]:
             yield token.content.strip()
         for name in ("href", "src"):
             url = str(token.attrs.get(name, ""))
-            if urlsplit(url).scheme.lower() in _CODE:
+            if _scheme(url) in _CODE:
                 yield url
         yield from _active(token.children or ())
+
+
+def _scheme(url: str) -> str:
+    return _PASSED_OVER.sub("", url).partition(":")[0].lower()

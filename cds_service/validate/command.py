@@ -89,13 +89,21 @@ def validate(
 
 
 def _validate(paths: list[str], options: Options, jobs: int | None, writer: _Writer) -> int:
+    from cds_service.errors import BadRequest
+    from cds_service.knowledge.loader import load
+    from cds_service.record import check_order
     from cds_service.terminal import plain
     from cds_service.validate.inputs import files, tasks
     from cds_service.validate.run import run
     from cds_service.validate.totals import Totals
 
     try:
+        if options.order is not None:  # before all files, and not only for records
+            check_order(options.order, load(options.overlay).index)
         found = files(paths)
+    except BadRequest as error:
+        typer.echo(str(error), err=True)
+        return _UNUSABLE
     except FileNotFoundError as error:
         typer.echo(plain(f"there is no {error}"), err=True)
         return _UNUSABLE

@@ -19,6 +19,7 @@ _STRINGS: Final = frozenset({
     "onsetDateTime", "performedDateTime", "effectiveDateTime", "issued", "clinicalStatus",
     "verificationStatus",
 })  # fmt: skip
+_LONGEST = 40  # signs of a number that is a value, and not digits without end
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _QUANTITY = re.compile(
     r"(?i).*(quantity|duration|age|money|count)$|^(numerator|denominator|low|high)$"
@@ -91,7 +92,7 @@ def _number(value: float, path: Path, name: str) -> Finding:
 
 def _string(value: str, path: Path) -> Finding:
     plain = value.strip()
-    if _NUMBER.fullmatch(plain):
+    if len(plain) <= _LONGEST and _NUMBER.fullmatch(plain):
         number = float(plain) if any(c in plain for c in ".eE") else int(plain)
         return Finding("string-for-number", path, f"value {plain!r} is a string",
                        f"send {plain} without quotes", replaced(path, value, number))  # fmt: skip

@@ -70,6 +70,7 @@ async def as_csv(request: Request) -> Response:
 async def login(request: Request) -> Response:
     """Take the token of the form and let in with a cookie."""
     runtime = runtime_of(request)
+    operator.refuse_other_origins(request, runtime.settings)
     form = parse_qs((await read_body(request, runtime.settings)).decode(), max_num_fields=10)
     if not operator.is_token(form.get("token", [""])[0], runtime.settings):
         return _login(request, runtime, "This is not the token.")
@@ -81,6 +82,7 @@ async def login(request: Request) -> Response:
 @router.post("/leave")
 async def leave(request: Request) -> Response:
     """Take the cookie away."""
+    operator.refuse_other_origins(request, runtime_of(request).settings)
     response = Response(status_code=303, headers={"Location": operator.PATH, **_PRIVATE})
     operator.dismiss(response)
     return response

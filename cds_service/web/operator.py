@@ -26,8 +26,9 @@ def is_admitted(request: Request, settings: Settings, now: datetime) -> bool:
     """Whether the figures may be shown.
 
     Raises UnknownService where no token is set and others could ask, Forbidden for a page of
-    another origin that asks on this machine.
+    another origin.
     """
+    refuse_other_origins(request, settings)
     if settings.operator_token is None:
         _only_this_machine(request, settings)
         return True
@@ -35,6 +36,30 @@ def is_admitted(request: Request, settings: Settings, now: datetime) -> bool:
     if given.lower().startswith(_BEARER):
         return is_token(given[len(_BEARER) :].strip(), settings)
     return _is_cookie(request.cookies.get(COOKIE, ""), settings, now)
+
+
+def refuse_other_origins(request: Request, settings: Settings) -> None:
+    """Raise Forbidden for what a page of another origin asks or posts: answers on this machine
+    carry CORS headers for all, and not every client says more than `Origin`.
+
+    `null` is what browsers say for our own forms, because our pages name no referrer (Fetch
+    standard, "append a request `Origin` header"); that they are our own they say beside it.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    ours = {_place(settings.public_url or ""), request.headers.get("host", "").lower()} - {""}
+    same_site = request.headers.get("sec-fetch-site") == "same-origin"
+    if not (same_site if origin == "null" else _place(origin) in ours):
+        raise Forbidden("figures are not for pages of other origins (see CDS_PUBLIC_URL)", "origin")
+
+
+def _place(url: str) -> str:
+    """Host and port of a URL; nothing where it has none. A proxy may have changed the scheme."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _only_this_machine(request: Request, settings: Settings) -> None:

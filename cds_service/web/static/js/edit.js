@@ -128,6 +128,7 @@ export const setEgfr = (request, value, template, codes) =>
 export const setOrders = (request, resources) =>
   changed(request, (copy) => {
     copy.context.draftOrders = bundle(resources.map((resource) => own(resource, copy)));
+    if (copy.context.selections) copy.context.selections = resources.map((order) => `${order.resourceType}/${order.id}`);
   });
 
 /** The request after the actions of a suggestion were carried out on its draft orders. */
