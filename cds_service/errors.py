@@ -8,7 +8,7 @@
     │   ├── Forbidden           403  this client may not call this service
     │   ├── UnknownService      404  no service of this id
     │   ├── TooSlow             408  the body did not arrive in time
-    │   ├── MissingData         412  required data neither in prefetch nor obtainable
+    │   ├── MissingData         412  required data not in prefetch, and no usable FHIR access
     │   ├── TooLarge            413  body above the limit
     │   ├── UnsupportedBody     415  an encoding or media type that is not read here
     │   ├── Overloaded          503  more calls at once than the service takes
@@ -97,7 +97,8 @@ class TooSlow(RequestError):
 
 
 class MissingData(RequestError):
-    """Required FHIR data is neither in prefetch nor obtainable (CDS Hooks 2.0: 412)."""
+    """Required FHIR data is not in prefetch, and no usable FHIR access was given (CDS Hooks 2.0:
+    412)."""
 
     status = 412
     code = "required"

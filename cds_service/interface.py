@@ -18,7 +18,7 @@ _ERRORS = {
     "403": "The client is not registered for this hook.",
     "404": "There is no such service, or it keeps no feedback.",
     "408": "The body did not arrive in time.",
-    "412": "Required FHIR data is neither in prefetch nor obtainable.",
+    "412": "Required FHIR data is not in prefetch, and no usable FHIR access was given.",
     "413": "The body is larger than the service reads.",
     "415": "An encoding or media type that is not read.",
     "500": "A bug of the service; the order was not checked.",
