@@ -145,7 +145,7 @@ def test_the_database_of_the_settings(monkeypatch: pytest.MonkeyPatch, filled: s
     [
         (None, "does not exist"),
         ("none", "nothing is kept"),
-        ("mysql://x/y", "CDS_DATABASE_URL: .* must be sqlite"),
+        ("mysql://x/y", "CDS_DATABASE_URL: must be sqlite"),
         ("sqlite:///:memory:", "must be sqlite"),
         ("postgresql://postgres:geheim@/x?host=/nowhere", "cannot be used: FileNotFoundError"),
     ],
