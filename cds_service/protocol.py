@@ -14,8 +14,6 @@ from cds_service.settings import from_environment
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 100
-
-
 _OFFER = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
@@ -31,13 +29,13 @@ class BoundedProtocol(HttpToolsProtocol):
     uvicorn limits neither with httptools. Its own timer covers only the pause after an answer.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.parser = _Parser(self)
-
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_header = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: the first request has to come."""
