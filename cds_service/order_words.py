@@ -29,7 +29,7 @@ _INSTRUCTIONS = ("additionalInstruction", "additionalInstructions", "patientInst
 _INTRAMUSCULAR = re.compile(
     r"\b(?i:intramus[ck])"
     r"|(?<![\w.])(?:IM|I\.M\.?|i\.m\.?)(?!\w)"
-    r"(?!(?i:[\s(:=-]*(?:internal med|clinic\b|consult|team\b|service\b|physician)))"
+    r"(?!(?i:[\s(:=-]*internal med|\s+clinic\b))"
     r"(?!\s+(?i:mund|bauch|wechsel|rahmen|anschlu|abstand|laufe|liegen|sitzen|stehen))"
     r"|^\s*im\s*$"
     r"|\b(?i:inj)\w*\.?\s+(?:\S+\s+){0,4}(?i:im)\b(?!\s+(?:\w{3,}en\s+)?[A-ZÄÖÜ])"

@@ -161,6 +161,7 @@ def test_words_in_escaped_json() -> None:
         ({"text": "intramuscular use forbidden"}, False),
         ({"text": "30 mg IM Once"}, True),
         ({"text": "IM at the clinic"}, True),
+        ({"text": "30 mg IM (consult pharmacist)"}, True),
         ({"text": "apply ice, then 30 mg IM"}, True),
         ({"text": "PO contraindicated, give IM"}, True),
         ({}, False),
