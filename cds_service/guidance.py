@@ -95,7 +95,9 @@ def assess(
     both = one_session(hips)
     case = Case(Session(chart, today, live, both_hips=both), knowledge)
     found = genetics(case.session, knowledge)
-    triggered = triggers(by_words(orders) if found.rule else orders, knowledge, hook, selections)
+    heard = by_words(orders)
+    asks = heard is orders or _may_be_genetic(case, found)
+    triggered = triggers(heard if asks else orders, knowledge, hook, selections)
     any_draft = names_none(orders, hook, selections)
     not_read = _not_read(case, unread)
     if not triggered:
@@ -106,6 +108,15 @@ def assess(
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     merged += _asides(case, found, triggered)
     return _assessment(case, (*merged, *not_read), seen(case), any_draft)
+
+
+def _may_be_genetic(case: Case, found: Genetics) -> bool:
+    """Whether a route in words matters: genetic HO stands coded, or there is a question about it.
+    The latter never gives more than an info card."""
+    chart, knowledge = case.chart, case.knowledge
+    if found.rule or not chart.input(InputName.CONDITIONS).known:
+        return True
+    return bool(question_findings(case.session, knowledge) or family_findings(chart, knowledge))
 
 
 def _not_read(case: Case, number: int) -> tuple[Guidance, ...]:

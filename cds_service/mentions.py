@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from cds_service.denials import denied
 from cds_service.elements import LABEL_LIMIT, text
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
@@ -12,6 +13,8 @@ Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
 _PLAIN = re.compile(r"[A-Za-z0-9 -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
+_LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
+_LOOKED_AT = 50  # denials in one text; nobody writes more
 
 
 class Mentions:
@@ -51,7 +54,7 @@ class Mentions:
         named: set[str] = set()
         for value in values:
             for disease, pattern in self._patterns:
-                if disease not in named and (found := pattern.search(value)):
+                if disease not in named and (found := _first(pattern, value)):
                     named.add(disease)
                     yield disease, _around(value, found.start())
 
@@ -60,9 +63,18 @@ def _telling_word(pattern: str) -> str | None:
     """What a text must contain, in lower case, to match: the last of the words of a pattern that
     is words with blanks between them, perhaps with word boundaries and a scoped flag around."""
     scoped = _SCOPED.fullmatch(pattern)
-    inner = (scoped[1] if scoped else pattern).removeprefix(r"\b").removesuffix(r"\b")
+    inner = _LOOKAHEAD.sub("", scoped[1] if scoped else pattern)  # what may not follow
+    inner = inner.removeprefix(r"\b").removesuffix(r"\b")
     words = _BETWEEN.split(inner)
     return words[-1].lower() if all(_PLAIN.fullmatch(word) for word in words) else None
+
+
+def _first(pattern: re.Pattern[str], value: str) -> re.Match[str] | None:
+    """The first match that the words around it do not deny."""
+    for number, one in enumerate(pattern.finditer(value)):
+        if number >= _LOOKED_AT or not denied(value, one):
+            return one
+    return None
 
 
 def _around(value: str, start: int) -> str:

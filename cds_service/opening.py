@@ -195,7 +195,8 @@ def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
     try:
         entry = ENVELOPE.decode(part)
     except UNFIT:
-        opened.junk.append((position, "not an object"))
+        empty = bytes(part).strip() == b"null"
+        opened.junk.append((position, NO_RESOURCE if empty else "not an object"))
         return None
     first = first_byte(entry.resource)
     if _plain(entry.resourceType) is not None:

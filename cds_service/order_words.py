@@ -23,17 +23,30 @@ _GENETIC = frozenset(concept for codes in CODED_AS.values() for concept in codes
 _DOSES = ("dosageInstruction", "dosage")
 _ROUTED = frozenset({"route", "renderedDosageInstruction", *_DOSES})
 _LONGEST = 2_000
-# "im" in small letters is a German word, so it counts alone or after an injection only.
+_INSTRUCTIONS = ("additionalInstruction", "additionalInstructions", "patientInstruction", "method")
+# "im" in small letters is a German word, so it counts alone or after an injection only, and there
+# not before a noun ("Injektion im linken Oberarm"). "IM" also stands for internal medicine.
 _INTRAMUSCULAR = re.compile(
-    r"\b(?i:intramus[ck])|(?<![\w.])(?:IM|I\.M\.?|i\.m\.?)(?!\w)|^\s*im\s*$"
-    r"|\b(?i:inj)\w*\.?\s+(?:\S+\s+){0,4}im\b"
+    r"\b(?i:intramus[ck])"
+    r"|(?<![\w.])(?:IM|I\.M\.?|i\.m\.?)(?!\w)"
+    r"(?!(?i:[\s(:=-]*internal med|\s+clinic\b))"
+    r"(?!\s+(?i:mund|bauch|wechsel|rahmen|anschlu|abstand|laufe|liegen|sitzen|stehen))"
+    r"|^\s*im\s*$"
+    r"|\b(?i:inj)\w*\.?\s+(?:\S+\s+){0,4}(?i:im)\b(?!\s+(?:\w{3,}en\s+)?[A-ZÄÖÜ])"
+    r"|(?P<muscle>\b(?i:into\s+(?:\S+\s+){0,2}?muscles?|in den muskel)\b)"
 )
+_IM_CODE = re.compile(r"i\.?m\.?|i\.?m\.?[ -]?inj\w*|intramus[ck]\w*", re.IGNORECASE)
 _BUT_NOT = re.compile(
-    r"\b(?:not|never|no|avoid|without|instead of|rather than|nicht|kein\w*)"
+    r"\b(?:not|never|no|avoid|without|instead of|rather than|contra-?indicated|nicht|kein\w*)"
     r"(?:\s+(?:to|be|by|via|for|the|as|give|given|inject|injected|use|used|administer\w*))*\s*$",
     re.IGNORECASE,
 )
-
+_RUBBED = re.compile(r"\b(?:rub|massag|appl)\w*(?:\s+\S+){0,4}\s*$", re.IGNORECASE)
+_NOT_SO = re.compile(
+    r"\w*(?:\s+(?:route|injections?|use|administration|is|are))*"
+    r"\s+(?:contra-?indicated|forbidden|prohibited|not\s+(?:allowed|permitted)|kontraindiziert)",
+    re.IGNORECASE,
+)
 
 # --- reasons ---
 
@@ -65,7 +78,8 @@ def _mentions(doc: Doc, look: Reading, names: list[object], whys: list[object]) 
         return []
     told = [*names, *[doc[name] for name in _SPOKEN if name in doc]]
     for why in whys:
-        told += [why, member(why, "reference")]
+        pointer = member(why, "reference")  # an object in R5; else an id or address, no words
+        told += [why, None if isinstance(pointer, str) else pointer]
         for target in _conditions(doc, why, look):
             told += [target.get("code"), target.get("note")]
     speaks = look.mentions.speaks
@@ -114,16 +128,27 @@ def _route_words(doc: Doc) -> Iterator[str]:
     doses = [dose for name in _DOSES for dose in objects(doc.get(name))]
     said = [_filled(holder.get("route")) for holder in (doc, *doses)]
     for dose, route in zip(doses, said[1:], strict=True):
-        yield from route or texts(dose)
+        yield from route or all_texts(dose, *[dose[n] for n in _INSTRUCTIONS if n in dose])
     yield from said[0]
     if not any(said):
         yield from texts(doc.get("renderedDosageInstruction"))
 
 
 def _filled(route: object) -> list[str]:
-    return [words for words in texts(route) if words.strip()]
+    """What a route says to people. A bare code says something only where it is the abbreviation
+    that people write, too; any other leaves the question to the instructions."""
+    if route is None:
+        return []
+    coded = ["IM"] if any(_IM_CODE.fullmatch(c.code or "") for c in codings(route)) else []
+    return [*(words for words in texts(route) if words.strip()), *coded]
 
 
 def _names_route(value: str) -> bool:
-    found = _INTRAMUSCULAR.finditer(value)
-    return any(not _BUT_NOT.search(value[: one.start()]) for one in found)
+    return any(_is_meant(one, value) for one in _INTRAMUSCULAR.finditer(value))
+
+
+def _is_meant(one: re.Match[str], value: str) -> bool:
+    before = value[: one.start()]
+    if _BUT_NOT.search(before) or _NOT_SO.match(value, one.end()):
+        return False
+    return not (one["muscle"] and _RUBBED.search(before))

@@ -9,7 +9,7 @@ from cds_service.chart import Coding, DraftOrder, FhirDate, MedicationFact, Prob
 from cds_service.dates import read_moment
 from cds_service.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.medications import Named, name_of, read_medication
-from cds_service.opening import Opened, open_value
+from cds_service.opening import NO_RESOURCE, Opened, open_value
 from cds_service.order_words import heard, says_intramuscular
 from cds_service.reading import Reading
 from cds_service.recognition import (
@@ -87,7 +87,7 @@ def collect(opened: Opened, place: str, problems: list[Problem], depth: int = 0)
         elif kind is not None:
             drafts.append(Draft(number, doc, entry.fullUrl))
         else:
-            problems.append(Problem(here, "without resourceType"))
+            problems.append(Problem(here, "without resourceType" if doc else NO_RESOURCE))
     return drafts
 
 

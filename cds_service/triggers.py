@@ -63,13 +63,14 @@ def may_trigger(
     hook: str = "order-sign",
     selections: Collection[str] = (),
 ) -> bool:
-    """Whether the chart matters: an order triggers, or would if the chart had FOP (`by_words`)."""
+    """Whether the chart matters: an order triggers, or would if the chart had or named FOP (see
+    `by_words`)."""
     return bool(triggers(by_words(orders), knowledge, hook, selections))
 
 
 def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:
     """The orders with the route that their words name. Words alone fire no card, so this is for
-    charts in which FOP stands coded."""
+    charts in which FOP stands coded, or in which a question about it is open."""
     for order in orders:
         if order.says_intramuscular:
             return tuple(

@@ -250,7 +250,7 @@ def test_an_excision_at_the_hip_names_its_side(knowledge: Knowledge) -> None:
         ("genetic", "Fibrodysplasia ossificans progressiva (FOP) is on record."),
         ("suspected", "Fibrodysplasia ossificans progressiva (FOP) is suspected."),
         ("mention", "The chart names or hints at fibrodysplasia ossificans progressiva (FOP)"),
-        ("family", "A relative has fibrodysplasia ossificans progressiva (FOP)"),
+        ("family", "The family history names fibrodysplasia ossificans progressiva (FOP)"),
     ],
 )
 def test_a_referral_says_no_more_than_the_chart(knowledge: Knowledge, role: str, said: str) -> None:

@@ -443,3 +443,13 @@ def test_genetic_code_as_an_order_is_no_condition() -> None:
     (found,) = orders(bundle(resource("ServiceRequest", code=FOP)), chart=chart).orders
     assert found.kinds == {"fop"}
     assert chart.chart().conditions == ()
+
+
+@pytest.mark.parametrize("empty", [None, {"resource": None}, {"resource": {}}, {}])
+def test_an_empty_entry_is_no_order_that_was_not_read(empty: Any) -> None:
+    value = bundle(THR)
+    value["entry"].append(empty)
+    found = orders(value)
+
+    assert len(found.orders) == 1
+    assert found.unread == 0

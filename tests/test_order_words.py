@@ -91,6 +91,18 @@ def test_words_that_name_the_disease_are_a_mention(more: dict[str, Any]) -> None
     assert found.suspicions == ()
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reasonReference": [{"reference": "Condition/POH-12"}]},
+        {"reason": [{"reference": {"reference": "Condition/FOP-1"}}]},
+        {"supportingInfo": [{"reference": "https://fop.hospital.org/fhir/Condition/FOP"}]},
+    ],
+)
+def test_an_address_names_no_disease(more: dict[str, Any]) -> None:
+    assert first(biopsy(**more)).mentions == ()
+
+
 def test_words_in_escaped_json() -> None:
     """Nobody writes letters so, but JSON allows it."""
     body = json.dumps(bundle(biopsy(note=[{"text": "known FOP"}])))
@@ -124,6 +136,34 @@ def test_words_in_escaped_json() -> None:
         ({"route": {"text": "subcutaneous, not IM"}}, False),
         ({"route": {"text": "  "}, "text": "IM"}, True),
         ({"route": 7, "text": 7}, False),
+        ({"route": {"coding": [{"code": "IM"}]}}, True),
+        ({"route": {"coding": [{"system": "urn:x", "code": "im"}]}}, True),
+        ({"route": {"coding": [{"system": "urn:x", "code": "IMINJ"}]}}, True),
+        ({"route": {"coding": [{"system": "urn:x", "code": "IMPL"}]}}, False),
+        ({"route": {"text": "Into the muscle"}}, True),
+        ({"text": "Inject 0.5 mL into the muscle once"}, True),
+        ({"text": "in den Muskel spritzen"}, True),
+        ({"text": "rub gently into the sore muscle"}, False),
+        ({"additionalInstruction": [{"text": "for intramuscular use"}]}, True),
+        ({"additionalInstructions": {"text": "for intramuscular use"}}, True),
+        ({"patientInstruction": "IM"}, True),
+        ({"method": {"text": "Intramuscular injection"}}, True),
+        ({"text": "inject 30 mg im right deltoid"}, True),
+        ({"text": "Injection s.c. im Bauchbereich"}, False),
+        ({"text": "Inj. 5000 IE s.c. im Bauch"}, False),
+        ({"text": "Injektion im Oberarm subkutan"}, False),
+        ({"text": "Injektion s.c. im linken Oberarm"}, False),
+        ({"text": "1 Tablette IM Mund zergehen lassen"}, False),
+        ({"text": "IM - internal medicine to follow; 1 tab po daily"}, False),
+        ({"text": "per IM clinic"}, False),
+        ({"text": "contraindicated IM; give PO"}, False),
+        ({"text": "IM injection is contraindicated"}, False),
+        ({"text": "intramuscular use forbidden"}, False),
+        ({"text": "30 mg IM Once"}, True),
+        ({"text": "IM at the clinic"}, True),
+        ({"text": "30 mg IM (consult pharmacist)"}, True),
+        ({"text": "apply ice, then 30 mg IM"}, True),
+        ({"text": "PO contraindicated, give IM"}, True),
         ({}, False),
     ],
 )
