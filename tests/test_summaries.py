@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 from typing import Any
 
+from cds_service.assessment import OptionVerdict, Standing
 from cds_service.cards import summary
 from cds_service.knowledge.loader import Knowledge
 from tests.assessments import guidance
@@ -35,6 +36,21 @@ def test_every_factor_fits_with_every_order(knowledge: Knowledge) -> None:
     for order, name in product(orders(knowledge), names):
         for card in ("high-risk", "high-risk-no-option", "moderate-risk"):
             assert name in said(knowledge, card, order, (name,))
+
+
+def test_no_summary_offers_what_is_ruled_out(knowledge: Knowledge) -> None:
+    none = (
+        OptionVerdict("nsaid", Standing.EXCLUDED),
+        OptionVerdict("radiotherapy", Standing.EXCLUDED),
+    )
+    short = [r.short or r.label for r in knowledge.factors.values() if r.tier == "moderate"]
+    for order, name in product(orders(knowledge), short):
+        params = {"order": order, "finding": name, "short": name}
+        for card in ("moderate-risk", "ho-excision"):
+            told = guidance(card, options=none, params=tuple(params.items()))
+            text = summary(told, knowledge.cards[card])
+            assert "Neither NSAID nor radiotherapy is open by the chart." in text
+            assert not any(word in text for word in ("Consider", "Plan", "…"))
 
 
 def test_the_first_of_several_factors_is_always_named(knowledge: Knowledge) -> None:

@@ -180,6 +180,7 @@ class CardText(Model):
     row: str
     indicator: Literal["info", "warning", "critical"]
     summary: Text
+    summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
     advice_left: Mapping[Literal["nsaid", "radiotherapy", "none"], tuple[Text, ...]] = Field(
         default_factory=dict
