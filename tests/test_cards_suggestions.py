@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.assessment import Effect, Finding, Guidance, OptionVerdict, Reason, Standing
+from cds_service.assessment import Effect, Finding, Guidance, OptionVerdict, Reason, Standing, Tier
 from cds_service.cards import build
 from cds_service.chart import AllergyFact, Chart, MedicationFact, Side, Source
 from cds_service.knowledge.loader import Knowledge

@@ -63,10 +63,20 @@ def test_the_first_of_several_factors_is_always_named(knowledge: Knowledge) -> N
 def test_every_conflict_fits_with_every_order(knowledge: Knowledge) -> None:
     for order, rule in product(orders(knowledge), knowledge.exclusions.values()):
         if rule.effect == "exclude":
+            for ordered in ("celecoxib 200 MG", "celecoxib 200 MG Oral Capsule [Celebrex]"):
+                label = rule.short or rule.label
+                text = said(knowledge, "prophylaxis-conflict", order, (label,), ordered=ordered)
+                assert label in text
+
+
+def test_a_conflict_leaves_room_for_the_order(knowledge: Knowledge) -> None:
+    for rule in knowledge.exclusions.values():
+        if rule.effect == "exclude" and rule.id != "fracture-healing-celecoxib":
             text = said(
-                knowledge, "prophylaxis-conflict", order, (rule.label,), ordered="celecoxib 200 MG"
-            )
-            assert rule.label in text
+                knowledge, "prophylaxis-conflict", "right hip arthroplasty",
+                (rule.short or rule.label,), ordered="celecoxib 200 MG Oral Capsule",
+            )  # fmt: skip
+            assert "before right hip arthroplasty:" in text
 
 
 def test_genetic_cards_fit_with_every_order(knowledge: Knowledge) -> None:

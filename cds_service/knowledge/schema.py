@@ -79,6 +79,7 @@ class Exclusion(Rule):
 
     applies_to: tuple[Id, ...] = Field(min_length=1)
     effect: Literal["exclude", "condition"]
+    short: Text | None = None  # for a summary, where the label is long
     when: When
     text: Text  # may use {fact}, {value}, {unit}, {date}, {age}
     until: Text | None = None  # the test that may lift it ("a pregnancy test"), if there is one
