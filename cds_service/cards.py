@@ -160,9 +160,11 @@ def build(
 
 def summary(guidance: Guidance, text: CardText) -> str:
     """One plain line of fewer than 140 UTF-16 units that names finding and order (CD-02, MD-06)."""
+    none_left = bool(guidance.options) and not any(detail.offered(guidance))
+    words = (text.summary_none_left if none_left else None) or text.summary
     line = ""
     for values in _ever_shorter(guidance):
-        line = fill_plain(text.summary, values)
+        line = fill_plain(words, values)
         if units(line) < SUMMARY_LIMIT:
             return line
     return shorten(line, SUMMARY_LIMIT - 1)

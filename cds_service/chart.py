@@ -173,11 +173,12 @@ class AllergyFact:
 
 @dataclass(frozen=True, slots=True)
 class MeasurementFact:
-    """An Observation with a valid status and a code in one of the value sets.
+    """An Observation with a code in one of the value sets, and no status that takes it back.
 
     `value` is in `unit` as the EHR sent it; conversion happens in `measurements.py`.
     `comparator` is one of <, <=, >=, > or None. `answers` holds the value sets of a coded value;
-    `sent` is what was sent where that is no number.
+    `sent` is what was sent where that is no number. `pending` says why a result is not final; it
+    is told and never used.
     """
 
     concepts: frozenset[str]
@@ -189,6 +190,7 @@ class MeasurementFact:
     answers: frozenset[str] = frozenset()
     grade: str | None = None
     sent: str | None = None
+    pending: str | None = None
 
     @property
     def date(self) -> FhirDate | None:

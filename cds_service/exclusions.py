@@ -36,6 +36,8 @@ def _reason(rule: Exclusion, outcome: Outcome, view: View) -> Reason:
     text = rule.text.format_map(defaultdict(str, fact=fact, age=view.session.age))
     if outcome.answer is Answer.UNKNOWN:
         text = f"{fact}: {_doubt(outcome)} ({rule.label})."
+        if rule.when.age is not None:
+            text = f"{fact}: the birth date is inexact; may be {rule.label}."
         return Reason(rule.id, Effect.CONDITION, text, outcome.sources, rule.evidence, unknown=True)
     return Reason(rule.id, Effect(rule.effect), text, outcome.sources, rule.evidence)
 

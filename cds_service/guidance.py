@@ -241,9 +241,10 @@ def _conflict(
     """Row 6c. Where nothing is at stake (no factor) no other prophylaxis is offered instead."""
     view = case.view(order, cautious=True)
     reason = against[0].reason
+    rule = case.knowledge.exclusions[reason.rule]
     words = {
         "finding": reason.text.rstrip("."),
-        "short": case.knowledge.exclusions[reason.rule].label,
+        "short": rule.short or rule.label,
         "ordered": _ordered(conflict.plan for conflict in against),
     }
     options = verdicts(view, case.knowledge) if tier is not Tier.NONE else ()

@@ -70,6 +70,8 @@ class Result:
 class Unread:
     """A result that is there and cannot be used; `text` says what was sent, or what is lacking.
 
+    One that is not final yet is one of these.
+
     `when` is None where no day can be told. `derived` says that it would have to be calculated.
     """
 
@@ -134,6 +136,10 @@ def _answered(fact: MeasurementFact) -> Result | None:
     return Result(math.nan, math.nan, text, fact.when, fact.source, fact.answers)
 
 
+def _result(name: str, fact: MeasurementFact) -> Result | None:
+    return _numeric(name, fact) if has_units(name) else _answered(fact)
+
+
 def _sent(fact: MeasurementFact) -> str | None:
     """Value and unit as they came; None where there is no value at all."""
     if fact.value is None:
@@ -153,8 +159,8 @@ def _unread(name: str, fact: MeasurementFact, today: date) -> Unread | None:
         return Unread(f"{called} without a date ({sent})", None, fact.source)
     if _to_come(fact.when, today):
         return Unread(f"{called} dated in the future, {fact.when} ({sent})", None, fact.source)
-    text = f"{called} of {fact.when} could not be read ({sent})"
-    return Unread(text, fact.when, fact.source)
+    why = f"is {fact.pending}, not used" if fact.pending else "could not be read"
+    return Unread(f"{called} of {fact.when} {why} ({sent})", fact.when, fact.source)
 
 
 def age_range(patient: PatientFacts, today: date) -> tuple[int, int] | None:
@@ -273,7 +279,7 @@ class Laboratory:
             for fact in self._chart.measurements:
                 if _CONCEPT[name] not in fact.concepts:
                     continue
-                result = _numeric(name, fact) if has_units(name) else _answered(fact)
+                result = None if fact.pending else _result(name, fact)
                 if result is not None and not _to_come(result.when, self._today):
                     valid.append(result)
                 elif (one := _unread(name, fact, self._today)) is not None:

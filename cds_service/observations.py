@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds_service.chart import MeasurementFact, SetAside, Source
 from cds_service.dates import read_moment
@@ -33,6 +34,9 @@ from cds_service.recognition import (
 _ERROR = "entered-in-error"
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 _VALID_RESULT = frozenset({"final", "amended", "corrected"})
+# A result that was taken back, or that nobody could get, is not told as one to look at.
+_NO_RESULT = frozenset({_ERROR, "cancelled", "cannot-be-obtained"})
+_PENDING = {"preliminary": "preliminary", "registered": "only registered"}
 _UCUM = "http://unitsofmeasure.org"
 _PLAIN_RESULT = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
 # A unit begins with a letter, a slash, or the sign of a power; whether it is one is seen later.
@@ -44,7 +48,11 @@ _SIGNS = {"≤": "<=", "≥": ">="}
 
 
 def read_observation(doc: Doc, look: Reading) -> Iterator[Item]:
-    """An Observation and its components as results; preliminary and cancelled ones set aside."""
+    """An Observation and its components as results; those that are not final are set aside.
+
+    One that is set aside and may still become final is also a pending result, so that its value
+    is told.
+    """
     when = read_moment(
         *(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "effectiveInstant",
                                "effectiveTiming", "issued"))
@@ -60,6 +68,8 @@ def read_observation(doc: Doc, look: Reading) -> Iterator[Item]:
         source = source_of(doc, code, known, when, performer)
         if state is not None and state not in _VALID_RESULT:
             yield SetAside(known.meaning, source, _result_state(state))
+            if state not in _NO_RESULT and known.meaning:
+                yield from _pending(_measurement(part, look, known, source, None), state)
         else:
             yield _measurement(part, look, known, source, grade)
 
@@ -67,6 +77,12 @@ def read_observation(doc: Doc, look: Reading) -> Iterator[Item]:
 def _result_state(state: str) -> str:
     known = {"preliminary", "registered", "cancelled", _ERROR}
     return f"result is {state}" if state in known else "result of unknown status"
+
+
+def _pending(fact: MeasurementFact, state: str) -> Iterator[MeasurementFact]:
+    """A result that is not final, where it says anything."""
+    if fact.value is not None or fact.answers or fact.sent:
+        yield replace(fact, pending=_PENDING.get(state, "of unknown status"))
 
 
 def _measurement(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from cds_service import drafts
-from cds_service.assessment import Guidance, OptionVerdict, Standing
+from cds_service.assessment import Guidance, OptionVerdict, Standing, Tier
 from cds_service.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
 from cds_service.detail import offered
+from cds_service.exclusions import waiting
 from cds_service.markdown import clean, shorten, units
 from cds_service.predicates import is_elsewhere
 from cds_service.triggers import kind_of
@@ -64,6 +65,9 @@ def suggest(
             protected = _needs_protection(chart, drafted, knowledge)
             for verdict in offered(guidance):
                 made.append(_option(verdict, knowledge, context, protected=protected))
+            if not made and _specialist_decides(guidance, knowledge):
+                context = _context("Advice before", guidance, who)
+                made.append(_referral(SPECIALIST_REFERRAL, knowledge, context))
         elif kind == "remove-draft":
             made += _removals(guidance.orders)
         else:
@@ -72,6 +76,12 @@ def suggest(
             expert = SPECIALIST_REFERRAL if general else _expert(guidance, knowledge)
             made.append(_referral(expert, knowledge, context, role=_genetic_role(guidance)))
     return made
+
+
+def _specialist_decides(guidance: Guidance, knowledge: Knowledge) -> bool:
+    """Whether the risk is high and no option is left, and no test would open one."""
+    high = guidance.tier is Tier.HIGH and bool(guidance.options)
+    return high and not waiting(guidance.options, knowledge)
 
 
 def behavior(text: CardText) -> Literal["at-most-one", "any"]:

@@ -224,7 +224,15 @@ def observation(item: str, number: int = 1) -> dict[str, Any]:
     """An Observation, e.g. `loinc 33914-3 eGFR | = 29 mL/min/{1.73_m2} | on 10 days ago`."""
     read = line(item)
     resource = _base("Observation", number, read)
-    words = ("final", "preliminary", "amended", "corrected", "entered-in-error", "cancelled")
+    words = (
+        "final",
+        "preliminary",
+        "amended",
+        "corrected",
+        "entered-in-error",
+        "cancelled",
+        "unknown",
+    )
     resource["status"] = read.flag(*words) or "final"
     resource["code"] = concept(read)
     when = read.take(r"on (.+)")

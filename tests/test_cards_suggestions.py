@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.assessment import Effect, Finding, Guidance, OptionVerdict, Reason, Standing
+from cds_service.assessment import Effect, Finding, Guidance, OptionVerdict, Reason, Standing, Tier
 from cds_service.cards import build
 from cds_service.chart import AllergyFact, Chart, MedicationFact, Side, Source
 from cds_service.knowledge.loader import Knowledge
@@ -159,7 +159,10 @@ def test_an_excluded_option_is_not_suggested(knowledge: Knowledge) -> None:
     (only,) = made(guidance(options=(excluded, RADIOTHERAPY)), knowledge)
     assert only["label"] == "Draft referral to radiation oncology"
     closed = OptionVerdict("radiotherapy", Standing.EXCLUDED)
-    assert made(guidance(options=(excluded, closed)), knowledge) == []
+    none = (excluded, closed)
+    (referral,) = made(guidance(options=none), knowledge)  # a high risk is not left to nobody
+    assert referral["label"] == "Draft referral to metabolic bone disease"
+    assert made(guidance(options=none, tier=Tier.MODERATE), knowledge) == []
 
 
 def test_no_option_left_leads_to_a_specialist(knowledge: Knowledge) -> None:

@@ -457,6 +457,26 @@ def test_results_that_do_not_count_are_set_aside(status: str, why: str) -> None:
     assert aside.concepts == {"lab-egfr"}
 
 
+@pytest.mark.parametrize(
+    ("status", "pending"),
+    [
+        ("preliminary", "preliminary"),
+        ("registered", "only registered"),
+        ("unknown", "of unknown status"),
+        ("cancelled", None),
+        ("entered-in-error", None),
+        ("cannot-be-obtained", None),
+    ],
+)
+def test_a_result_that_may_become_final_is_kept_as_pending(
+    status: str, pending: str | None
+) -> None:
+    value = {"value": 22, "unit": "mL/min/1.73 m2"}
+    chart = read(resource("Observation", code=EGFR, status=status, valueQuantity=value))
+    assert [m.pending for m in chart.measurements] == ([pending] if pending else [])
+    assert len(chart.set_aside) == 1
+
+
 BROOKER_SCORE = concept("273327003")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 from typing import Any
 
+from cds_service.assessment import OptionVerdict, Standing
 from cds_service.cards import summary
 from cds_service.knowledge.loader import Knowledge
 from tests.assessments import guidance
@@ -37,6 +38,21 @@ def test_every_factor_fits_with_every_order(knowledge: Knowledge) -> None:
             assert name in said(knowledge, card, order, (name,))
 
 
+def test_no_summary_offers_what_is_ruled_out(knowledge: Knowledge) -> None:
+    none = (
+        OptionVerdict("nsaid", Standing.EXCLUDED),
+        OptionVerdict("radiotherapy", Standing.EXCLUDED),
+    )
+    short = [r.short or r.label for r in knowledge.factors.values() if r.tier == "moderate"]
+    for order, name in product(orders(knowledge), short):
+        params = {"order": order, "finding": name, "short": name}
+        for card in ("moderate-risk", "ho-excision"):
+            told = guidance(card, options=none, params=tuple(params.items()))
+            text = summary(told, knowledge.cards[card])
+            assert "Neither NSAID nor radiotherapy is open by the chart." in text
+            assert not any(word in text for word in ("Consider", "Plan", "…"))
+
+
 def test_the_first_of_several_factors_is_always_named(knowledge: Knowledge) -> None:
     names = [f"{rule.short or rule.label} (2019)" for rule in knowledge.factors.values()]
     for order, some in product(orders(knowledge)[:12], combinations(names, 3)):
@@ -47,10 +63,20 @@ def test_the_first_of_several_factors_is_always_named(knowledge: Knowledge) -> N
 def test_every_conflict_fits_with_every_order(knowledge: Knowledge) -> None:
     for order, rule in product(orders(knowledge), knowledge.exclusions.values()):
         if rule.effect == "exclude":
+            for ordered in ("celecoxib 200 MG", "celecoxib 200 MG Oral Capsule [Celebrex]"):
+                label = rule.short or rule.label
+                text = said(knowledge, "prophylaxis-conflict", order, (label,), ordered=ordered)
+                assert label in text
+
+
+def test_a_conflict_leaves_room_for_the_order(knowledge: Knowledge) -> None:
+    for rule in knowledge.exclusions.values():
+        if rule.effect == "exclude" and rule.id != "fracture-healing-celecoxib":
             text = said(
-                knowledge, "prophylaxis-conflict", order, (rule.label,), ordered="celecoxib 200 MG"
-            )
-            assert rule.label in text
+                knowledge, "prophylaxis-conflict", "right hip arthroplasty",
+                (rule.short or rule.label,), ordered="celecoxib 200 MG Oral Capsule",
+            )  # fmt: skip
+            assert "before right hip arthroplasty:" in text
 
 
 def test_genetic_cards_fit_with_every_order(knowledge: Knowledge) -> None:

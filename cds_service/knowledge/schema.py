@@ -79,6 +79,7 @@ class Exclusion(Rule):
 
     applies_to: tuple[Id, ...] = Field(min_length=1)
     effect: Literal["exclude", "condition"]
+    short: Text | None = None  # for a summary, where the label is long
     when: When
     text: Text  # may use {fact}, {value}, {unit}, {date}, {age}
     until: Text | None = None  # the test that may lift it ("a pregnancy test"), if there is one
@@ -180,6 +181,7 @@ class CardText(Model):
     row: str
     indicator: Literal["info", "warning", "critical"]
     summary: Text
+    summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
     advice_left: Mapping[Literal["nsaid", "radiotherapy", "none"], tuple[Text, ...]] = Field(
         default_factory=dict
