@@ -118,7 +118,7 @@ def service_request(
             "text": referral.text,
         },
         **_participants(context),
-        "performerType": _specialty(referral, knowledge),
+        "performerType": knowledge.once(_specialties)[referral.id],
         "reasonCode": [_reason(context)],
         "bodySite": [{"text": context.site}] if context.site else [],
         "note": [{"text": f"{lead} {referral.note}".strip()}],
@@ -126,12 +126,17 @@ def service_request(
     return to_release(_without_empty(draft), context.release)
 
 
-def _specialty(referral: Referral, knowledge: Knowledge) -> Resource | None:
-    """Whom the referral is for, by the first code of the value set named after it.
+def _specialties(knowledge: Knowledge) -> Mapping[str, Resource | None]:
+    """Whom each referral is for; for `Knowledge.once`."""
+    return {id_: _specialty(id_, knowledge) for id_ in knowledge.referrals}
+
+
+def _specialty(referral: str, knowledge: Knowledge) -> Resource | None:
+    """Whom a referral is for, by the first code of the value set named after it.
 
     By this code the service knows the referral again once it is accepted (decisions, row 6).
     """
-    value_set = knowledge.value_sets.get(f"{referral.id}-referral")
+    value_set = knowledge.value_sets.get(f"{referral}-referral")
     if value_set is None:
         return None
     include = value_set["compose"]["include"][0]

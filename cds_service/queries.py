@@ -98,9 +98,9 @@ def observation_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str,
         sorted(
             {
                 f"{include['system']}|{concept['code']}"
-                for name, value_set in value_sets.items()
+                for name in value_sets
                 if name.startswith("lab-") or name == BROOKER
-                for include in value_set["compose"]["include"]
+                for include in value_sets[name]["compose"]["include"]
                 if include.get("system") in _ASKED
                 for concept in include.get("concept", ())
             }

@@ -15,6 +15,7 @@ from cds_service.knowledge import checks, schema, valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, Knowledge, ValueSet
+from cds_service.knowledge.valuesets import ValueSets
 from cds_service.knowledge.version import version
 
 __all__ = ["CONTENT", "Content", "Knowledge", "load"]
@@ -143,21 +144,20 @@ def _section(
     return [Placed(kind, item, document, (key, number)) for number, item in items if item]
 
 
-def _value_sets(
-    directory: Path, files: dict[str, bytes], mistakes: list[Mistake]
-) -> dict[str, ValueSet]:
-    found: dict[str, ValueSet] = {}
+def _value_sets(directory: Path, files: dict[str, bytes], mistakes: list[Mistake]) -> ValueSets:
     raws: dict[str, bytes] = {}
+    readable: dict[str, bytes] = {}
     for file in sorted((directory / "valuesets").glob("*.json")):
         name = f"valuesets/{file.name}"
         files[name] = raws[file.stem] = file.read_bytes()
         value_set, wrong = valuesets.read(name, files[name], file.stem)
         mistakes.extend(wrong)
         if value_set is not None:
-            found[file.stem] = value_set
-    if not found:
+            readable[file.stem] = raws[file.stem]
+    if not readable:
         reason = "there is no readable value set"
         mistakes.append(Mistake("valuesets", None, reason, "add the value set files"))
+    found = ValueSets(readable)
     mistakes.extend(
         conflict_mistakes(found, {k: (f"valuesets/{k}.json", r) for k, r in raws.items()})
     )
@@ -169,7 +169,7 @@ def conflict_mistakes(
 ) -> list[Mistake]:
     """Codes that stand in a genetic and in an acquired set, placed in the file of the latter."""
     found = []
-    for genetic, row, covered in valuesets.conflicts(value_sets.values()):
+    for genetic, row, covered in valuesets.conflicts(value_sets):
         name, raw = raws[row.concept]
         reason = f"{row.code} also covers {covered} of '{genetic}': one code cannot mean both"
         mend = f"remove it from '{row.concept}' or list narrower codes"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import valuesets
 from cds_service.knowledge.changes import Change, apply
@@ -14,6 +16,7 @@ from cds_service.knowledge.diff import diff
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, ValueSet
 from cds_service.knowledge.site import Overlay
+from cds_service.knowledge.valuesets import ValueSets
 
 FILE: Final = "overlay.yaml"
 
@@ -92,9 +95,9 @@ class _Reader:
             reason = "the overlay is empty"
             self.mistakes.append(Mistake(str(self.directory), None, reason, f"add {FILE}"))
 
-    def read_value_sets(self, base: Mapping[str, ValueSet]) -> dict[str, ValueSet]:
+    def read_value_sets(self, base: Mapping[str, ValueSet]) -> ValueSets:
         """The value sets of the base with the codes of the site behind their own."""
-        merged = dict(base)
+        extended: dict[str, ValueSet] = {}
         touched: dict[str, tuple[str, bytes]] = {}
         for file in sorted((self.directory / "valuesets").glob("*.json")):
             raw = self.files[f"valuesets/{file.name}"] = file.read_bytes()
@@ -105,7 +108,10 @@ class _Reader:
                 self.mistakes.append(Mistake(str(file), 1, reason, nearest(file.stem, base)))
             elif value_set is not None:
                 touched[file.stem] = (str(file), raw)
-                merged[file.stem] = _with_codes(base[file.stem], value_set)
+                extended[file.stem] = _with_codes(base[file.stem], value_set)
+        merged = ValueSets(
+            {id_: msgspec.json.encode(extended.get(id_) or base[id_]) for id_ in base}
+        )
         self._no_conflicts(merged, touched)
         return merged
 
@@ -113,7 +119,7 @@ class _Reader:
         self, merged: Mapping[str, ValueSet], touched: Mapping[str, tuple[str, bytes]]
     ) -> None:
         """A site code must not be genetic and acquired at once."""
-        for genetic, row, covered in valuesets.conflicts(merged.values()):
+        for genetic, row, covered in valuesets.conflicts(merged):
             name, code = (row.concept, row.code) if row.concept in touched else (genetic, covered)
             file, raw = touched[name]
             reason = f"{code} would be in '{genetic}' and in '{row.concept}' at once"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +37,30 @@ SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     codes.OMIM: re.compile(r"[0-9]{6}"),
     codes.ORPHA: re.compile(r"[0-9]{1,6}"),
 }
+
+
+class ValueSets(Mapping[str, ValueSet]):
+    """Value sets by id, each decoded when it is asked for.
+
+    No call asks for one, only the code index at the start and the pages do: decoded they would be
+    a sixth of what a worker holds in memory.
+    """
+
+    def __init__(self, raws: Mapping[str, bytes]) -> None:
+        self._packed = {id_: zlib.compress(raw, level=1) for id_, raw in raws.items()}
+
+    def __getitem__(self, id_: str) -> ValueSet:
+        found: ValueSet = msgspec.json.decode(zlib.decompress(self._packed[id_]))
+        return found
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._packed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
 
 
 def line_of(raw: bytes, text: str) -> int | None:
@@ -155,14 +180,14 @@ def _loinc_digit(code: str) -> bool:
     return code.startswith("LA") or bool(luhn.is_valid(code.replace("-", "")))
 
 
-def conflicts(value_sets: Iterable[ValueSet]) -> list[tuple[str, Row, str]]:
+def conflicts(value_sets: Mapping[str, ValueSet]) -> list[tuple[str, Row, str]]:
     """Codes of a genetic disease that an acquired set, or the other disease, also covers.
 
     FOP must never be read as acquired HO, so this holds for listed codes and for prefixes. Each
     entry is (id of the genetic set, the row of the other set, the code it covers).
     """
-    named = (s for s in value_sets if s["id"] in GENETIC or s["id"].startswith(ACQUIRED))
-    rows = [row for one in named for row in codes.rows(one) if row.confidence != "low"]
+    named = (id_ for id_ in value_sets if id_ in GENETIC or id_.startswith(ACQUIRED))
+    rows = [row for id_ in named for row in codes.rows(value_sets[id_]) if row.confidence != "low"]
     genetic = [row for row in rows if row.concept in GENETIC]
     systems = {row.system for row in genetic}
     return [
