@@ -17,6 +17,24 @@ _NONE = re.compile(
     r" (?:allerg(?:y|ies)|medications?|medicines?)",
     re.IGNORECASE,
 )
+# Words of an allergy that rules out every NSAID or celecoxib. The SNOMED CT and ICD codes of such
+# findings could not be verified (they are in no value set), so the words beside one are heeded.
+_TELLING = re.compile(
+    r"aspirin|salicyl|nsaid|anti-?\s?(?:inflammator|phlogist|rheumatic)|profen|fenac|naproxen|coxib"
+    r"|indometh?acin|ketorolac|oxicam|etodolac|nabumetone|sulindac"
+    r"|sul(?:f|ph)(?:a(?!te)|on(?!ylurea))|^(?:drug|medication|medicine) allergy\b"
+    r"|^allergy to (?:drug|medication|medicine|analgesic)",
+    re.IGNORECASE,
+)
+_REACTION = re.compile(
+    r"allerg|sensitiv|intoleran|anaphyla|adverse (?:drug )?(?:reaction|effect)", re.IGNORECASE
+)
+_DENIED = re.compile(
+    r"\W*(?:no|not|nil|denies|family history)\b(?!.*\b(?:but|except)\b)", re.IGNORECASE
+)
+_TEXT_LIMIT = 300
+HINTS = ("allerg", "sensitiv", "intoleran", "anaphyla", "adverse")
+"""What a text must contain, in lower case, to name an allergy on a problem list."""
 _NO_MEDICINE = frozenset({"food", "environment"})
 
 
@@ -29,7 +47,8 @@ def _names(*systems: str) -> frozenset[str]:
 # The systems in which every value set of medicines lists its codes (tests/test_knowledge.py). The
 # sets have SNOMED CT for a few drugs only: there, a code that is in none of them says nothing.
 MEDICINES = _names(RXNORM, ATC)
-# Substances and findings; SNOMED CT and RxNorm are what records code allergies in.
+# Substances and findings; SNOMED CT and RxNorm are what records code allergies in. Of the findings
+# many are missing: see `may_rule_out`.
 ALLERGIES = _names(RXNORM, ATC, SNOMED, ICD10CM, ICD10, ICD9CM)
 
 
@@ -41,6 +60,17 @@ def readable(found: Iterable[Coding | sniff.Coding], systems: frozenset[str]) ->
 def says_none(element: object) -> bool:
     """Whether an element says in words that nothing is known or taken ("No known allergies")."""
     return any(_NONE.fullmatch(printable(said[:80]).rstrip(".")) for said in texts(element))
+
+
+def may_rule_out(element: object) -> bool:
+    """Whether the words of an allergy name aspirin, an NSAID or a sulfonamide, or any drug."""
+    said = (text[:_TEXT_LIMIT] for text in texts(element))
+    return any(_TELLING.search(text) and not _DENIED.match(text) for text in said)
+
+
+def is_allergy_in_words(element: object) -> bool:
+    """Whether an entry of a problem list says in words that it is such an allergy."""
+    return may_rule_out(element) and any(_REACTION.search(t[:_TEXT_LIMIT]) for t in texts(element))
 
 
 def is_no_medicine(doc: Doc) -> bool:

@@ -38,7 +38,14 @@ from cds_service.elements import (
     word,
     words,
 )
-from cds_service.identification import ALLERGIES, is_no_medicine, readable, says_none
+from cds_service.identification import (
+    ALLERGIES,
+    is_allergy_in_words,
+    is_no_medicine,
+    may_rule_out,
+    readable,
+    says_none,
+)
 from cds_service.reading import Item, Reading
 from cds_service.recognition import (
     BROOKER,
@@ -86,6 +93,8 @@ def read_condition(doc: Doc, look: Reading) -> Iterator[Item]:
     if meaning:
         suspected = next((w for w in said if w in _SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
+    elif is_allergy_in_words(code):
+        yield Unidentified(InputName.ALLERGIES, replace(source, label=label_of(code, NOTHING)))
 
 
 def _condition(
@@ -269,7 +278,10 @@ def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
 
 def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentified]:
     """The allergy as one that nobody here can name, if it counts and may be one to a medicine."""
-    if readable((c for e in elements for c in codings(e)), ALLERGIES) or is_no_medicine(doc):
+    if is_no_medicine(doc):
+        return
+    coded = readable((c for e in elements for c in codings(e)), ALLERGIES)
+    if coded and not any(may_rule_out(element) for element in elements):
         return
     if any(says_none(element) for element in elements) or _past(doc):
         return
