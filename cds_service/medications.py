@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,12 +18,13 @@ from cds_service.elements import (
     member,
     objects,
     status,
+    texts,
     type_and_id,
     word,
     words,
 )
 from cds_service.identification import MEDICINES, readable, says_none
-from cds_service.reading import Item, Reading
+from cds_service.reading import REASONS, Item, Reading
 from cds_service.recognition import NOTHING, Recognised, label_of, source_of
 from cds_service.routes import read_routes
 
@@ -32,6 +34,14 @@ _GIVEN = frozenset({"MedicationDispense", "MedicationAdministration"})
 _MOST_INGREDIENTS = 20
 OVER = (_ENDED - {"completed"}) | {_ERROR, "not-taken", "not-done"}
 """Statuses by which a medicine does not count, whatever else its record says."""
+FOR_HO = "reason-ho-prophylaxis"
+"""No value set: the reason of an order says in words that it is for HO prophylaxis, as our drafts
+do (`suggestions.py`)."""
+_FOR_HO = re.compile(
+    r"prophylaxis (?:of|for|against) (?:heterotopic ossification|HO)\b"
+    r"|(?:heterotopic ossification|\bHO) prophylaxis",
+    re.IGNORECASE,
+)
 _TAKEN = frozenset({"MedicationStatement", "MedicationUsage"})
 
 
@@ -113,9 +123,14 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         start=start,
         end=end,
         routes=read_routes(look.index, schedule.routes),
-        indications=indications,
+        indications=indications | _in_words(doc) if stated else indications,
         indication_stated=stated,
     )
+
+
+def _in_words(doc: Doc) -> frozenset[str]:
+    said = (text for name in REASONS if name in doc for text in texts(doc[name]))
+    return frozenset({FOR_HO}) if any(_FOR_HO.search(text) for text in said) else frozenset()
 
 
 def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentified]:

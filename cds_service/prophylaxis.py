@@ -10,12 +10,14 @@ from cds_service.chart import DraftOrder, FhirDate, MedicationFact, Side, Source
 from cds_service.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Adequate
+from cds_service.medications import FOR_HO
 from cds_service.predicates import Session, View, is_elsewhere
 from cds_service.recognition import ROUTE_SYSTEMIC
 
 # Rules about the course that is drafted here, not about the one that is ordered already.
 _OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
+_FOR_HO = _HO | {FOR_HO}
 _TUMOUR = frozenset({"malignancy-active", "malignancy-hip-field"})
 _ORDERED = ("MedicationRequest", "MedicationOrder")
 
@@ -81,7 +83,7 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> boo
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
     surgery = _surgery_date(view)
-    start = _start(fact, surgery, adequate, view.today)
+    start = _start(fact, surgery, adequate, view)
     if start is None or start > surgery + timedelta(days=adequate.starts_within_days):
         return False
     # What is left of a course that began before surgery is what protects after it.
@@ -89,11 +91,12 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> boo
     return left.days >= adequate.min_days
 
 
-def _start(fact: MedicationFact, surgery: date, adequate: Adequate, today: date) -> date | None:
+def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: View) -> date | None:
     """The first day of a course; None where nothing tells.
 
     The day on which an order was written is no start: without stated bounds, a draft and an order
-    just written are for after the surgery that is being planned. An older one runs since then.
+    just written are for after the surgery that is being planned, and so is one for HO that was
+    written weeks ahead. Any other has run since it was written.
     """
     if fact.start is not None:
         return fact.start.earliest
@@ -102,8 +105,22 @@ def _start(fact: MedicationFact, surgery: date, adequate: Adequate, today: date)
     written = fact.source.date
     if written is None:
         return None
-    fresh = today - written.earliest <= timedelta(days=adequate.fresh_days)
-    return surgery if fresh and fact.source.reference.startswith(_ORDERED) else written.earliest
+    if not fact.source.reference.startswith(_ORDERED):
+        return written.earliest
+    for_ho = not fact.indications.isdisjoint(_FOR_HO) and not _operated_since(written, view)
+    days = adequate.for_ho_days if for_ho else adequate.fresh_days
+    waits = view.today - written.earliest <= timedelta(days=days)
+    return surgery if waits else written.earliest
+
+
+def _operated_since(written: FhirDate, view: View) -> bool:
+    """Whether an operation like the one ordered was done since: the course was for that one."""
+    kinds = view.order.kinds if view.order else frozenset[str]()
+    return any(
+        done.performed and done.performed.latest >= written.earliest
+        for done in view.chart.procedures
+        if not done.concepts.isdisjoint(kinds)
+    )
 
 
 def _daily_mg(fact: MedicationFact) -> float | None:
