@@ -10,6 +10,7 @@ from cds_service.assessment import (
     Assessment,
     Finding,
     Guidance,
+    NotAssessed,
     Standing,
     Tier,
 )
@@ -26,7 +27,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
-from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
+from cds_service.prophylaxis import Conflict, Planned, conflicts, dose_unknown, planned
 from cds_service.saying import card_for, listed, named, named_facts, silence
 from cds_service.triggers import (
     by_words,
@@ -214,9 +215,14 @@ def _prophylaxis_there(
     against = conflicts(there, view, case.knowledge)
     if against:
         return _conflict(case, order, tier, (*said, *factors), against)
-    if unread := tuple(dict.fromkeys(_not_checked(view, there, case.knowledge))):
-        words = {**listed(unread), "ordered": _ordered(there)}
-        return card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
+    doses = dose_unknown(there, view, case.knowledge)
+    unread = tuple(dict.fromkeys(_not_checked(view, there, case.knowledge)))
+    if (unread or doses) and _at_stake(case, order, tier):
+        dose = ("daily dose",) if doses else ()
+        words = {**listed((*dose, *unread)), "ordered": _ordered(there)}
+        card = card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
+        open_ = tuple(_dose_to_check(conflict) for conflict in doses)
+        return replace(card, not_assessed=(*open_, *card.not_assessed))
     return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
 
 
@@ -239,6 +245,19 @@ def _conflict(
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
+
+
+def _at_stake(case: Case, order: DraftOrder, tier: Tier) -> bool:
+    """Whether HO is, or may be: the NSAID of a patient without any risk is no prophylaxis of it."""
+    return tier is not Tier.NONE or _without_factor(case, order).row != "10"
+
+
+def _dose_to_check(conflict: Conflict) -> NotAssessed:
+    plan, reason = conflict.plan, conflict.reason
+    text = (
+        f"Daily dose of the ordered {plan.label} not stated in milligrams: check it. {reason.text}"
+    )
+    return NotAssessed(InputName.MEDICATIONS.value, "not stated", text)
 
 
 def _ordered(there: Iterable[Planned]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cds_service.chart import FhirDate, InputName, MedicationFact, SetAside, Source, Unidentified
 from cds_service.dates import later, read_date, read_moment
-from cds_service.dosing import Schedule, read_schedule
+from cds_service.dosing import Schedule, in_milligrams, read_schedule
 from cds_service.elements import (
     Doc,
     codings,
@@ -110,6 +110,8 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         yield SetAside(concepts, source, why)
         return
     indications, stated = look.reasons(doc)
+    product = named.known.display
+    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
     yield MedicationFact(
         concepts=concepts,
         source=source,
@@ -117,12 +119,12 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         prn=schedule.prn,
         single_dose=schedule.single_dose or _given_once(doc),
         per_day=schedule.per_day,
-        dose=schedule.dose,
-        dose_unit=schedule.dose_unit,
+        dose=dose,
+        dose_unit=unit,
         days=schedule.days,
         start=start,
         end=end,
-        routes=read_routes(look.index, schedule.routes),
+        routes=read_routes(look.index, schedule.routes, product),
         indications=indications | _in_words(doc) if stated else indications,
         indication_stated=stated,
     )

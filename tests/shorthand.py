@@ -30,6 +30,7 @@ SYSTEMS = {
     "hpo": "http://human-phenotype-ontology.org",
     "v3route": "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration",
     "local": "https://hospital.example/codes",
+    "edqm": "http://standardterms.edqm.eu",
 }
 
 # SNOMED qualifiers: ValueSet be-vs-laterality (HL7 Belgium).
