@@ -8,14 +8,34 @@ from collections.abc import Iterable
 from cds_service import sniff
 from cds_service.chart import Coding
 from cds_service.codes import ALIASES, ATC, ICD9CM, ICD10, ICD10CM, RXNORM, SNOMED, normal_system
-from cds_service.elements import Doc, printable, texts, words
+from cds_service.elements import Doc, codings, first_text, printable, texts, words
+from cds_service.recognition import NOTHING, label_of
 
 # What an entry says that there is none of: never an entry that was not understood.
 _NONE = re.compile(
-    r"nkd?a|none(?: known)?|(?:no|nil)(?: known| current)?"
-    r"(?: (?:drug|food|medication|medicine|substance|environmental|latex))?"
-    r" (?:allerg(?:y|ies)|medications?|medicines?)",
+    r"(?:nkd?a|none(?: known)?|nil(?: known)?"
+    r"|(?:no|nil|denies)(?: any)?(?: known| current| active)*"
+    r"(?: (?:drug|food|medication|medicine|substance|environmental|latex|adverse))*"
+    r" (?:allerg(?:y|ies)|intolerances?|reactions?|medications?|medicines?)(?: known| reported)?"
+    r"|not (?:on|taking)(?: any)?(?: current| regular)? (?:medications?|medicines?)"
+    r"|keine(?: bekannten)? (?:arzneimittel-?|medikamenten-?)?"
+    r"(?:allergien|unverträglichkeiten|medikamente|medikation)(?: bekannt)?)"
+    r"(?: \(nkd?a\))?",
     re.IGNORECASE,
+)
+# Codes that say the same: the International Patient Summary, and its system as HL7 v3 names it.
+_ABSENT = frozenset(
+    {
+        "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips",
+        "urn:oid:2.16.840.1.113883.5.1150.1",
+    }
+)
+# Codes that say why there is no name; they are none themselves.
+_NO_NAME = frozenset(
+    {
+        "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+        "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+    }
 )
 # Words of an allergy that rules out every NSAID or celecoxib. The SNOMED CT and ICD codes of such
 # findings could not be verified (they are in no value set), so the words beside one are heeded.
@@ -58,8 +78,18 @@ def readable(found: Iterable[Coding | sniff.Coding], systems: frozenset[str]) ->
 
 
 def says_none(element: object) -> bool:
-    """Whether an element says in words that nothing is known or taken ("No known allergies")."""
+    """Whether an element says that nothing is known or taken ("No known allergies")."""
+    if any(
+        c.system in _ABSENT and (c.code or "").startswith("no-known-") for c in codings(element)
+    ):
+        return True
     return any(_NONE.fullmatch(printable(said[:80]).rstrip(".")) for said in texts(element))
+
+
+def name_in(element: object) -> str:
+    """What an element calls a medicine or an allergy; blank where it calls it nothing."""
+    named = first_text(element) or any(c.system not in _NO_NAME for c in codings(element))
+    return label_of(element, NOTHING, fallback="") if named else ""
 
 
 def may_rule_out(element: object) -> bool:

@@ -23,9 +23,9 @@ from cds_service.elements import (
     word,
     words,
 )
-from cds_service.identification import MEDICINES, readable, says_none
+from cds_service.identification import MEDICINES, name_in, readable, says_none
 from cds_service.reading import REASONS, Item, Reading
-from cds_service.recognition import NOTHING, Recognised, label_of, source_of
+from cds_service.recognition import NOTHING, Recognised, source_of
 from cds_service.routes import read_routes
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
@@ -153,8 +153,7 @@ def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentifie
     schedule = read_schedule(doc)
     bounds = _bounds(doc, schedule)
     if _state(doc, look, schedule, bounds) != "ended":
-        label = label_of(named.element, NOTHING, fallback="")
-        source = Source(type_and_id(doc), None, label, _written(doc) or bounds[0])
+        source = Source(type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0])
         yield Unidentified(InputName.MEDICATIONS, source)
 
 

@@ -43,6 +43,7 @@ from cds_service.identification import (
     is_allergy_in_words,
     is_no_medicine,
     may_rule_out,
+    name_in,
     readable,
     says_none,
 )
@@ -50,12 +51,10 @@ from cds_service.reading import Item, Reading
 from cds_service.recognition import (
     BROOKER,
     CODED_AS,
-    NOTHING,
     Recognised,
     all_texts,
     brooker_class,
     coded_class,
-    label_of,
     mentions_brooker,
     side_of,
     source_of,
@@ -94,7 +93,7 @@ def read_condition(doc: Doc, look: Reading) -> Iterator[Item]:
         suspected = next((w for w in said if w in _SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
     elif is_allergy_in_words(code):
-        yield Unidentified(InputName.ALLERGIES, replace(source, label=label_of(code, NOTHING)))
+        yield Unidentified(InputName.ALLERGIES, replace(source, label=name_in(code)))
 
 
 def _condition(
@@ -287,8 +286,7 @@ def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentifi
         return
     if _DOUBTED.isdisjoint(_verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
-        label = label_of(named, NOTHING, fallback="")
-        source = Source(type_and_id(doc), None, label, _recorded(doc))
+        source = Source(type_and_id(doc), None, name_in(named), _recorded(doc))
         yield Unidentified(InputName.ALLERGIES, source)
 
 
