@@ -214,7 +214,7 @@ def _prophylaxis_there(
     )
     against = conflicts(there, view, case.knowledge)
     if against:
-        return _conflict(case, order, tier, (*said, *factors), against)
+        return _conflict(case, order, tier, (*said, *factors), against, there)
     doses = dose_unknown(there, view, case.knowledge)
     unread = tuple(dict.fromkeys(_not_checked(view, there, case.knowledge)))
     if (unread or doses) and _at_stake(case, order, tier):
@@ -232,16 +232,20 @@ def _conflict(
     tier: Tier,
     findings: tuple[Finding, ...],
     against: tuple[Conflict, ...],
+    there: tuple[Planned, ...],
 ) -> Guidance:
-    """Row 6c. Where nothing is at stake (no factor) no other prophylaxis is offered instead."""
+    """Row 6c. No other prophylaxis is offered instead where nothing is at stake (no factor), or
+    where one that nothing speaks against is ordered as well."""
     view = case.view(order, cautious=True)
+    stands = {plan.target for plan in there} - {conflict.plan.target for conflict in against}
     reason = against[0].reason
     words = {
         "finding": reason.text.rstrip("."),
         "short": case.knowledge.exclusions[reason.rule].label,
         "ordered": _ordered(conflict.plan for conflict in against),
     }
-    options = verdicts(view, case.knowledge) if tier is not Tier.NONE else ()
+    instead = tier is not Tier.NONE and not stands
+    options = verdicts(view, case.knowledge) if instead else ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))

@@ -14,6 +14,7 @@ from cds_service.elements import (
     codings,
     first_text,
     flag,
+    items,
     kind_of,
     member,
     objects,
@@ -32,11 +33,13 @@ _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "d
 _ERROR = "entered-in-error"
 _GIVEN = frozenset({"MedicationDispense", "MedicationAdministration"})
 _MOST_INGREDIENTS = 20
+_MOST_REASONS = 20
 OVER = (_ENDED - {"completed"}) | {_ERROR, "not-taken", "not-done"}
 """Statuses by which a medicine does not count, whatever else its record says."""
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as our drafts
 do (`suggestions.py`)."""
+_REASON_UNREAD = "reason-unrecognised"
 _FOR_HO = re.compile(
     r"prophylaxis (?:of|for|against) (?:heterotopic ossification|HO)\b"
     r"|(?:heterotopic ossification|\bHO) prophylaxis",
@@ -125,14 +128,22 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         start=start,
         end=end,
         routes=read_routes(look.index, schedule.routes, product),
-        indications=indications | _in_words(doc) if stated else indications,
+        indications=indications | _in_words(doc, look) if stated else indications,
         indication_stated=stated,
     )
 
 
-def _in_words(doc: Doc) -> frozenset[str]:
-    said = (text for name in REASONS if name in doc for text in texts(doc[name]))
-    return frozenset({FOR_HO}) if any(_FOR_HO.search(text) for text in said) else frozenset()
+def _in_words(doc: Doc, look: Reading) -> frozenset[str]:
+    """What the reasons say beyond their codes: that it is for HO, or something nobody knows."""
+    reasons = [item for name in REASONS for item in items(doc.get(name))]
+    found = set() if len(reasons) <= _MOST_REASONS else {_REASON_UNREAD}
+    for reason in reasons[:_MOST_REASONS]:
+        if any(_FOR_HO.search(text) for text in texts(reason)):
+            found.add(FOR_HO)
+        coded = (reason, *(target.get("code") for target in look.resolve(doc, reason)))
+        if not look.know(*coded).meaning:
+            found.add(_REASON_UNREAD)
+    return frozenset(found)
 
 
 def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentified]:
