@@ -23,6 +23,7 @@ from cds_service.genetic import (
     open_questions,
     question_findings,
 )
+from cds_service.identification import may_rule_out
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
@@ -216,13 +217,14 @@ def _prophylaxis_there(
     if against:
         return _conflict(case, order, tier, (*said, *factors), against, there)
     doses = dose_unknown(there, view, case.knowledge)
-    unread = tuple(dict.fromkeys(_not_checked(view, there, case.knowledge)))
+    unread = _not_checked(view, there, case.knowledge)
     if (unread or doses) and _at_stake(case, order, tier):
-        dose = ("daily dose",) if doses else ()
-        words = {**listed((*dose, *unread)), "ordered": _ordered(there)}
+        names = [*(["daily dose"] if doses else []), *(_INPUT_WORDS[said.input] for said in unread)]
+        words = {**listed(tuple(dict.fromkeys(names))), "ordered": _ordered(there)}
         card = card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
-        open_ = tuple(_dose_to_check(conflict) for conflict in doses)
-        return replace(card, not_assessed=(*open_, *card.not_assessed))
+        also = [_dose_to_check(conflict) for conflict in doses] + unread
+        new = (said for said in also if said not in card.not_assessed)
+        return replace(card, not_assessed=(*new, *card.not_assessed))
     return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
 
 
@@ -269,18 +271,26 @@ def _ordered(there: Iterable[Planned]) -> str:
     return " and ".join(dict.fromkeys(plan.label for plan in there))
 
 
-def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
+def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[NotAssessed]:
     """Inputs that were not read and that could speak against what is ordered already.
 
-    A result that nobody measured is the prescriber's business; an input that got lost, or a
-    result that we cannot read, is ours.
+    A result that nobody measured is the prescriber's business; an input that got lost, a result
+    that we cannot read, or an allergy that we cannot identify and that names an NSAID, is ours.
     """
+    named = any(
+        entry.input is InputName.ALLERGIES and may_rule_out(entry.source.label)
+        for entry in view.session.unidentified
+    )
     targets = {p.target for p in there}
     return [
-        _INPUT_WORDS[said.input]
+        said
         for said, check in not_assessed(view, knowledge)
         if targets & set(check.applies_to)
-        and (check.unread or not view.chart.input(InputName(said.input)).known)
+        and (
+            check.unread
+            or (named and check.unidentified and said.input == "allergies")
+            or not view.chart.input(InputName(said.input)).known
+        )
     ]
 
 

@@ -42,7 +42,7 @@ _NO_NAME = frozenset(
 _TELLING = re.compile(
     r"aspirin|salicyl|nsaid|anti-?\s?(?:inflammator|phlogist|rheumatic)|profen|fenac|naproxen|coxib"
     r"|indometh?acin|ketorolac|oxicam|etodolac|nabumetone|sulindac"
-    r"|sul(?:f|ph)(?:a(?!te)|on(?!ylurea))|^(?:drug|medication|medicine) allergy\b"
+    r"|sul(?:f|ph)(?:a(?!t(?:e|es|s)?\b)|on(?!ylurea))|^(?:drug|medication|medicine) allergy\b"
     r"|^allergy to (?:drug|medication|medicine|analgesic)",
     re.IGNORECASE,
 )
