@@ -27,6 +27,8 @@ HPO: Final = "http://human-phenotype-ontology.org"
 MONDO: Final = "http://purl.obolibrary.org/obo/mondo.owl"
 OMIM: Final = "http://www.omim.org"
 ORPHA: Final = "http://www.orpha.net"
+EDQM: Final = "http://standardterms.edqm.eu"
+NCIT: Final = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
 UMLS: Final = "http://terminology.hl7.org/CodeSystem/umls"
 
 _OID: Final = "urn:oid:2.16.840.1.113883."
@@ -61,6 +63,8 @@ ALIASES: Final[Mapping[str, str]] = {
     f"{_OID}6.339": HPO,
     "http://purl.obolibrary.org/obo/hp.owl": HPO,
     f"{_OID}3.9216": MONDO,
+    f"{_OID}3.26.1.1": NCIT,
+    "urn:oid:0.4.0.127.0.16.1.1.2.1": EDQM,  # as Swiss guides write it
     # Forms in which records write the addresses of these two registries; the last is that of ORDO,
     # Orphanet's ontology, whose ids are Orphanet_337.
     "http://omim.org": OMIM,

@@ -33,6 +33,12 @@ _PER_DAY = {"BID": 2.0, "TID": 3.0, "QID": 4.0, "AM": 1.0, "PM": 1.0, "QD": 1.0,
             "BED": 1.0, "WK": 1 / 7, "MO": 1 / 30.4375, "DAILY": 1.0}  # fmt: skip
 _HOURLY = re.compile(r"Q([0-9]{1,2})H")
 _ORDERED = "ordered"
+_MILLIGRAMS = {"mg": 1.0, "milligram": 1.0, "milligramm": 1.0, "g": 1000.0, "gram": 1000.0,
+               "gramm": 1000.0, "ug": 0.001, "mcg": 0.001, "microgram": 0.001}  # fmt: skip
+_STRENGTH = re.compile(r"\b([0-9]+(?:\.[0-9]+)?) ?MG\b", re.IGNORECASE)
+_SOLID = re.compile(r"\b(?:capsule|tablet)\b", re.IGNORECASE)
+_PIECE = re.compile(r"1|\{?(?:cap|caps|capsules?|tab|tabs|tablets?|kapseln?|tabletten?)\}?|"
+                    r"(?:oral )?(?:capsule|tablet)\(?s?\)?", re.IGNORECASE)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +218,23 @@ def _amount(quantity: object) -> tuple[float | None, str | None]:
     value = number(member(quantity, "value"))
     if value is None or value <= 0:
         return None, None
-    unit = text(member(quantity, "unit")) or text(member(quantity, "code"))
-    return value, unit
+    code, unit = text(member(quantity, "code")), text(member(quantity, "unit"))
+    for said in (code, unit):  # the code is UCUM; what stands beside it is for people
+        factor = _MILLIGRAMS.get((said or "").lower().removesuffix("s"))
+        if factor is not None:
+            return round(value * factor, 6), "mg"
+    return value, unit or code
+
+
+def in_milligrams(
+    dose: float | None, unit: str | None, product: str | None
+) -> tuple[float | None, str | None]:
+    """A dose in pieces (1 capsule) in milligrams, where the name of the product tells its strength:
+    that of one drug, in a solid form."""
+    strengths = _STRENGTH.findall(product or "")
+    if dose is None or len(strengths) != 1 or not _PIECE.fullmatch(unit or "1"):
+        return dose, unit
+    return (dose * float(strengths[0]), "mg") if _SOLID.search(product or "") else (dose, unit)
 
 
 # --- how long ---

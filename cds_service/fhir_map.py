@@ -44,6 +44,7 @@ from cds_service.elements import (
     status,
     text,
 )
+from cds_service.identification import HINTS
 from cds_service.inputs import INPUT_OF, LIST_OF, InputLog
 from cds_service.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
 from cds_service.medications import read_medication
@@ -95,7 +96,7 @@ class _Kept:
 
 def quick_mentions(patterns: Patterns) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them."""
-    return Mentions(patterns, also=("brooker",))
+    return Mentions(patterns, also=("brooker", *HINTS))
 
 
 class ChartReader:

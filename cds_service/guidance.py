@@ -10,6 +10,7 @@ from cds_service.assessment import (
     Assessment,
     Finding,
     Guidance,
+    NotAssessed,
     Standing,
     Tier,
 )
@@ -22,11 +23,12 @@ from cds_service.genetic import (
     open_questions,
     question_findings,
 )
+from cds_service.identification import may_rule_out
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 from cds_service.merging import merge
 from cds_service.predicates import Session, View
-from cds_service.prophylaxis import Conflict, Planned, conflicts, planned
+from cds_service.prophylaxis import Conflict, Planned, conflicts, dose_unknown, planned
 from cds_service.saying import card_for, listed, named, named_facts, silence
 from cds_service.triggers import (
     by_words,
@@ -224,10 +226,16 @@ def _prophylaxis_there(
     )
     against = conflicts(there, view, case.knowledge)
     if against:
-        return _conflict(case, order, tier, (*said, *factors), against)
-    if unread := tuple(dict.fromkeys(_not_checked(view, there, case.knowledge))):
-        words = {**listed(unread), "ordered": _ordered(there)}
-        return card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
+        return _conflict(case, order, tier, (*said, *factors), against, there)
+    doses = dose_unknown(there, view, case.knowledge)
+    unread = _not_checked(view, there, case.knowledge)
+    if (unread or doses) and _at_stake(case, order, tier):
+        names = [*(["daily dose"] if doses else []), *(_INPUT_WORDS[said.input] for said in unread)]
+        words = {**listed(tuple(dict.fromkeys(names))), "ordered": _ordered(there)}
+        card = card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
+        also = [_dose_to_check(conflict) for conflict in doses] + unread
+        new = (said for said in also if said not in card.not_assessed)
+        return replace(card, not_assessed=(*new, *card.not_assessed))
     return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
 
 
@@ -237,9 +245,12 @@ def _conflict(
     tier: Tier,
     findings: tuple[Finding, ...],
     against: tuple[Conflict, ...],
+    there: tuple[Planned, ...],
 ) -> Guidance:
-    """Row 6c. Where nothing is at stake (no factor) no other prophylaxis is offered instead."""
+    """Row 6c. No other prophylaxis is offered instead where nothing is at stake (no factor), or
+    where one that nothing speaks against is ordered as well."""
     view = case.view(order, cautious=True)
+    stands = {plan.target for plan in there} - {conflict.plan.target for conflict in against}
     reason = against[0].reason
     rule = case.knowledge.exclusions[reason.rule]
     words = {
@@ -247,10 +258,24 @@ def _conflict(
         "short": rule.short or rule.label,
         "ordered": _ordered(conflict.plan for conflict in against),
     }
-    options = verdicts(view, case.knowledge) if tier is not Tier.NONE else ()
+    instead = tier is not Tier.NONE and not stands
+    options = verdicts(view, case.knowledge) if instead else ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
+
+
+def _at_stake(case: Case, order: DraftOrder, tier: Tier) -> bool:
+    """Whether HO is, or may be: the NSAID of a patient without any risk is no prophylaxis of it."""
+    return tier is not Tier.NONE or _without_factor(case, order).row != "10"
+
+
+def _dose_to_check(conflict: Conflict) -> NotAssessed:
+    plan, reason = conflict.plan, conflict.reason
+    text = (
+        f"Daily dose of the ordered {plan.label} not stated in milligrams: check it. {reason.text}"
+    )
+    return NotAssessed(InputName.MEDICATIONS.value, "not stated", text)
 
 
 def _ordered(there: Iterable[Planned]) -> str:
@@ -258,18 +283,26 @@ def _ordered(there: Iterable[Planned]) -> str:
     return " and ".join(dict.fromkeys(plan.label for plan in there))
 
 
-def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[str]:
+def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[NotAssessed]:
     """Inputs that were not read and that could speak against what is ordered already.
 
-    A result that nobody measured is the prescriber's business; an input that got lost, or a
-    result that we cannot read, is ours.
+    A result that nobody measured is the prescriber's business; an input that got lost, a result
+    that we cannot read, or an allergy that we cannot identify and that names an NSAID, is ours.
     """
+    named = any(
+        entry.input is InputName.ALLERGIES and may_rule_out(entry.source.label)
+        for entry in view.session.unidentified
+    )
     targets = {p.target for p in there}
     return [
-        _INPUT_WORDS[said.input]
+        said
         for said, check in not_assessed(view, knowledge)
         if targets & set(check.applies_to)
-        and (check.unread or not view.chart.input(InputName(said.input)).known)
+        and (
+            check.unread
+            or (named and check.unidentified and said.input == "allergies")
+            or not view.chart.input(InputName(said.input)).known
+        )
     ]
 
 

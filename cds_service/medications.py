@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cds_service.chart import FhirDate, InputName, MedicationFact, SetAside, Source, Unidentified
 from cds_service.dates import later, read_date, read_moment
-from cds_service.dosing import Schedule, read_schedule
+from cds_service.dosing import Schedule, in_milligrams, read_schedule
 from cds_service.elements import (
     Doc,
     codings,
     first_text,
     flag,
+    items,
     kind_of,
     member,
     objects,
     status,
+    texts,
     type_and_id,
     word,
     words,
 )
-from cds_service.identification import MEDICINES, readable, says_none
-from cds_service.reading import Item, Reading
-from cds_service.recognition import NOTHING, Recognised, label_of, source_of
+from cds_service.identification import MEDICINES, name_in, readable, says_none
+from cds_service.reading import REASONS, Item, Reading
+from cds_service.recognition import NOTHING, Recognised, source_of
 from cds_service.routes import read_routes
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
 _ERROR = "entered-in-error"
 _GIVEN = frozenset({"MedicationDispense", "MedicationAdministration"})
 _MOST_INGREDIENTS = 20
+_MOST_REASONS = 20
 OVER = (_ENDED - {"completed"}) | {_ERROR, "not-taken", "not-done"}
 """Statuses by which a medicine does not count, whatever else its record says."""
+FOR_HO = "reason-ho-prophylaxis"
+"""No value set: the reason of an order says in words that it is for HO prophylaxis, as our drafts
+do (`suggestions.py`)."""
+_REASON_UNREAD = "reason-unrecognised"
+_FOR_HO = re.compile(
+    r"prophylaxis (?:of|for|against) (?:heterotopic ossification|HO)\b"
+    r"|(?:heterotopic ossification|\bHO) prophylaxis",
+    re.IGNORECASE,
+)
 _TAKEN = frozenset({"MedicationStatement", "MedicationUsage"})
 
 
@@ -100,6 +113,8 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         yield SetAside(concepts, source, why)
         return
     indications, stated = look.reasons(doc)
+    product = named.known.display
+    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
     yield MedicationFact(
         concepts=concepts,
         source=source,
@@ -107,15 +122,28 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
         prn=schedule.prn,
         single_dose=schedule.single_dose or _given_once(doc),
         per_day=schedule.per_day,
-        dose=schedule.dose,
-        dose_unit=schedule.dose_unit,
+        dose=dose,
+        dose_unit=unit,
         days=schedule.days,
         start=start,
         end=end,
-        routes=read_routes(look.index, schedule.routes),
-        indications=indications,
+        routes=read_routes(look.index, schedule.routes, product),
+        indications=indications | _in_words(doc, look) if stated else indications,
         indication_stated=stated,
     )
+
+
+def _in_words(doc: Doc, look: Reading) -> frozenset[str]:
+    """What the reasons say beyond their codes: that it is for HO, or something nobody knows."""
+    reasons = [item for name in REASONS for item in items(doc.get(name))]
+    found = set() if len(reasons) <= _MOST_REASONS else {_REASON_UNREAD}
+    for reason in reasons[:_MOST_REASONS]:
+        if any(_FOR_HO.search(text) for text in texts(reason)):
+            found.add(FOR_HO)
+        coded = (reason, *(target.get("code") for target in look.resolve(doc, reason)))
+        if not look.know(*coded).meaning:
+            found.add(_REASON_UNREAD)
+    return frozenset(found)
 
 
 def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentified]:
@@ -136,8 +164,7 @@ def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentifie
     schedule = read_schedule(doc)
     bounds = _bounds(doc, schedule)
     if _state(doc, look, schedule, bounds) != "ended":
-        label = label_of(named.element, NOTHING, fallback="")
-        source = Source(type_and_id(doc), None, label, _written(doc) or bounds[0])
+        source = Source(type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0])
         yield Unidentified(InputName.MEDICATIONS, source)
 
 

@@ -228,7 +228,7 @@ class View:
                 and (not test.indications or not fact.indications.isdisjoint(test.indications))
                 and (
                     test.indication == "any"
-                    or fact.indication_stated == (test.indication == "stated")
+                    or _reason_stated(fact, test) == (test.indication == "stated")
                 )
             )
 
@@ -298,6 +298,12 @@ class View:
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
         sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return found_in((s, told(s)) for s in sources) or NO
+
+
+def _reason_stated(fact: MedicationFact, test: MedicationTest) -> bool:
+    """Whether a reason is stated beside what the surgery is for."""
+    known = bool(fact.indications) and fact.indications <= set(test.surgery_reasons)
+    return fact.indication_stated and not known
 
 
 def _same(one: DraftOrder, other: DraftOrder | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,12 +11,16 @@ from cds_service.chart import DraftOrder, FhirDate, MedicationFact, Side, Source
 from cds_service.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Adequate
+from cds_service.medications import FOR_HO
 from cds_service.predicates import Session, View, is_elsewhere
 from cds_service.recognition import ROUTE_SYSTEMIC
+from cds_service.routes import ROUTE_UNREAD
 
 # Rules about the course that is drafted here, not about the one that is ordered already.
 _OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
+_FOR_HO = _HO | {FOR_HO}
+_BY_MOUTH_ONLY = frozenset({"celecoxib"})
 _TUMOUR = frozenset({"malignancy-active", "malignancy-hip-field"})
 _ORDERED = ("MedicationRequest", "MedicationOrder")
 
@@ -74,14 +79,14 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> boo
         return False
     if not fact.concepts.isdisjoint(adequate.not_value_sets):
         return False
-    if fact.routes and ROUTE_SYSTEMIC not in fact.routes:
-        return False  # on the skin or in the eye it does nothing for the hip
+    if not _reaches_the_hip(fact):
+        return False
     if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
         return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
     surgery = _surgery_date(view)
-    start = _start(fact, surgery, adequate, view.today)
+    start = _start(fact, surgery, adequate, view)
     if start is None or start > surgery + timedelta(days=adequate.starts_within_days):
         return False
     # What is left of a course that began before surgery is what protects after it.
@@ -89,11 +94,22 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> boo
     return left.days >= adequate.min_days
 
 
-def _start(fact: MedicationFact, surgery: date, adequate: Adequate, today: date) -> date | None:
+def _reaches_the_hip(fact: MedicationFact) -> bool:
+    """Not on the skin or in the eye. By a route that nobody can read, a course for HO does, and a
+    drug that is made for the mouth only; any other may be a gel."""
+    if not fact.routes or ROUTE_SYSTEMIC in fact.routes:
+        return True
+    if fact.routes != {ROUTE_UNREAD}:
+        return False
+    return bool(fact.concepts & _BY_MOUTH_ONLY or fact.indications & _FOR_HO)
+
+
+def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: View) -> date | None:
     """The first day of a course; None where nothing tells.
 
     The day on which an order was written is no start: without stated bounds, a draft and an order
-    just written are for after the surgery that is being planned. An older one runs since then.
+    just written are for after the surgery that is being planned, and so is one for HO that was
+    written weeks ahead. Any other has run since it was written.
     """
     if fact.start is not None:
         return fact.start.earliest
@@ -102,8 +118,22 @@ def _start(fact: MedicationFact, surgery: date, adequate: Adequate, today: date)
     written = fact.source.date
     if written is None:
         return None
-    fresh = today - written.earliest <= timedelta(days=adequate.fresh_days)
-    return surgery if fresh and fact.source.reference.startswith(_ORDERED) else written.earliest
+    if not fact.source.reference.startswith(_ORDERED):
+        return written.earliest
+    for_ho = not fact.indications.isdisjoint(_FOR_HO) and not _operated_since(written, view)
+    days = adequate.for_ho_days if for_ho else adequate.fresh_days
+    waits = view.today - written.earliest <= timedelta(days=days)
+    return surgery if waits else written.earliest
+
+
+def _operated_since(written: FhirDate, view: View) -> bool:
+    """Whether an operation like the one ordered was done since: the course was for that one."""
+    kinds = view.order.kinds if view.order else frozenset[str]()
+    return any(
+        done.performed and done.performed.latest >= written.earliest
+        for done in view.chart.procedures
+        if not done.concepts.isdisjoint(kinds)
+    )
 
 
 def _daily_mg(fact: MedicationFact) -> float | None:
@@ -177,18 +207,30 @@ def _cancer(session: Session) -> bool:
 def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Conflict, ...]:
     """What excludes the prophylaxis which is already ordered, each rule once."""
     found: dict[str, Conflict] = {}
-    for plan in there:
-        targets = [plan.target, *([plan.regimen] if plan.regimen else [])]
-        for target in targets:
-            for reason in reasons_for(target, view, knowledge):
-                if reason.effect is Effect.EXCLUDE and _concerns(plan, reason, knowledge):
-                    found.setdefault(reason.rule, Conflict(plan, reason))
+    for plan, reason in _against(there, view, knowledge):
+        limit = knowledge.exclusions[reason.rule].above_daily_mg
+        if limit is None or (plan.daily_mg is not None and plan.daily_mg > limit):
+            found.setdefault(reason.rule, Conflict(plan, reason))
     return tuple(found.values())
 
 
-def _concerns(plan: Planned, reason: Reason, knowledge: Knowledge) -> bool:
-    """Whether a reason is about the course that is ordered, and not only about ours."""
-    if reason.rule in _OF_OUR_DRAFT:
-        return False
-    limit = knowledge.exclusions[reason.rule].above_daily_mg
-    return limit is None or plan.daily_mg is None or plan.daily_mg > limit
+def dose_unknown(
+    there: tuple[Planned, ...], view: View, knowledge: Knowledge
+) -> tuple[Conflict, ...]:
+    """What would exclude the prophylaxis above a daily dose, where its dose is not known."""
+    found: dict[str, Conflict] = {}
+    for plan, reason in _against(there, view, knowledge):
+        if knowledge.exclusions[reason.rule].above_daily_mg and plan.daily_mg is None:
+            found.setdefault(reason.rule, Conflict(plan, reason))
+    return tuple(found.values())
+
+
+def _against(
+    there: tuple[Planned, ...], view: View, knowledge: Knowledge
+) -> Iterator[tuple[Planned, Reason]]:
+    """Excluding reasons that are about the course ordered, and not only about ours."""
+    for plan in there:
+        for target in (plan.target, *([plan.regimen] if plan.regimen else [])):
+            for reason in reasons_for(target, view, knowledge):
+                if reason.effect is Effect.EXCLUDE and reason.rule not in _OF_OUR_DRAFT:
+                    yield plan, reason

@@ -38,17 +38,23 @@ from cds_service.elements import (
     word,
     words,
 )
-from cds_service.identification import ALLERGIES, is_no_medicine, readable, says_none
+from cds_service.identification import (
+    ALLERGIES,
+    is_allergy_in_words,
+    is_no_medicine,
+    may_rule_out,
+    name_in,
+    readable,
+    says_none,
+)
 from cds_service.reading import Item, Reading
 from cds_service.recognition import (
     BROOKER,
     CODED_AS,
-    NOTHING,
     Recognised,
     all_texts,
     brooker_class,
     coded_class,
-    label_of,
     mentions_brooker,
     side_of,
     source_of,
@@ -86,6 +92,8 @@ def read_condition(doc: Doc, look: Reading) -> Iterator[Item]:
     if meaning:
         suspected = next((w for w in said if w in _SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
+    elif is_allergy_in_words(code):
+        yield Unidentified(InputName.ALLERGIES, replace(source, label=name_in(code)))
 
 
 def _condition(
@@ -269,14 +277,16 @@ def read_allergy(doc: Doc, look: Reading) -> Iterator[Item]:
 
 def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentified]:
     """The allergy as one that nobody here can name, if it counts and may be one to a medicine."""
-    if readable((c for e in elements for c in codings(e)), ALLERGIES) or is_no_medicine(doc):
+    if is_no_medicine(doc):
+        return
+    coded = readable((c for e in elements for c in codings(e)), ALLERGIES)
+    if coded and not any(may_rule_out(element) for element in elements):
         return
     if any(says_none(element) for element in elements) or _past(doc):
         return
     if _DOUBTED.isdisjoint(_verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
-        label = label_of(named, NOTHING, fallback="")
-        source = Source(type_and_id(doc), None, label, _recorded(doc))
+        source = Source(type_and_id(doc), None, name_in(named), _recorded(doc))
         yield Unidentified(InputName.ALLERGIES, source)
 
 

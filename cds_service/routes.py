@@ -25,14 +25,20 @@ _SYSTEMIC = re.compile(
     r"|subcutaneous|^s\.?c\.?$|rectal|enteral|gastric|sublingual",
     re.IGNORECASE,
 )
+_ORAL = re.compile(r"\boral\b", re.IGNORECASE)
 
 
-def read_routes(index: CodeIndex, elements: tuple[object, ...]) -> frozenset[str]:
-    """Value sets of the stated routes, by their codes and, failing these, by their words."""
+def read_routes(
+    index: CodeIndex, elements: tuple[object, ...], product: str | None = None
+) -> frozenset[str]:
+    """Value sets of the stated routes, by their codes and, failing these, by their words; what is
+    left unread is by mouth where the name of the product says so ("Oral Capsule")."""
     found: frozenset[str] = frozenset()
     for element in elements:
         known = recognise(index, codings(element)).concepts
         found |= known if known & {ROUTE_LOCAL, ROUTE_SYSTEMIC} else known | {_by_words(element)}
+    if ROUTE_UNREAD in found and product is not None and _ORAL.search(product):
+        return found - {ROUTE_UNREAD} | {ROUTE_SYSTEMIC}
     return found
 
 

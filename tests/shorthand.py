@@ -30,6 +30,8 @@ SYSTEMS = {
     "hpo": "http://human-phenotype-ontology.org",
     "v3route": "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration",
     "local": "https://hospital.example/codes",
+    "ips": "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips",
+    "edqm": "http://standardterms.edqm.eu",
 }
 
 # SNOMED qualifiers: ValueSet be-vs-laterality (HL7 Belgium).

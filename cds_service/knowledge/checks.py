@@ -38,7 +38,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "kinds": "value set",
     "reasons": "value set",
     "indications": "value set",
-    "not_indications": "value set",
+    "surgery_reasons": "value set",
     "other_than": "value set",
     "nsaid_value_sets": "value set",
     "not_value_sets": "value set",

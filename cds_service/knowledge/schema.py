@@ -165,6 +165,7 @@ class Adequate(Model):
     min_days: int = Field(gt=0)
     starts_within_days: int = Field(gt=0)
     fresh_days: int = Field(ge=0)  # an order not older than that is for the surgery being planned
+    for_ho_days: int = Field(ge=0)  # the same, for an order whose reason is HO
     radiotherapy_value_sets: tuple[Id, ...] = Field(min_length=1)
     radiotherapy_within_days: int = Field(gt=0)  # one that is dated earlier is long past
     for_ho_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says HO

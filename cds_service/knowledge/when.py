@@ -70,7 +70,8 @@ class ProcedureTest(Model):
 class MedicationTest(Model):
     """A coded medicine. `states` says which count; `indications` asks for one of these reasons.
 
-    `indication: absent` asks that no reason is stated at all; `other_than` sets aside medicines
+    `indication: absent` asks that no reason is stated at all, or only ones of `surgery_reasons`,
+    which name what the surgery is for; `other_than` sets aside medicines
     that are also in these value sets, or given by a route that is. `scheduled` ignores PRN and
     single doses.
     """
@@ -78,7 +79,7 @@ class MedicationTest(Model):
     value_sets: tuple[Id, ...] = Field(min_length=1)
     states: tuple[Literal["active", "draft", "unknown"], ...] = ("active", "draft", "unknown")
     indications: tuple[Id, ...] = ()
-    not_indications: tuple[Id, ...] = ()
+    surgery_reasons: tuple[Id, ...] = ()
     indication: Literal["any", "absent", "stated"] = "any"
     other_than: tuple[Id, ...] = ()
     scheduled: bool = False

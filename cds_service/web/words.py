@@ -18,7 +18,7 @@ from cds_service.knowledge.when import (
     When,
 )
 
-_SET_MEMBERS = ("value_sets", "reasons", "indications", "not_indications", "other_than", "kinds")
+_SET_MEMBERS = ("value_sets", "reasons", "indications", "surgery_reasons", "other_than", "kinds")
 _RULE_MEMBERS = ("value_sets", "reasons", "clues", "family", "excluded_by")
 
 
@@ -134,8 +134,8 @@ def _medication(test: MedicationTest) -> Iterator[str]:
         yield "scheduled, neither as needed nor once"
     if test.indications:
         yield "for a reason " + _sets(test.indications)
-    if test.not_indications:
-        yield "not for a reason " + _sets(test.not_indications)
+    if test.surgery_reasons:
+        yield "reasons that count as none: " + _sets(test.surgery_reasons)
     if test.indication == "absent":
         yield "without a stated reason"
     elif test.indication == "stated":

