@@ -10,7 +10,7 @@ import time
 
 from benchmarks import load
 from benchmarks.bodies import body
-from benchmarks.servers import OURS, ROOT, Running, resident_bytes, running
+from benchmarks.servers import OURS, ROOT, Contender, Running, resident_bytes, running
 
 _IMPORT_OURS = "import cds_service.app"
 _IMPORT_BASE = "import fastapi, fhir.resources.R4B.medicationrequest"
@@ -44,9 +44,9 @@ def _beside(server: Running, small: bytes, large: bytes, seconds: float) -> load
         sender.join()
 
 
-def idle_bytes() -> int:
+def idle_bytes(contender: Contender) -> int:
     """Resident memory of a worker that has started and waits."""
-    with running(OURS) as server:
+    with running(contender) as server:
         time.sleep(1)
         return resident_bytes(server.process.pid)
 

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from benchmarks import inside, load, others, report
 from benchmarks.bodies import SIZES, body
-from benchmarks.servers import ALL, HEALTHCHAIN_APP, Contender, install_healthchain, running
+from benchmarks.servers import (
+    ALL,
+    HEALTHCHAIN_APP,
+    KEEPING,
+    OURS,
+    Contender,
+    install_healthchain,
+    running,
+)
 
 CONNECTIONS = (1, 16)
 CONDITIONS = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
@@ -36,6 +44,7 @@ class Results:
     by_orders: list[tuple[int, int, float, float]] = field(default_factory=list)
     fairness: dict[str, load.Load] = field(default_factory=dict)
     idle: int = 0
+    idle_keeping: int = 0
     imports: tuple[float, float] = (0.0, 0.0)
     load_after: float = 0.0
     minutes: float = 0.0
@@ -89,7 +98,8 @@ def main() -> None:
     has_healthchain = install_healthchain()
     results.contenders = tuple(c for c in ALL if has_healthchain or c is not HEALTHCHAIN_APP)
     results.imports = others.import_seconds(3 if options.quick else 7)
-    results.idle = others.idle_bytes()
+    results.idle = others.idle_bytes(OURS)
+    results.idle_keeping = others.idle_bytes(KEEPING)
     results.stages = {number: inside.stages(number) for number in SIZES}
     conditions = CONDITIONS[::2] if options.quick else CONDITIONS
     results.by_conditions = inside.growth("conditions", conditions)
