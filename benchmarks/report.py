@@ -179,14 +179,16 @@ Where a goal of throughput is not reached: at 7 kB and 16 connections a call tak
 uvicorn alone, {control} ms with the control and {ours} ms with this service. Three quarters of the
 control's rate allow {allowed} ms; what uvicorn leaves of that is {left} ms for everything: reading,
 deciding, a card with two drafts and a trace, checks, encoding, figures and the log. Bytes to bytes
-that takes {whole} ms here, some 3,000 function calls (`tests/cost_baseline.json` has the counts).
+that takes {whole} ms here, some 3,300 function calls (`tests/cost_baseline.json` has the counts).
 By the profile reading takes about a third, deciding a third, the card a fifth; HTTP, the figures
 and the log are the rest. No single place is left that costs much: the largest is making frozen
 dataclasses, a tenth. Compiling 29 of the rooms with mypyc was tried and saved 17 %: what they do is
 look into dicts. A result cannot be remembered for the next call, because it is about a patient.
 What would reach the goals is a reader and a rule engine in a compiled language; until then more
 workers are the remedy, as calls share nothing. The rate by which the control wins shrinks with the
-body, and from 700 kB on the service is faster, because it reads less.
+body, and from 700 kB on the service is faster, because it reads less. Where the import is not
+reached: what it takes beyond FastAPI is the making of frozen dataclasses and of the pydantic models
+of wire and knowledge, then PyYAML and prometheus-client; all of these are needed to answer.
 """
 
 _WHO = """

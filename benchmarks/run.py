@@ -104,8 +104,8 @@ def main() -> None:
     conditions = CONDITIONS[::2] if options.quick else CONDITIONS
     results.by_conditions = inside.growth("conditions", conditions)
     results.by_orders = inside.growth("orders", ORDERS[::2] if options.quick else ORDERS)
-    results.fairness = others.fairness(2 if options.quick else 8)
-    throughput(results, *((2, 1) if options.quick else (5, 4)))
+    results.fairness = others.fairness(2 if options.quick else 5)
+    throughput(results, *((2, 1) if options.quick else (3, 3)))
     results.load_after = os.getloadavg()[0]
     results.minutes = (time.monotonic() - started) / 60
     report.write(results, options.out)
