@@ -48,7 +48,7 @@ class Consultation:
         """Read the orders; and the chart, unless they tell on their own that it will not matter.
 
         Pauses every few milliseconds, so that a server can do other things between. Raises
-        BadRequest when no draft order can be read, or none of them is this patient's.
+        BadRequest when no draft order can be read.
         """
         if self._wants_orders:
             self._orders = self._drafts.read()
@@ -60,9 +60,6 @@ class Consultation:
         yield from self.reader.prefetch_in_turns(self.request.prefetch)
         if self._wants_orders:
             self._orders = self._drafts.read(self.reader)
-            if self._are_others():
-                why = "orders of other patients only; send such whose subject is context.patientId"
-                raise BadRequest(why, "context.draftOrders")
 
     @property
     def lacks_orders(self) -> bool:
@@ -116,6 +113,7 @@ class Consultation:
                 self.request.hook,
                 context.selections,
                 orders.unread,
+                orders.foreign if self._are_others() else 0,
             )
         telemetry.current().decided(assessment)
         return chart, assessment

@@ -82,11 +82,13 @@ def assess(
     hook: str = "order-sign",
     selections: Collection[str] = (),
     unread: int = 0,
+    others: int = 0,
 ) -> Assessment:
     """Decide about every order that is looked at, or about the patient alone (patient-view).
 
     `selections` are the `Type/id` of the orders that trigger at order-select; all drafts stay
-    context there (see `triggers`). `unread` is the number of drafts that could not be read.
+    context there (see `triggers`). `unread` is the number of drafts that could not be read,
+    `others` that of drafts for other patients where there are no others.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
@@ -101,7 +103,10 @@ def assess(
     asks = heard is orders or _may_be_genetic(case, found)
     triggered = triggers(heard if asks else orders, knowledge, hook, selections)
     any_draft = names_none(orders, hook, selections)
-    not_read = _not_read(case, unread)
+    not_read = (
+        *_not_checked_drafts(case, "order-not-read", unread),
+        *_not_checked_drafts(case, "orders-of-others", others),
+    )
     if not triggered:
         return _assessment(case, not_read, (), any_draft)
     if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
@@ -121,13 +126,13 @@ def _may_be_genetic(case: Case, found: Genetics) -> bool:
     return bool(question_findings(case.session, knowledge) or family_findings(chart, knowledge))
 
 
-def _not_read(case: Case, number: int) -> tuple[Guidance, ...]:
-    """A card for drafts that could not be read: silence would claim that they had been checked."""
+def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, ...]:
+    """A card for drafts that were not looked at: silence would claim that they had been checked."""
     if not number:
         return ()
     words = {"order": f"{number} draft order{'s' if number > 1 else ''}"}
     # The chart may not have been looked at, so nothing is said of it.
-    return (replace(card_for(case, "order-not-read", (), (), words), not_assessed=()),)
+    return (replace(card_for(case, card, (), (), words), not_assessed=()),)
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:

@@ -39,12 +39,12 @@ def trace_of(answer: Any) -> dict[str, Any]:
     return found
 
 
-def assert_refused(answer: Any) -> None:
-    """400, with the place and what would be right, and no id of anybody."""
-    assert answer.status_code == 400
-    [issue] = answer.json()["issue"]
-    assert issue["expression"] == ["context.draftOrders"]
-    assert "context.patientId" in issue["diagnostics"]
+def assert_told(answer: Any) -> None:
+    """One card that nothing was checked, and no id of anybody."""
+    [card] = cards_of(answer)
+    assert card["indicator"] == "warning"
+    assert "for another patient" in card["summary"]
+    assert "suggestions" not in card
     assert not any(said in answer.text for said in ("someone-else", PATIENT_ID, "order-1"))
 
 
@@ -53,17 +53,20 @@ def assert_refused(answer: Any) -> None:
 
 @pytest.mark.parametrize("order", [HIP, SCAN])
 @pytest.mark.parametrize(("path", "hook"), [(SIGN, "order-sign"), (SELECT, "order-select")])
-def test_orders_of_others_alone_are_refused(
+def test_orders_of_others_alone_get_a_card(
     client: AppClient, path: str, hook: str, order: str
 ) -> None:
-    assert_refused(client.post(path, json=call(order + OTHERS, SCAN + OTHERS, hook=hook)))
+    assert_told(client.post(path, json=call(order + OTHERS, SCAN + OTHERS, hook=hook)))
 
 
-def test_one_that_cannot_be_read_beside_those_of_others_changes_nothing(client: AppClient) -> None:
+def test_one_that_cannot_be_read_beside_those_of_others_has_its_own_card(client: AppClient) -> None:
     body = call(HIP + OTHERS)
     drafts(body).append({"resource": "junk"})
 
-    assert_refused(client.post(SIGN, json=body))
+    unread, others = cards_of(client.post(SIGN, json=body))
+
+    assert unread["summary"].startswith("1 draft order could not be read")
+    assert "for another patient" in others["summary"]
 
 
 def test_an_order_of_another_patient_beside_one_without_a_trigger_is_told(
@@ -113,7 +116,7 @@ def test_the_chart_tells_that_the_only_order_is_of_another_patient(client: AppCl
     drafts(body)[0]["resource"]["subject"] = {"reference": f"{URN}1"}
     assert len(cards_of(client.post(SIGN, json=body))) == 1
 
-    assert_refused(client.post(SIGN, json=with_patient(body, f"{URN}2")))
+    assert_told(client.post(SIGN, json=with_patient(body, f"{URN}2")))
 
 
 def test_the_chart_tells_that_the_only_order_is_of_this_patient(client: AppClient) -> None:
@@ -121,7 +124,7 @@ def test_the_chart_tells_that_the_only_order_is_of_this_patient(client: AppClien
     body = call(HIP)
     drafts(body)[0]["resource"]["subject"] = {"reference": f"{URN}1"}
     drafts(body).append(patient_entry(f"{URN}2"))
-    assert_refused(client.post(SIGN, json=deepcopy(body)))
+    assert_told(client.post(SIGN, json=deepcopy(body)))
 
     assert len(cards_of(client.post(SIGN, json=with_patient(body, f"{URN}1")))) == 1
 

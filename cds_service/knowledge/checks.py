@@ -73,7 +73,8 @@ CARDS: Final = (
     "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
-    "order-not-read", "fop-block", "genetic-question", "family-history", "fop-on-record",
+    "order-not-read", "fop-block",
+    "orders-of-others", "genetic-question", "family-history", "fop-on-record",
     "poh-on-record",
 )  # fmt: skip
 
