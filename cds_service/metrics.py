@@ -85,5 +85,5 @@ def registry() -> CollectorRegistry:
     if SHARED_DIRECTORY not in os.environ:
         return REGISTRY
     together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # its __init__ has no types
     return together

@@ -37,6 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)
 
+    # uvicorn narrows the type of the transport, too, and so breaks asyncio's signature.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: the first request has to come."""
         super().connection_made(transport)

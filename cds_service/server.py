@@ -57,7 +57,7 @@ def run(settings: Settings, example: Path | None = None) -> None:
 
 def _config(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an application or its import string
+        app,  # type: ignore[arg-type]  # uvicorn takes an application or its import string
         host=settings.host,
         port=settings.port,
         workers=settings.workers,

@@ -116,7 +116,7 @@ def _guarded(session: Session, statement: str, look: Callable[[], T], about: str
         return look()
     except LimitReached:
         raise
-    except Exception as error:
+    except Exception as error:  # a stranger's answer may break any look; the result says so
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         said = f"this check broke down ({type(error).__name__} in {where}); please report it"
