@@ -164,6 +164,7 @@ class Adequate(Model):
     not_value_sets: tuple[Id, ...] = ()
     min_days: int = Field(gt=0)
     starts_within_days: int = Field(gt=0)
+    # No source was read for the days below: they are conventions, to be confirmed locally.
     fresh_days: int = Field(ge=0)  # an order not older than that is for the surgery being planned
     for_ho_days: int = Field(ge=0)  # the same, for an order whose reason is HO
     radiotherapy_value_sets: tuple[Id, ...] = Field(min_length=1)
