@@ -16,12 +16,15 @@ import orjson
 
 from benchmarks.bodies import body
 from benchmarks.servers import ROOT, resident_bytes
-from cds_service import envelope, guidance, limits, memory, wire
-from cds_service.cards import Composer
+from cds_service import guidance
+from cds_service.cards.compose import Composer
+from cds_service.cdshooks import models
+from cds_service.cdshooks import request as envelope
 from cds_service.consultation import Consultation
-from cds_service.draft_orders import Drafts
+from cds_service.fhir.draft_orders import Drafts
 from cds_service.knowledge.loader import load
-from cds_service.settings import Settings
+from cds_service.ops.settings import Settings
+from cds_service.server import limits, memory
 
 KNOWLEDGE = load()
 COMPOSER = Composer(KNOWLEDGE)
@@ -37,10 +40,10 @@ def decide(content: bytes) -> bytes:
     limits.check_orders(request.context.draft_orders, SETTINGS)
     consultation = read(request)
     chart, assessment = consultation.decide()
-    return wire.encode(COMPOSER.compose(assessment, chart))
+    return models.encode(COMPOSER.compose(assessment, chart))
 
 
-def read(request: wire.CDSRequest) -> Consultation:
+def read(request: models.CDSRequest) -> Consultation:
     consultation = Consultation(request, KNOWLEDGE, TODAY)
     for _ in consultation.read():
         pass
@@ -76,7 +79,7 @@ def stages(conditions: int) -> dict[str, float]:
         "chart": best(lambda: consultation.reader.chart()),
         "assess": best(lambda: guidance.assess(chart, orders.orders, KNOWLEDGE, TODAY)),
         "cards": best(lambda: COMPOSER.compose(assessment, chart)),
-        "encode": best(lambda: wire.encode(answer)),
+        "encode": best(lambda: models.encode(answer)),
         "whole": best(lambda: decide(content)),
         "orjson": best(lambda: orjson.loads(content)),
     }

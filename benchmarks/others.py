@@ -12,7 +12,7 @@ from benchmarks import load
 from benchmarks.bodies import body
 from benchmarks.servers import OURS, ROOT, Contender, Running, resident_bytes, running
 
-_IMPORT_OURS = "import cds_service.app"
+_IMPORT_OURS = "import cds_service.server.app"
 _IMPORT_BASE = "import fastapi, fhir.resources.R4B.medicationrequest"
 
 

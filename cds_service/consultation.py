@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
-from cds_service import telemetry, wire
-from cds_service.assessment import Assessment
-from cds_service.chart import Chart, InputName
-from cds_service.draft_orders import Drafts, OrdersRead
+from cds_service.cdshooks import models
+from cds_service.clinical.assessment import Assessment
+from cds_service.clinical.chart import Chart, InputName
+from cds_service.clinical.triggers import may_trigger
 from cds_service.errors import BadRequest
+from cds_service.fhir.draft_orders import Drafts, OrdersRead
+from cds_service.fhir.mentions import Mentions
+from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader, quick_mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
-from cds_service.mentions import Mentions
-from cds_service.queries import Queries
+from cds_service.ops import telemetry
 from cds_service.services import service_of
-from cds_service.triggers import may_trigger
 
 
 class Consultation:
@@ -29,7 +30,7 @@ class Consultation:
     """
 
     def __init__(
-        self, request: wire.CDSRequest, knowledge: Knowledge, today: date, *, whole: bool = False
+        self, request: models.CDSRequest, knowledge: Knowledge, today: date, *, whole: bool = False
     ) -> None:
         self.request = request
         self.knowledge = knowledge

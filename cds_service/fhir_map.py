@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
-from cds_service.chart import (
+from cds_service.clinical.chart import (
     AllergyFact,
     Chart,
     ConditionFact,
@@ -34,7 +34,10 @@ from cds_service.chart import (
     SetAside,
     Unidentified,
 )
-from cds_service.elements import (
+from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
+from cds_service.fhir.context import Item, Reading, References
+from cds_service.fhir.decoding import SNIFF, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.elements import (
     Doc,
     identifier,
     kind_of,
@@ -44,30 +47,27 @@ from cds_service.elements import (
     status,
     text,
 )
-from cds_service.identification import HINTS
-from cds_service.inputs import INPUT_OF, LIST_OF, InputLog
-from cds_service.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
-from cds_service.medications import read_medication
-from cds_service.mentions import Mentions, Patterns
-from cds_service.observations import read_observation
-from cds_service.opening import NO_RESOURCE, Opened, open_value
-from cds_service.orders import is_planned, read_order
-from cds_service.reading import Item, Reading, References
-from cds_service.releases import Releases
-from cds_service.resources import (
+from cds_service.fhir.inputs import INPUT_OF, LIST_OF, InputLog
+from cds_service.fhir.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
+from cds_service.fhir.medication import read_medication
+from cds_service.fhir.mentions import Mentions, Patterns
+from cds_service.fhir.observation import read_observation
+from cds_service.fhir.order import is_planned, read_order
+from cds_service.fhir.prescreen import Sieve
+from cds_service.fhir.release import Releases
+from cds_service.fhir.resources import (
     read_allergy,
     read_condition,
     read_family,
     read_patient,
     read_procedure,
 )
-from cds_service.sequence import in_order
-from cds_service.sieve import Sieve
-from cds_service.sniff import SNIFF, UNFIT, Entry, Unreadable, decode
-from cds_service.subjects import Subjects, Whose
+from cds_service.fhir.sorting import in_order
+from cds_service.fhir.subject import Subjects, Whose
+from cds_service.fhir.unidentified import HINTS
 
 if TYPE_CHECKING:
-    from cds_service.codes import CodeIndex
+    from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
 _Reader = Callable[[Doc, Reading], Iterator[Item]]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
-from cds_service.assessment import (
+from cds_service.clinical.assessment import (
     Assessment,
     Finding,
     Guidance,
@@ -14,31 +14,31 @@ from cds_service.assessment import (
     Standing,
     Tier,
 )
-from cds_service.chart import Chart, DraftOrder, InputName, InputState
-from cds_service.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
-from cds_service.genetic import (
+from cds_service.clinical.chart import Chart, DraftOrder, InputName, InputState
+from cds_service.clinical.evaluate import Session, View
+from cds_service.clinical.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
+from cds_service.clinical.existing_prophylaxis import (
+    Conflict,
+    Planned,
+    conflicts,
+    dose_unknown,
+    planned,
+)
+from cds_service.clinical.genetic import (
     Genetics,
     family_findings,
     genetics,
     open_questions,
     question_findings,
 )
-from cds_service.identification import may_rule_out
+from cds_service.clinical.merging import merge
+from cds_service.clinical.outcome import card_for, listed, named, named_facts, silence
+from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
+from cds_service.clinical.triggers import by_words, kind_of, names_none, one_session, triggers
+from cds_service.clinical.undecided import Undecided, undecided
+from cds_service.fhir.unidentified import may_rule_out
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
-from cds_service.merging import merge
-from cds_service.predicates import Session, View
-from cds_service.prophylaxis import Conflict, Planned, conflicts, dose_unknown, planned
-from cds_service.saying import card_for, listed, named, named_facts, silence
-from cds_service.triggers import (
-    by_words,
-    kind_of,
-    names_none,
-    one_session,
-    triggers,
-)
-from cds_service.undecided import Undecided, undecided
-from cds_service.weighing import Case, beside, factors_of, seen, tier_of
 
 # Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
 _GENETIC_CARD: dict[str, dict[str, str]] = {

@@ -17,19 +17,25 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from cds_service import access, body, cards, ehr, envelope, limits, quirks, telemetry, wire
-from cds_service.assessment import Assessment
-from cds_service.chart import Chart, InputName
-from cds_service.clients import Client
+from cds_service.cards import compose, vendors
+from cds_service.cdshooks import models
+from cds_service.cdshooks import request as envelope
+from cds_service.clinical.assessment import Assessment
+from cds_service.clinical.chart import Chart, InputName
 from cds_service.consultation import Consultation
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
+from cds_service.fhir import client as ehr
+from cds_service.fhir.search import Queries
 from cds_service.knowledge.loader import Knowledge
-from cds_service.queries import Queries
-from cds_service.rows import Origin
+from cds_service.ops import telemetry
+from cds_service.ops.settings import Settings
+from cds_service.server import body, limits
 from cds_service.services import SERVICES as SERVICES
 from cds_service.services import HookService, describe
-from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store.records import Origin
+from cds_service.store.writer import Store
+from cds_service.trust import access
+from cds_service.trust.clients import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Runtime:
     store: Store
     trust: access.Trust
     queries: Queries
-    composer: cards.Composer
+    composer: compose.Composer
 
     @property
     def today(self) -> date:
@@ -55,8 +61,8 @@ class Runtime:
 
 
 def answer(
-    request: wire.CDSRequest, knowledge: Knowledge, today: date, evidence_url: str | None = None
-) -> wire.CDSResponse:
+    request: models.CDSRequest, knowledge: Knowledge, today: date, evidence_url: str | None = None
+) -> models.CDSResponse:
     """Answer one call from what it brings. `evidence_url` is the page that cards name as source.
 
     Raises MissingData when nothing can be said without the problem list, BadRequest when no
@@ -66,7 +72,9 @@ def answer(
     return respond(request, chart, assessment, knowledge, evidence_url)
 
 
-def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple[Chart, Assessment]:
+def decide(
+    request: models.CDSRequest, knowledge: Knowledge, today: date
+) -> tuple[Chart, Assessment]:
     """Read the chart and the draft orders, and assess them. Raises BadRequest."""
     consultation = Consultation(request, knowledge, today, whole=True)
     with telemetry.stage("read"):
@@ -76,7 +84,7 @@ def decide(request: wire.CDSRequest, knowledge: Knowledge, today: date) -> tuple
 
 
 def respond(
-    request: wire.CDSRequest,
+    request: models.CDSRequest,
     chart: Chart,
     assessment: Assessment,
     knowledge: Knowledge,
@@ -84,10 +92,10 @@ def respond(
     *,
     standard_reasons: bool = False,
     no_access: str | None = None,
-) -> wire.CDSResponse:
+) -> models.CDSResponse:
     """The cards for what was decided. Raises MissingData (PD-01)."""
     refuse_unread(request, chart, assessment, no_access)
-    return cards.build(
+    return compose.build(
         assessment,
         chart,
         knowledge,
@@ -99,7 +107,7 @@ def respond(
 
 
 def refuse_unread(
-    request: wire.CDSRequest, chart: Chart, assessment: Assessment, no_access: str | None
+    request: models.CDSRequest, chart: Chart, assessment: Assessment, no_access: str | None
 ) -> None:
     """Raise MissingData when nothing can be said (PD-01).
 
@@ -118,7 +126,7 @@ def refuse_unread(
         )
 
 
-def discovery(knowledge: Knowledge) -> wire.Discovery:
+def discovery(knowledge: Knowledge) -> models.Discovery:
     """What `GET /cds-services` answers with default settings."""
     return describe(Queries(knowledge.value_sets))
 
@@ -186,10 +194,10 @@ async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: 
     client = access.client_of(scope)
     check_client(client, parsed.hook)
     is_large = len(text) > LARGE
-    answer = quirks.fit(await consult(parsed, runtime, client, arrived, is_large), client)
+    answer = vendors.fit(await consult(parsed, runtime, client, arrived, is_large), client)
     origin = Origin(service_id, parsed.hook, access.client_id(access.caller_of(scope)))
     runtime.store.record_issued(answer, origin, runtime.clock(), runtime.knowledge.version)
-    content = wire.encode(answer)
+    content = models.encode(answer)
     spent = round((time.monotonic() - arrived) * 1000)
     if spent > runtime.settings.budget_ms:  # PE-01
         telemetry.warn("over budget", ms=spent, budget_ms=runtime.settings.budget_ms)
@@ -197,12 +205,12 @@ async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: 
 
 
 async def consult(
-    request: wire.CDSRequest,
+    request: models.CDSRequest,
     runtime: Runtime,
     client: Client | None,
     arrived: float,
     is_large: bool = False,
-) -> wire.Json:
+) -> models.Json:
     """Answer one call, with what prefetch lacks from the client's FHIR server where that is given
     and allowed. `arrived` is the time of `time.monotonic` from which the deadline counts.
 
@@ -286,7 +294,7 @@ def check_client(client: Client | None, hook: str) -> None:
         raise Forbidden("this client is not registered for this hook", "hook")
 
 
-def check_hook(request: wire.CDSRequest, services: Sequence[HookService]) -> None:
+def check_hook(request: models.CDSRequest, services: Sequence[HookService]) -> None:
     """Raise WrongHook or BadRequest when the call does not fit the service (RQ-07, HK-01)."""
     service = next((s for s in services if s.hook == request.hook), None)
     if service is None:

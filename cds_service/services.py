@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds_service import wire
-from cds_service.chart import InputName
-from cds_service.queries import Queries
+from cds_service.cdshooks import models
+from cds_service.clinical.chart import InputName
+from cds_service.fhir.search import Queries
 
 _READS = "Reads FHIR R4, R4B, R5, STU3 and DSTU2."
 
@@ -81,14 +81,14 @@ def service_of(hook: str) -> HookService | None:
     return next((service for service in SERVICES if service.hook == hook), None)
 
 
-def describe(queries: Queries, version: str | None = None) -> wire.Discovery:
+def describe(queries: Queries, version: str | None = None) -> models.Discovery:
     """Describe every service with its prefetch templates (CDS Hooks 2.0 "Discovery").
 
     `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
     """
-    return wire.Discovery(
+    return models.Discovery(
         services=tuple(
-            wire.Service(
+            models.Service(
                 hook=service.hook,
                 title=service.title,
                 description=service.description,

@@ -20,15 +20,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from cds_service.app import create_app
 from cds_service.knowledge.loader import Knowledge, load
-from cds_service.settings import Settings
-from tests.databases import anyio_backend as anyio_backend
-from tests.databases import database_url as database_url
-from tests.databases import postgres as postgres
-from tests.live import live as live
-from tests.live import service as service
-from tests.wire_rules import check_answer
+from cds_service.ops.settings import Settings
+from cds_service.server.app import create_app
+from tests.support.databases import anyio_backend as anyio_backend
+from tests.support.databases import database_url as database_url
+from tests.support.databases import postgres as postgres
+from tests.support.live import live as live
+from tests.support.live import service as service
+from tests.support.wire_rules import check_answer
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"

@@ -20,9 +20,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from benchmarks.bodies import body
-from cds_service.app import create_app
 from cds_service.knowledge.loader import Knowledge
-from cds_service.settings import Settings
+from cds_service.ops.settings import Settings
+from cds_service.server.app import create_app
 from tests.conftest import FIXTURES, NOW
 
 BASELINE = Path(__file__).parent / "cost_baseline.json"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart import InputName, InputState
+from cds_service.clinical.chart import InputName, InputState
 from cds_service.fhir_map import ChartReader
-from tests.charts import (
+from tests.support.charts import (
     FOP,
     INDOMETHACIN,
     POSTOPERATIVE_HO,

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cds_service.app import create_app
-from cds_service.chart import InputName
+from cds_service.clinical.chart import InputName
 from cds_service.knowledge.loader import Knowledge
+from cds_service.ops.settings import Settings
+from cds_service.server.app import create_app
 from cds_service.services import SERVICES
-from cds_service.settings import Settings
-from tests.builders import request as build
 from tests.conftest import AppClient, ClientFactory
-from tests.wire_rules import template_problems
+from tests.support.builders import request as build
+from tests.support.wire_rules import template_problems
 
 SIGN = "/cds-services/ho-order-sign"
 HIGH = {

@@ -7,7 +7,10 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds_service import drafts, envelope, hooks, wire
+from cds_service import hooks
+from cds_service.cards import suggested_orders
+from cds_service.cdshooks import models
+from cds_service.cdshooks import request as envelope
 from cds_service.knowledge.loader import load
 
 app = FastAPI()
@@ -30,5 +33,5 @@ async def call(service: str, request: Request) -> Response:
         for suggestion in card.suggestions or ():
             for action in suggestion.actions or ():
                 if action.resource is not None:
-                    drafts.validate(action.resource)
-    return Response(wire.to_bytes(answer), media_type="application/json")
+                    suggested_orders.validate(action.resource)
+    return Response(models.to_bytes(answer), media_type="application/json")

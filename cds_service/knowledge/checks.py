@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cds_service.codes import CodeIndex
 from cds_service.errors import Mistake
 from cds_service.knowledge import schema, when
 from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
+from cds_service.knowledge.terminology import CodeIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from cds_service import codes
-from cds_service.codes import Row
+from cds_service.knowledge import terminology
 from cds_service.knowledge.model import Content, ValueSet
+from cds_service.knowledge.terminology import Row
 
 # Which heading a part of the content stands under; what is not named here is wording.
 HEADINGS: Final[Mapping[str, str]] = {
@@ -71,7 +71,7 @@ def _value_sets(old: Mapping[str, ValueSet], new: Mapping[str, ValueSet]) -> Ite
 
 
 def _rows(value_set: ValueSet) -> dict[tuple[str, str, bool], Row]:
-    return {(row.system, row.code, row.prefix): row for row in codes.rows(value_set)}
+    return {(row.system, row.code, row.prefix): row for row in terminology.rows(value_set)}
 
 
 def _codes(

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from cds_service.codes import CodeIndex
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, schema, valuesets
+from cds_service.knowledge import checks, schema
+from cds_service.knowledge import value_sets as valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, Knowledge, ValueSet
-from cds_service.knowledge.valuesets import ValueSets
+from cds_service.knowledge.terminology import CodeIndex
+from cds_service.knowledge.value_sets import ValueSets
 from cds_service.knowledge.version import version
 
 __all__ = ["CONTENT", "Content", "Knowledge", "load"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cds_service.codes import CodeIndex
 from cds_service.knowledge import schema
+from cds_service.knowledge.terminology import CodeIndex
 
 _T = TypeVar("_T")
 

@@ -10,13 +10,13 @@ from typing import Final
 import msgspec
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import valuesets
-from cds_service.knowledge.changes import Change, apply
+from cds_service.knowledge import value_sets
 from cds_service.knowledge.diff import diff
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, ValueSet
-from cds_service.knowledge.site import Overlay
-from cds_service.knowledge.valuesets import ValueSets
+from cds_service.knowledge.overlay_changes import Change, apply
+from cds_service.knowledge.overlay_schema import Overlay
+from cds_service.knowledge.value_sets import ValueSets
 
 FILE: Final = "overlay.yaml"
 
@@ -101,7 +101,7 @@ class _Reader:
         touched: dict[str, tuple[str, bytes]] = {}
         for file in sorted((self.directory / "valuesets").glob("*.json")):
             raw = self.files[f"valuesets/{file.name}"] = file.read_bytes()
-            value_set, wrong = valuesets.read(str(file), raw, file.stem, sourced=False)
+            value_set, wrong = value_sets.read(str(file), raw, file.stem, sourced=False)
             self.mistakes.extend(wrong)
             if value_set is not None and file.stem not in base:
                 reason = f"there is no value set '{file.stem}' to add to"
@@ -119,11 +119,11 @@ class _Reader:
         self, merged: Mapping[str, ValueSet], touched: Mapping[str, tuple[str, bytes]]
     ) -> None:
         """A site code must not be genetic and acquired at once."""
-        for genetic, row, covered in valuesets.conflicts(merged):
+        for genetic, row, covered in value_sets.conflicts(merged):
             name, code = (row.concept, row.code) if row.concept in touched else (genetic, covered)
             file, raw = touched[name]
             reason = f"{code} would be in '{genetic}' and in '{row.concept}' at once"
-            line = valuesets.line_of(raw, code)
+            line = value_sets.line_of(raw, code)
             self.mistakes.append(Mistake(file, line, reason, f"remove it from '{name}'"))
 
 

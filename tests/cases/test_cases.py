@@ -7,10 +7,10 @@ import re
 import pytest
 
 from cds_service.knowledge.loader import Knowledge
-from tests.builders import request
-from tests.case_check import differences
-from tests.casebook import Case, load_all
 from tests.conftest import AppClient, ClientFactory
+from tests.support.builders import request
+from tests.support.case_check import differences
+from tests.support.casebook import Case, load_all
 
 CASES = load_all()
 URL = "/cds-services/ho-order-sign"

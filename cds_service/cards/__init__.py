@@ -1,0 +1,1 @@
+"""From an assessment to what the EHR shows; decides nothing."""

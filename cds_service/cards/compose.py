@@ -1,0 +1,236 @@
+"""Turns an assessment into the CDS Hooks answer: cards, suggestions, override reasons, trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from cds_service.cards import detail, trace
+from cds_service.cards.markdown import clean, fill_plain, shorten, units
+from cds_service.cards.override_reasons import own, standard
+from cds_service.cards.suggestions import Requester, behavior, suggest
+from cds_service.cdshooks.models import (
+    SUMMARY_LIMIT,
+    CDSResponse,
+    Coding,
+    Json,
+    Link,
+    OverrideReason,
+    Source,
+    markdown,
+    new_uuid,
+    to_json,
+)
+from cds_service.cdshooks.models import summary as checked_summary
+from cds_service.clinical.assessment import Assessment, Guidance
+from cds_service.clinical.chart import Chart
+from cds_service.knowledge import evidence_anchors
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
+    from cds_service.knowledge.schema import CardText
+    from cds_service.knowledge.schema import OverrideReason as Reason
+
+TOPICS = "https://ho-cds.example.org/fhir/CodeSystem/card-topic"
+"""Code system of `source.topic`. EHRs keep overrides by it, so its codes never change."""
+
+_USER = re.compile(
+    r"(?:Practitioner|PractitionerRole|Patient|RelatedPerson|Organization|Device)/[A-Za-z0-9._-]+"
+)
+_ID = re.compile(r"[A-Za-z0-9._-]+")
+_EVIDENCE_LINK = "Evidence behind this card"
+_ORDERED_UNITS = 40  # of a name that the chart gives
+
+
+_INDICATORS = frozenset({"info", "warning", "critical"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all cards of one text have: source, and override reasons and links as they are."""
+
+    source: Json
+    shared: Json
+
+
+class Composer:
+    """Makes answers as JSON data.
+
+    What all cards of one text share (source, override reasons, links) is built once, through the
+    models of `wire`; what comes from a request passes the same checks of text as there. The tests
+    put every answer through the whole models.
+
+    `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
+    anything else is left out. `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        *,
+        evidence_url: str | None = None,
+        standard_reasons: bool = False,
+    ) -> None:
+        self.knowledge = knowledge
+        self._page = _page(evidence_url)
+        self._reasons = standard if standard_reasons else own
+        self._frames: dict[str, _Frame] = {}
+
+    def prepare(self) -> None:
+        """Build what is shared for all card texts now; else it is built when first needed.
+
+        Raises ValueError for content that could not be sent.
+        """
+        for text in self.knowledge.cards.values():
+            self._frame(text)
+
+    def _frame(self, text: CardText) -> _Frame:
+        frame = self._frames.get(text.id)
+        if frame is None:
+            source = to_json(_source(text, self.knowledge, self._page))
+            shared = _shared(text, self.knowledge, self._page, self._reasons)
+            frame = self._frames[text.id] = _Frame(source, shared)
+        return frame
+
+    def compose(
+        self,
+        assessment: Assessment,
+        chart: Chart,
+        encounter: str | None = None,
+        requester: str | None = None,
+    ) -> Json:
+        """The answer to one call.
+
+        `encounter` is `context.encounterId` and `requester` `context.userId` as the client sent
+        them; what is no plain reference is left out. Drafts are in `chart.release`.
+        Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
+        silence about an order that was looked at carries its trace, and so does an answer that
+        passes over something. Raises ValueError where a card would break a rule of the wire.
+        """
+        if not (assessment.guidances or assessment.foreign or assessment.skipped):
+            return {"cards": []}
+        who = Requester(
+            subject=f"Patient/{chart.patient.id}",
+            encounter=_encounter(encounter),
+            requester=requester if requester and _USER.fullmatch(requester) else None,
+            release=chart.release,
+        )
+        cards = [self._card(guidance, assessment, chart, who) for guidance in assessment.spoken]
+        return {"cards": cards, "extension": {trace.NAME: trace.of_response(assessment)}}
+
+    def _card(
+        self, guidance: Guidance, assessment: Assessment, chart: Chart, who: Requester
+    ) -> Json:
+        text = self.knowledge.cards[cast(str, guidance.card)]
+        if guidance.indicator not in _INDICATORS:
+            raise ValueError("a card is info, warning or critical")
+        frame = self._frame(text)
+        suggestions = suggest(guidance, text, chart, self.knowledge, who, assessment.drafted)
+        offered = (
+            {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
+        )
+        return {
+            "uuid": new_uuid(),
+            "summary": checked_summary(summary(guidance, text)),
+            "detail": markdown(detail.render(guidance, text, self.knowledge)),
+            "indicator": guidance.indicator,
+            "source": frame.source,
+            **offered,
+            **frame.shared,
+            "extension": {trace.NAME: trace.of_card(guidance, assessment)},
+        }
+
+
+def build(
+    assessment: Assessment,
+    chart: Chart,
+    knowledge: Knowledge,
+    *,
+    evidence_url: str | None = None,
+    encounter: str | None = None,
+    requester: str | None = None,
+    standard_reasons: bool = False,
+) -> CDSResponse:
+    """The answer to one call as a whole model; see `Composer`. Raises ValueError."""
+    composer = Composer(knowledge, evidence_url=evidence_url, standard_reasons=standard_reasons)
+    return CDSResponse.model_validate(composer.compose(assessment, chart, encounter, requester))
+
+
+def summary(guidance: Guidance, text: CardText) -> str:
+    """One plain line of fewer than 140 UTF-16 units that names finding and order (CD-02, MD-06)."""
+    none_left = bool(guidance.options) and not any(detail.offered(guidance))
+    words = (text.summary_none_left if none_left else None) or text.summary
+    line = ""
+    for values in _ever_shorter(guidance):
+        line = fill_plain(words, values)
+        if units(line) < SUMMARY_LIMIT:
+            return line
+    return shorten(line, SUMMARY_LIMIT - 1)
+
+
+def _ever_shorter(guidance: Guidance) -> Iterator[dict[str, str]]:
+    """What fills a summary: all of it, then less, so that the sentence need not be cut.
+
+    Of many findings the first are named and the rest counted; the detail has them all. Before a
+    second one is lost the order gives way: it stands before the clinician's eyes, they do not.
+    """
+    values = dict(guidance.params)
+    if "ordered" in values:
+        values["ordered"] = shorten(clean(values["ordered"]), _ORDERED_UNITS)
+    yield values
+    names = values.get("short", values.get("finding", "")).split("\n")
+    bare = "this order" if len(guidance.orders) < 2 else "these orders"
+    for order, least in ((values.get("order", ""), min(2, len(names))), (bare, 1)):
+        for kept in range(len(names), least - 1, -1):
+            rest = f" and {len(names) - kept} more" if kept < len(names) else ""
+            yield {**values, "order": order, "finding": ", ".join(names[:kept]) + rest}
+
+
+def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
+    return Source(
+        label=f"{knowledge.meta.title}, {knowledge.version}",
+        url=page,
+        topic=Coding(system=TOPICS, code=_topic_code(text.topic)),
+    )
+
+
+def _topic_code(topic: str) -> str:
+    """`ho-prophylaxis` as `hoProphylaxis`: Epic takes letters and digits only."""
+    first, *rest = topic.split("-")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _shared(
+    text: CardText,
+    knowledge: Knowledge,
+    page: str | None,
+    coded: Callable[[Iterable[Reason]], tuple[OverrideReason, ...]],
+) -> Json:
+    """Override reasons and links, as far as the text has any."""
+    reasons = coded(knowledge.override_reasons[reason] for reason in text.override)
+    named = {"overrideReasons": reasons, "links": _links(text, knowledge, page)}
+    return {name: [to_json(one) for one in found] for name, found in named.items() if found}
+
+
+def _links(text: CardText, knowledge: Knowledge, page: str | None) -> tuple[Link, ...]:
+    links = [(link.label, link.url) for link in knowledge.links.values() if text.id in link.cards]
+    if page is not None and "#" not in page:
+        links.append((_EVIDENCE_LINK, f"{page}#{evidence_anchors.of_card(text.id)}"))
+    return tuple(Link(label=label, url=url, type="absolute") for label, url in links)
+
+
+def _page(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    return url if parts.hostname and (parts.scheme == "https" or local) else None
+
+
+def _encounter(said: str | None) -> str | None:
+    """`Encounter/x` of either `x` or `Encounter/x`; clients send both."""
+    bare = (said or "").removeprefix("Encounter/")
+    return f"Encounter/{bare}" if _ID.fullmatch(bare) else None

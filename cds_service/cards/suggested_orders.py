@@ -1,0 +1,309 @@
+"""Draft FHIR orders that a suggestion creates, in the release that the request speaks.
+
+A draft is plain JSON made from the knowledge; nothing of it depends on the request but the
+references, the reason and the side. So the shape is validated through fhir.resources for every
+medicine and referral of the knowledge (`check`, and the tests), not again at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cds_service.cards.markdown import clean
+from cds_service.cdshooks.models import plain
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
+    from cds_service.knowledge.schema import DoseForm, Referral
+
+Resource = dict[str, Any]
+
+UCUM = "http://unitsofmeasure.org"
+REFERRAL_SYSTEM = "https://ho-cds.example.org/fhir/CodeSystem/referral"
+"""Local codes of our referral drafts: no verified SNOMED CT code for such a referral was found."""
+
+# SNOMED CT 26643006 "Oral route": the route of HL7's own R4 MedicationRequest examples.
+_ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}
+_UCUM_CODES = {"mg": "mg", "g": "g", "mcg": "ug", "µg": "ug"}
+_DAY = {"unit": "days", "system": UCUM, "code": "d"}
+RELEASES = ("R4", "R5", "STU3", "DSTU2")
+
+
+@dataclass(frozen=True, slots=True)
+class DraftContext:
+    """What a draft takes from the request: references (`Type/id`), reason, body site, release.
+
+    `reason` and `site` are plain text; `release` is one of `RELEASES`, anything else gives R4.
+    """
+
+    subject: str
+    reason: str
+    encounter: str | None = None
+    requester: str | None = None
+    site: str | None = None
+    release: str = "R4"
+
+
+class MedicationTemplate:
+    """A MedicationRequest for `course` over `days` days, without refills (FHIR R4 10.7.2).
+
+    Everything but participants and reason is made once and shared by all drafts.
+    """
+
+    def __init__(self, course: DoseForm, days: int, notes: tuple[str, ...]) -> None:
+        self._head: Resource = {
+            "resourceType": "MedicationRequest",
+            "status": "draft",
+            "intent": "order",
+            "medicationCodeableConcept": {
+                "coding": [
+                    {"system": course.system, "code": course.code, "display": course.display}
+                ],
+                "text": course.display,  # the CDS Hooks Sandbox shows this and nothing else
+            },
+        }
+        self._tail: Resource = {
+            **({"note": [{"text": text} for text in notes]} if notes else {}),
+            "dosageInstruction": [_dosage(course, days)],
+            "dispenseRequest": {
+                "numberOfRepeatsAllowed": 0,
+                "quantity": {"value": course.per_day * days, "unit": "dose"},
+                "expectedSupplyDuration": {"value": days, **_DAY},
+            },
+        }
+
+    def fill(self, context: DraftContext) -> Resource:
+        """The draft for one patient. Raises ValueError for a blank reason."""
+        draft = {**self._head, **_participants(context), "reasonCode": [_reason(context)]}
+        return to_release({**draft, **self._tail}, context.release)
+
+
+def templates(knowledge: Knowledge) -> Mapping[tuple[str, int], MedicationTemplate]:
+    """Every course of the knowledge by its id and days; for `Knowledge.once`.
+
+    The stomach is protected for as long as the course it goes with lasts.
+    """
+    made = {}
+    protection = knowledge.protection
+    for regimen in knowledge.regimens.values():
+        days = regimen.course.days
+        made[regimen.id, days] = MedicationTemplate(regimen.course, days, (regimen.off_label,))
+        made[protection.id, days] = MedicationTemplate(protection.course, days, ())
+    return made
+
+
+def medication_request(
+    course: DoseForm, days: int, notes: tuple[str, ...], context: DraftContext
+) -> Resource:
+    """A single draft; see `MedicationTemplate`."""
+    return MedicationTemplate(course, days, notes).fill(context)
+
+
+def service_request(
+    referral: Referral, knowledge: Knowledge, context: DraftContext, lead: str = ""
+) -> Resource:
+    """A ServiceRequest that asks for a consult, never for the treatment (FHIR R4 12.17).
+
+    `lead` stands before the note of the referral.
+    """
+    draft: Resource = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "order",
+        "code": {
+            "coding": [{"system": REFERRAL_SYSTEM, "code": referral.id, "display": referral.label}],
+            "text": referral.text,
+        },
+        **_participants(context),
+        "performerType": knowledge.once(_specialties)[referral.id],
+        "reasonCode": [_reason(context)],
+        "bodySite": [{"text": context.site}] if context.site else [],
+        "note": [{"text": f"{lead} {referral.note}".strip()}],
+    }
+    return to_release(_without_empty(draft), context.release)
+
+
+def _specialties(knowledge: Knowledge) -> Mapping[str, Resource | None]:
+    """Whom each referral is for; for `Knowledge.once`."""
+    return {id_: _specialty(id_, knowledge) for id_ in knowledge.referrals}
+
+
+def _specialty(referral: str, knowledge: Knowledge) -> Resource | None:
+    """Whom a referral is for, by the first code of the value set named after it.
+
+    By this code the service knows the referral again once it is accepted (decisions, row 6).
+    """
+    value_set = knowledge.value_sets.get(f"{referral}-referral")
+    if value_set is None:
+        return None
+    include = value_set["compose"]["include"][0]
+    concept = include["concept"][0]
+    coding = {name: concept[name] for name in ("code", "display") if name in concept}
+    return {"coding": [{"system": include["system"], **coding}]}
+
+
+def _participants(context: DraftContext) -> Resource:
+    named = {
+        "subject": context.subject,
+        "encounter": context.encounter,
+        "requester": context.requester,
+    }
+    return {role: {"reference": reference} for role, reference in named.items() if reference}
+
+
+def _reason(context: DraftContext) -> Resource:
+    return {"text": plain(clean(context.reason))}
+
+
+def _dosage(course: DoseForm, days: int) -> Resource:
+    amount: Resource = {"value": _number(course.dose), "unit": course.unit}
+    if course.unit in _UCUM_CODES:
+        amount |= {"system": UCUM, "code": _UCUM_CODES[course.unit]}
+    return {
+        "text": course.instruction,
+        "timing": {
+            "repeat": {
+                "boundsDuration": {"value": days, **_DAY},
+                "frequency": course.per_day,
+                "period": 1,
+                "periodUnit": "d",
+            }
+        },
+        "route": {"coding": [dict(_ORAL)], "text": "by mouth"},
+        "doseAndRate": [{"doseQuantity": amount}],
+    }
+
+
+def _number(value: float) -> int | float:
+    """200 rather than 200.0: FHIR decimals keep the precision that is written."""
+    return int(value) if value == int(value) else value
+
+
+def _without_empty(resource: Resource) -> Resource:
+    return {name: value for name, value in resource.items() if value}
+
+
+# --- releases (shapes of section 3.3 of the CDS Hooks checklist) ---
+
+
+def to_release(draft: Resource, release: str) -> Resource:
+    """An R4 draft in the shape of `release`; a release that is not known gets R4 (and R4B)."""
+    if release == "R5":
+        return _r5(draft)
+    if release == "STU3":
+        return _stu3(draft)
+    if release == "DSTU2":
+        return _dstu2(_stu3(draft))
+    return draft
+
+
+def _renamed(draft: Resource, names: dict[str, str]) -> Resource:
+    return {names.get(name, name): value for name, value in draft.items()}
+
+
+def _r5(draft: Resource) -> Resource:
+    """R5 wraps drug, code and reason in CodeableReference."""
+    changed = _renamed(draft, {"medicationCodeableConcept": "medication", "reasonCode": "reason"})
+    changed["reason"] = [{"concept": concept} for concept in changed["reason"]]
+    for name in ("medication", "code"):
+        if name in changed:
+            changed[name] = {"concept": changed[name]}
+    return changed
+
+
+def _stu3(draft: Resource) -> Resource:
+    """STU3 has ProcedureRequest, `context`, `requester.agent` and the dose beside the timing."""
+    changed = _renamed(draft, {"encounter": "context"})
+    if draft["resourceType"] == "ServiceRequest":
+        changed["resourceType"] = "ProcedureRequest"
+    else:
+        changed["dosageInstruction"] = [_flat_dose(dose) for dose in draft["dosageInstruction"]]
+        # positiveInt until R4: "none" cannot be written, and absent says nothing is allowed.
+        changed["dispenseRequest"] = {
+            name: value
+            for name, value in draft["dispenseRequest"].items()
+            if name != "numberOfRepeatsAllowed"
+        }
+    if "requester" in changed:
+        changed["requester"] = {"agent": changed["requester"]}
+    return changed
+
+
+def _flat_dose(dose: Resource) -> Resource:
+    flat = {name: value for name, value in dose.items() if name != "doseAndRate"}
+    return flat | {"doseQuantity": dose["doseAndRate"][0]["doseQuantity"]}
+
+
+def _dstu2(draft: Resource) -> Resource:
+    """DSTU2 has MedicationOrder, single reasons, and no intent."""
+    medicine = draft["resourceType"] == "MedicationRequest"
+    names = {"context": "encounter", "reasonCode": "reasonCodeableConcept"}
+    if medicine:
+        names |= {"subject": "patient", "requester": "prescriber"}
+    else:
+        names |= {"requester": "orderer", "note": "notes"}
+    kept = {k: v for k, v in draft.items() if k not in {"intent", "performerType"}}
+    changed = _renamed(kept, names)
+    changed["reasonCodeableConcept"] = draft["reasonCode"][0]
+    if "requester" in draft:
+        changed[names["requester"]] = draft["requester"]["agent"]
+    if medicine:
+        changed["resourceType"] = "MedicationOrder"
+        changed["note"] = " ".join(note["text"] for note in draft.get("note", ()))
+        changed["dosageInstruction"] = [_dstu2_timing(d) for d in draft["dosageInstruction"]]
+    return _without_empty(changed)
+
+
+def _dstu2_timing(dose: Resource) -> Resource:
+    names = {"boundsDuration": "boundsQuantity", "periodUnit": "periodUnits"}
+    repeat = _renamed(dose["timing"]["repeat"], names)
+    return dose | {"timing": {"repeat": repeat}}
+
+
+# --- validation ---
+
+
+def validate(resource: Resource, release: str = "R4") -> None:
+    """Refuse a draft that is not valid FHIR.
+
+    Raises pydantic's ValidationError. R4 is checked as R4B, which is the same for these
+    resources. fhir.resources has no DSTU2: those drafts are only checked to have a known type.
+    It is imported here because it costs more than everything else together.
+    """
+    kind = resource["resourceType"]
+    if release == "DSTU2":
+        if kind not in {"MedicationOrder", "ProcedureRequest"}:
+            raise ValueError(f"{kind} is not an order of DSTU2")
+        return
+    package = {"R5": "fhir.resources", "STU3": "fhir.resources.STU3"}.get(
+        release, "fhir.resources.R4B"
+    )
+    getattr(import_module(f"{package}.{kind.lower()}"), kind).model_validate(resource)
+
+
+def check(knowledge: Knowledge) -> Iterator[tuple[str, str, Exception]]:
+    """Validate every draft that `knowledge` can give, in every release.
+
+    Yields (id of the regimen or referral, release, what is wrong); nothing when all is well.
+    """
+    for release in RELEASES:
+        context = DraftContext("Patient/1", "Test", "Encounter/1", "Practitioner/1", "Hip", release)
+        for name, draft in _every_draft(knowledge, context):
+            try:
+                validate(draft, release)
+            except ValueError as problem:  # pydantic's ValidationError is one
+                yield name, release, problem
+
+
+def _every_draft(knowledge: Knowledge, context: DraftContext) -> Iterator[tuple[str, Resource]]:
+    for regimen in knowledge.regimens.values():
+        days = regimen.course.days
+        notes = (regimen.off_label,)
+        yield regimen.id, medication_request(regimen.course, days, notes, context)
+    protection = knowledge.protection
+    yield protection.id, medication_request(protection.course, 7, (), context)
+    for referral in knowledge.referrals.values():
+        yield referral.id, service_request(referral, knowledge, context)

@@ -1,0 +1,1 @@
+"""The CDS Hooks protocol alone; knows nothing of heterotopic ossification."""

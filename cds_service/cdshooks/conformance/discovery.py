@@ -1,0 +1,119 @@
+"""Rules for the answer to discovery: services and their prefetch templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cds_service.cdshooks.conformance.shapes import empties, extension, objects, text
+from cds_service.cdshooks.conformance.statements import Version, Violation
+from cds_service.tools.validate.findings import Path
+
+_TOKEN = re.compile(r"\{\{(.*?)\}\}")
+_PLAIN_TOKEN = re.compile(r"context\.[A-Za-z][A-Za-z0-9]*")
+_USERS = frozenset({"userPractitionerId", "userPractitionerRoleId", "userPatientId",
+                    "userRelatedPersonId"})  # fmt: skip
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]+[/?]")
+_HOOK = re.compile(r"[a-z]+(-[a-z]+)+|[a-z0-9-]+(\.[A-Za-z0-9_-]+)+")
+_VERSION = re.compile(r"STU[0-9]|[0-9]+\.[0-9]+(\.[0-9]+)?(-[A-Za-z0-9.]+)?")
+_PREFIX = re.compile(r"(eq|lt|gt|le|ge)?[0-9{]")
+_OTHER_PREFIX = re.compile(r"(ne|sa|eb|ap)[0-9{]")
+
+
+def check(body: Any, version: Version = Version.V2) -> Iterator[Violation]:
+    """Everything that a discovery answer breaks."""
+    if not isinstance(body, dict) or not isinstance(body.get("services"), list):
+        yield Violation("DS-02", ("services",), "services must be an array", body)
+        return
+    yield from empties(body)
+    seen: set[tuple[Any, Any]] = set()
+    for path, service, wrong in objects(body, "services", (), "DS-02"):
+        if wrong:
+            yield wrong
+            continue
+        yield from _service(service, path, version)
+        pair = (str(service.get("id")), str(service.get("hook")))
+        if pair in seen:
+            yield Violation("DS-12", path, "the same id and hook stand twice", "/".join(pair))
+        seen.add(pair)
+
+
+def _service(service: Mapping[str, Any], path: Path, version: Version) -> Iterator[Violation]:
+    for name, rule in (("hook", "DS-04"), ("id", "DS-06")):
+        yield from text(service, name, path, rule)
+    said = service.get("description")
+    if not isinstance(said, str) or not said.strip():
+        yield Violation("DS-05", (*path, "description"), "description must be a string", said)
+    yield from text(service, "title", path, "DS-07")
+    if "usageRequirements" in service and version is not Version.V1:
+        yield from text(service, "usageRequirements", path, "DS-09")
+    hook = service.get("hook")
+    if isinstance(hook, str) and not _HOOK.fullmatch(hook):
+        yield Violation("DS-15", (*path, "hook"), "neither noun-verb nor reverse-domain", hook)
+    stated = service.get("version")
+    if version is Version.V3 and not (isinstance(stated, str) and _VERSION.fullmatch(stated)):
+        yield Violation("DS-10", (*path, "version"), "no version of CDS Hooks", stated)
+    yield from extension(service, path)
+    yield from _prefetch(service, path, version)
+
+
+def _prefetch(service: Mapping[str, Any], path: Path, version: Version) -> Iterator[Violation]:
+    templates, at = service.get("prefetch"), (*path, "prefetch")
+    if templates is None:
+        return
+    if not isinstance(templates, dict):
+        yield Violation("DS-08", at, "prefetch must be an object", templates)
+        return
+    for key, template in templates.items():
+        if not isinstance(template, str):
+            yield Violation("DS-08", (*at, key), "a template must be a string", template)
+        else:
+            yield from _template(template, (*at, key), version, set(templates))
+
+
+def _template(template: str, path: Path, version: Version, keys: set[str]) -> Iterator[Violation]:
+    tokens = _TOKEN.findall(template)
+    if not template.count("{{") == template.count("}}") == len(tokens):
+        yield Violation("PF-01", path, "braces that do not belong together", template)
+    if not _RELATIVE.match(template):
+        yield Violation("PF-07", path, "not a relative FHIR URL (Type/id or Type?...)", template)
+    for token in tokens:
+        yield from _token(token.strip(), path, version, keys)
+    yield from _search(template, path)
+
+
+def _token(token: str, path: Path, version: Version, keys: set[str]) -> Iterator[Violation]:
+    if token in _USERS or _PLAIN_TOKEN.fullmatch(token):
+        return
+    if version is Version.V3 and (
+        token.startswith(("context.", "today()", "%context", "%today"))
+        or token.lstrip("%").partition(".")[0] in keys
+    ):
+        return
+    if token.startswith("context."):
+        message = f"CDS Hooks {version} has no FHIRPath and no nested fields in tokens"
+        yield Violation("PF-02", path, message, token)
+    else:
+        message = f"a context token of CDS Hooks {version} is written context.field"
+        yield Violation("PF-04", path, message, token)
+
+
+def _search(template: str, path: Path) -> Iterator[Violation]:
+    """Parameters outside the subset that every client resolves (PF-05)."""
+    plain = _TOKEN.sub("0", template)
+    for part in plain.partition("?")[2].split("&"):
+        name, equals, value = part.partition("=")
+        if not part:
+            continue
+        base, colon, modifier = name.partition(":")
+        if base in {"_has", "_include", "_revinclude"} or "." in base:
+            yield Violation("PF-05", path, f"{base} is not in the recommended subset", name)
+        elif base == "sort" or (colon and base == "_sort"):
+            yield Violation("PF-06", path, "sorting is _sort=-date", part)
+        elif colon and modifier != "in":
+            yield Violation("PF-05", path, f"modifier :{modifier} is not in the subset", name)
+        elif not equals or not value:
+            yield Violation("PF-05", path, "a parameter without value", part)
+        elif _OTHER_PREFIX.match(value) and not _PREFIX.match(value):
+            yield Violation("PF-05", path, "a date prefix that is not in the subset", value)

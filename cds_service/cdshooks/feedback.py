@@ -1,0 +1,263 @@
+"""Reads the body of a feedback call: strict about JSON, tolerant about what real clients send.
+
+What is kept of an item cannot hold patient data: ids and codes that are plain tokens, a time, and
+the length of the comment. What is left out or taken for granted is noted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.cdshooks import request
+from cds_service.errors import BadRequest, TooLarge
+from cds_service.store.records import FeedbackItem
+
+MAX_ITEMS = 1_000
+"""Items in one call; more are refused with 413."""
+
+MAX_SUGGESTIONS = 50
+"""Accepted suggestions kept of one item; no card has as many."""
+
+EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason.reasonCategory"
+"""Extension in which Epic sends the category of a reason; kept as the `system` of its number."""
+
+_OUTCOMES = ("accepted", "overridden")
+# No blanks and no @: free text, names and addresses do not fit, ids and codes do. The first sign
+# is none that a spreadsheet takes for a formula.
+_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}")
+_SYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._:/~%-]{1,200}")
+# Second 60 is a leap second (RFC 3339 section 5.7), which Python does not have: one less is kept.
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60(?=[.,Z+-]|$)")
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=1)  # how far the clock of a client may be ahead of ours
+
+
+class Note(StrEnum):
+    """What was unusual about an item and tolerated."""
+
+    SINGLE = "single-object"
+    PLURAL = "override-reasons-plural"
+    CARD_HASHED = "card-hashed"
+    NO_SUGGESTIONS = "no-accepted-suggestions"
+    ODD_SUGGESTIONS = "odd-accepted-suggestions"
+    REASON_NOT_KEPT = "reason-not-kept"
+    NO_TIME = "no-timestamp"
+    ODD_TIME = "odd-timestamp"
+    NO_OFFSET = "timestamp-without-offset"
+
+
+WORDS = {
+    Note.SINGLE: "feedback should be an array",
+    Note.PLURAL: "overrideReasons was read as overrideReason",
+    Note.CARD_HASHED: "card is no plain id: a hash of it is kept",
+    Note.NO_SUGGESTIONS: "acceptedSuggestions is missing",
+    Note.ODD_SUGGESTIONS: "acceptedSuggestions should be an array of objects with id",
+    Note.REASON_NOT_KEPT: "overrideReason.reason is no plain coding: not kept",
+    Note.NO_TIME: "outcomeTimestamp is missing: the time of receipt is kept",
+    Note.ODD_TIME: "outcomeTimestamp cannot be used: the time of receipt is kept",
+    Note.NO_OFFSET: "outcomeTimestamp has no offset: taken as UTC",
+}
+"""The notes as sentences for whoever connects an EHR; no values of the request."""
+
+
+def read(body: bytes, service: str, client: str, now: datetime) -> tuple[FeedbackItem, ...]:
+    """Read all items of a call from UTF-8 JSON (CDS Hooks 2.0 "Feedback").
+
+    `now` is the time of receipt. Raises BadRequest with the place when the body is not JSON, or
+    when an item has no card or no outcome, and TooLarge for more than MAX_ITEMS. One bad item
+    refuses the call as a whole: nothing of it is stored.
+    """
+    raws, alone = _items(body)
+    if len(raws) > MAX_ITEMS:
+        raise TooLarge(f"more than {MAX_ITEMS} items", "feedback")
+    return tuple(
+        _item(_plain(raw, f"feedback[{index}]"), f"feedback[{index}]", service, client, now, alone)
+        for index, raw in enumerate(raws)
+    )
+
+
+def _items(body: bytes) -> tuple[list[Raw], bool]:
+    """The undecoded items, and whether one came alone instead of in an array."""
+    members = request.members(body, "body")
+    raw = members.get("feedback")
+    if raw is None and "card" in members:
+        return [Raw(body)], True
+    if raw is None or bytes(raw) == b"null":
+        raise BadRequest("is required: an array", "feedback")
+    if bytes(raw).startswith(b"{"):
+        return [raw], True
+    try:
+        return msgspec.json.decode(raw, type=list[Raw]), False
+    except msgspec.ValidationError:
+        raise BadRequest("must be an array", "feedback") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise BadRequest("cannot be read as JSON", "feedback") from None
+
+
+def _plain(raw: Raw, place: str) -> dict[str, Any]:
+    """The members of an item, decoded. Raises BadRequest."""
+    members = request.members(bytes(raw), place)
+    try:
+        return {name: msgspec.json.decode(value) for name, value in members.items()}
+    except (msgspec.DecodeError, RecursionError):
+        raise BadRequest("cannot be read as JSON", place) from None
+
+
+def _item(
+    members: Mapping[str, Any], place: str, service: str, client: str, now: datetime, alone: bool
+) -> FeedbackItem:
+    notes: list[Note] = [Note.SINGLE] if alone else []
+    card = _card(members.get("card"), f"{place}.card", notes)
+    outcome = _outcome(members.get("outcome"), f"{place}.outcome")
+    suggestions = _suggestions(members.get("acceptedSuggestions"), outcome, notes)
+    system, code, comment = _override(members, notes)
+    happened = _time(members.get("outcomeTimestamp"), now, notes)
+    same = [service, client, card, outcome, sorted(suggestions), system, code, happened]
+    return FeedbackItem(
+        key=hashlib.sha256(msgspec.json.encode(same)).hexdigest(),
+        card=card,
+        outcome=outcome,
+        service=service,
+        client=client,
+        outcome_at=happened or now,
+        received_at=now,
+        suggestions=suggestions,
+        reason_system=system,
+        reason_code=code,
+        comment_length=comment,
+        notes=tuple(notes),
+    )
+
+
+def _card(value: Any, place: str, notes: list[Note]) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is None or value == "":
+        raise BadRequest("is required", place)
+    if not isinstance(value, str) or not value.strip():
+        raise BadRequest("must be the uuid of a card", place)
+    kept = _id(value)
+    if kept.startswith("sha256:"):
+        notes.append(Note.CARD_HASHED)
+    return kept
+
+
+def _outcome(value: Any, place: str) -> str:
+    if value is None:
+        raise BadRequest("is required", place)
+    if value not in _OUTCOMES:
+        raise BadRequest(f"must be {' or '.join(_OUTCOMES)}", place)
+    return str(value)
+
+
+def _id(text: str) -> str:
+    """A UUID in lower case, another plain token as it is, a hash of anything else."""
+    text = text.strip().removeprefix("urn:uuid:")
+    try:
+        return str(UUID(text)) if len(text) == 36 else _token(text)
+    except ValueError:
+        return _token(text)
+
+
+def _token(text: str) -> str:
+    if _TOKEN.fullmatch(text):
+        return text
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _suggestions(value: Any, outcome: str, notes: list[Note]) -> tuple[str, ...]:
+    """Ids of accepted suggestions, each once, in their order."""
+    if not value:
+        if outcome == "accepted":
+            notes.append(Note.NO_SUGGESTIONS)
+        return ()
+    entries = value if isinstance(value, list) else [value]
+    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in entries]
+    usable = [_id(id_) for id_ in ids if isinstance(id_, str) and id_.strip()]
+    if len(usable) != len(entries) or entries is not value or len(usable) > MAX_SUGGESTIONS:
+        notes.append(Note.ODD_SUGGESTIONS)
+    return tuple(dict.fromkeys(usable[:MAX_SUGGESTIONS]))
+
+
+# --- override reason ---
+
+
+def _override(
+    members: Mapping[str, Any], notes: list[Note]
+) -> tuple[str | None, str | None, int | None]:
+    """System and code of the reason, and the length of the comment."""
+    said = members.get("overrideReason")
+    if not said and members.get("overrideReasons"):
+        notes.append(Note.PLURAL)
+        said = members["overrideReasons"]
+    if isinstance(said, list) and said:
+        said = said[0]
+    if not isinstance(said, dict):
+        if said:
+            notes.append(Note.REASON_NOT_KEPT)
+        return None, None, None
+    comment = said.get("userComment")
+    length = len(comment) if isinstance(comment, str) and comment else None
+    for system, code in _codings(said):
+        if code is not None:
+            return system, code, length
+    if said.keys() - {"userComment"}:
+        notes.append(Note.REASON_NOT_KEPT)
+    return None, None, length
+
+
+def _codings(said: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None]]:
+    """Where a coded reason may stand, as far as it is plain: `reason`, and Epic's extension."""
+    reason = said.get("reason")
+    if isinstance(reason, dict):
+        yield _system(reason.get("system")), _code(reason.get("code"))
+    extension = said.get("extension")
+    if isinstance(extension, dict):
+        yield EPIC_REASON, _code(extension.get(EPIC_REASON))
+
+
+def _system(value: Any) -> str | None:
+    if isinstance(value, str) and _SYSTEM.fullmatch(value.strip()):
+        return value.strip()
+    return None
+
+
+def _code(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and _TOKEN.fullmatch(value.strip()):
+        return value.strip()
+    return None
+
+
+# --- time ---
+
+
+def _time(value: Any, now: datetime, notes: list[Note]) -> datetime | None:
+    """The time of the outcome in UTC (RFC 3339), None where there is none to be used."""
+    if value is None or value == "":
+        notes.append(Note.NO_TIME)
+        return None
+    try:
+        text = str.strip(value).upper()  # RFC 3339 section 5.6 allows t and z
+        said = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59", text))
+        if said.tzinfo is None:
+            notes.append(Note.NO_OFFSET)
+            said = said.replace(tzinfo=UTC)
+        said = said.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        notes.append(Note.ODD_TIME)
+        return None
+    if not _EARLIEST <= said <= now + _AHEAD:
+        notes.append(Note.ODD_TIME)
+        return None
+    return said

@@ -1,0 +1,208 @@
+"""The commands `feedback report` (figures as table, CSV or JSON) and `feedback purge`."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from cds_service.errors import SettingsError
+from cds_service.ops.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
+    from cds_service.store.report import Figures, Reason, Tally
+
+    Displays = Mapping[Reason, str]
+
+Result = TypeVar("Result")
+
+app = typer.Typer(help="What clinicians did with cards.", no_args_is_help=True)
+
+_DAY = ["%Y-%m-%d"]
+_URL = typer.Option("--database", metavar="URL", help="Another database than CDS_DATABASE_URL.")
+_COLUMNS = ("issued", "accepted", "overridden", "no feedback")
+
+
+@app.command()
+def report(
+    since: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="First day to count (UTC).")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    database: Annotated[str | None, _URL] = None,
+) -> None:
+    """Cards issued, accepted, overridden: by rule, tier, reason, client and knowledge version."""
+    from cds_service.store.report import read  # SQLAlchemy is needed here only
+
+    settings = _settings(database)
+    day = since.date() if since else None
+    figures = _run(settings, lambda opened: read(opened, day))
+    displays = _displays(settings)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(_as_json(figures, displays))))
+    elif as_csv:
+        typer.echo(_as_csv(figures, displays), nl=False)
+    else:
+        _draw(figures, displays, Console())
+
+
+@app.command()
+def purge(
+    before: Annotated[datetime, typer.Option(formats=_DAY, help="First day to keep (UTC).")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    database: Annotated[str | None, _URL] = None,
+) -> None:
+    """Delete what is older than a day: cards, feedback on them, and counts of calls."""
+    settings = _settings(database)
+    if not yes:
+        typer.confirm(f"Delete everything before {before.date()} (UTC)?", abort=True)
+    start = before.replace(tzinfo=UTC)
+    cards, items = _run(settings, lambda opened: opened.purge(start))
+    typer.echo(f"Deleted: cards {cards}, items of feedback {items}.")
+
+
+# --- database ---
+
+
+def _settings(url: str | None) -> Settings:
+    settings = from_environment()
+    if url is not None:
+        settings = from_environment(
+            {
+                "CDS_DATABASE_URL": url,
+                "CDS_KNOWLEDGE_OVERLAY": str(settings.knowledge_overlay or ""),
+            }
+        )
+    return settings
+
+
+def _run(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Do something with the open database. Raises SettingsError when it cannot be used."""
+    from cds_service.store.database import Database, failures
+
+    url = settings.store_url
+    if url is None:
+        raise SettingsError("CDS_DATABASE_URL is none: nothing is kept")
+
+    async def run() -> Result:
+        database = Database(url)
+        try:
+            if database.file is not None and not database.file.exists():
+                raise SettingsError(f"{database.file} does not exist: nothing is kept there yet")
+            await database.open()
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(run())
+    except failures() as error:
+        raise SettingsError(f"the database cannot be used: {type(error).__name__}") from None
+
+
+def _displays(settings: Settings) -> Displays:
+    """The wording of the reasons that our cards offer. Of others only system and code are kept."""
+    from cds_service.cards.override_reasons import own, standard
+    from cds_service.knowledge.loader import load
+
+    reasons = tuple(load(settings.knowledge_overlay).override_reasons.values())
+    offered = (*own(reasons), *standard(reasons))
+    return {(reason.system, reason.code): reason.display for reason in offered}
+
+
+# --- output ---
+
+
+def _tallies(figures: Figures) -> Iterator[tuple[str, str, Tally]]:
+    yield "all", "", figures.total
+    for dimension, values in figures.by.items():
+        for value, tally in sorted(values.items(), key=lambda item: (-item[1].issued, item[0])):
+            yield dimension, value, tally
+
+
+def _reasons(figures: Figures, displays: Displays) -> Iterator[tuple[Reason, str, int]]:
+    for reason, count in sorted(figures.reasons.items(), key=lambda item: (-item[1], str(item))):
+        system, code = reason
+        plain = " ".join(part for part in reason if part) or "no coded reason"
+        yield (system, code), displays.get(reason, plain), count
+
+
+def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
+    by: dict[str, dict[str, Any]] = {dimension: {} for dimension in figures.by}
+    for dimension, value, tally in _tallies(figures):
+        if dimension in by:
+            by[dimension][value] = _plain(tally)
+    return {
+        "since": figures.since,
+        "calls": {
+            "all": figures.calls,
+            "considered": figures.considered,
+            "withCards": figures.with_cards,
+        },
+        "cards": _plain(figures.total),
+        "by": by,
+        "reasons": [
+            {"system": system, "code": code, "display": display, "overridden": count}
+            for (system, code), display, count in _reasons(figures, displays)
+        ],
+        "unmatched": figures.unmatched,
+    }
+
+
+def _plain(tally: Tally) -> dict[str, int]:
+    return dict(zip(("issued", "accepted", "overridden", "noFeedback"), _cells(tally), strict=True))
+
+
+def _cells(tally: Tally) -> tuple[int, int, int, int]:
+    return tally.issued, tally.accepted, tally.overridden, tally.unanswered
+
+
+def _as_csv(figures: Figures, displays: Displays) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("by", "value", *_COLUMNS))
+    for dimension, value, tally in _tallies(figures):
+        writer.writerow((dimension, value, *_cells(tally)))
+    for _, display, count in _reasons(figures, displays):
+        writer.writerow(("reason", display, "", "", count, ""))
+    return text.getvalue()
+
+
+def _number(name: str) -> Column:
+    return Column(name, justify="right", no_wrap=True)
+
+
+def _draw(figures: Figures, displays: Displays, console: Console) -> None:
+    since = f"since {figures.since}" if figures.since else "so far"
+    console.print(
+        f"Calls {since}: {figures.calls}, of these {figures.considered} with an order that was "
+        f"looked at, {figures.with_cards} with cards.",
+        highlight=False,
+    )
+    table = Table("by", "", *(_number(name) for name in _COLUMNS), title="Cards")
+    last = ""
+    for dimension, value, tally in _tallies(figures):
+        if dimension != last and last:
+            table.add_section()
+        cells = (str(cell) for cell in _cells(tally))
+        table.add_row("" if dimension == last else dimension, value, *cells)
+        last = dimension
+    console.print(table)
+    if figures.reasons:
+        table = Table("reason", _number("overridden"), title="Why cards were overridden")
+        for _, display, count in _reasons(figures, displays):
+            table.add_row(display, str(count))
+        console.print(table)
+    if figures.unmatched:
+        count = sum(figures.unmatched.values())
+        console.print(f"Feedback on cards that are not known: {count}.", highlight=False)

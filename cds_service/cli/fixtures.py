@@ -1,0 +1,116 @@
+"""The commands `fixtures ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cds_service.cards.terminal import plain
+
+if TYPE_CHECKING:
+    from cds_service.tools.synthetic.generate import Patient, Wish
+
+app = typer.Typer(help="Synthetic patients with known truth.", no_args_is_help=True)
+
+_MOST = 10_000
+_UNUSABLE = 2
+
+
+class ReleaseWish(StrEnum):
+    """FHIR releases to write."""
+
+    R4 = "R4"
+    R5 = "R5"
+    STU3 = "STU3"
+    MIXED = "mixed"
+
+
+class HabitsWish(StrEnum):
+    """Coding habits."""
+
+    US = "us"
+    UK = "uk"
+    MIXED = "mixed"
+
+
+class What(StrEnum):
+    """What to write."""
+
+    BOTH = "both"
+    CALLS = "calls"
+    RECORDS = "records"
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; made where it is not.")],
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="Patients.")] = 150,
+    seed: Annotated[int, typer.Option(help="Same seed and day: same bytes.")] = 1,
+    release: Annotated[ReleaseWish, typer.Option(help="FHIR release.")] = ReleaseWish.R4,
+    habits: Annotated[HabitsWish, typer.Option(help="Coding habits.")] = HabitsWish.MIXED,
+    resources: Annotated[
+        str, typer.Option(metavar="N|LEAST-MOST", help="Resources of a chart, 5 to 10000.")
+    ] = "5-40",
+    what: Annotated[What, typer.Option(help="Calls, whole records, or both.")] = What.BOTH,
+    today: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day on which the truth holds: today (UTC)."),
+    ] = None,
+) -> None:
+    """Write synthetic patients, and truth.json and truth.csv with what must come for each.
+
+    Every rule leads a patient in turn: 150 patients show all of them at least once. The files of
+    an earlier run in the same folder are replaced. Exit code: 2 when the folder cannot be used.
+    """
+    from cds_service.tools.synthetic.catalogue import Habits
+    from cds_service.tools.synthetic.fhir_releases import RELEASES
+    from cds_service.tools.synthetic.generate import Wish
+    from cds_service.tools.synthetic.generate import generate as make
+
+    mixed = release is ReleaseWish.MIXED
+    wish = Wish(
+        today=(today or datetime.now(UTC)).date(),
+        count=count,
+        seed=seed,
+        releases=RELEASES if mixed else (release.value,),
+        habits=tuple(Habits) if habits is HabitsWish.MIXED else (Habits(habits.value),),
+        size=_size(resources),
+    )
+    written = _write(make(wish), wish, folder, what)
+    typer.echo(f"{written} patients in {folder}; the truth holds on {wish.today}")
+
+
+def _write(patients: Iterable[Patient], wish: Wish, folder: Path, what: What) -> int:
+    from cds_service.tools.synthetic.write import FolderError, write
+
+    calls, records = what is not What.RECORDS, what is not What.CALLS
+    try:
+        return write(patients, wish, folder, calls=calls, records=records)
+    except FolderError as error:
+        typer.echo(plain(str(error)), err=True)
+    except OSError as error:
+        typer.echo(
+            plain(f"{error.filename or folder}: cannot be written: {error.strerror}"), err=True
+        )
+    raise typer.Exit(_UNUSABLE)
+
+
+def _size(text: str) -> tuple[int, int]:
+    least, _, most = text.partition("-")
+    try:
+        bounds = int(least), int(most or least)
+    except ValueError:
+        raise typer.BadParameter("a number, or two with a hyphen between") from None
+    if not 5 <= bounds[0] <= bounds[1] <= _MOST:
+        raise typer.BadParameter(f"between 5 and {_MOST}")
+    return bounds

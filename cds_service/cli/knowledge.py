@@ -1,0 +1,163 @@
+"""The commands `knowledge list`, `show`, `check` and `diff`: the clinical content for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from pydantic import BaseModel
+
+from cds_service.cards.terminal import plain
+from cds_service.knowledge.diff import diff as differences
+from cds_service.knowledge.loader import load
+from cds_service.knowledge.model import Knowledge, ValueSet
+from cds_service.knowledge.schema import Rule
+from cds_service.knowledge.terminology import rows
+from cds_service.ops.settings import from_environment
+
+app = typer.Typer(help="The clinical content: rules, codes, doses, sources.", no_args_is_help=True)
+
+BASE = "base"
+_NOT_FOUND = 2
+_PARTS = (
+    "triggers", "genetic", "factors", "modifiers", "non_factors", "exclusions", "options",
+    "regimens", "cards", "override_reasons", "links", "referrals", "evidence", "controversies",
+)  # fmt: skip
+
+Overlay = Annotated[
+    Path | None,
+    typer.Option("--overlay", help="Directory of a site overlay (CDS_KNOWLEDGE_OVERLAY)."),
+]
+
+
+@app.command("list")
+def list_(
+    part: Annotated[
+        str | None, typer.Argument(help="One part only, for example exclusions or value_sets.")
+    ] = None,
+    overlay: Overlay = None,
+) -> None:
+    """List rules, options, cards, evidence and value sets with their ids."""
+    knowledge = _load(overlay)
+    parts = dict(_parts(knowledge))
+    if part is not None and part not in parts:
+        typer.echo(f"there is no part '{plain(part)}'; there are {', '.join(parts)}", err=True)
+        raise typer.Exit(_NOT_FOUND)
+    for name in parts if part is None else (part,):
+        for id_, words in parts[name]:
+            typer.echo(plain(f"{name:<17} {id_:<36} {words}"))
+
+
+@app.command()
+def show(
+    id_: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Id of a rule, card, source or value set.")
+    ] = None,
+    overlay: Overlay = None,
+) -> None:
+    """Show one item in full; without an id, the version and what the site overlay changes."""
+    knowledge = _load(overlay)
+    if id_ is None:
+        typer.echo(plain("\n".join(_summary(knowledge))))
+        return
+    found = list(_items(knowledge, id_))
+    if not found:
+        typer.echo(f"nothing has the id '{plain(id_)}'; see `knowledge list`", err=True)
+        raise typer.Exit(_NOT_FOUND)
+    typer.echo(plain("\n".join(found)))
+
+
+@app.command()
+def check(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="A site overlay, or a whole content directory (with meta.yaml)."),
+    ] = None,
+) -> None:
+    """Check the content: every mistake with file, line and mend. Exit code 1 when there is one."""
+    knowledge = _read(str(directory)) if directory else _load(None)
+    typer.echo(f"{knowledge.version}: no mistake found")
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(help="`base`, an overlay, or a content directory.")],
+    new: Annotated[str, typer.Argument(help="The other one.")] = BASE,
+) -> None:
+    """Show what differs between two states: codes, rules, doses, options, wording, sources."""
+    before, after = _read(old), _read(new)
+    found = differences(before, after)
+    typer.echo(f"{before.version} -> {after.version}: {len(found)} differences")
+    for difference in found:
+        typer.echo(plain(str(difference)))
+
+
+# --- reading ---
+
+
+def _load(overlay: Path | None) -> Knowledge:
+    return load(overlay or from_environment().knowledge_overlay)
+
+
+def _read(name: str) -> Knowledge:
+    """`base`, a content directory (it has a meta.yaml), or an overlay. Raises KnowledgeError."""
+    if name == BASE:
+        return load()
+    directory = Path(name)
+    if (directory / "meta.yaml").is_file():
+        return load(content=directory)
+    return load(directory)
+
+
+# --- words ---
+
+
+def _parts(knowledge: Knowledge) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for name in _PARTS:
+        items: Mapping[str, BaseModel] = getattr(knowledge, name)
+        yield name, [(id_, _words(item)) for id_, item in items.items()]
+    yield "value_sets", [(id_, _size(found)) for id_, found in knowledge.value_sets.items()]
+
+
+def _words(item: BaseModel) -> str:
+    """The most telling line of an item."""
+    for member in ("label", "summary", "display", "citation", "text"):
+        if text := getattr(item, member, None):
+            off = isinstance(item, Rule) and not item.enabled
+            return f"{text} (switched off)" if off else str(text)
+    return ""
+
+
+def _size(value_set: ValueSet) -> str:
+    count = len(list(rows(value_set)))
+    return f"{value_set.get('title', '')} ({count} codes)".strip()
+
+
+def _summary(knowledge: Knowledge) -> Iterator[str]:
+    meta = knowledge.meta
+    yield f"{meta.title}, {knowledge.version} ({meta.date})"
+    yield f"Intended use: {meta.intended_use}"
+    yield from (f"Limit: {limit}" for limit in meta.limits)
+    yield f"Contact: {meta.contact}"
+    if knowledge.site is None:
+        yield "Site overlay: none"
+        return
+    yield f"Site overlay: {knowledge.site}, {len(knowledge.differences)} differences"
+    yield from (f"  {difference}" for difference in knowledge.differences)
+
+
+def _items(knowledge: Knowledge, id_: str) -> Iterable[str]:
+    for name in _PARTS:
+        items: Mapping[str, BaseModel] = getattr(knowledge, name)
+        if id_ in items:
+            content = items[id_].model_dump(mode="json", exclude_defaults=True)
+            yield f"# {name}"
+            yield yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100).rstrip()
+    if id_ in knowledge.value_sets:
+        yield f"# value_sets: {id_}"
+        for row in rows(knowledge.value_sets[id_]):
+            how = "prefix" if row.prefix else "exact"
+            yield f"{row.system} {row.code} {row.display} ({how}, {row.confidence})"

@@ -1,0 +1,1 @@
+"""The medicine, without FHIR, HTTP, files or clock."""

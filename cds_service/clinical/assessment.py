@@ -1,0 +1,130 @@
+"""What was decided about each order, and why: the frozen result of `guidance.assess`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cds_service.clinical.chart import DraftOrder, InputReport, Mention, SetAside, Source
+
+
+class Tier(StrEnum):
+    """Expert tiers of HO risk after hip arthroplasty (Iorio 2002, not a validated score)."""
+
+    NONE = "none"
+    MODERATE = "moderate"
+    HIGH = "high"
+
+
+class Effect(StrEnum):
+    """What an exclusion does to an option."""
+
+    EXCLUDE = "exclude"  # X: the option is not offered
+    CONDITION = "condition"  # C: offered with a condition
+
+
+class Standing(StrEnum):
+    """How an option stands for this patient."""
+
+    OFFERED = "offered"
+    CONDITIONAL = "conditional"
+    EXCLUDED = "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that the chart matches, with the facts it rests on.
+
+    `role` is genetic, suspected, factor, undecided, modifier, unconfirmed, non-factor, family,
+    mention or prophylaxis. `tier` is set for factors, and for undecided ones as if they held.
+    `facts` may be empty for what comes from Patient or the orders (sex, two hips in one session);
+    then `sources` says where it was read.
+    """
+
+    rule: str
+    role: str
+    label: str
+    sources: tuple[Source, ...]
+    tier: Tier = Tier.NONE
+    evidence: tuple[str, ...] = ()
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an option is excluded or conditional. `text` is ready to read, chart text unescaped."""
+
+    rule: str
+    effect: Effect
+    text: str
+    sources: tuple[Source, ...] = ()
+    evidence: tuple[str, ...] = ()
+    unknown: bool = False  # True: the rule could not be checked; `text` says what to check
+
+
+@dataclass(frozen=True, slots=True)
+class OptionVerdict:
+    """One option (`nsaid` with its chosen `regimen`, or `radiotherapy`) for one order.
+
+    `regimen` is the id of the drug regimen in the knowledge, None when none is left or for
+    radiotherapy. `dropped` are the regimens that were passed over, each with its reasons.
+    """
+
+    option: str
+    standing: Standing
+    regimen: str | None = None
+    alternatives: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    dropped: tuple[tuple[str, tuple[Reason, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotAssessed:
+    """An input that could not be read in full, and what to check by hand because of it."""
+
+    input: str
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """The outcome for one order, or for one pair of hips: a card, or silence with its reason.
+
+    `row` is the row of the card table that decided (1-12, 9a, `question`, `family`); `card` is
+    the id of the card text in the knowledge, None for silence. `params` fill the card text.
+    """
+
+    row: str
+    card: str | None
+    indicator: str | None
+    orders: tuple[DraftOrder, ...]
+    tier: Tier = Tier.NONE
+    findings: tuple[Finding, ...] = ()
+    options: tuple[OptionVerdict, ...] = ()
+    not_assessed: tuple[NotAssessed, ...] = ()
+    conflicts: tuple[Reason, ...] = ()
+    params: tuple[tuple[str, str], ...] = ()
+    silent_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything that was decided in one call, for cards, trace, log and page alike."""
+
+    guidances: tuple[Guidance, ...]
+    findings: tuple[Finding, ...]
+    inputs: tuple[InputReport, ...]
+    set_aside: tuple[SetAside, ...]
+    mentions: tuple[Mention, ...]
+    foreign: int
+    skipped: int
+    knowledge_version: str
+    drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
+    unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
+    any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
+
+    @property
+    def spoken(self) -> tuple[Guidance, ...]:
+        """The guidances that become cards."""
+        return tuple(g for g in self.guidances if g.card is not None)

@@ -1,0 +1,368 @@
+"""Answers the tests of the knowledge about one order: yes with its sources, no, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, TypeVar
+
+from cds_service.clinical.chart import (
+    Chart,
+    ConditionFact,
+    DraftOrder,
+    InputName,
+    MedicationFact,
+    ProcedureFact,
+    Side,
+    Source,
+)
+from cds_service.clinical.laboratory import Laboratory, Result, age_range
+from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
+from cds_service.clinical.time_windows import decisive, recent, told_undated, within
+from cds_service.fhir.codings import BROOKER, SITE_HIP
+from cds_service.knowledge.when import (
+    AgeTest,
+    AllergyTest,
+    ConditionTest,
+    MeasurementTest,
+    MedicationTest,
+    OrderTest,
+    ProcedureTest,
+    SexTest,
+    When,
+)
+
+_T = TypeVar("_T")
+
+
+class Session:
+    """What all orders of one call share, read once: chart, day, live drafts, and what is in them.
+
+    `both_hips` says that the arthroplasty orders cover both sides. `medications` are those of the
+    chart and of the drafts; a draft replaces its stored version.
+    """
+
+    def __init__(
+        self, chart: Chart, today: date, orders: tuple[DraftOrder, ...], *, both_hips: bool = False
+    ) -> None:
+        self.chart = chart
+        self.today = today
+        self.orders = orders
+        self.both_hips = both_hips
+        drafts = tuple(o.medication for o in orders if o.medication)
+        drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
+        known = (m for m in chart.medications if m.source.reference not in drafted)
+        self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
+        unidentified = tuple(o.unidentified for o in orders if o.unidentified)
+        drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
+        stored = (u for u in chart.unidentified if u.source.reference not in drafted)
+        self.unidentified = (*stored, *unidentified)
+        self.laboratory = Laboratory(chart, today)
+        self.ages = age_range(chart.patient, today)
+        self.age = _age_words(self.ages)
+        self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
+        self.present = self._concepts()
+        self._shared: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], _T]) -> _T:
+        """What `make` gives, made once for all orders of this call and kept under `name`."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        made: _T = self._shared[name]
+        return made
+
+    def _concepts(self) -> frozenset[str]:
+        """Value sets of all facts and orders, and whether a Brooker class is recorded."""
+        chart = self.chart
+        facts = (chart.conditions, chart.procedures, self.medications, chart.allergies,
+                 chart.measurements)  # fmt: skip
+        found = {BROOKER} if any(m.grade for m in chart.measurements) else set()
+        for kind in facts:
+            for fact in kind:
+                found |= fact.concepts
+        for order in (*self.orders, *chart.planned):
+            found |= order.kinds
+        return frozenset(found)
+
+    def can_hold(self, when: When) -> bool:
+        """False when the chart has nothing that the test asks for."""
+        return when.needs is None or not when.needs.isdisjoint(self.present)
+
+    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
+        return View(self, order, cautious)
+
+
+_REASSURING = frozenset({"negative", "not-pregnant"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One order seen against the chart.
+
+    `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
+    Without it (risk factors) they do not.
+    """
+
+    session: Session
+    order: DraftOrder | None = None
+    cautious: bool = False
+
+    @property
+    def chart(self) -> Chart:
+        return self.session.chart
+
+    @property
+    def today(self) -> date:
+        return self.session.today
+
+    def known(self, name: InputName) -> Outcome:
+        return NO if self.chart.input(name).known else UNKNOWN
+
+    def ask(self, when: When) -> Outcome:
+        """Answer a `When` of the knowledge."""
+        if not self.session.can_hold(when):
+            return self.session.nothing_found
+        if when.any:
+            present = self.session.present
+            asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
+            if len(asked) < len(when.any):
+                asked.append(self.session.nothing_found)
+            return any_of(asked)
+        if when.all:
+            return self._all(when.all)
+        if when.none:
+            surely = any(self.ask(w).answer is Answer.YES for w in when.none)
+            return NO if surely else YES
+        return self.test(when)
+
+    def _all(self, parts: tuple[When, ...]) -> Outcome:
+        seen = []
+        for part in parts:
+            outcome = self.ask(part)
+            if outcome.answer is Answer.NO:  # whatever the rest says
+                return NO
+            seen.append(outcome)
+        if any(o.answer is Answer.UNKNOWN for o in seen):
+            return UNKNOWN
+        pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
+        return found_in(pairs) or YES
+
+    def test(self, when: When) -> Outcome:
+        """The answer of the one test that a `When` without parts holds. `ask` is quicker; for
+        it, what is not in the chart is unknown as soon as any input is."""
+        if when.condition is not None:
+            return self._condition(when.condition)
+        if when.procedure is not None:
+            return self._procedure(when.procedure)
+        if when.medication is not None:
+            return self._medication(when.medication)
+        if when.allergy is not None:
+            return self._allergy(when.allergy)
+        if when.measurement is not None:
+            return self._measurement(when.measurement)
+        if when.age is not None:
+            return self._age(when.age)
+        if when.sex is not None:
+            return self._sex(when.sex)
+        if when.order is not None:
+            return self._order(when.order)
+        raise AssertionError("the schema lets no empty test through")
+
+    def _side(self, side: Side, wanted: str) -> bool:
+        if wanted == "any" or self.order is None or self.session.both_hips:
+            return True
+        return {side, self.order.side} != {Side.LEFT, Side.RIGHT}
+
+    def _counts(self, fact: ConditionFact, test: ConditionTest) -> bool:
+        return (
+            not fact.concepts.isdisjoint(test.value_sets)
+            and fact.concepts.isdisjoint(test.other_than)
+            and (self.cautious or not fact.suspected)
+            and not (test.state == "current" and fact.resolved)
+            and recent(fact, test, self.today, cautious=self.cautious)
+            and not (
+                test.older_than_days
+                and within(fact.date, test.older_than_days, self.today, cautious=self.cautious)
+            )
+            and self._side(fact.side, test.side)
+            and _site(fact.sites, test.site)
+        )
+
+    def _condition(self, test: ConditionTest) -> Outcome:
+        facts = [f for f in self.chart.conditions if self._counts(f, test)]
+        if test.both_sides:
+            sides = {f.side for f in facts}
+            if Side.BILATERAL not in sides and not {Side.LEFT, Side.RIGHT} <= sides:
+                facts = []
+        facts, only_asked = decisive(facts, test)
+        sources = [told_undated(with_status(f), f, test) for f in facts]
+        if BROOKER in test.value_sets:
+            graded = (m for m in self.chart.measurements if m.grade)
+            sources += [replace(m.source, status=f"Brooker {m.grade}") for m in graded]
+        found = found_in((s, told(s)) for s in sources) or self.known(InputName.CONDITIONS)
+        return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
+
+    def _procedure(self, test: ProcedureTest) -> Outcome:
+        def counts(fact: ProcedureFact) -> bool:
+            return (
+                not fact.concepts.isdisjoint(test.value_sets)
+                and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
+                and recent(fact, test, self.today, cautious=self.cautious)
+                and self._side(fact.side, test.side)
+                and _site(fact.sites, test.site)
+            )
+
+        facts, only_asked = decisive([f for f in self.chart.procedures if counts(f)], test)
+        sources = [told_undated(f.source, f, test) for f in facts]
+        found = found_in((s, told(s)) for s in sources) or self.known(InputName.PROCEDURES)
+        return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
+
+    def _medication(self, test: MedicationTest) -> Outcome:
+        def counts(fact: MedicationFact) -> bool:
+            return (
+                not fact.concepts.isdisjoint(test.value_sets)
+                and fact.state in test.states
+                and (fact.concepts | fact.routes).isdisjoint(test.other_than)
+                and not (test.scheduled and (fact.prn or fact.single_dose))
+                and (not test.indications or not fact.indications.isdisjoint(test.indications))
+                and (
+                    test.indication == "any"
+                    or _reason_stated(fact, test) == (test.indication == "stated")
+                )
+            )
+
+        facts = [f for f in self.session.medications if counts(f)]
+        return found_in((f.source, f.source.label) for f in facts) or self.known(
+            InputName.MEDICATIONS
+        )
+
+    def _allergy(self, test: AllergyTest) -> Outcome:
+        facts = [a for a in self.chart.allergies if not a.concepts.isdisjoint(test.value_sets)]
+        return found_in((f.source, told(f.source)) for f in facts) or self.known(
+            InputName.ALLERGIES
+        )
+
+    def _measurement(self, test: MeasurementTest) -> Outcome:
+        laboratory = self.session.laboratory
+        result = laboratory.newest(test.quantity, test.within_days)
+        if result is not None:
+            answer = _compare(result, test)
+            if (answer is Answer.NO or test.answer in _REASSURING) and laboratory.unread(
+                test.quantity, test.within_days
+            ):
+                return UNKNOWN  # what came later cannot be read; the unknown checks tell it
+            return Outcome(answer, (result.source,), (result.text,))
+        older = laboratory.newest(test.quantity)
+        if older is None or _compare(older, test) is not Answer.YES:
+            return UNKNOWN
+        # Too old to count, and not to be taken for a normal one either.
+        words = f"{older.text}, older than {test.within_days} days"
+        return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
+
+    def _age(self, test: AgeTest) -> Outcome:
+        ages = self.session.ages
+        if ages is None:
+            return UNKNOWN
+        low, high = ages
+        sure = (test.below is None or high < test.below) and (
+            test.at_least is None or low >= test.at_least
+        )
+        never = (test.below is not None and low >= test.below) or (
+            test.at_least is not None and high < test.at_least
+        )
+        if sure or never or not self.cautious:
+            return YES if sure else NO if never else UNKNOWN
+        if test.straddling == "in":
+            return YES
+        source = Source(f"Patient/{self.chart.patient.id}", None, f"age {self.session.age}")
+        return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.session.age}",))
+
+    def _sex(self, test: SexTest) -> Outcome:
+        if self.chart.patient.sex == "unknown":
+            return UNKNOWN
+        if self.chart.patient.sex != test.sex:
+            return NO
+        source = Source(f"Patient/{self.chart.patient.id}", None, test.sex)
+        return Outcome(Answer.YES, (source,), (test.sex,))
+
+    def _others(self) -> list[DraftOrder]:
+        """The other orders of the session, and what is planned in the record."""
+        planned = (order for order in self.chart.planned if order.live)
+        return [o for o in (*self.session.orders, *planned) if not _same(o, self.order)]
+
+    def _order(self, test: OrderTest) -> Outcome:
+        if test.both_hips:
+            return YES if self.session.both_hips and self.order is not None else NO
+        looked_at = self._others() if test.anywhere else (self.order,) if self.order else ()
+        found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
+        sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
+        return found_in((s, told(s)) for s in sources) or NO
+
+
+def _reason_stated(fact: MedicationFact, test: MedicationTest) -> bool:
+    """Whether a reason is stated beside what the surgery is for."""
+    known = bool(fact.indications) and fact.indications <= set(test.surgery_reasons)
+    return fact.indication_stated and not known
+
+
+def _same(one: DraftOrder, other: DraftOrder | None) -> bool:
+    """Whether two orders are one: itself, or its version in the record."""
+    return one is other or (
+        other is not None and one.reference is not None and one.reference == other.reference
+    )
+
+
+def _age_words(ages: tuple[int, int] | None) -> str:
+    """The age as a text names it; two where the birth date leaves them open."""
+    if ages is None:
+        return "?"
+    return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]} to {ages[1]}"
+
+
+def with_status(fact: ConditionFact) -> Source:
+    """The source of a condition, with what is not plain about it (suspected, resolved, grade,
+    a site that nobody recognises)."""
+    said = [fact.verification] if fact.suspected else []
+    said += [fact.clinical] if fact.clinical != "active" else []
+    said += [f"Brooker {fact.grade}"] if fact.grade else []
+    said += [fact.source.status] if fact.source.status else []
+    return replace(fact.source, status=", ".join(said) or None)
+
+
+def _site(sites: frozenset[str], wanted: str) -> bool:
+    if wanted == "any":
+        return True
+    if SITE_HIP in sites:
+        return wanted in {"hip", "hip-or-unstated", "not-elsewhere"}
+    if is_elsewhere(sites):
+        return wanted == "elsewhere"
+    # What nobody recognises may be the hip or not.
+    allowed = {"not-elsewhere", "unrecognised" if sites else "unstated"}
+    return wanted in allowed or (wanted == "hip-or-unstated" and not sites)
+
+
+def is_elsewhere(sites: frozenset[str]) -> bool:
+    """Surely not the hip."""
+    return "site-elsewhere" in sites and "site-hip" not in sites
+
+
+def _compare(result: Result, test: MeasurementTest) -> Answer:
+    if test.answer:
+        return Answer.YES if f"answer-{test.answer}" in result.answers else Answer.NO
+    low, high = result.low, result.high
+    parts = (
+        _bound(test.below, lambda b: high < b, lambda b: low >= b),
+        _bound(test.at_least, lambda b: low >= b, lambda b: high < b),
+        _bound(test.above, lambda b: low > b, lambda b: high <= b),
+    )
+    worst = (Answer.NO, Answer.UNKNOWN, Answer.YES)
+    return min(parts, key=worst.index)
+
+
+def _bound(
+    bound: float | None, holds: Callable[[float], bool], fails: Callable[[float], bool]
+) -> Answer:
+    if bound is None or holds(bound):
+        return Answer.YES
+    return Answer.NO if fails(bound) else Answer.UNKNOWN

@@ -1,0 +1,236 @@
+"""Whether prophylaxis of HO is already ordered, and whether the chart speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from cds_service.clinical.assessment import Effect, Reason
+from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Side, Source
+from cds_service.clinical.evaluate import Session, View, is_elsewhere
+from cds_service.clinical.exclusions import reasons_for
+from cds_service.fhir.administration_route import ROUTE_UNREAD
+from cds_service.fhir.codings import ROUTE_SYSTEMIC
+from cds_service.fhir.medication import FOR_HO
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.schema import Adequate
+
+# Rules about the course that is drafted here, not about the one that is ordered already.
+_OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
+_HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
+_FOR_HO = _HO | {FOR_HO}
+_BY_MOUTH_ONLY = frozenset({"celecoxib"})
+_TUMOUR = frozenset({"malignancy-active", "malignancy-hip-field"})
+_ORDERED = ("MedicationRequest", "MedicationOrder")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Prophylaxis that is there: `target` is the option, `regimen` the drug where it is known.
+
+    `daily_mg` is what is taken a day, None where the order does not say it in milligrams.
+    """
+
+    target: str
+    label: str
+    source: Source
+    regimen: str | None = None
+    daily_mg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What is ordered, and why the chart speaks against it."""
+
+    plan: Planned
+    reason: Reason
+
+
+def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
+    """Adequate prophylaxis in the drafts of the session and in the active orders of the chart."""
+    adequate = knowledge.meta.adequate
+    found = []
+    for fact in view.session.medications:
+        if _adequate_nsaid(fact, adequate, view):
+            regimen = next(
+                (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
+            )
+            label, daily = fact.source.label, _daily_mg(fact)
+            found.append(Planned("nsaid", label, fact.source, regimen, daily))
+    for order, drafted in view.session.once("radiated", lambda: _radiated(view.session, adequate)):
+        if _for_this_site(order, adequate, view, drafted=drafted):
+            source = Source(order.reference or order.resource_type, None, order.label, order.when)
+            found.append(Planned("radiotherapy", order.label, source))
+    return tuple(found)
+
+
+def _surgery_date(view: View) -> date:
+    when: FhirDate | None = view.order.when if view.order else None
+    return max(view.today, when.earliest) if when else view.today
+
+
+# --- an NSAID course ---
+
+
+def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> bool:
+    """A scheduled non-aspirin NSAID for at least `min_days` around surgery (decisions, row 6)."""
+    if fact.concepts.isdisjoint(adequate.nsaid_value_sets):
+        return False
+    if not fact.concepts.isdisjoint(adequate.not_value_sets):
+        return False
+    if not _reaches_the_hip(fact):
+        return False
+    if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
+        return False
+    if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
+        return False
+    surgery = _surgery_date(view)
+    start = _start(fact, surgery, adequate, view)
+    if start is None or start > surgery + timedelta(days=adequate.starts_within_days):
+        return False
+    # What is left of a course that began before surgery is what protects after it.
+    left = start + timedelta(days=fact.days) - max(start, surgery)
+    return left.days >= adequate.min_days
+
+
+def _reaches_the_hip(fact: MedicationFact) -> bool:
+    """Not on the skin or in the eye. By a route that nobody can read, a course for HO does, and a
+    drug that is made for the mouth only; any other may be a gel."""
+    if not fact.routes or ROUTE_SYSTEMIC in fact.routes:
+        return True
+    if fact.routes != {ROUTE_UNREAD}:
+        return False
+    return bool(fact.concepts & _BY_MOUTH_ONLY or fact.indications & _FOR_HO)
+
+
+def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: View) -> date | None:
+    """The first day of a course; None where nothing tells.
+
+    The day on which an order was written is no start: without stated bounds, a draft and an order
+    just written are for after the surgery that is being planned, and so is one for HO that was
+    written weeks ahead. Any other has run since it was written.
+    """
+    if fact.start is not None:
+        return fact.start.earliest
+    if fact.state == "draft":
+        return surgery
+    written = fact.source.date
+    if written is None:
+        return None
+    if not fact.source.reference.startswith(_ORDERED):
+        return written.earliest
+    for_ho = not fact.indications.isdisjoint(_FOR_HO) and not _operated_since(written, view)
+    days = adequate.for_ho_days if for_ho else adequate.fresh_days
+    waits = view.today - written.earliest <= timedelta(days=days)
+    return surgery if waits else written.earliest
+
+
+def _operated_since(written: FhirDate, view: View) -> bool:
+    """Whether an operation like the one ordered was done since: the course was for that one."""
+    kinds = view.order.kinds if view.order else frozenset[str]()
+    return any(
+        done.performed and done.performed.latest >= written.earliest
+        for done in view.chart.procedures
+        if not done.concepts.isdisjoint(kinds)
+    )
+
+
+def _daily_mg(fact: MedicationFact) -> float | None:
+    if fact.dose is None or fact.per_day is None or (fact.dose_unit or "").lower() != "mg":
+        return None
+    return fact.dose * fact.per_day
+
+
+# --- radiotherapy ---
+
+
+def _radiated(session: Session, adequate: Adequate) -> list[tuple[DraftOrder, bool]]:
+    """Radiotherapy in the drafts and in the active orders of the chart, and whether drafted."""
+    drafts = session.orders
+    return [
+        (order, order in drafts)
+        for order in (*drafts, *session.chart.planned)
+        if order.live and not order.kinds.isdisjoint(adequate.radiotherapy_value_sets)
+    ]
+
+
+def _for_this_site(order: DraftOrder, adequate: Adequate, view: View, *, drafted: bool) -> bool:
+    """Radiotherapy for this surgery: not for a tumour, the other side, elsewhere, or long ago.
+
+    Where the reason is not stated, an active cancer may be it; only an order for the hip that is
+    drafted in the same session is taken for prophylaxis then. One that names neither site nor
+    reason counts only when it is drafted in the same session, and without cancer.
+    """
+    at_hip = "site-hip" in order.sites or not order.kinds.isdisjoint(adequate.hip_value_sets)
+    if order.reasons & _TUMOUR or _off_date(order, adequate, view):
+        return False
+    if _another_place(order, view, at_hip=at_hip):
+        return False
+    if order.reasons & _HO or not order.kinds.isdisjoint(adequate.for_ho_value_sets):
+        return True
+    cancer = view.session.once("cancer", lambda: _cancer(view.session))
+    if at_hip:
+        return drafted or not cancer
+    here = not order.sites or is_elsewhere(order.sites)  # by now that is where the surgery is
+    return here and drafted and not cancer
+
+
+def _another_place(order: DraftOrder, view: View, *, at_hip: bool) -> bool:
+    """Surely the other side, or another part of the body than the surgery."""
+    surgery = view.order
+    if surgery is None:
+        return False
+    if {order.side, surgery.side} == {Side.LEFT, Side.RIGHT}:
+        return True
+    return at_hip if is_elsewhere(surgery.sites) else is_elsewhere(order.sites)
+
+
+def _off_date(order: DraftOrder, adequate: Adequate, view: View) -> bool:
+    """Long past, or too long after a surgery whose day is known."""
+    if order.when is None:
+        return False
+    if order.when.latest < view.today - timedelta(days=adequate.radiotherapy_within_days):
+        return True
+    known = view.order is not None and view.order.when is not None
+    latest = _surgery_date(view) + timedelta(days=adequate.starts_within_days)
+    return known and order.when.earliest > latest
+
+
+def _cancer(session: Session) -> bool:
+    return any(c.concepts & _TUMOUR and not c.resolved for c in session.chart.conditions)
+
+
+# --- conflicts ---
+
+
+def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Conflict, ...]:
+    """What excludes the prophylaxis which is already ordered, each rule once."""
+    found: dict[str, Conflict] = {}
+    for plan, reason in _against(there, view, knowledge):
+        limit = knowledge.exclusions[reason.rule].above_daily_mg
+        if limit is None or (plan.daily_mg is not None and plan.daily_mg > limit):
+            found.setdefault(reason.rule, Conflict(plan, reason))
+    return tuple(found.values())
+
+
+def dose_unknown(
+    there: tuple[Planned, ...], view: View, knowledge: Knowledge
+) -> tuple[Conflict, ...]:
+    """What would exclude the prophylaxis above a daily dose, where its dose is not known."""
+    found: dict[str, Conflict] = {}
+    for plan, reason in _against(there, view, knowledge):
+        if knowledge.exclusions[reason.rule].above_daily_mg and plan.daily_mg is None:
+            found.setdefault(reason.rule, Conflict(plan, reason))
+    return tuple(found.values())
+
+
+def _against(
+    there: tuple[Planned, ...], view: View, knowledge: Knowledge
+) -> Iterator[tuple[Planned, Reason]]:
+    """Excluding reasons that are about the course ordered, and not only about ours."""
+    for plan in there:
+        for target in (plan.target, *([plan.regimen] if plan.regimen else [])):
+            for reason in reasons_for(target, view, knowledge):
+                if reason.effect is Effect.EXCLUDE and reason.rule not in _OF_OUR_DRAFT:
+                    yield plan, reason

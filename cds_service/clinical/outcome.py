@@ -1,0 +1,99 @@
+"""Makes the outcome for orders: a card with the words that its text needs, or silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.clinical.assessment import (
+    Finding,
+    Guidance,
+    NotAssessed,
+    OptionVerdict,
+    Standing,
+    Tier,
+)
+from cds_service.clinical.chart import DraftOrder, InputName, Source
+from cds_service.clinical.exclusions import not_assessed
+from cds_service.clinical.risk import Case
+from cds_service.clinical.triggers import order_words
+from cds_service.knowledge.loader import Knowledge
+
+# What may hide genetic HO is named whatever the card; the rest hangs on the choice of an option.
+_ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)
+_ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unchecked"})
+
+
+def silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:
+    """No card, and why."""
+    return Guidance(row, None, None, (order,), findings=findings, silent_because=why)
+
+
+def card_for(
+    case: Case,
+    card: str,
+    orders: tuple[DraftOrder, ...],
+    findings: tuple[Finding, ...],
+    words: dict[str, str],
+    tier: Tier = Tier.NONE,
+    options: tuple[OptionVerdict, ...] = (),
+) -> Guidance:
+    """A card of the knowledge for these orders. `words` are what its text fills in beside the
+    orders and the findings."""
+    text = case.knowledge.cards[card]
+    factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
+    finding = listed(named(factors, case.knowledge))
+    params = {"order": order_words(orders, case.knowledge), **finding, **words}
+    return Guidance(
+        text.row,
+        card,
+        text.indicator,
+        orders,
+        tier,
+        findings,
+        options,
+        _unread(case, card, options),
+        params=tuple(params.items()),
+    )
+
+
+def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[NotAssessed, ...]:
+    """What was not read and bears on this card."""
+    whole = bool(options) or card in _ABOUT_INPUTS
+    lost = () if whole else tuple(n for n in _ON_EVERY_CARD if not case.chart.input(n).known)
+    if not whole and not lost:
+        return ()
+    open_ = {o.option for o in options if o.standing is not Standing.EXCLUDED}
+    return tuple(
+        said
+        for said, check in not_assessed(case.view(None), case.knowledge)
+        # An entry without a known code matters only where it could take an option away.
+        if (open_ & set(check.applies_to) if check.unidentified else whole or said.input in lost)
+    )
+
+
+def named(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[str, ...]:
+    """Findings as a summary names them, each with the year where one is known."""
+    return tuple(_with_year(_short(f, knowledge), f.sources) for f in findings)
+
+
+def _short(finding: Finding, knowledge: Knowledge) -> str:
+    """The short name of a rule where it has one."""
+    if finding.rule in knowledge.genetic:
+        return knowledge.genetic[finding.rule].disease.upper()
+    rule = knowledge.factors.get(finding.rule)
+    return rule.short if rule is not None and rule.short else finding.label
+
+
+def named_facts(finding: Finding) -> str:
+    """The facts of a finding, for one whose own name would claim too much."""
+    return ", ".join(_with_year(source.label, (source,)) for source in finding.sources)
+
+
+def _with_year(label: str, sources: Iterable[Source]) -> str:
+    years = sorted({source.date.text[:4] for source in sources if source.date})
+    return f"{label} ({years[-1]})" if years else label
+
+
+def listed(names: tuple[str, ...]) -> dict[str, str]:
+    """Names for a card text: all of them, and one a line for a summary that has to be shorter."""
+    return {"finding": ", ".join(names), "short": "\n".join(names)}

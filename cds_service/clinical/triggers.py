@@ -1,0 +1,141 @@
+"""Which draft orders are looked at, as what, and what a card calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from cds_service.clinical.chart import DraftOrder, FhirDate, Side
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.schema import Trigger
+
+# Which kind of order decides when one order is of several kinds.
+_PRECEDENCE = (
+    "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block",
+)  # fmt: skip
+
+
+def both_sides(sides: Iterable[Side]) -> bool:
+    """Whether left and right are both among the sides."""
+    seen = set(sides)
+    return Side.BILATERAL in seen or {Side.LEFT, Side.RIGHT} <= seen
+
+
+def one_session(orders: Iterable[DraftOrder]) -> bool:
+    """Whether both hips are ordered for one session, as far as anybody says.
+
+    Days that differ by more than one are two sessions; a day that is not stated may be any.
+    """
+    listed = list(orders)
+    if any(o.side is Side.BILATERAL for o in listed):
+        return True
+    right = [o.when for o in listed if o.side is Side.RIGHT]
+    left = [o.when for o in listed if o.side is Side.LEFT]
+    return any(_may_be_one_day(one, other) for one in right for other in left)
+
+
+def _may_be_one_day(one: FhirDate | None, other: FhirDate | None) -> bool:
+    if one is None or other is None:
+        return True
+    return max(one.earliest, other.earliest) - min(one.latest, other.latest) <= timedelta(days=1)
+
+
+def triggers(
+    orders: Iterable[DraftOrder],
+    knowledge: Knowledge,
+    hook: str = "order-sign",
+    selections: Collection[str] = (),
+) -> list[tuple[DraftOrder, Trigger]]:
+    """The orders that are looked at, each with the trigger it is.
+
+    At order-select these are the selected ones. A draft without id cannot be named by a
+    selection, so it is looked at, too; without selections, or with such that name no draft at all,
+    all drafts are: silence would claim that they had been checked.
+    """
+    looked_at = _looked_at(list(orders), hook, selections)
+    return [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
+
+
+def may_trigger(
+    orders: tuple[DraftOrder, ...],
+    knowledge: Knowledge,
+    hook: str = "order-sign",
+    selections: Collection[str] = (),
+) -> bool:
+    """Whether the chart matters: an order triggers, or would if the chart had or named FOP (see
+    `by_words`)."""
+    return bool(triggers(by_words(orders), knowledge, hook, selections))
+
+
+def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:
+    """The orders with the route that their words name. Words alone fire no card, so this is for
+    charts in which FOP stands coded, or in which a question about it is open."""
+    for order in orders:
+        if order.says_intramuscular:
+            return tuple(
+                replace(o, intramuscular=o.intramuscular or o.says_intramuscular) for o in orders
+            )
+    return orders
+
+
+def names_none(orders: Iterable[DraftOrder], hook: str, selections: Collection[str]) -> bool:
+    """Whether something was selected at order-select, and it is none of the drafts."""
+    if hook != "order-select" or not selections:
+        return False
+    return all(_names(order).isdisjoint(selections) for order in orders)
+
+
+def _looked_at(
+    orders: list[DraftOrder], hook: str, selections: Collection[str]
+) -> list[DraftOrder]:
+    if hook != "order-select" or not selections or names_none(orders, hook, selections):
+        return orders
+    return [o for o in orders if o.resource_id is None or not _names(o).isdisjoint(selections)]
+
+
+def _names(order: DraftOrder) -> set[str | None]:
+    return {order.reference, order.resource_id}
+
+
+def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:
+    """The trigger an order is, the first by precedence; None when the order is not looked at."""
+    if not order.live:
+        return None
+    return next((t for t in knowledge.once(_by_precedence) if _hits(order, t)), None)
+
+
+def _by_precedence(knowledge: Knowledge) -> tuple[Trigger, ...]:
+    enabled = (t for t in knowledge.triggers.values() if t.enabled)
+    return tuple(sorted(enabled, key=lambda t: _PRECEDENCE.index(t.kind)))
+
+
+def _hits(order: DraftOrder, trigger: Trigger) -> bool:
+    if trigger.kind == "intramuscular" and order.intramuscular:
+        return True
+    if order.kinds.isdisjoint(trigger.value_sets):
+        return False
+    return not trigger.reasons or not order.reasons.isdisjoint(trigger.reasons)
+
+
+def kind_of(order: DraftOrder, knowledge: Knowledge) -> str | None:
+    """The kind of the trigger an order is; None when the order is not looked at."""
+    trigger = trigger_of(order, knowledge)
+    return trigger.kind if trigger else None
+
+
+def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
+    """What a card calls the orders it is about: side and noun."""
+    nouns = []
+    for order in orders:
+        trigger = trigger_of(order, knowledge)
+        noun = trigger.noun if trigger else "order"
+        if noun not in nouns:
+            nouns.append(noun)
+    sides = {o.side for o in orders}
+    side = ""
+    if both_sides(sides):
+        side = "bilateral " if one_session(orders) else "right and left "
+    if not side and len(sides) == 1 and (only := next(iter(sides))) is not Side.UNKNOWN:
+        side = f"{only.value} "
+    return side + " and ".join(nouns) if nouns else "this order"

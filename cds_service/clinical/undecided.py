@@ -1,0 +1,130 @@
+"""Factors that nobody can decide although part of what they ask for stands in the chart.
+
+"Man with osteoarthritis of both hips" is one where the chart has the hips and not the sex: silence
+would take what is not known for a no.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds_service.clinical.assessment import Finding, NotAssessed, Tier
+from cds_service.clinical.chart import DraftOrder, InputName, Source
+from cds_service.clinical.evaluate import View
+from cds_service.clinical.exclusions import STATE_WORDS
+from cds_service.clinical.logic import Answer
+from cds_service.clinical.risk import Case, tier_of
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.when import When
+
+_Lack = tuple[InputName, str]
+
+# What answers a test, and what a card calls it; by the member of `When`.
+_ANSWERED_BY: dict[str, _Lack] = {
+    "condition": (InputName.CONDITIONS, "problem list"),
+    "procedure": (InputName.PROCEDURES, "procedures"),
+    "medication": (InputName.MEDICATIONS, "medicines"),
+    "allergy": (InputName.ALLERGIES, "allergies"),
+    "measurement": (InputName.OBSERVATIONS, "result"),
+    "age": (InputName.PATIENT, "age"),
+    "sex": (InputName.PATIENT, "sex"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A factor that may hold. `finding` has the facts that speak for it, `said` what is lacking."""
+
+    finding: Finding
+    said: NotAssessed
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """The answer of a test, what the chart has of it, and what nobody knows of it."""
+
+    answer: Answer
+    held: tuple[Source, ...] = ()
+    lacks: tuple[_Lack, ...] = ()
+
+
+def undecided(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple[Undecided, ...]:
+    """What could raise the tier that `factors` make, if more were known."""
+    joint = case.knowledge.once(_joint)
+    told = {finding.rule for finding in factors}
+    view, found = case.view(order), []
+    for rule in case.factors:
+        if rule.id not in joint or rule.id in told:
+            continue
+        weighed = _weigh(view, rule.when)
+        if weighed.answer is Answer.UNKNOWN and weighed.held:
+            note = ", ".join(words for _, words in weighed.lacks)
+            tier = Tier(rule.tier)
+            finding = Finding(
+                rule.id, "undecided", rule.label, weighed.held, tier, rule.evidence, note
+            )
+            found.append((finding, weighed.lacks))
+    might_be = tier_of(case, (*factors, *(finding for finding, _ in found)))
+    if might_be is tier_of(case, factors):
+        return ()
+    return tuple(Undecided(f, _said(f, lacks, might_be)) for f, lacks in found)
+
+
+def _said(finding: Finding, lacks: tuple[_Lack, ...], might_be: Tier) -> NotAssessed:
+    label = finding.label[:1].upper() + finding.label[1:]
+    text = f"{label}: {finding.note}. Ask; if it applies, the risk may be {might_be.value}."
+    return NotAssessed(lacks[0][0].value, str(finding.note), text)
+
+
+def _joint(knowledge: Knowledge) -> frozenset[str]:
+    """The factors that ask for more than one thing at once; no other can be known in part."""
+    return frozenset(rule.id for rule in knowledge.factors.values() if _is_joint(rule.when))
+
+
+def _is_joint(when: When) -> bool:
+    return bool(when.all) or any(_is_joint(part) for part in when.any)
+
+
+# --- as `View.ask`, with what is known of an answer that is not ---
+
+
+def _weigh(view: View, when: When) -> _Weighed:
+    if when.any:
+        return _either([_weigh(view, part) for part in when.any])
+    if when.all:
+        return _together([_weigh(view, part) for part in when.all])
+    outcome = view.ask(when) if when.none else view.test(when)
+    if outcome.answer is Answer.UNKNOWN:
+        return _Weighed(Answer.UNKNOWN, lacks=(_lack(view, when),))
+    # Whom the chart is about is no finding: of a man alone nothing is said.
+    held = () if when.sex is not None else outcome.sources
+    return _Weighed(outcome.answer, held if outcome.answer is Answer.YES else ())
+
+
+def _together(parts: list[_Weighed]) -> _Weighed:
+    if any(part.answer is Answer.NO for part in parts):
+        return _Weighed(Answer.NO)
+    lacks = tuple(dict.fromkeys(lack for part in parts for lack in part.lacks))
+    held = tuple(dict.fromkeys(source for part in parts for source in part.held))
+    return _Weighed(Answer.UNKNOWN if lacks else Answer.YES, held, lacks)
+
+
+def _either(parts: list[_Weighed]) -> _Weighed:
+    sure = [part for part in parts if part.answer is Answer.YES]
+    unknown = [part for part in parts if part.answer is Answer.UNKNOWN]
+    if not sure and not unknown:
+        return _Weighed(Answer.NO)
+    # Of what is open only that counts for which something speaks.
+    chosen = sure or [part for part in unknown if part.held] or unknown
+    held = tuple(dict.fromkeys(source for part in chosen for source in part.held))
+    lacks = tuple(dict.fromkeys(lack for part in chosen for lack in part.lacks))
+    return _Weighed(Answer.YES if sure else Answer.UNKNOWN, held, lacks)
+
+
+def _lack(view: View, when: When) -> _Lack:
+    name, words = next(
+        said for member, said in _ANSWERED_BY.items() if getattr(when, member) is not None
+    )
+    state = STATE_WORDS.get(view.chart.input(name).state)
+    # A Patient that was read may still lack both; why is told by the line about the Patient.
+    return name, f"{words} {'not known' if name is InputName.PATIENT else state or 'not found'}"

@@ -1,0 +1,1 @@
+"""Reads FHIR: one file per resource type, named like the resource."""

@@ -1,0 +1,239 @@
+"""Opens one prefetch value or search answer, whatever form it came in, down to its resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import Raw
+
+from cds_service.fhir.decoding import (
+    BUNDLE,
+    ENTRIES,
+    ENVELOPE,
+    RAWS,
+    UNFIT,
+    Entry,
+    Envelope,
+    Unreadable,
+    decode,
+    first_byte,
+    repair,
+)
+from cds_service.fhir.elements import member, objects, word
+
+NO_RESOURCE = "no resource"
+_BUNDLE = b'"Bundle"'
+_WHOSE = frozenset({"patient", "subject"})
+DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
+
+
+@dataclass(slots=True)
+class Opened:
+    """What is inside a value. `step` is the path from the value to an entry, with {} for its
+    number; `numbers` are those numbers where some entries were left out. `junk` are entries
+    without a resource, with the reason. `failed` are entries that an EHR could not answer. `total`
+    is the number of matches that a Bundle names. `why` says that the value as a whole cannot be
+    used."""
+
+    entries: list[Entry] = field(default_factory=list)
+    step: str = ""
+    numbers: list[int] | None = None
+    junk: list[tuple[int, str]] = field(default_factory=list)
+    failed: int = 0
+    next_link: str | None = None
+    self_link: str | None = None
+    total: int | None = None
+    why: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.entries and not self.junk and not self.failed and self.why is None
+
+    @property
+    def searched(self) -> str | None:
+        """The resource type of which all were searched for, as the Bundle's `self` link says.
+
+        None for a search that could leave some of the patient's out (`code=...`): finding none is
+        then no news about the others.
+        """
+        path, _, query = (self.self_link or "").partition("?")
+        names = {part.partition("=")[0].partition(":")[0] for part in query.split("&") if part}
+        narrowed = any(name not in _WHOSE and not name.startswith("_") for name in names)
+        by_patient = not names.isdisjoint(_WHOSE) and "_id" not in names
+        return path.rstrip("/").rpartition("/")[2] if by_patient and not narrowed else None
+
+    @property
+    def cut(self) -> bool:
+        """Whether a Bundle names more matches than it holds and no page that has the others."""
+        held = len(self.entries) + len(self.junk) + self.failed
+        return self.total is not None and self.total > held and self.next_link is None
+
+    def place(self, start: str, position: int) -> str:
+        """Path of the entry at this position in `entries`."""
+        return self.path(start, self.numbers[position] if self.numbers else position)
+
+    def path(self, start: str, number: int) -> str:
+        """Path of the entry with this number in the value."""
+        return start + self.step.replace("{}", str(number))
+
+
+def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
+    """Open null, a resource, a Bundle, a list of resources or entries, the `{response, resource}`
+    wrapper, or any of these as JSON text in a string. Never raises."""
+    try:
+        bundle = BUNDLE.decode(raw)
+    except UNFIT:
+        return _open_odd_form(raw, depth)
+    if depth > DEPTH:
+        return Opened(why="nested too deeply")
+    if bundle.resourceType != "Bundle":
+        return Opened([Entry(Raw(bytes(raw)))])
+    opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
+    opened.total = bundle.total
+    if bytes(bundle.link):
+        _read_links(opened, bundle.link)
+    return opened
+
+
+def _open_odd_form(raw: bytes | Raw, depth: int) -> Opened:
+    first = first_byte(raw)
+    if depth > DEPTH:
+        return Opened(why="nested too deeply")
+    if first == b"{":
+        return _open_object(raw, depth)
+    if first == b"[":
+        return _open_list(raw, "[{}]", depth)
+    if first == b'"':
+        return _open_text(raw, depth)
+    if bytes(raw).strip() == b"null":
+        return Opened()
+    return Opened(why="neither a resource nor a Bundle")
+
+
+def _open_text(raw: bytes | Raw, depth: int) -> Opened:
+    """JSON text in a string (CPRS clients), or an error page (cds-hooks/docs issue 5)."""
+    try:
+        inner = decode(raw).encode("utf-8", "replace")
+    except Unreadable as error:
+        return Opened(why=str(error))
+    if first_byte(inner) not in {b"{", b"["} and inner.strip() != b"null":
+        return Opened(why="text that is not JSON")
+    return open_value(inner, depth + 1)
+
+
+def _open_object(raw: bytes | Raw, depth: int) -> Opened:
+    try:
+        envelope = ENVELOPE.decode(raw)
+    except RecursionError:
+        return Opened(why="nested too deeply")
+    except UNFIT:
+        return _open_odd(raw, depth)
+    kind = _plain(envelope.resourceType)
+    if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
+        opened = _open_bundle(envelope)
+        _read_links(opened, envelope.link)
+        total = _plain(envelope.total)
+        opened.total = total if isinstance(total, int) else None
+        return opened
+    if kind is None and bytes(envelope.resource):
+        return _open_wrapper(envelope, depth)
+    if not isinstance(kind, str):
+        return Opened(why="without resourceType")
+    return Opened([Entry(Raw(bytes(raw)))])
+
+
+def _open_odd(raw: bytes | Raw, depth: int) -> Opened:
+    """JSON that only the standard library can decode."""
+    try:
+        return open_value(repair(raw), depth + 1)
+    except Unreadable as error:
+        return Opened(why=str(error))
+
+
+def _open_wrapper(envelope: Envelope, depth: int) -> Opened:
+    if (status := _response_status(envelope)) and status >= "4":
+        return Opened(why="the EHR answered with an HTTP error")
+    return open_value(envelope.resource, depth + 1)
+
+
+def _open_bundle(envelope: Envelope) -> Opened:
+    if not bytes(envelope.entry):
+        return Opened()
+    first = first_byte(envelope.entry)
+    if not first or bytes(envelope.entry).strip() == b"null":
+        return Opened()
+    if first == b"{":
+        return _open_list(b"[" + bytes(envelope.entry) + b"]", ".entry", DEPTH)
+    if first != b"[":
+        return Opened(why="a Bundle whose entry is no list")
+    try:
+        return Opened(ENTRIES.decode(envelope.entry), ".entry[{}].resource")
+    except UNFIT:
+        return _open_list(envelope.entry, ".entry[{}]", DEPTH)
+
+
+def _open_list(raw: bytes | Raw, step: str, depth: int) -> Opened:
+    """Entries or resources one by one: what is junk does not spoil its neighbours."""
+    numbers: list[int] = []
+    opened = Opened(step=step, numbers=numbers)
+    try:
+        parts = RAWS.decode(raw)
+    except RecursionError:
+        return Opened(why="nested too deeply")
+    except UNFIT:
+        return _open_odd(raw, depth)
+    for position, part in enumerate(parts):
+        entry = _open_entry(opened, position, part)
+        if entry is not None:
+            opened.entries.append(entry)
+            numbers.append(position)
+    return opened
+
+
+def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
+    """The resource of one entry; what has none is put with the junk or the failures."""
+    try:
+        entry = ENVELOPE.decode(part)
+    except UNFIT:
+        empty = bytes(part).strip() == b"null"
+        opened.junk.append((position, NO_RESOURCE if empty else "not an object"))
+        return None
+    first = first_byte(entry.resource)
+    if _plain(entry.resourceType) is not None:
+        return Entry(part)
+    if first == b"{":
+        return Entry(entry.resource, word(_plain(entry.fullUrl)))
+    if (_response_status(entry) or "2") >= "4":
+        opened.failed += 1
+    elif first and first != b"n":
+        opened.junk.append((position, "a resource that is not an object"))
+    else:
+        opened.junk.append((position, NO_RESOURCE))
+    return None
+
+
+def _plain(raw: Raw) -> object:
+    """A small member, decoded; None when it is missing or cannot be decoded."""
+    text = bytes(raw)
+    if not text or text == _BUNDLE:  # nearly always
+        return "Bundle" if text else None
+    try:
+        return decode(raw)
+    except Unreadable:
+        return None
+
+
+def _response_status(envelope: Envelope) -> str | None:
+    return word(member(_plain(envelope.response), "status"))
+
+
+def _read_links(opened: Opened, raw: Raw) -> None:
+    """The first link of each relation that is used."""
+    for link in objects(_plain(raw)):
+        relation, url = word(link.get("relation")), link.get("url")
+        if not isinstance(url, str) or not url.strip():
+            continue
+        if relation == "next":
+            opened.next_link = opened.next_link or url.strip()
+        elif relation == "self":
+            opened.self_link = opened.self_link or url.strip()

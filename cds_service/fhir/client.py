@@ -1,0 +1,308 @@
+"""Reads from the EHR's FHIR server what prefetch lacks: all at once, in time, within bounds.
+
+Whatever goes wrong becomes a stated reason of the input it was read for; nothing is kept. The token
+lives as long as the call, and goes to the server that is registered for the client, nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import msgspec
+
+from cds_service.cdshooks.models import CDSRequest
+from cds_service.clinical.chart import InputName
+from cds_service.errors import RequestError, TooLarge
+from cds_service.fhir.search import without_paging
+from cds_service.fhir_map import ChartReader
+from cds_service.ops import metrics, telemetry
+from cds_service.server import body
+from cds_service.trust.clients import is_loopback_host
+
+if TYPE_CHECKING:
+    import httpx
+
+ACCEPT = "application/fhir+json, application/json+fhir;q=0.9, application/json;q=0.8"
+ATTEMPTS = 3
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")  # what can stand in a header, without blanks
+_BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_WORDS = {
+    400: "the FHIR server refused the search",
+    401: "the FHIR server refused access",
+    403: "the FHIR server refused access",
+    404: "the FHIR server does not have it",
+    410: "the FHIR server does not have it",
+    429: "the FHIR server is too busy",
+    503: "the FHIR server is too busy",
+}
+
+
+class Bounds(Protocol):
+    """The settings that this room reads."""
+
+    @property
+    def fetch_max_pages(self) -> int: ...
+    @property
+    def fetch_max_entries(self) -> int: ...
+    @property
+    def fetch_max_bytes(self) -> int: ...
+
+
+class NoAccess(Exception):
+    """The FHIR server of a request may not or cannot be read. The message says why, in words."""
+
+
+class Unread(Exception):
+    """An input could not be read, or not to its end. `outcome` is a word for figures."""
+
+    def __init__(self, why: str, outcome: str = "failed") -> None:
+        super().__init__(why)
+        self.why = why
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Leave to read one FHIR server. `until` is on the clock of `time.monotonic`, in seconds."""
+
+    base: str
+    authorization: str = field(repr=False)
+    until: float
+    covers: Callable[[str], bool]
+
+
+def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> Access | None:
+    """Leave to read the FHIR server of a request; None when it names none or gives no token.
+
+    `covers` says whether a URL is registered for the client. Raises NoAccess when the token must
+    not be used: the server is not registered or not reached by https (FA-08, RQ-05), the token is
+    bound to another patient (FA-04), is over (FA-05), or is no bearer token (FA-03).
+    """
+    server, token = request.fhir_server, request.fhir_authorization
+    if server is None or token is None:
+        return None
+    parts = urlsplit(server)
+    if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
+        raise NoAccess("fhirServer does not use https")
+    if not covers(server):
+        raise NoAccess("fhirServer is not registered for this client")
+    patient = (token.patient or request.context.patient_id).rpartition("/")[2]
+    if patient != request.context.patient_id:
+        raise NoAccess("fhirAuthorization.patient is another patient")
+    if token.token_type.lower() != "bearer" or not _TOKEN.fullmatch(token.access_token):
+        raise NoAccess("fhirAuthorization holds no bearer token")
+    if token.expires_in is not None:
+        if token.expires_in <= 0:
+            raise NoAccess("fhirAuthorization has expired")
+        until = min(until, time.monotonic() + token.expires_in)
+    return Access(server, f"Bearer {token.access_token}", until, covers)
+
+
+class _Page(msgspec.Struct):
+    """What a page of a search tells of itself."""
+
+    total: Any = None
+    entry: list[msgspec.Raw] = []
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+
+
+class Session:
+    """The reads of one call."""
+
+    def __init__(self, access: Access, http: httpx.AsyncClient, bounds: Bounds) -> None:
+        self._access = access
+        self._http = http
+        self._bounds = bounds
+        self._bytes = 0
+        self._entries = 0
+        self._flights: dict[str, asyncio.Task[bytes]] = {}
+        self._headers = {
+            "Accept": ACCEPT,
+            "Accept-Encoding": "gzip",
+            "Authorization": access.authorization,
+            "traceparent": telemetry.current().traceparent,
+        }
+
+    async def read(self, reader: ChartReader, urls: Mapping[InputName, str]) -> None:
+        """Read all inputs at once into the reader. `urls` are relative to the FHIR server, or
+        `next` links. Returns at the deadline at the latest; what was not read is noted there."""
+        seconds = self._access.until - time.monotonic()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, url in urls.items():
+                    group.create_task(self._input(reader, name, url, seconds))
+        finally:
+            for flight in self._flights.values():
+                flight.cancel()
+            await asyncio.gather(*self._flights.values(), return_exceptions=True)
+            self._flights.clear()
+
+    async def _input(self, reader: ChartReader, name: InputName, url: str, seconds: float) -> None:
+        outcome = "read"
+        try:
+            async with asyncio.timeout(seconds):
+                await self._pages(reader, name, url)
+        except TimeoutError:
+            outcome = "late"
+            reader.fail(name, "the FHIR server did not answer in time")
+        except Unread as error:
+            outcome = error.outcome
+            reader.fail(name, error.why)
+        metrics.fetches.labels(str(name), outcome).inc()
+
+    async def _pages(self, reader: ChartReader, name: InputName, start: str) -> None:
+        """Read a search from its first page to its last. Raises Unread."""
+        url = self._follow(f"{self._access.base}/", start)
+        is_first = not start.startswith(("http:", "https:"))
+        strangers = reader.strangers(name)
+        seen: set[str] = set()
+        found = 0
+        while len(seen) < self._bounds.fetch_max_pages:
+            seen.add(url)
+            content = await self._shared(url)
+            if not content.lstrip().startswith(b"{"):
+                raise Unread("the answer of the FHIR server cannot be read", "malformed")
+            reader.read_input(name, content)
+            if reader.strangers(name) > strangers:
+                raise Unread("the FHIR server sent data of another patient", "foreign")
+            page = _glance(content)
+            found += self._count(page)
+            link = reader.next_links().get(name)
+            if link is None:
+                if is_first and isinstance(page.total, int) and page.total > found:
+                    raise Unread("the FHIR server left out entries", "cut")
+                return
+            url = self._follow(url, link)
+            if url in seen:
+                raise Unread("the pages of the FHIR server repeat", "endless")
+        raise Unread(f"more than {self._bounds.fetch_max_pages} pages", "endless")
+
+    def _count(self, page: _Page) -> int:
+        self._entries += len(page.entry)
+        if self._entries > self._bounds.fetch_max_entries:
+            raise Unread(f"more than {self._bounds.fetch_max_entries} entries", "endless")
+        return len(page.entry)
+
+    def _follow(self, here: str, link: str) -> str:
+        """The absolute URL of a link. Raises Unread when it leads away from the registered server:
+        the token must not go there."""
+        try:
+            url = urldefrag(urljoin(here, link)).url
+            same = _origin(url) == _origin(self._access.base)
+        except ValueError:
+            same = False
+        if not same or not self._access.covers(url):
+            raise Unread("a further page is at an address that is not registered", "refused")
+        return url
+
+    # --- one answer ---
+
+    async def _shared(self, url: str) -> bytes:
+        """The answer to a GET; who asks for the same while it is under way shares it."""
+        flight = self._flights.get(url)
+        if flight is None:
+            flight = self._flights[url] = asyncio.create_task(self._get(url))
+        return await asyncio.shield(flight)
+
+    async def _get(self, url: str) -> bytes:
+        """The body of the answer as UTF-8. Raises Unread."""
+        import httpx  # costs too much to load where nothing is read
+
+        failure = Unread("the FHIR server cannot be reached", "unreachable")
+        for _ in range(ATTEMPTS):
+            try:
+                status, retry_after, content = await self._send(url)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                failure = Unread("the answer of the FHIR server was cut off", "cut")
+                continue  # a kept connection may have ended between two calls
+            except (httpx.HTTPError, httpx.InvalidURL):
+                raise Unread("the FHIR server cannot be reached", "unreachable") from None
+            except RequestError as error:
+                raise _unreadable(error) from None
+            if status == HTTPStatus.OK:
+                return content
+            failure = _refusal(status)
+            if status == HTTPStatus.BAD_REQUEST and (simpler := without_paging(url)):
+                url = simpler
+            elif status in _BUSY and self._can_wait(retry_after):
+                await asyncio.sleep(retry_after or 0)
+            else:
+                break
+        raise failure
+
+    async def _send(self, url: str) -> tuple[int, float | None, bytes]:
+        async with self._http.stream("GET", url, headers=self._headers) as answer:
+            status = answer.status_code
+            if status != HTTPStatus.OK:
+                return status, _seconds(answer.headers.get("retry-after")), b""
+            limit = self._bounds.fetch_max_bytes
+            stream = self._counted(answer.aiter_raw())
+            packed = await body.collect(stream, answer.headers.get("content-length"), limit)
+            plain = body.unpack(packed, answer.headers.get("content-encoding"), self._left())
+            self._bytes += len(plain) if plain is not packed else 0
+            return status, None, body.to_utf8(plain, answer.headers.get("content-type"))
+
+    async def _counted(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in stream:
+            self._bytes += len(chunk)
+            self._left()
+            yield chunk
+
+    def _left(self) -> int:
+        """Bytes that this call may still read. Raises TooLarge when there are none."""
+        left = self._bounds.fetch_max_bytes - self._bytes
+        if left < 0:
+            raise TooLarge("too many bytes")
+        return left
+
+    def _can_wait(self, seconds: float | None) -> bool:
+        return seconds is not None and time.monotonic() + seconds < self._access.until
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    default = 443 if parts.scheme == "https" else 80
+    return parts.scheme, parts.hostname, parts.port or default
+
+
+def _glance(content: bytes) -> _Page:
+    """Total and number of entries; nothing when that cannot be told, the reader judges it then."""
+    try:
+        return _PAGE.decode(content)
+    except (msgspec.MsgspecError, RecursionError):
+        return _Page()
+
+
+def _refusal(status: int) -> Unread:
+    words = _WORDS.get(status, "the FHIR server answered with an error")
+    if 300 <= status < 400:
+        words = "the FHIR server sent the read elsewhere"
+    outcome = "refused" if status in {401, 403} else "failed"
+    return Unread(f"{words} (HTTP {status})", outcome)
+
+
+def _unreadable(error: RequestError) -> Unread:
+    if isinstance(error, TooLarge):
+        return Unread("the FHIR server sent more than is read", "endless")
+    return Unread("the answer of the FHIR server cannot be read", "malformed")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After in seconds from now (RFC 9110 section 10.2.3); None when it says nothing."""
+    text = (retry_after or "").strip()
+    if text.isdecimal() and len(text) < 10:
+        return float(text)
+    with suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    return None

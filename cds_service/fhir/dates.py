@@ -1,0 +1,126 @@
+"""Reads FHIR dates and times of any precision as the days they can mean."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, timedelta
+
+from cds_service.clinical.chart import FhirDate
+
+# FHIR date, dateTime and instant (R4 datatypes, "Primitive Types"); real clients also send a blank
+# instead of T, no seconds, no zone, or an offset without colon.
+_DATE = re.compile(
+    r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})"
+    r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,][0-9]+)?)?"
+    r"\ *(?P<zone>[Zz]|(?P<sign>[+-])(?P<ahead>[0-9]{2}):?(?P<rest>[0-9]{2}))?)?)?)?"
+)
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY = 86_400.0
+
+
+def read_date(value: object) -> FhirDate | None:
+    """Read a FHIR date, dateTime or instant; None for anything else, also for impossible days.
+
+    The days are those written down, not converted to another zone. A time without a zone is taken
+    as UTC for sorting only.
+    """
+    if not isinstance(value, str):
+        return None
+    if len(value) == 10 and value[4] == "-" == value[7]:  # a plain day, as most are
+        return _day(value)
+    found = _DATE.fullmatch(value.strip())
+    if found is None:
+        return None
+    year, month, day, *time = found.group("year", "month", "day", "hour", "minute", "second")
+    try:
+        earliest = date(int(year), int(month or 1), int(day or 1))
+    except ValueError:
+        return None
+    seconds = _seconds(time, found) if time[0] else 0.0
+    if seconds is None:
+        return None
+    order = (earliest.toordinal() - _EPOCH) * _DAY + seconds
+    latest = earliest if day else _latest(earliest, int(month or 12))
+    return FhirDate(found[0], earliest, latest, order)
+
+
+def _day(text: str) -> FhirDate | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return FhirDate(text, day, day, (day.toordinal() - _EPOCH) * _DAY)
+
+
+def _latest(earliest: date, month: int) -> date:
+    return date(earliest.year, month, monthrange(earliest.year, month)[1])
+
+
+def _seconds(time: list[str | None], found: re.Match[str]) -> float | None:
+    """Seconds from midnight UTC of the written day; None when there is no such time."""
+    hour, minute, second = (int(part or 0) for part in time)
+    ahead, rest = int(found["ahead"] or 0), int(found["rest"] or 0)
+    if hour > 24 or minute > 59 or second > 60 or ahead > 14:
+        return None
+    offset = ahead * 3600 + rest * 60
+    written = hour * 3600 + minute * 60 + second
+    return float(written + offset if found["sign"] == "-" else written - offset)
+
+
+def read_moment(*values: object) -> FhirDate | None:
+    """The first of these elements that can be read: a date, a Period (its start, else its end)
+    or a Timing (its first event)."""
+    for value in values:
+        if value is None:
+            continue
+        if isinstance(value, dict):
+            found = read_moment(value.get("start"), value.get("end"), value.get("event"))
+        elif isinstance(value, list):
+            found = read_date(value[0]) if value else None
+        else:
+            found = read_date(value)
+        if found is not None:
+            return found
+    return None
+
+
+def days_between(start: FhirDate | None, end: FhirDate | None) -> float | None:
+    """Length of a period in days; whole days count inclusively, times as they are.
+
+    None when an end is not known, not exact to the day, or before the start.
+    """
+    if start is None or end is None:
+        return None
+    if start.earliest != start.latest or end.earliest != end.latest:
+        return None
+    timed = len(start.text) > 10 and len(end.text) > 10
+    days = (end.order - start.order) / _DAY if timed else _whole_days(start, end)
+    return days if days > 0 else None
+
+
+def _whole_days(start: FhirDate, end: FhirDate) -> float:
+    return float((end.earliest - start.earliest).days + 1)
+
+
+def later(start: FhirDate, days: float) -> date:
+    """The last day on which something that began at `start` and lasts `days` can still go on."""
+    room = (date.max - start.latest).days
+    return start.latest + timedelta(days=min(max(days, 0.0), room))
+
+
+def at_age(birth: FhirDate | None, years: float | None) -> FhirDate | None:
+    """The year of life that began at age `years`, as a date of low precision."""
+    if birth is None or years is None or not 0 <= years <= 150:
+        return None
+    whole = int(years)
+    if birth.latest.year + whole + 1 > date.max.year:
+        return None
+    earliest = _same_day(birth.earliest, birth.earliest.year + whole)
+    latest = _same_day(birth.latest, birth.latest.year + whole + 1)
+    order = (earliest.toordinal() - _EPOCH) * _DAY
+    return FhirDate(str(earliest.year), earliest, latest, order)
+
+
+def _same_day(day: date, year: int) -> date:
+    return date(year, day.month, min(day.day, monthrange(year, day.month)[1]))

@@ -1,0 +1,105 @@
+"""Reads the draft orders of one call, each of whatever resource type, form and release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from cds_service.clinical.chart import DraftOrder, Problem
+from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
+from cds_service.fhir.context import Reading, References
+from cds_service.fhir.elements import kind_of
+from cds_service.fhir.mentions import Mentions
+from cds_service.fhir.order import NOT_ORDERS, Draft, collect, once, read_order
+from cds_service.fhir.release import Releases
+from cds_service.fhir.subject import Subjects, Whose
+from cds_service.fhir_map import ChartReader
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.terminology import CodeIndex
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersRead:
+    """The draft orders of a request and what was odd about them."""
+
+    orders: tuple[DraftOrder, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    foreign: int = 0
+    release: str = "R4"
+
+    @property
+    def unread(self) -> int:
+        """How many entries may have been orders and could not be read."""
+        return sum(problem.why != NO_RESOURCE for problem in self.problems)
+
+
+class Drafts:
+    """The draft orders of one call, decoded once: they are read before the chart, which may not be
+    needed then, and again with it where it could tell more about them.
+
+    Reads every entry of `context.draftOrders`, of whatever type, position and release. A Bundle
+    with or without type, a list of resources or of entries, a single resource, or any of these as
+    text.
+    """
+
+    def __init__(
+        self,
+        draft_orders: Raw | None,
+        index: CodeIndex,
+        patient_id: str,
+        today: date,
+        mentions: Mentions | None = None,
+    ) -> None:
+        self._index = index
+        self._mentions = (mentions or Mentions()).within(bytes(draft_orders or b""))
+        self._patient_id = patient_id
+        self._today = today
+        self._problems: list[Problem] = []
+        opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
+        self._drafts = collect(opened, "context.draftOrders", self._problems)
+        self._settled: tuple[DraftOrder, ...] | None = None
+
+    def read(self, reader: ChartReader | None = None) -> OrdersRead:
+        """The orders. With `reader` (that has read the prefetch) references are also looked up in
+        the chart, and the release is told from both."""
+        subjects = reader.subjects if reader else Subjects(self._patient_id)
+        references = reader.references if reader else References()
+        releases = reader.releases if reader else Releases()
+        for draft in self._drafts:
+            subjects.learn(draft.full_url, draft.doc)
+        own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
+        for draft in own:
+            references.add(draft.doc, draft.full_url)
+            releases.look(draft.doc, is_draft=True)
+        orders = self._settled
+        if orders is None:
+            orders = self._orders(own, references, subjects)
+        foreign = len(self._drafts) - len(own)
+        return OrdersRead(orders, tuple(self._problems), foreign, releases.release())
+
+    def _orders(
+        self, own: list[Draft], references: References, subjects: Subjects
+    ) -> tuple[DraftOrder, ...]:
+        look = Reading(self._index, self._today, references, self._mentions)
+        found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
+        orders = once(found)
+        later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
+        if not references.asked and not later:
+            self._settled = orders  # nothing in them points anywhere else
+        return orders
+
+
+def read_orders(
+    draft_orders: Raw | None,
+    index: CodeIndex,
+    patient_id: str,
+    today: date,
+    reader: ChartReader | None = None,
+) -> OrdersRead:
+    """Read draft orders once; see `Drafts`."""
+    mentions = reader.mentions if reader else None
+    return Drafts(draft_orders, index, patient_id, today, mentions).read(reader)

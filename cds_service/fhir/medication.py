@@ -1,0 +1,271 @@
+"""Reads a medicine that is ordered, taken, dispensed or given, in any FHIR release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cds_service.clinical.chart import (
+    FhirDate,
+    InputName,
+    MedicationFact,
+    SetAside,
+    Source,
+    Unidentified,
+)
+from cds_service.fhir.administration_route import read_routes
+from cds_service.fhir.codings import NOTHING, Recognised, source_of
+from cds_service.fhir.context import REASONS, Item, Reading
+from cds_service.fhir.dates import later, read_date, read_moment
+from cds_service.fhir.dosage import Schedule, in_milligrams, read_schedule
+from cds_service.fhir.elements import (
+    Doc,
+    codings,
+    first_text,
+    flag,
+    items,
+    kind_of,
+    member,
+    objects,
+    status,
+    texts,
+    type_and_id,
+    word,
+    words,
+)
+from cds_service.fhir.unidentified import MEDICINES, name_in, readable, says_none
+
+_ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
+_ERROR = "entered-in-error"
+_GIVEN = frozenset({"MedicationDispense", "MedicationAdministration"})
+_MOST_INGREDIENTS = 20
+_MOST_REASONS = 20
+OVER = (_ENDED - {"completed"}) | {_ERROR, "not-taken", "not-done"}
+"""Statuses by which a medicine does not count, whatever else its record says."""
+FOR_HO = "reason-ho-prophylaxis"
+"""No value set: the reason of an order says in words that it is for HO prophylaxis, as our drafts
+do (`suggestions.py`)."""
+_REASON_UNREAD = "reason-unrecognised"
+_FOR_HO = re.compile(
+    r"prophylaxis (?:of|for|against) (?:heterotopic ossification|HO)\b"
+    r"|(?:heterotopic ossification|\bHO) prophylaxis",
+    re.IGNORECASE,
+)
+_TAKEN = frozenset({"MedicationStatement", "MedicationUsage"})
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Which medicine: what its codings mean, the element that names it for people, and the
+    Medication resources behind it."""
+
+    known: Recognised
+    element: object
+    targets: tuple[Doc, ...] = ()
+
+
+_NAMES = frozenset({"medicationCodeableConcept", "medicationReference", "medication"})
+_UNNAMED = Named(NOTHING, None)
+
+
+def name_of(doc: Doc, look: Reading) -> Named:
+    """The medicine by code, by R5 CodeableReference, or by reference to a Medication that is
+    contained or was sent along. A reference with a display only gives a label."""
+    if _NAMES.isdisjoint(doc):
+        return _UNNAMED
+    inline = doc.get("medicationCodeableConcept")
+    pointer = doc.get("medicationReference")
+    modern = doc.get("medication")
+    known, label = look.know(inline, modern), inline if inline is not None else modern
+    targets = () if pointer is None and modern is None else (
+        *look.resolve(doc, pointer), *look.resolve(doc, modern)
+    )  # fmt: skip
+    for target in targets:
+        parts = _ingredients(doc, target, look)
+        known = known.and_also(look.know(target.get("code"), *parts))
+        named = (label, target.get("code"), *parts)
+        said = next((e for e in named if first_text(e)), None)
+        label = said or next((e for e in named if codings(e)), label)
+    if not first_text(label) and not codings(label):
+        label = {"text": first_text(pointer)}
+    return Named(known, label, targets)
+
+
+def _ingredients(doc: Doc, medication: Doc, look: Reading) -> list[object]:
+    """The coded elements of the active ingredients of a Medication, of any release."""
+    found: list[object] = []
+    for holder in (medication, *objects(medication.get("product"))):  # product: DSTU2
+        for part in objects(holder.get("ingredient"))[:_MOST_INGREDIENTS]:
+            if part.get("isActive") is False:
+                continue
+            found += [part[n] for n in ("itemCodeableConcept", "item") if n in part]
+            for name in ("itemReference", "item"):
+                for held_by in (medication, doc):
+                    found += [d.get("code") for d in look.resolve(held_by, part.get(name))]
+    return found
+
+
+def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
+    """A medicine as a fact; errors, prohibitions and mere options are set aside."""
+    named = name_of(doc, look)
+    concepts = named.known.meaning
+    if not concepts:
+        yield from _unidentified(doc, look, named)
+        return
+    schedule = read_schedule(doc)
+    start, end = _bounds(doc, schedule)
+    source = source_of(doc, named.element, named.known, _written(doc) or start, _author(doc))
+    if why := _not_counted(doc):
+        yield SetAside(concepts, source, why)
+        return
+    indications, stated = look.reasons(doc)
+    product = named.known.display
+    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
+    yield MedicationFact(
+        concepts=concepts,
+        source=source,
+        state=_state(doc, look, schedule, (start, end)),
+        prn=schedule.prn,
+        single_dose=schedule.single_dose or _given_once(doc),
+        per_day=schedule.per_day,
+        dose=dose,
+        dose_unit=unit,
+        days=schedule.days,
+        start=start,
+        end=end,
+        routes=read_routes(look.index, schedule.routes, product),
+        indications=indications | _in_words(doc, look) if stated else indications,
+        indication_stated=stated,
+    )
+
+
+def _in_words(doc: Doc, look: Reading) -> frozenset[str]:
+    """What the reasons say beyond their codes: that it is for HO, or something nobody knows."""
+    reasons = [item for name in REASONS for item in items(doc.get(name))]
+    found = set() if len(reasons) <= _MOST_REASONS else {_REASON_UNREAD}
+    for reason in reasons[:_MOST_REASONS]:
+        if any(_FOR_HO.search(text) for text in texts(reason)):
+            found.add(FOR_HO)
+        coded = (reason, *(target.get("code") for target in look.resolve(doc, reason)))
+        if not look.know(*coded).meaning:
+            found.add(_REASON_UNREAD)
+    return frozenset(found)
+
+
+def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentified]:
+    """The medicine as one that nobody here can name, if it counts and has no code to know it by.
+
+    A product of the house is known by its ingredients, when all of them have such a code.
+    """
+    inline = (doc.get("medicationCodeableConcept"), doc.get("medication"))
+    elements = (*inline, *(target.get("code") for target in named.targets))
+    if readable((c for e in elements for c in codings(e)), MEDICINES):
+        return
+    parts = [p for target in named.targets for p in _ingredients(doc, target, look)]
+    coded = [codings(part) for part in parts if codings(part) or first_text(part)]
+    if coded and all(readable(one, MEDICINES) for one in coded):
+        return
+    if _not_counted(doc) or any(says_none(element) for element in elements):
+        return
+    schedule = read_schedule(doc)
+    bounds = _bounds(doc, schedule)
+    if _state(doc, look, schedule, bounds) != "ended":
+        source = Source(type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0])
+        yield Unidentified(InputName.MEDICATIONS, source)
+
+
+def _written(doc: Doc) -> FhirDate | None:
+    names = ("authoredOn", "dateWritten", "whenHandedOver", "whenPrepared", "dateAsserted")
+    return read_moment(*(doc.get(n) for n in names))
+
+
+def _author(doc: Doc) -> object:
+    return doc.get("requester") or doc.get("prescriber") or doc.get("informationSource")
+
+
+def _bounds(doc: Doc, schedule: Schedule) -> tuple[FhirDate | None, FhirDate | None]:
+    """Stated start and end: bounds of the dosage, or the effective time of what was taken."""
+    if schedule.start or schedule.end:
+        return schedule.start, schedule.end
+    for name in ("effectivePeriod", "occurencePeriod", "occurrencePeriod", "effectiveTimePeriod"):
+        period = doc.get(name)
+        start, end = read_date(member(period, "start")), read_date(member(period, "end"))
+        if start or end:
+            return start, end
+    names = ("effectiveDateTime", "occurenceDateTime", "occurrenceDateTime",
+             "effectiveTimeDateTime", "whenHandedOver")  # fmt: skip
+    return read_moment(*(doc.get(n) for n in names)), None
+
+
+def _given_once(doc: Doc) -> bool:
+    """An administration at one point in time is one dose."""
+    if doc.get("resourceType") != "MedicationAdministration":
+        return False
+    return not any("Period" in name for name in doc)
+
+
+def _not_counted(doc: Doc) -> str | None:
+    state = status(doc.get("status"))
+    if state == _ERROR:
+        return _ERROR
+    if flag(doc.get("doNotPerform")):
+        return "do not perform"
+    if status(doc.get("intent")) == "option":
+        return "only an option"
+    if state in {"not-taken", "not-done"} or _says_not_taken(doc):
+        return "not taken"
+    return None
+
+
+def _says_not_taken(doc: Doc) -> bool:
+    """DSTU2 wasNotTaken and wasNotGiven, STU3 taken and notGiven, R5 adherence."""
+    if any(flag(doc.get(n)) for n in ("wasNotTaken", "wasNotGiven", "notGiven")):
+        return True
+    if word(doc.get("taken")) == "n":
+        return True
+    return any(w.startswith("not-taking") for w in words(member(doc, "adherence", "code")))
+
+
+def _state(
+    doc: Doc,
+    look: Reading,
+    schedule: Schedule,
+    bounds: tuple[FhirDate | None, FhirDate | None],
+) -> str:
+    """draft, active, ended or unknown. A stated end that has passed ends whatever the status says,
+    because lists of medicines are seldom tidied up."""
+    kind, state = kind_of(doc), status(doc.get("status"))
+    start, end = bounds
+    if end is not None and end.latest < look.today:
+        return "ended"
+    if kind in _GIVEN:
+        return _state_given(kind, state, look, schedule, start)
+    if state in _ENDED or _stopped(doc):
+        return "ended"
+    if start and schedule.bounded and later(start, schedule.days or 0.0) < look.today:
+        return "ended"
+    if kind in _TAKEN and state == "recorded":  # R5 has no other status for what is taken
+        return "active"
+    return state if state in {"draft", "active"} else "unknown"
+
+
+def _stopped(doc: Doc) -> bool:
+    adherence = words(member(doc, "adherence", "code"))
+    return any(w.startswith("stopped") for w in adherence)
+
+
+def _state_given(
+    kind: str | None, state: str | None, look: Reading, schedule: Schedule, start: FhirDate | None
+) -> str:
+    """What was handed out lasts as long as its supply; what was given counts for a day."""
+    if state in _ENDED - {"completed"}:
+        return "ended"
+    if state == "in-progress":
+        return "active"
+    if state not in {"completed", None} or start is None:
+        return "unknown"
+    days = 1.0 if kind == "MedicationAdministration" else schedule.days
+    if days is None:
+        return "unknown"
+    return "active" if later(start, days) >= look.today else "ended"

@@ -1,0 +1,95 @@
+"""Tells after one glance whether a resource can matter; most of a big chart does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cds_service.clinical.chart import InputName
+from cds_service.fhir.codings import is_compound
+from cds_service.fhir.decoding import Concept, Sniff
+from cds_service.fhir.inputs import INPUT_OF
+from cds_service.fhir.medication import OVER
+from cds_service.fhir.mentions import Mentions
+from cds_service.fhir.unidentified import MEDICINES, readable
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.terminology import CodeIndex
+
+_CODED = frozenset({"Condition", "Procedure", "Observation"})
+_MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_MEMORY = 2_000  # more would cost more than it saves
+
+
+class Sieve:
+    """Lets through what has a coding in a value set or a text that may be worth reading, medicines
+    without a code to know them by, and whatever it cannot judge. Remembers the codes and texts
+    that say nothing: a record repeats itself."""
+
+    def __init__(self, index: CodeIndex, mentions: Mentions) -> None:
+        self._index = index
+        self._mentions = mentions
+        self._dull: set[Concept] = set()
+        self._known: set[Concept] = set()  # medicines whose code is in no value set
+
+    def holds_back(self, sniff: Sniff) -> bool:
+        """True when the resource need not be read in full."""
+        kind = sniff.resourceType
+        if kind in _CODED:
+            return not (
+                (sniff.code is not None and self._speaks(sniff.code))
+                or (sniff.valueString is not None and self._tells(sniff.valueString))
+                or (sniff.note is not None and any(self._tells(n.text) for n in sniff.note))
+                or self._tells(sniff.notes)
+                or (sniff.valueCodeableConcept and self._speaks(sniff.valueCodeableConcept))
+                or (
+                    sniff.component
+                    and any(c.code and self._speaks(c.code) for c in sniff.component)
+                )
+            )
+        if kind in _MEDICINES and sniff.medicationReference is None:
+            inline = sniff.medicationCodeableConcept
+            return inline is not None and not self._counts(inline, sniff)
+        return False
+
+    def _counts(self, medicine: Concept, sniff: Sniff) -> bool:
+        """Whether a medicine is in a value set, or is one that the reader has to name as unknown:
+        without any code to know it by, and not over by its status."""
+        if medicine in self._known:
+            return False
+        if self._speaks(medicine):
+            return True
+        if readable(medicine.coding or (), MEDICINES):
+            if len(self._known) < _MEMORY:
+                self._known.add(medicine)
+            return False
+        return sniff.status not in OVER
+
+    def _speaks(self, concept: Concept) -> bool:
+        """Whether a coding is in a value set or a text may be worth reading."""
+        if concept in self._dull:
+            return False
+        if self._says_something(concept):
+            return True
+        if len(self._dull) < _MEMORY:
+            self._dull.add(concept)
+        return False
+
+    def _says_something(self, concept: Concept) -> bool:
+        if concept.code is not None:
+            return True
+        match = self._index.match
+        for coding in concept.coding or ():
+            code = coding.code
+            # A compound (SNOMED CT focus : refinement, ICD-11 stem/stem) is taken apart later.
+            if match(coding.system, code) is not None or (code is not None and is_compound(code)):
+                return True
+            name = coding.display
+            if name is not None and self._tells(name):
+                return True
+        text = concept.text
+        if text is not None and self._tells(text):
+            return True
+        return concept.concept is not None and self._says_something(concept.concept)
+
+    def _tells(self, value: str | None) -> bool:
+        return value is not None and self._mentions.speaks(value)

@@ -1,0 +1,180 @@
+"""Wraps a patient's record, a bare FHIR Bundle, into the order-sign call an EHR would send."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.cdshooks import request
+from cds_service.clinical.chart import InputName
+from cds_service.errors import BadRequest
+from cds_service.knowledge.terminology import CodeIndex
+
+HIP = ("http://snomed.info/sct", "52734007", "Total hip replacement")
+"""What `--order hip` adds (code verified in VSAC and GPS, see the value set hip-total-primary)."""
+
+_SYSTEMS = (  # where a bare code is looked for, in this order
+    "http://snomed.info/sct",
+    "http://www.ama-assn.org/go/cpt",
+    "http://www.cms.gov/Medicare/Coding/ICD10",
+    "http://hl7.org/fhir/sid/icd-9-cm",
+    "https://fhir.hl7.org.uk/Id/opcs-4",
+)
+_DRAFTS = frozenset(
+    {"ServiceRequest", "MedicationRequest", "ProcedureRequest", "MedicationOrder", "DeviceRequest"}
+)
+_INPUTS = {
+    "Condition": InputName.CONDITIONS,
+    "Procedure": InputName.PROCEDURES,
+    "Medication": InputName.MEDICATIONS,
+    "MedicationRequest": InputName.MEDICATIONS,
+    "MedicationOrder": InputName.MEDICATIONS,
+    "MedicationStatement": InputName.MEDICATIONS,
+    "MedicationDispense": InputName.MEDICATIONS,
+    "MedicationAdministration": InputName.MEDICATIONS,
+    "AllergyIntolerance": InputName.ALLERGIES,
+    "Observation": InputName.OBSERVATIONS,
+    "FamilyMemberHistory": InputName.FAMILY_HISTORY,
+    "ServiceRequest": InputName.SERVICE_REQUESTS,
+    "ProcedureRequest": InputName.SERVICE_REQUESTS,
+}
+
+
+_OF_A_CALL = frozenset({"hook", "hookInstance", "context"})
+_NEITHER = (
+    "neither a CDS Hooks call (an object with hook, hookInstance and context) nor a FHIR Bundle "
+    "with one Patient and the patient's resources"
+)
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[Raw] = []
+
+
+class _Context(msgspec.Struct):
+    draftOrders: _Bundle
+
+
+class _Wrapped(msgspec.Struct):
+    context: _Context
+
+
+class _Sniff(msgspec.Struct):
+    resourceType: str = ""
+    id: str = ""
+    status: Any = None
+
+
+class _Entry(msgspec.Struct):
+    resource: _Sniff
+
+
+class _RawEntry(msgspec.Struct):
+    resource: Raw
+
+
+def as_call(data: bytes, index: CodeIndex, order: str | None = None) -> bytes:
+    """A call as it is; a Bundle wrapped into one. Raises BadRequest for what is neither, and for
+    an order that cannot be added."""
+    if order is not None:
+        check_order(order, index)
+    kind = request.resource_type(data)
+    if kind == "Bundle":
+        return wrap(data, index, order)
+    names = request.members(data, "body").keys()
+    if names.isdisjoint(_OF_A_CALL) or (kind is not None and "hook" not in names):
+        raise BadRequest(_NEITHER, "body")
+    return data
+
+
+def check_order(order: str, index: CodeIndex) -> None:
+    """Raises BadRequest for an order that cannot be added to any record."""
+    _coding(order, index)
+
+
+def has_drafts(call: bytes) -> bool:
+    """Whether a call that `wrap` made has a draft order."""
+    return bool(msgspec.json.decode(call, type=_Wrapped).context.draftOrders.entry)
+
+
+def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
+    """Build the JSON of an order-sign call from a Bundle.
+
+    Orders with status draft become the draft orders; everything else that the service reads goes
+    into prefetch, where an input without any resource is sent as an empty Bundle: a whole record
+    that holds no allergy says that none is recorded. `order` (`hip`, a code, or `system|code`)
+    adds a draft when the Bundle has none. Raises BadRequest.
+    """
+    drafts: list[Raw] = []
+    patients: list[tuple[str, Raw]] = []
+    inputs: dict[str, list[Raw]] = {
+        str(name): [] for name in InputName if name is not InputName.PATIENT
+    }
+    for raw, seen in _entries(bundle):
+        if seen.resourceType == "Patient":
+            patients.append((seen.id, msgspec.json.decode(raw, type=_RawEntry).resource))
+        elif seen.resourceType in _DRAFTS and seen.status == "draft":
+            drafts.append(raw)
+        elif name := _INPUTS.get(seen.resourceType):
+            inputs[str(name)].append(raw)
+    if len(patients) != 1 or not patients[0][0]:
+        raise BadRequest(f"one Patient with an id is wanted, found {len(patients)}", "Bundle.entry")
+    patient_id, patient = patients[0]
+    if order is not None and not drafts:
+        drafts.append(_draft(order, patient_id, index))
+    prefetch: dict[str, Any] = {name: _bundle(raws) for name, raws in inputs.items()}
+    return msgspec.json.encode(
+        {
+            "hook": "order-sign",
+            "hookInstance": str(uuid4()),
+            "context": {"patientId": patient_id, "draftOrders": _bundle(drafts)},
+            "prefetch": prefetch | {str(InputName.PATIENT): patient},
+        }
+    )
+
+
+def _entries(bundle: bytes) -> list[tuple[Raw, _Sniff]]:
+    """Entries as they stand (a reference may name their fullUrl), with what they hold."""
+    try:
+        entries = msgspec.json.decode(bundle, type=_Bundle).entry
+    except msgspec.DecodeError:
+        raise BadRequest("must be a list of entries", "Bundle.entry") from None
+    found = []
+    for raw in entries:
+        try:
+            found.append((raw, msgspec.json.decode(raw, type=_Entry).resource))
+        except msgspec.DecodeError:
+            continue  # not a resource: junk entries of real records are passed over
+    return found
+
+
+def _bundle(entries: list[Raw]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+
+def _draft(order: str, patient_id: str, index: CodeIndex) -> Raw:
+    system, code, display = _coding(order, index)
+    resource = {
+        "resourceType": "ServiceRequest",
+        "id": "draft-1",
+        "status": "draft",
+        "intent": "order",
+        "code": {"coding": [{"system": system, "code": code, "display": display}]},
+        "subject": {"reference": f"Patient/{patient_id}"},
+    }
+    return Raw(msgspec.json.encode({"resource": resource}))
+
+
+def _coding(order: str, index: CodeIndex) -> tuple[str, str, str]:
+    if order == "hip":
+        return HIP
+    system, bar, code = order.rpartition("|")
+    for candidate in (system,) if bar else _SYSTEMS:
+        match = index.match(candidate, code)
+        if match is not None:
+            return candidate, code, match.display
+    said = "neither hip nor a code of a value set here; send hip, CODE or SYSTEM|CODE"
+    raise BadRequest(said, "--order")

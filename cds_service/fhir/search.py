@@ -1,0 +1,108 @@
+"""What the service asks an EHR for: the prefetch templates, and the same as searches of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from cds_service.clinical.chart import InputName
+from cds_service.fhir.codings import BROOKER
+from cds_service.knowledge.terminology import LOINC, SNOMED
+
+TEMPLATES: Mapping[InputName, str] = {
+    InputName.PATIENT: "Patient/{{context.patientId}}",
+    InputName.CONDITIONS: "Condition?patient={{context.patientId}}",
+    InputName.PROCEDURES: "Procedure?patient={{context.patientId}}",
+    InputName.MEDICATIONS: "MedicationRequest?patient={{context.patientId}}&status=active",
+    InputName.ALLERGIES: "AllergyIntolerance?patient={{context.patientId}}",
+    InputName.OBSERVATIONS: (
+        "Observation?patient={{context.patientId}}&code=RESULTS&_sort=-date&_count=50"
+    ),
+    InputName.FAMILY_HISTORY: "FamilyMemberHistory?patient={{context.patientId}}",
+    InputName.SERVICE_REQUESTS: "ServiceRequest?patient={{context.patientId}}&status=active",
+}
+"""What is asked for, in the subset of FHIR search that every EHR supports (PF-05).
+
+RESULTS stands for the codes of `observation_codes`.
+"""
+
+# Where a release has another resource type. DSTU2's ProcedureRequest cannot be searched by status.
+_OLDER: Mapping[str, Mapping[InputName, str]] = {
+    "STU3": {
+        InputName.SERVICE_REQUESTS: "ProcedureRequest?patient={{context.patientId}}&status=active",
+    },
+    "DSTU2": {
+        InputName.MEDICATIONS: "MedicationOrder?patient={{context.patientId}}&status=active",
+        InputName.SERVICE_REQUESTS: "ProcedureRequest?patient={{context.patientId}}",
+    },
+}
+
+PAGE_SIZE = 200
+"""Entries asked for in one page of our own searches; servers may give fewer."""
+
+_ASKED = frozenset({LOINC, SNOMED})
+_TOKEN = "{{context.patientId}}"  # noqa: S105  # a prefetch token, not a secret
+_COUNT = re.compile(r"[?&]_count=\d+")
+# FHIR ids, also longer ones (Epic: 194 characters). Never `,` or `|`: they mean more in a search.
+_ID = re.compile(r"[A-Za-z0-9._~-]{1,256}")
+
+
+class Queries:
+    """The templates and searches for one version of the clinical content."""
+
+    def __init__(self, value_sets: Mapping[str, Mapping[str, Any]]) -> None:
+        self._codes = ",".join(observation_codes(value_sets))
+
+    def templates(self, names: Iterable[InputName]) -> dict[str, str]:
+        """Prefetch templates by their keys (CDS Hooks 2.0 "Prefetch Template")."""
+        return {str(name): self._filled(TEMPLATES[name]) for name in names}
+
+    def searches(
+        self, names: Iterable[InputName], patient_id: str, release: str
+    ) -> dict[InputName, str]:
+        """The same as relative URLs for one patient, in the resource types of a FHIR release.
+
+        Raises ValueError for a patient id that would change what is asked for.
+        """
+        if not _ID.fullmatch(patient_id):
+            raise ValueError("no FHIR id")
+        own = _OLDER.get(release, {})
+        return {name: self._search(own.get(name, TEMPLATES[name]), patient_id) for name in names}
+
+    def _search(self, template: str, patient_id: str) -> str:
+        url = self._filled(template).replace(_TOKEN, patient_id)
+        path, mark, query = url.partition("?")
+        if not mark:
+            return path
+        query = _COUNT.sub("", f"&{query}").removeprefix("&")
+        return f"{path}?{quote(query, safe='=&,:/-._~')}&_count={PAGE_SIZE}"
+
+    def _filled(self, template: str) -> str:
+        return template.replace("RESULTS", self._codes)
+
+
+def without_paging(url: str) -> str | None:
+    """The search without `_sort` and `_count`, which some servers refuse; None without either."""
+    path, _, query = url.partition("?")
+    parts = query.split("&")
+    kept = [part for part in parts if not part.startswith(("_sort=", "_count="))]
+    return f"{path}?{'&'.join(kept)}" if len(kept) < len(parts) else None
+
+
+def observation_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """`system|code` of all results that are read, sorted, each once: LOINC codes of the laboratory,
+    and the SNOMED CT code of the Brooker class."""
+    return tuple(
+        sorted(
+            {
+                f"{include['system']}|{concept['code']}"
+                for name in value_sets
+                if name.startswith("lab-") or name == BROOKER
+                for include in value_sets[name]["compose"]["include"]
+                if include.get("system") in _ASKED
+                for concept in include.get("concept", ())
+            }
+        )
+    )

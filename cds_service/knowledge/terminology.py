@@ -1,0 +1,277 @@
+"""Recognition of codings: which value sets a system and code belong to, and which side it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from cds_service.clinical.chart import Side
+
+EXTENSION: Final = "https://ho-cds.example.org/fhir/StructureDefinition/"
+
+SNOMED: Final = "http://snomed.info/sct"
+ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
+ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
+PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
+CPT: Final = "http://www.ama-assn.org/go/cpt"
+CDT: Final = "http://www.ada.org/cdt"
+RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+LOINC: Final = "http://loinc.org"
+ICD11: Final = "http://id.who.int/icd/release/11/mms"
+ATC: Final = "http://www.whocc.no/atc"
+OPCS4: Final = "https://fhir.hl7.org.uk/Id/opcs-4"
+HPO: Final = "http://human-phenotype-ontology.org"
+MONDO: Final = "http://purl.obolibrary.org/obo/mondo.owl"
+OMIM: Final = "http://www.omim.org"
+ORPHA: Final = "http://www.orpha.net"
+EDQM: Final = "http://standardterms.edqm.eu"
+NCIT: Final = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
+UMLS: Final = "http://terminology.hl7.org/CodeSystem/umls"
+
+_OID: Final = "urn:oid:2.16.840.1.113883."
+# Other names of a code system. Source: NamingSystem resources of HL7 THO 7.0.1 (npm package
+# hl7.terminology.r4) for the OIDs and former URIs; the retired ICD-9 URI and the German forms are
+# those of the terminology research (section "FHIR system URIs"). ICD-10-GM extends the WHO codes.
+# The last two forms of ICD-10-PCS are official nowhere, but real records carry them.
+ALIASES: Final[Mapping[str, str]] = {
+    f"{_OID}6.96": SNOMED,
+    f"{_OID}6.90": ICD10CM,
+    "http://terminology.hl7.org/CodeSystem/icd10CM": ICD10CM,
+    f"{_OID}6.3": ICD10,
+    f"{_OID}6.3.1": ICD10,
+    "http://terminology.hl7.org/CodeSystem/icd10": ICD10,
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
+    f"{_OID}6.103": ICD9CM,
+    f"{_OID}6.104": ICD9CM,
+    f"{_OID}6.2": ICD9CM,
+    "http://terminology.hl7.org/CodeSystem/icd9cm": ICD9CM,
+    f"{_OID}6.4": PCS,
+    "http://terminology.hl7.org/CodeSystem/icd10PCS": PCS,
+    "http://hl7.org/fhir/sid/icd-10-pcs": PCS,
+    "http://www.icd10data.com/icd10pcs": PCS,
+    f"{_OID}6.12": CPT,
+    f"{_OID}6.13": CDT,
+    "http://terminology.hl7.org/CodeSystem/CD2": CDT,
+    f"{_OID}6.88": RXNORM,
+    f"{_OID}6.1": LOINC,
+    f"{_OID}6.73": ATC,
+    "http://fhir.de/CodeSystem/bfarm/atc": ATC,
+    f"{_OID}6.86": UMLS,
+    f"{_OID}6.339": HPO,
+    "http://purl.obolibrary.org/obo/hp.owl": HPO,
+    f"{_OID}3.9216": MONDO,
+    f"{_OID}3.26.1.1": NCIT,
+    "urn:oid:0.4.0.127.0.16.1.1.2.1": EDQM,  # as Swiss guides write it
+    # Forms in which records write the addresses of these two registries; the last is that of ORDO,
+    # Orphanet's ontology, whose ids are Orphanet_337.
+    "http://omim.org": OMIM,
+    "http://orpha.net": ORPHA,
+    "http://www.orpha.net/ORDO": ORPHA,
+}
+
+# Dots carry no meaning in these systems: M61551 is M61.551, W371 is W37.1.
+_DOTLESS: Final = frozenset({ICD10CM, ICD10, PCS, OPCS4})
+# Letters have no case here. In all other systems a code matches only as it is written.
+_CASELESS: Final = frozenset({*_DOTLESS, ICD9CM, ICD11, ATC, MONDO, HPO})
+# Marks that an ICD code can carry behind it: dagger, asterisk, optional code, open position.
+_ICD_MARKS: Final = "*+!†-"
+_PREFIXES: Final[Mapping[str, re.Pattern[str]]] = {
+    OMIM: re.compile(r"(?:O?MIM\b[:\s]*)?#?\s*", re.IGNORECASE),
+    ORPHA: re.compile(r"(?:Orpha(?:net|code)?[:_\s]*)?", re.IGNORECASE),
+}
+_ICD11_RELEASE: Final = re.compile(re.escape(ICD11).replace("/mms", r"/[0-9-]+/mms"))
+# Where the first code of a compound ends: SNOMED CT puts the term behind a bar, ICD-11 joins
+# extension codes with & and further stem codes with a slash.
+_FIRST_ENDS: Final[Mapping[str, re.Pattern[str]]] = {
+    SNOMED: re.compile(r"\|.*", re.DOTALL),
+    ICD11: re.compile(r"[&/].*", re.DOTALL),
+}
+# Hostile input cannot grow the memory of answers beyond these.
+_MOST_CODES: Final = 20_000
+_MOST_SYSTEMS: Final = 500
+_SIDES: Final[Mapping[str, Side]] = {
+    side.value: side for side in (Side.LEFT, Side.RIGHT, Side.BILATERAL)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMatch:
+    """What a code means here: ids of value sets, the side it names, a short display."""
+
+    concepts: frozenset[str]
+    side: Side | None
+    display: str
+
+
+class Row(NamedTuple):
+    """One code of a value set as the index needs it (a tuple: there are thousands)."""
+
+    concept: str
+    system: str
+    code: str
+    display: str
+    prefix: bool
+    side: Side | None
+    confidence: str
+
+
+def extensions(concept: Mapping[str, Any]) -> dict[str, str]:
+    """Our extensions on a concept of a ValueSet: name to value."""
+    found: dict[str, str] = {}
+    for entry in concept.get("extension", ()):
+        url = entry.get("url")
+        if isinstance(url, str) and url.startswith(EXTENSION):
+            value = entry.get("valueCode", entry.get("valueString"))
+            if isinstance(value, str):
+                found[url[len(EXTENSION) :]] = value
+    return found
+
+
+def rows(value_set: Mapping[str, Any]) -> Iterable[Row]:
+    """All codes of one FHIR ValueSet (`compose.include.concept`)."""
+    for include in value_set["compose"]["include"]:
+        for concept in include.get("concept", ()):
+            said = extensions(concept)
+            yield Row(
+                concept=value_set["id"],
+                system=include["system"],
+                code=concept["code"],
+                display=concept.get("display") or concept["code"],
+                prefix=said.get("match") == "prefix",
+                side=_SIDES.get(said.get("side", "")),
+                confidence=said.get("confidence", "high"),
+            )
+
+
+def normal_system(system: str) -> str:
+    """Form of a system URI under which it is looked up: no version, no last slash, lower case.
+
+    An edition of SNOMED CT (http://snomed.info/sct/<module>/version/<date>) and a release of ICD-11
+    (http://id.who.int/icd/release/11/<release>/mms) in the URI are dropped.
+    """
+    plain = system.strip().partition("|")[0].strip().rstrip("/").lower()
+    if plain.startswith("https://"):
+        plain = "http://" + plain[8:]
+    if plain[:1].isdigit() and plain.replace(".", "").isdigit():
+        plain = "urn:oid:" + plain
+    if _ICD11_RELEASE.fullmatch(plain):
+        return ICD11
+    return SNOMED if plain.startswith(SNOMED + "/") else plain
+
+
+def normal_code(system: str, code: str) -> str:
+    """Form of a code under which it is looked up in its (canonical) system; of a compound its
+    first code, which names the thing (see `recognition` for the others)."""
+    plain = code.strip()
+    if (ends := _FIRST_ENDS.get(system)) is not None:
+        plain = ends.sub("", plain).strip()
+    if system in _CASELESS:
+        plain = plain.upper()
+    if system in _DOTLESS:
+        return plain.rstrip(_ICD_MARKS).replace(".", "")
+    if system in (MONDO, HPO):
+        return plain.replace("_", ":")
+    if (start := _PREFIXES.get(system)) is not None:
+        return start.sub("", plain, count=1)
+    return plain
+
+
+class _Codes(dict[str, CodeMatch | None]):
+    """Codes of one system as written in a record. Forms seen for the first time are worked out."""
+
+    def __init__(self, system: str, found: Iterable[Row]) -> None:
+        super().__init__()
+        self._system = system
+        self._exact: dict[str, list[Row]] = {}
+        self._prefix: dict[str, list[Row]] = {}
+        for row in found:
+            table = self._prefix if row.prefix else self._exact
+            for form in _forms(system, row.code):
+                table.setdefault(form, []).append(row)
+        self._lengths = sorted({len(form) for form in self._prefix}, reverse=True)
+
+    def __missing__(self, code: str) -> CodeMatch | None:
+        plain = normal_code(self._system, code)
+        hits = list(self._exact.get(plain, ()))
+        for length in self._lengths:
+            if length <= len(plain):
+                hits += self._prefix.get(plain[:length], ())
+        match = _join(hits)
+        if len(self) < _MOST_CODES and len(code) < 100:
+            self[code] = match
+        return match
+
+
+class _Nothing(dict[str, CodeMatch | None]):
+    """A code system none of the value sets speaks of."""
+
+    def __missing__(self, code: str) -> None:
+        return None
+
+
+class _Systems(dict[str, dict[str, CodeMatch | None]]):
+    """Code systems by any of their names."""
+
+    def __init__(self, found: Iterable[Row]) -> None:
+        super().__init__()
+        by_system: dict[str, list[Row]] = {}
+        for row in found:
+            by_system.setdefault(row.system, []).append(row)
+        self._canonical = {
+            normal_system(name): _Codes(name, of_system) for name, of_system in by_system.items()
+        }
+        for alias, name in ALIASES.items():
+            if name in by_system:
+                self._canonical[normal_system(alias)] = self._canonical[normal_system(name)]
+        self._nothing = _Nothing()
+
+    def __missing__(self, system: str) -> dict[str, CodeMatch | None]:
+        codes = self._canonical.get(normal_system(system), self._nothing)
+        if len(self) < _MOST_SYSTEMS and len(system) < 300:
+            self[system] = codes
+        return codes
+
+
+def _forms(system: str, code: str) -> set[str]:
+    """Normal forms of a listed code. ICD-9-CM keeps its dot: 81.51 and 815.1 are two codes."""
+    plain = normal_code(system, code)
+    return {plain, plain.replace(".", "")} if system == ICD9CM else {plain}
+
+
+def _join(hits: list[Row]) -> CodeMatch | None:
+    """One answer from all rows that hit, the most specific first. FOP rules out acquired HO."""
+    if not hits:
+        return None
+    concepts = frozenset(hit.concept for hit in hits)
+    if "fop" in concepts:
+        concepts = frozenset(c for c in concepts if not c.startswith("ho-"))
+    side = next((hit.side for hit in hits if hit.side), None)
+    return CodeMatch(concepts, side, hits[0].display)
+
+
+class CodeIndex:
+    """Look-up of codings in all value sets. Rows of low confidence are not in it.
+
+    A system and a code that were asked before cost two dict look-ups, hit or miss.
+    """
+
+    def __init__(self, value_sets: Iterable[Mapping[str, Any]]) -> None:
+        self._rows = tuple(
+            row for one in value_sets for row in rows(one) if row.confidence != "low"
+        )
+        self._systems = _Systems(self._rows)
+
+    def match(self, system: str | None, code: str | None) -> CodeMatch | None:
+        """Value sets that hold this coding, or None. Spelling of system and code may vary:
+        aliases, `system|version`, slash at the end, case and dots where the system ignores them.
+        """
+        if system is None or code is None:
+            return None
+        return self._systems[system][code]
+
+    def codes(self, concept: str, system: str) -> tuple[str, ...]:
+        """Codes that a value set lists in one system, in the order of the file."""
+        return tuple(r.code for r in self._rows if r.concept == concept and r.system == system)

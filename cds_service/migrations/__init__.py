@@ -1,1 +1,0 @@
-"""Alembic migrations of the store; `cds_service.database` runs them at start, under a lock."""

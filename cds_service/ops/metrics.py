@@ -1,0 +1,89 @@
+"""Figures for Prometheus. With several workers each writes to a shared directory."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TypeVar
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from cds_service.ops.telemetry import ABORTED, Trace
+
+SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable of prometheus-client; `server.run` sets it before the workers start."""
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_Figure = TypeVar("_Figure", Counter, Histogram)
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+requests = Histogram(
+    "cds_request_seconds",
+    "Time from the first byte of a request's header to the end of the answer.",
+    ("service", "status"),
+    buckets=_BUCKETS,
+)
+stages = Histogram(
+    "cds_stage_seconds", "Time of one stage of a call.", ("stage",), buckets=_BUCKETS
+)
+cards = Counter(
+    "cds_cards", "Cards that were answered.", ("service", "row", "card", "tier", "indicator")
+)
+rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
+dropped = Counter(
+    "cds_entries_dropped",
+    "Entries of calls that could not be read, and resources of other patients.",
+    ("service", "why"),
+)
+fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
+refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("reason",))
+overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
+issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
+under_way = Gauge(
+    "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
+)
+
+
+def observe(trace: Trace, seconds: float) -> None:
+    """Count one call."""
+    service = trace.service or "other"
+    _of(requests, service, str(trace.status or ABORTED)).observe(seconds)
+    for name, spent in trace.stages.items():
+        _of(stages, name).observe(spent)
+    for shown in trace.cards:
+        _of(cards, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
+    if trace.skipped:
+        _of(dropped, service, "unreadable").inc(trace.skipped)
+    if trace.foreign:
+        _of(dropped, service, "foreign").inc(trace.foreign)
+    for rule in trace.rules:
+        _of(rules, rule).inc()
+
+
+@lru_cache(maxsize=2_000)  # all labels come from closed lists
+def _of(figure: _Figure, *labels: str) -> _Figure:
+    """The figure for these labels, remembered: looking it up costs more than counting."""
+    return figure.labels(*labels)
+
+
+def exposition() -> bytes:
+    """All figures as Prometheus text, of all workers together."""
+    return generate_latest(registry())
+
+
+def registry() -> CollectorRegistry:
+    """Where the figures of all workers can be read."""
+    if SHARED_DIRECTORY not in os.environ:
+        return REGISTRY
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # its __init__ has no types
+    return together

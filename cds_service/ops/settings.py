@@ -1,0 +1,303 @@
+"""Configuration: one frozen object, read from the environment variables CDS_*."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from cds_service.cdshooks.models import SPEC_VERSION
+from cds_service.errors import SettingsError
+from cds_service.trust.clients import Url, check_origin
+
+PREFIX = "CDS_"
+_DATABASE = re.compile(
+    r"none|sqlite(\+aiosqlite)?:///(?!:memory:)[^?#]+|postgres(ql)?(\+asyncpg)?://\S+"
+)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _split(value: Any) -> Any:
+    """`a, b` as a tuple; anything else as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _origin(value: str) -> str:
+    """`*`, or what a browser sends as Origin: anything else would match nobody, silently."""
+    return value if value == "*" else check_origin(value)
+
+
+def _state_dir() -> Path:
+    """Where a user's programs keep their state (XDG base directory specification)."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return (Path(base) if os.path.isabs(base) else Path.cwd()) / "cds-service"
+
+
+def _database(url: SecretStr) -> SecretStr:
+    """`none`, or the URL of an SQLite file or a PostgreSQL database."""
+    if not _DATABASE.fullmatch(url.get_secret_value()):
+        raise ValueError("must be sqlite:///FILE, postgresql://USER@HOST/DATABASE, or none")
+    return url
+
+
+class Settings(BaseModel):
+    """Everything an operator can set. The variable of `max_body_bytes` is CDS_MAX_BODY_BYTES."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks one.")
+    workers: int = Field(default=1, ge=1, le=64, description="Number of worker processes.")
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...] | None, BeforeValidator(_split)
+    ] = Field(
+        default=None,
+        description=(
+            "Origins of browser-based clients, separated by commas, or `*`. "
+            "Unset: `*` when the service listens on this machine only, else none."
+        ),
+    )
+    max_body_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body, in bytes, as sent and after unpacking gzip.",
+    )
+    max_depth: int = Field(
+        default=100, ge=20, le=500, description="Deepest nesting of a request's JSON."
+    )
+    max_resources: int = Field(
+        default=50_000, ge=100, description="Largest number of FHIR resources in a request."
+    )
+    max_draft_orders: int = Field(
+        default=200, ge=1, description="Largest number of draft orders in a request."
+    )
+    max_concurrent: int = Field(
+        default=64, ge=1, description="Calls that one worker takes at once; more get 503."
+    )
+    read_seconds: float = Field(
+        default=10, gt=0, le=300, description="Time for a request to arrive, header and body each."
+    )
+    clients: Path | None = Field(
+        default=None,
+        description="TOML file of the EHR clients that may call; see clients.example.toml.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="Public base URL of this service: tokens must name it in `aud`.",
+    )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="Answer calls without a token although others can reach the service: demos.",
+    )
+    discovery_auth: bool = Field(
+        default=False, description="Ask for a token at discovery, too; else it is open."
+    )
+    replay: Literal["auto", "memory", "database"] = Field(
+        default="auto",
+        description=(
+            "Where used tokens are remembered. auto: in memory with one worker and an SQLite "
+            "file, else in the database, and in memory while that does not answer. database: "
+            "without it no call is answered."
+        ),
+    )
+    fhir_servers: Annotated[tuple[Url, ...], BeforeValidator(_split)] = Field(
+        default=(),
+        description="FHIR base URLs that may be read for anonymous callers, with commas between.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of further authorities to trust when calling out."
+    )
+    metrics: bool | None = Field(
+        default=None, description="Serve /metrics. Unset: only when just this machine reaches it."
+    )
+    openapi: bool | None = Field(
+        default=None, description="Serve /openapi.json. Unset: as for metrics."
+    )
+    server_timing: bool = Field(
+        default=False, description="Send the header Server-Timing with the time of each stage."
+    )
+    data_dir: Path = Field(
+        default_factory=_state_dir,
+        description="Directory of the SQLite file, where no database is named.",
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_database)] | None = Field(
+        default=None,
+        description=(
+            "Where cards and feedback are kept: sqlite:///FILE or postgresql://USER@HOST/DATABASE; "
+            "none keeps nothing. Unset: feedback.sqlite3 in the data directory."
+        ),
+    )
+    knowledge_overlay: Path | None = Field(
+        default=None, description="Directory with a site's own codes, rules and doses."
+    )
+    evidence_url: str | None = Field(
+        default=None,
+        pattern=r"^https://[^\s]+$",
+        description="Public https address of the page that explains the evidence behind a card.",
+    )
+
+    pages: bool | None = Field(
+        default=None,
+        description=(
+            "Serve the pages for people: playground, evidence, insights. "
+            "Unset: only when just this machine can see them."
+        ),
+    )
+    operator_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description=(
+            "What operators must show to see /insights, at least 16 characters. Unset: nothing on "
+            "this machine; others do not see the page."
+        ),
+    )
+
+    budget_ms: int = Field(
+        default=500, ge=50, le=60_000, description="Time in which a whole call should be answered."
+    )
+    deadline_ms: int = Field(
+        default=400,
+        validate_default=True,  # a budget below it is a mistake, too
+        ge=10,
+        le=60_000,
+        description="Time after which no more is read from a FHIR server; below the budget.",
+    )
+    fetch_max_pages: int = Field(
+        default=20, ge=1, le=1000, description="Most pages read of one search."
+    )
+    fetch_max_entries: int = Field(
+        default=10_000, ge=100, description="Most resources read from a FHIR server in one call."
+    )
+    fetch_max_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes read from a FHIR server in one call, packed and unpacked.",
+    )
+    spec_version: str | None = Field(
+        default=None,
+        pattern=SPEC_VERSION,
+        description=(
+            "Version of CDS Hooks to speak beyond 2.0, such as STU3 or 3.0.0: named in discovery, "
+            "and override reasons in the standard codes. Unset: nothing of it is sent."
+        ),
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _reached_by_https(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("must use https: calls hold patient data (JS-02)")
+        return value
+
+    @field_validator("deadline_ms")
+    @classmethod
+    def _below_the_budget(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("budget_ms", value + 1):
+            raise ValueError("must be below CDS_BUDGET_MS (cards are made after reading); set both")
+        return value
+
+    @property
+    def listens_locally(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in _LOOPBACK
+
+    @property
+    def store_url(self) -> str | None:
+        """URL of the database, None when nothing is kept. It may hold a password."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir.absolute() / 'feedback.sqlite3'}"
+        url = self.database_url.get_secret_value()
+        return None if url == "none" else url.replace("postgres://", "postgresql://", 1)
+
+    @property
+    def remembers_in_database(self) -> bool:
+        """Whether used tokens are kept where several workers and machines see them."""
+        if self.replay != "auto":
+            return self.replay == "database"
+        return self.workers > 1 or not (self.store_url or "sqlite").startswith("sqlite")
+
+    @property
+    def shows_metrics(self) -> bool:
+        """Whether /metrics is served."""
+        return self.is_alone if self.metrics is None else self.metrics
+
+    @property
+    def shows_openapi(self) -> bool:
+        """Whether /openapi.json is served."""
+        return self.is_alone if self.openapi is None else self.openapi
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody but this machine reaches the service, not even through a proxy."""
+        host = urlsplit(self.public_url or "http://localhost").hostname
+        return self.listens_locally and host in _LOOPBACK
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether the pages for people are served."""
+        return self.is_alone if self.pages is None else self.pages
+
+    @property
+    def evidence_page(self) -> str | None:
+        """Absolute address of the evidence page, where cards can name one."""
+        if self.evidence_url is not None or not self.shows_pages:
+            return self.evidence_url
+        if self.public_url is not None:
+            return f"{self.public_url.rstrip('/')}/evidence"
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        known = self.listens_locally and self.port
+        return f"http://{name}:{self.port}/evidence" if known else None
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins that get CORS headers."""
+        if self.cors_origins is not None:
+            return self.cors_origins
+        return ("*",) if self.listens_locally else ()
+
+
+def from_environment(
+    environment: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings from CDS_* variables; blank ones count as unset. `options`, by the names
+    of the settings, win over them.
+
+    Raises SettingsError for a value that cannot be used, and for a CDS_ variable that is no
+    setting: a misspelt name would otherwise be ignored silently.
+    """
+    env = os.environ if environment is None else environment
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in env.items()
+        if name.startswith(PREFIX) and value.strip()
+    }
+    try:
+        return Settings.model_validate(given | dict(options or {}))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _explain(item: Any) -> str:
+    name = PREFIX + str(item["loc"][0]).upper()
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not a setting of this service"
+    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"

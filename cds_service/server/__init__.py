@@ -1,0 +1,1 @@
+"""HTTP: ASGI in, ASGI out."""

@@ -1,0 +1,131 @@
+"""The application factory: what is built once, the routes, and their error answers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
+
+from cds_service import __version__, hooks
+from cds_service.cards.compose import Composer
+from cds_service.cdshooks import models
+from cds_service.fhir.search import Queries
+from cds_service.knowledge.loader import Knowledge, load
+from cds_service.ops import metrics
+from cds_service.ops.settings import Settings, from_environment
+from cds_service.server import feedback, fhir_content, health, memory
+from cds_service.server.middleware import Front
+from cds_service.server.responses import error_response
+from cds_service.services import describe
+from cds_service.store.writer import Store
+from cds_service.trust import access
+from cds_service.trust.replay import SeenInDatabase, SeenInMemory, SeenTokens
+
+_ISSUE_CODES = {404: "not-found", 405: "not-supported"}
+
+
+def utc_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings | None = None,
+    knowledge: Knowledge | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> FastAPI:
+    """Build the application.
+
+    Without arguments the settings come from the environment and the clinical content from its
+    files. Raises SettingsError, ClientsError or KnowledgeError: the service does not start half.
+    """
+    settings = settings or from_environment()
+    knowledge = knowledge or load(settings.knowledge_overlay)
+    store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
+    trust = access.build_trust(settings, clock, _seen(settings, store, clock))
+    app = FastAPI(
+        title="cds-service",
+        version=__version__,
+        openapi_url=None,
+        lifespan=_lifespan(store, trust, settings),
+        redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
+    )
+    _handle_errors(app)
+    queries = Queries(knowledge.value_sets)
+    discovery = describe(queries, settings.spec_version)
+    composer = Composer(
+        knowledge,
+        evidence_url=settings.evidence_page,
+        standard_reasons=settings.spec_version is not None,
+    )
+    composer.prepare()
+    runtime = app.state.runtime = hooks.Runtime(
+        settings, knowledge, clock, models.to_bytes(discovery), store, trust, queries, composer
+    )
+    for router in (hooks.router, feedback.router, health.router, fhir_content.router):
+        app.include_router(router)
+    if settings.shows_pages:
+        from cds_service.server.pages import (
+            routes,  # templates and files are read where they are served
+        )
+
+        app.include_router(routes.router)
+    app.add_middleware(Front, runtime=runtime)
+    return app
+
+
+def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> SeenTokens:
+    """Where used tokens are remembered."""
+    if settings.remembers_in_database and store.is_kept:
+        return SeenInDatabase(store, clock, strict=settings.replay == "database")
+    return SeenInMemory(clock)
+
+
+def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, access.reload, trust)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # `run` holds it back
+        access.load_libraries(settings)
+        await store.start()
+        memory.settle()
+        try:
+            yield
+        finally:
+            await store.stop()
+            await trust.outgoing.aclose()
+
+    return lifespan
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Every error answer is an OperationOutcome; FastAPI's 422 never appears (JS-09)."""
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            methods = {"OPTIONS", *headers.get("Allow", "OPTIONS").split(", ")}
+            headers["Allow"] = ", ".join(sorted(methods))
+            if request.method == "OPTIONS":
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+        code = _ISSUE_CODES.get(error.status_code, "processing")
+        message = HTTPStatus(error.status_code).phrase
+        return error_response(error.status_code, code, message, **headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return error_response(HTTPStatus.BAD_REQUEST, "invalid", str(first["msg"]), place)

@@ -1,0 +1,168 @@
+"""Stands before all routes: watches every request, bounds their number, lets in or not, and leads
+calls of services straight to their handler."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cds_service import hooks
+from cds_service.errors import RequestError
+from cds_service.ops import metrics, telemetry
+from cds_service.ops.settings import Settings
+from cds_service.ops.telemetry import Trace
+from cds_service.server.limits import Capacity
+from cds_service.server.responses import error_response, refusal
+from cds_service.trust import access
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
+_CALLS = f"{access.ROOT}/"
+_PACKAGE = Path(__file__).parents[1]
+_HEADERS = [(b"content-type", b"application/json"), *hooks.ANSWER_HEADERS]
+
+
+class Front:
+    """The way of every request, in the order in which it is gone; outermost of all, so that
+    nothing goes past it.
+
+    One class, not a middleware for each step: the steps of a small call would cost less than the
+    layers around them. The path is not logged: whoever calls a wrong URL may have put anything
+    into it.
+    """
+
+    def __init__(self, app: ASGIApp, runtime: hooks.Runtime) -> None:
+        settings, trust = runtime.settings, runtime.trust
+        self.app = app
+        self._runtime = runtime
+        self._access = access.Access(trust, settings)
+        self._capacity = Capacity(settings.max_concurrent)
+        # Around all that answers, so that errors carry its headers, too (CR-02).
+        self._cors = RegisteredOrigins(self._guarded, trust, settings)
+        self._timed = settings.server_timing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        trace = telemetry.begin(_header(scope, b"traceparent"))
+        from_browser = any(name == b"origin" for name, _ in scope["headers"])
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                trace.status = message["status"]
+                if not from_browser:
+                    # EHRs call without `Origin`: then only `Vary` is to be said.
+                    message["headers"] = _vary(message.get("headers", ()))
+                if self._timed:
+                    message["headers"] = [*message["headers"], _server_timing(trace)]
+            await send(message)
+
+        try:
+            await (self._cors if from_browser else self._guarded)(scope, receive, watch)
+        finally:
+            _report(trace, scope)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and every error with what it is."""
+        try:
+            if scope["method"] == "POST":  # health and figures answer also when the service is full
+                with self._capacity:
+                    await self._admitted(scope, receive, send)
+            else:
+                await self._admitted(scope, receive, send)
+        except ClientDisconnect:  # nobody is left to answer
+            return
+        except RequestError as error:
+            await refusal(error)(scope, receive, send)
+        except Exception as error:  # a bug of ours: told, counted, and never an empty answer
+            telemetry.failed(error, _path_of(error))
+            if telemetry.current().status is not None:
+                raise
+            message = "the service failed; the order was not checked"
+            await error_response(500, "exception", message)(scope, receive, send)
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask who calls, and lead on to a service or to the routes of the application."""
+        await self._access.admit(scope)
+        service_id = _service_id(scope)
+        if service_id is None:
+            await self.app(scope, receive, send)
+            return
+        content = await hooks.answer_call(service_id, scope, receive, self._runtime)
+        headers = [*_HEADERS, (b"content-length", b"%d" % len(content))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
+def _service_id(scope: Scope) -> str | None:
+    """`x` of `POST /cds-services/x`; None for everything that is not a call."""
+    path: str = scope["path"]
+    if scope["method"] != "POST" or not path.startswith(_CALLS) or scope.get("root_path"):
+        return None
+    service_id = path[len(_CALLS) :]
+    return service_id if service_id and "/" not in service_id else None
+
+
+def _report(trace: Trace, scope: Scope) -> None:
+    seconds = time.perf_counter() - trace.started
+    metrics.observe(trace, seconds)
+    is_probe = scope["path"].startswith(("/health/", "/metrics")) and trace.status == 200
+    if not is_probe:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        telemetry.log_request(trace, method, seconds)
+
+
+def _server_timing(trace: Trace) -> tuple[bytes, bytes]:
+    """https://www.w3.org/TR/server-timing/ : the stages of this call, in milliseconds."""
+    total = time.perf_counter() - trace.started
+    parts = [f"{name};dur={spent * 1000:.2f}" for name, spent in trace.stages.items()]
+    return b"server-timing", ", ".join([*parts, f"total;dur={total * 1000:.2f}"]).encode()
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The header of this name where it stands exactly once."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def _vary(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers with `Origin` added to what the answer varies by."""
+    kept = [(name, value) for name, value in headers if name != b"vary"]
+    said = [value for name, value in headers if name == b"vary"]
+    return [*kept, (b"vary", b", ".join([*said, b"Origin"]))]
+
+
+def _path_of(error: Exception) -> str:
+    """The lines an error went through, innermost first; outside of this package only the first.
+
+    Never its message: that may quote the chart.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames[:-1] if _PACKAGE in Path(f.filename).parents]
+    names = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in [*ours, *frames[-1:]]]
+    return " < ".join(reversed(names))
+
+
+class RegisteredOrigins(CORSMiddleware):
+    """CORS for the origins of the settings, and for those of the registry in force."""
+
+    def __init__(self, app: ASGIApp, trust: access.Trust, settings: Settings) -> None:
+        super().__init__(
+            app,
+            allow_origins=settings.allowed_origins,
+            allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
+            allow_headers=("*",),
+            allow_private_network=settings.listens_locally,
+        )
+        self._trust = trust
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """Whether a browser may show our answers to pages of this origin."""
+        return super().is_allowed_origin(origin) or origin in self._trust.clients.registry.origins

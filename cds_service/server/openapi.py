@@ -1,0 +1,186 @@
+"""The description of the HTTP interface as an OpenAPI 3.1 document, made from the wire models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+
+from cds_service import __version__
+from cds_service.cdshooks import models
+from cds_service.services import SERVICES, HookService
+
+_REF = "#/components/schemas/"
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": r"\S"}
+_ERRORS = {
+    "400": "The body is no CDS Hooks request; the place is named.",
+    "401": "Authentication is required. Every 401 reads the same.",
+    "403": "The client is not registered for this hook.",
+    "404": "There is no such service, or it keeps no feedback.",
+    "408": "The body did not arrive in time.",
+    "412": "Required FHIR data is not in prefetch, and no usable FHIR access was given.",
+    "413": "The body is larger than the service reads.",
+    "415": "An encoding or media type that is not read.",
+    "500": "A bug of the service; the order was not checked.",
+    "503": "Too many calls at once, or the database does not answer: Retry-After.",
+}
+
+
+def document() -> bytes:
+    """The whole document as JSON."""
+    schemas: dict[str, Any] = {"OperationOutcome": _OUTCOME, "Feedback": _FEEDBACK}
+    for model in (models.Discovery, models.CDSResponse):
+        _add(schemas, model)
+    paths: dict[str, Any] = {
+        "/cds-services": {"get": _operation("Discovery", "Discovery", ["401"])},
+        "/health/live": {"get": _operation("The process answers", None)},
+        "/health/ready": {"get": _operation("State of the parts", None)},
+    }
+    for service in SERVICES:
+        schemas[f"Request-{service.id}"] = _request(service)
+        paths[f"/cds-services/{service.id}"] = {"post": _call(service)}
+        paths[f"/cds-services/{service.id}/feedback"] = {"post": _feedback()}
+    described = {
+        "openapi": "3.1.0",
+        "info": {"title": "cds-service", "version": __version__},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+        "security": [{"jwt": []}, {}],
+    }
+    return msgspec.json.encode(described)
+
+
+def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(mode="serialization", ref_template=_REF + "{model}")
+    schemas |= schema.pop("$defs", {})
+    schemas[model.__name__] = schema
+
+
+def _operation(summary: str, schema: str | None, errors: list[str] | None = None) -> dict[str, Any]:
+    content = {"$ref": _REF + schema} if schema else {"type": "object"}
+    return {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "OK", "content": {"application/json": {"schema": content}}},
+            **{status: _error(status) for status in errors or ()},
+        },
+    }
+
+
+def _error(status: str) -> dict[str, Any]:
+    schema = {"$ref": f"{_REF}OperationOutcome"}
+    return {
+        "description": _ERRORS[status],
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _call(service: HookService) -> dict[str, Any]:
+    operation = _operation(service.title, "CDSResponse", list(_ERRORS))
+    schema = {"$ref": f"{_REF}Request-{service.id}"}
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation | {"description": service.description, "requestBody": body}
+
+
+def _feedback() -> dict[str, Any]:
+    operation = _operation("Feedback on cards", None, list(_ERRORS))
+    schema = {"$ref": f"{_REF}Feedback"}
+    return operation | {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
+    }
+
+
+def _request(service: HookService) -> dict[str, Any]:
+    """The envelope of CDS Hooks 2.0 "HTTP Request". FHIR resources are not described here."""
+    context = {
+        "type": "object",
+        "required": ["userId", "patientId"] + ["draftOrders"] * service.needs_orders,
+        "properties": {
+            "userId": _TEXT,
+            "patientId": _TEXT,
+            "encounterId": _TEXT,
+            "selections": {"type": "array", "items": _TEXT},
+            "draftOrders": _bundle(),
+        },
+    }
+    prefetch = {"type": "object", "properties": {str(name): _bundle() for name in service.inputs}}
+    return {
+        "type": "object",
+        "required": ["hook", "hookInstance", "context"],
+        "properties": {
+            "hook": {"const": service.hook},
+            "hookInstance": {"type": "string", "format": "uuid"},
+            "fhirServer": {"type": "string", "format": "uri"},
+            "context": context,
+            "prefetch": prefetch,
+        },
+    }
+
+
+def _bundle() -> dict[str, Any]:
+    """A FHIR resource or a Bundle of resources."""
+    resource = {
+        "type": "object",
+        "required": ["resourceType"],
+        "properties": {"resourceType": {"type": "string"}, "id": _TEXT},
+    }
+    entry = {"type": "object", "properties": {"resource": resource}}
+    return {
+        "type": "object",
+        "required": ["resourceType"],
+        "properties": {
+            "resourceType": {"const": "Bundle"},
+            "type": {"enum": ["collection", "searchset"]},
+            "entry": {"type": "array", "items": entry},
+        },
+    }
+
+
+_OUTCOME = {
+    "type": "object",
+    "required": ["resourceType", "issue"],
+    "properties": {
+        "resourceType": {"const": "OperationOutcome"},
+        "issue": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["severity", "code"],
+                "properties": {
+                    "severity": {"enum": ["fatal", "error", "warning", "information"]},
+                    "code": {"type": "string"},
+                    "diagnostics": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+_FEEDBACK = {
+    "type": "object",
+    "required": ["feedback"],
+    "properties": {
+        "feedback": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["card", "outcome", "outcomeTimestamp"],
+                "properties": {
+                    "card": {"type": "string", "format": "uuid"},
+                    "outcome": {"enum": ["accepted", "overridden"]},
+                    "outcomeTimestamp": {"type": "string", "format": "date-time"},
+                    "acceptedSuggestions": {
+                        "type": "array",
+                        "items": {"type": "object", "properties": {"id": {"type": "string"}}},
+                    },
+                    "overrideReason": {"type": "object"},
+                },
+            },
+        }
+    },
+}

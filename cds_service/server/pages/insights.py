@@ -1,0 +1,142 @@
+"""The insights page: what clinicians did with cards, for operators. No patient data is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request, Response
+
+from cds_service.errors import Unauthorized, Unavailable, UnknownService
+from cds_service.hooks import Runtime, read_body, runtime_of
+from cds_service.ops import metrics
+from cds_service.server.pages import demo, latency, operator
+from cds_service.server.pages.html import page, render
+from cds_service.server.pages.insight_tables import Table, tables, tiles
+from cds_service.server.pages.latency import Latency
+from cds_service.services import SERVICES
+from cds_service.store import report
+from cds_service.store.report import Figures, Reason, Tally
+
+router = APIRouter(prefix=operator.PATH)
+
+SPANS = (7, 30, 90, 365)
+_DAYS = 30
+Counted = tuple[Figures, dict[date, Tally]]
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown: the tables, the numbers on top, the days they cover, and why they are
+    invented (None: they are real)."""
+
+    tables: list[Table]
+    tiles: list[tuple[str, str, str]]
+    days: int
+    invented: str | None
+
+
+@router.api_route("", methods=["GET", "HEAD"])
+async def show(request: Request) -> Response:
+    """The page; the login for who may not see it."""
+    runtime = runtime_of(request)
+    if not operator.is_admitted(request, runtime.settings, runtime.clock()):
+        return _login(request, runtime)
+    view = await _view(request, runtime)
+    values = {"view": view, "spans": SPANS, "locked": runtime.settings.operator_token is not None}
+    content = render("insights.html", runtime.knowledge, **values)
+    return page(content, request, headers=_PRIVATE)
+
+
+@router.get("/{name}.csv")
+async def as_csv(request: Request) -> Response:
+    """One table as CSV."""
+    runtime = runtime_of(request)
+    if not operator.is_admitted(request, runtime.settings, runtime.clock()):
+        raise Unauthorized("no operator's token")
+    view = await _view(request, runtime)
+    name = request.path_params["name"]
+    found = next((table for table in view.tables if table.id == name), None)
+    if found is None:
+        raise UnknownService("there is no table of this name", "name")
+    prefix = "demonstration-" if view.invented else ""
+    headers = {"Content-Disposition": f'attachment; filename="{prefix}cards-by-{name}.csv"'}
+    return Response(found.as_csv(), headers=headers | _PRIVATE, media_type="text/csv")
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """Take the token of the form and let in with a cookie."""
+    runtime = runtime_of(request)
+    operator.refuse_other_origins(request, runtime.settings)
+    form = parse_qs((await read_body(request, runtime.settings)).decode(), max_num_fields=10)
+    if not operator.is_token(form.get("token", [""])[0], runtime.settings):
+        return _login(request, runtime, "This is not the token.")
+    response = Response(status_code=303, headers={"Location": operator.PATH, **_PRIVATE})
+    operator.admit(response, runtime.settings, runtime.clock())
+    return response
+
+
+@router.post("/leave")
+async def leave(request: Request) -> Response:
+    """Take the cookie away."""
+    operator.refuse_other_origins(request, runtime_of(request).settings)
+    response = Response(status_code=303, headers={"Location": operator.PATH, **_PRIVATE})
+    operator.dismiss(response)
+    return response
+
+
+def _login(request: Request, runtime: Runtime, problem: str = "") -> Response:
+    content = render("login.html", runtime.knowledge, problem=problem)
+    return page(content, request, 401, _PRIVATE)
+
+
+# --- figures ---
+
+
+async def _view(request: Request, runtime: Runtime) -> View:
+    asked = request.query_params.get("days", "")
+    days = int(asked) if asked in map(str, SPANS) else _DAYS
+    since = runtime.today - timedelta(days=days - 1)
+    asked_for_it = request.query_params.get("demo") == "1"
+    found = "you asked for a demonstration" if asked_for_it else await _kept(runtime, since)
+    if isinstance(found, str):
+        invented = demo.figures(runtime.knowledge, runtime.today, days)
+        return _drawn(runtime, invented, demo.times(), days, found)
+    return _drawn(runtime, found, _times(), days, None)
+
+
+async def _kept(runtime: Runtime, since: date) -> Counted | str:
+    """The figures of the store and cards by day; in words why there are none."""
+    if not runtime.store.is_kept:
+        return "this service keeps no cards (CDS_DATABASE_URL is none)"
+    try:
+        found = await runtime.store.read(partial(report.read, since=since))
+        by_day = await runtime.store.read(partial(report.by_day, since=since))
+    except Unavailable:
+        return "the database cannot be read now"
+    if not found.calls and not found.total.issued:
+        return f"nothing was recorded since {since}"
+    return found, by_day
+
+
+def _drawn(
+    runtime: Runtime, counted: Counted, times: list[Latency], days: int, why: str | None
+) -> View:
+    told, by_day = counted
+    reasons = runtime.knowledge.override_reasons.values()
+    displays: dict[Reason, str] = {(r.system, r.code): r.display for r in reasons}
+    found = tables(told, by_day, displays, times)
+    return View(found, list(tiles(told)), days, why)
+
+
+def _times() -> list[Latency]:
+    families = list(metrics.registry().collect())
+    services = {service.id for service in SERVICES}
+    calls = latency.read(families, "cds_request_seconds", "service")
+    stages = latency.read(families, "cds_stage_seconds", "stage")
+    named = [Latency(f"stage {s.name}", s.count, s.p50, s.p95, s.p99) for s in stages]
+    return [call for call in calls if call.name in services] + named

@@ -1,0 +1,36 @@
+"""Serves the pages for people, and the files they load.
+
+Everything comes from this service, so that pages work offline and nobody else learns of a visit.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from cds_service import hooks
+from cds_service.errors import UnknownService
+from cds_service.server.pages import evidence, insights, playground
+from cds_service.server.pages.assets import MOUNT
+from cds_service.server.pages.html import ASSETS, answer, page, render
+
+router = APIRouter()
+for part in (playground.router, evidence.router, insights.router):
+    router.include_router(part)
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def show_playground(request: Request) -> Response:
+    """The playground."""
+    runtime = hooks.runtime_of(request)
+    anonymous = runtime.trust.gate.anonymous
+    return page(render("playground.html", runtime.knowledge, anonymous=anonymous), request)
+
+
+@router.api_route(MOUNT + "/{version}/{path:path}", methods=["GET", "HEAD"])
+async def file(request: Request) -> Response:
+    """A file of a page. Its address changes with the content, so it may be kept for ever."""
+    asset = ASSETS.find(request.path_params["version"], request.path_params["path"])
+    if asset is None:
+        raise UnknownService("there is no such file; reload the page", "path")
+    kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return answer(asset.content, asset.packed, asset.media_type, request, kept)

@@ -1,0 +1,94 @@
+"""The readable trace as a tree, with links from rules and sources to the evidence page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cds_service.cards import trace
+from cds_service.clinical.assessment import Assessment
+from cds_service.clinical.chart import Chart
+from cds_service.knowledge import evidence_anchors
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
+
+# The basis of a statement stands at its end: `[rule, source, source]`.
+_BASIS = re.compile(r"(?P<text>.*) \[(?P<ids>[a-z0-9 ,-]+)\]")
+_DECIDED = "Decided for "
+
+
+@dataclass(slots=True)
+class Node:
+    """One statement, what it rests on as (words, anchor on the evidence page), and its details."""
+
+    text: str
+    basis: list[tuple[str, str | None]] = field(default_factory=list)
+    details: list[Node] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A titled part of the tree. `decision` is `card` or `silence` where one was made."""
+
+    title: str
+    nodes: list[Node]
+    decision: str | None = None
+
+
+def grow(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> list[Branch]:
+    """The tree of one decision: first why something was said or not, then what it rests on."""
+    links = _links(knowledge)
+    sections = trace.explain(assessment, chart, knowledge)
+    decisions = ["card" if guidance.card else "silence" for guidance in assessment.guidances]
+    first = [] if decisions or assessment.unassessable else [_nothing_to_look_at(knowledge)]
+    rest = []
+    for section in sections:
+        nodes = _nodes(section.lines, links)
+        if section.title.startswith(_DECIDED):
+            decision = decisions.pop(0)
+            why = "Why this card" if decision == "card" else "Why silence"
+            order = section.title.removeprefix(_DECIDED)
+            first.append(Branch(f"{why}: {order}", nodes, decision))
+        else:
+            rest.append(Branch(section.title, nodes))
+    return first + rest
+
+
+def _nothing_to_look_at(knowledge: Knowledge) -> Branch:
+    kinds = [
+        Node(rule.label, [(rule.id, f"trigger-{rule.id}")]) for rule in knowledge.triggers.values()
+    ]
+    return Branch(
+        "Why silence",
+        [Node("No order in this request is of a kind that is looked at. These are:", [], kinds)],
+        "silence",
+    )
+
+
+def _links(knowledge: Knowledge) -> Mapping[str, str]:
+    sources = {id_: evidence_anchors.of_source(id_) for id_ in knowledge.evidence}
+    return sources | evidence_anchors.of_rules(knowledge)
+
+
+def _nodes(lines: Iterable[str], links: Mapping[str, str]) -> list[Node]:
+    """Lines that are indented belong to the line above them."""
+    nodes: list[Node] = []
+    for line in lines:
+        node = _node(line.strip(), links)
+        (nodes[-1].details if line.startswith("  ") and nodes else nodes).append(node)
+    return nodes
+
+
+def _node(line: str, links: Mapping[str, str]) -> Node:
+    found = _BASIS.fullmatch(line)
+    if found is None:
+        return Node(line)
+    return Node(found["text"], list(_basis(found["ids"], links)))
+
+
+def _basis(ids: str, links: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    for word in ids.split(", "):
+        yield word, links.get(word)

@@ -1,0 +1,139 @@
+"""Runs the application under uvicorn and says what to try next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from cds_service.errors import SettingsError
+from cds_service.hooks import SERVICES
+from cds_service.ops import metrics, telemetry
+from cds_service.ops.settings import PREFIX, Settings
+from cds_service.server.app import create_app
+from cds_service.server.http1 import BoundedProtocol
+from cds_service.trust import access
+
+_GRACE_SECONDS = 10
+_FACTORY = "cds_service.server.app:create_app"
+
+
+def run(settings: Settings, example: Path | None = None) -> None:
+    """Serve until stopped. Raises a CdsError for a wrong set-up before anything listens.
+
+    That is also what a port that is taken raises. With `example`, the file of a request, a curl
+    line that posts it is printed.
+    """
+    access.refuse_open_door(settings)
+    # A hang-up ends a process that has no handler yet: it waits until there is one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    if settings.allow_anonymous:
+        typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
+    _hand_down(settings)
+    if settings.workers > 1:
+        create_app(settings)  # refuse here, not in every worker again and again
+        config = _config(_FACTORY, settings)
+    else:
+        config = _config(create_app(settings), settings)
+    listener = _bind(settings)
+    listener.listen(config.backlog)  # from here on a call waits instead of being refused
+    announce(settings, listener.getsockname()[1], example)
+    try:
+        if settings.workers > 1:
+            with _shared_figures():
+                workers = _Workers(config, sockets=[listener])
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+                workers.run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn takes an application or its import string
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        factory=isinstance(app, str),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        http=BoundedProtocol,
+        log_config=telemetry.LIBRARY_LOGS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """The socket to listen on. Raises SettingsError: uvicorn's own way is to exit without naming
+    the address."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        why = (error.strerror or type(error).__name__).lower()
+        raise SettingsError(
+            f"cannot listen on host {settings.host}, port {settings.port}: {why}; "
+            "choose others with --host and --port (CDS_HOST, CDS_PORT)"
+        ) from None
+    listener.set_inheritable(True)  # for the workers
+    return listener
+
+
+def _hand_down(settings: Settings) -> None:
+    """Workers are new processes that read the environment: options must be in it too."""
+    os.environ[f"{PREFIX}HOST"] = settings.host
+    os.environ[f"{PREFIX}PORT"] = str(settings.port)
+    os.environ[f"{PREFIX}WORKERS"] = str(settings.workers)
+    os.environ[f"{PREFIX}ALLOW_ANONYMOUS"] = str(settings.allow_anonymous)
+
+
+class _Workers(Multiprocess):
+    """Hands SIGHUP on to the workers, which read the registry of clients again."""
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            # One that is still starting has no handler yet and would die.
+            if process.wait_until_ready(self.config.timeout_worker_healthcheck) and process.pid:
+                os.kill(process.pid, signal.SIGHUP)
+
+
+@contextmanager
+def _shared_figures() -> Iterator[None]:
+    """A directory in which all workers keep their figures, for one answer of /metrics."""
+    with TemporaryDirectory(prefix="cds-service-") as directory:
+        os.environ[metrics.SHARED_DIRECTORY] = directory
+        yield
+
+
+def announce(settings: Settings, port: int, example: Path | None) -> None:
+    """Print the addresses and, with an example, a curl line that works as printed."""
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = f"http://{name}:{port}/cds-services"
+    typer.echo(f"Discovery: {base}")
+    if settings.shows_pages:
+        typer.echo(f"See it work: http://{name}:{port}/")
+    if example is not None and example.is_file():
+        typer.echo("Try it (in another terminal):")
+        typer.echo(
+            f"  curl -s -H 'Content-Type: application/json' "
+            f"--data-binary @{shlex.quote(str(example.resolve()))} {base}/{SERVICES[0].id}"
+        )
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""What is kept: issued cards, feedback, used tokens."""

@@ -1,0 +1,256 @@
+"""The database behind the store: SQLite in one file or PostgreSQL, its schema, and every write.
+
+A method returns after COMMIT. SQLite runs in WAL with synchronous FULL and PostgreSQL with
+synchronous_commit on, so that what was committed survives the end of the process and of the
+machine (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import (
+    Connection,
+    Insert,
+    delete,
+    event,
+    inspect,
+    make_url,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.engine import URL, CursorResult
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from cds_service.store.outbox import Batch
+from cds_service.store.records import CallCount, CallKey, FeedbackItem, IssuedCard
+from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
+_BUSY_SECONDS = 5
+_POSTGRES: dict[str, Any] = {
+    "timeout": 3,
+    "command_timeout": 10,
+    "server_settings": {"application_name": "cds-service", "synchronous_commit": "on"},
+}
+
+
+class Database:
+    """One database, reached by an SQLAlchemy URL with aiosqlite or asyncpg.
+
+    Methods raise what SQLAlchemy, the driver or the operating system raises when the database
+    cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _driver_url(url)
+        self.engine = _engine(self._url)
+        self._writing = self.engine.execution_options(writing=True)
+        self._insert = _insert_of(self.is_sqlite)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        return Path(self._url.database) if self.is_sqlite and self._url.database else None
+
+    async def open(self) -> None:
+        """Bring the schema up to date. Several processes may do so at the same time."""
+        if self.file is not None:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with self.engine.connect() as connection:
+            if await connection.run_sync(_revision) >= SCHEMA:
+                return  # newer: other workers have been updated before this one
+        async with self._writing.begin() as connection:
+            if not self.is_sqlite:  # SQLite's BEGIN IMMEDIATE locks already
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await connection.run_sync(_upgrade)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    async def ping(self) -> None:
+        """Ask for nothing, to see whether an answer comes."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def add_feedback(self, items: Sequence[FeedbackItem]) -> None:
+        """Store the items; one whose key is there already is left as it is."""
+        # All workers insert in one order, so that no two wait for each other.
+        rows = [_feedback_row(item) for item in sorted(items, key=lambda item: item.key)]
+        if rows:
+            async with self._writing.begin() as connection:
+                await connection.execute(self._insert(feedback).on_conflict_do_nothing(), rows)
+
+    async def add_issued(self, batch: Batch) -> None:
+        """Store issued cards and add up calls, in one transaction."""
+        async with self._writing.begin() as connection:
+            if batch.cards:
+                rows = [_issued_row(card) for card in batch.cards]
+                await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
+            if batch.calls:
+                counts = [_call_row(key, count) for key, count in batch.calls.items()]
+                await connection.execute(self._add_up(), sorted(counts, key=repr))
+
+    async def use_token(self, token: str, until: datetime) -> bool:
+        """Whether this is the first use of a token, of all workers and machines together."""
+        row = {"token": token, "until": until}
+        async with self._writing.begin() as connection:
+            done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
+        return cast("CursorResult[Any]", done).rowcount == 1
+
+    async def forget_tokens(self, before: datetime) -> None:
+        """Delete tokens that are refused for their age anyway."""
+        async with self._writing.begin() as connection:
+            await connection.execute(delete(tokens).where(tokens.c.until < before))
+
+    async def purge(self, before: datetime) -> tuple[int, int]:
+        """Delete cards issued before a point in time, feedback on them or received before it, and
+        the call counts of the days before it. Returns how many cards and items of feedback."""
+        old = select(issued.c.card).where(issued.c.issued_at < before)
+        spent = or_(feedback.c.received_at < before, feedback.c.card.in_(old))
+        async with self._writing.begin() as connection:
+            items = await connection.execute(delete(feedback).where(spent))
+            cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
+            await connection.execute(delete(calls).where(calls.c.day < before.date()))
+        return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
+
+    def _add_up(self) -> Insert:
+        statement = self._insert(calls)
+        sums = {
+            name: calls.c[name] + statement.excluded[name]
+            for name in ("calls", "considered", "with_cards")
+        }
+        return cast(
+            Insert,
+            statement.on_conflict_do_update(index_elements=list(calls.primary_key), set_=sums),
+        )
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What is raised when a database cannot be used; asyncpg has its own errors at connecting."""
+    import asyncpg  # not in every process: SQLite needs none of it
+
+    return SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
+
+
+def _insert_of(is_sqlite: bool) -> Any:
+    """The dialect's INSERT, which can say ON CONFLICT. The other dialect would cost 4 MB."""
+    if is_sqlite:
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
+
+
+# --- connecting ---
+
+
+def _driver_url(url: str) -> URL:
+    """The URL with the driver that is used here; `sslmode`, as libpq spells it, becomes `ssl`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return parsed.set(drivername="sqlite+aiosqlite")
+    parsed = parsed.set(drivername="postgresql+asyncpg")
+    if "sslmode" in parsed.query:
+        mode = parsed.query["sslmode"]
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return parsed
+
+
+def _engine(url: URL) -> AsyncEngine:
+    pool = {"pool_size": 2, "max_overflow": 2, "pool_timeout": 3, "hide_parameters": True}
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **pool)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(url, connect_args=_POSTGRES, pool_pre_ping=True, **pool)
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # sqlite3 is not to begin transactions; _begin_sqlite does
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers lock at once: a lock taken in mid-transaction cannot be waited for."""
+    writing = connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+# --- schema ---
+
+
+def _revision(connection: Connection) -> str:
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # needed once in the life of a schema; takes long to import
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+# --- rows ---
+
+
+def _feedback_row(item: FeedbackItem) -> dict[str, Any]:
+    return {
+        "key": item.key,
+        "card": item.card,
+        "outcome": item.outcome,
+        "service": item.service,
+        "client": item.client,
+        "suggestions": " ".join(item.suggestions),
+        "reason_system": item.reason_system,
+        "reason_code": item.reason_code,
+        "comment_length": item.comment_length,
+        "outcome_at": item.outcome_at,
+        "received_at": item.received_at,
+        "notes": " ".join(item.notes),
+    }
+
+
+def _issued_row(card: IssuedCard) -> dict[str, Any]:
+    return {
+        "card": card.card,
+        "service": card.origin.service,
+        "hook": card.origin.hook,
+        "client": card.origin.client,
+        "row": card.row,
+        "text": card.text,
+        "indicator": card.indicator,
+        "tier": card.tier,
+        "rules": " ".join(card.rules),
+        "suggestions": " ".join(card.suggestions),
+        "knowledge": card.knowledge,
+        "issued_at": card.issued_at,
+    }
+
+
+def _call_row(key: CallKey, count: CallCount) -> dict[str, Any]:
+    return {"day": key.day, "knowledge": key.knowledge, **asdict(key.origin), **asdict(count)}

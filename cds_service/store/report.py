@@ -1,0 +1,160 @@
+"""What became of the cards: counts by rule, tier, card, reason, client and knowledge version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, case, func, select
+
+from cds_service.store.tables import calls, feedback, issued
+
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
+
+DIMENSIONS = ("rule", "tier", "card", "service", "client", "knowledge")
+"""By what cards are counted. A card with several rules counts once for each of them."""
+
+NO_REASON = (None, None)
+_FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+
+Reason = tuple[str | None, str | None]
+"""System and code of an override reason; both None where none was given, or none could be kept."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Cards issued, and how many of them were accepted and overridden. The rest got no feedback."""
+
+    issued: int = 0
+    accepted: int = 0
+    overridden: int = 0
+
+    @property
+    def unanswered(self) -> int:
+        return self.issued - self.accepted - self.overridden
+
+    def add(self, count: int, outcome: str | None) -> None:
+        self.issued += count
+        if outcome == "accepted":
+            self.accepted += count
+        elif outcome is not None:
+            self.overridden += count
+
+
+@dataclass(slots=True)
+class Figures:
+    """The figures of a time from `since` (UTC) until now.
+
+    `by` holds a tally for each value of each dimension. `reasons` counts overridden cards.
+    `unmatched` counts items of feedback, by outcome, whose card is not known. `calls` are all calls
+    answered with 200; in `considered` of them an order was looked at, `with_cards` were not silent.
+    """
+
+    since: date | None
+    total: Tally = field(default_factory=Tally)
+    by: dict[str, dict[str, Tally]] = field(default_factory=lambda: {d: {} for d in DIMENSIONS})
+    reasons: dict[Reason, int] = field(default_factory=dict)
+    unmatched: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+    considered: int = 0
+    with_cards: int = 0
+
+
+async def read(database: Database, since: date | None = None) -> Figures:
+    """Count the cards issued, and feedback received, from the beginning of a day (UTC).
+
+    Of several events on one card the acceptance counts, else the latest override: whoever
+    accepts a suggestion and closes the card then has accepted it.
+    """
+    start = _start(since)
+    figures = Figures(since)
+    async with database.engine.connect() as connection:
+        for row in (await connection.execute(_cards(start, _GROUPS))).mappings():
+            _count(figures, row)
+        for row in (await connection.execute(_unmatched(start))).mappings():
+            figures.unmatched[row["outcome"]] = row["count"]
+        sums = (await connection.execute(_calls(start))).one()
+    figures.calls, figures.considered, figures.with_cards = (int(value or 0) for value in sums)
+    return figures
+
+
+async def by_day(database: Database, since: date | None = None) -> dict[date, Tally]:
+    """Cards of each day (UTC) on which some were issued, counted in the same way."""
+    zoned = database.engine.dialect.name != "sqlite"  # SQLite keeps no zone, all of it is UTC
+    at = func.timezone("UTC", issued.c.issued_at) if zoned else issued.c.issued_at
+    days: dict[date, Tally] = {}
+    async with database.engine.connect() as connection:
+        rows = await connection.execute(_cards(_start(since), (func.date(at).label("day"),)))
+        for row in rows.mappings():
+            day = date.fromisoformat(str(row["day"]))
+            days.setdefault(day, Tally()).add(row["count"], row["outcome"])
+    return dict(sorted(days.items()))
+
+
+def _start(since: date | None) -> datetime:
+    return datetime(since.year, since.month, since.day, tzinfo=UTC) if since else _FIRST_DAY
+
+
+def _count(figures: Figures, row: Mapping[Any, Any]) -> None:
+    count, outcome = row["count"], row["outcome"]
+    figures.total.add(count, outcome)
+    for dimension, value in _values(row):
+        figures.by[dimension].setdefault(value, Tally()).add(count, outcome)
+    if outcome == "overridden":
+        reason = (row["reason_system"], row["reason_code"])
+        figures.reasons[reason] = figures.reasons.get(reason, 0) + count
+
+
+def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    yield from (("rule", rule) for rule in row["rules"].split())
+    yield from ((name, row[name]) for name in DIMENSIONS if name != "rule")
+
+
+_REASON = (feedback.c.reason_system, feedback.c.reason_code)
+
+
+_GROUPS = (
+    issued.c.rules,
+    issued.c.tier,
+    issued.c.text.label("card"),
+    issued.c.service,
+    issued.c.client,
+    issued.c.knowledge,
+)
+
+
+def _cards(start: datetime, columns: Iterable[Any]) -> Select[Any]:
+    rank = func.row_number().over(
+        partition_by=feedback.c.card,
+        order_by=(
+            case((feedback.c.outcome == "accepted", 0), else_=1),
+            feedback.c.outcome_at.desc(),
+            feedback.c.key,
+        ),
+    )
+    events = select(feedback.c.card, feedback.c.outcome, *_REASON, rank.label("rank")).subquery()
+    groups = (*columns, events.c.outcome, events.c.reason_system, events.c.reason_code)
+    return (
+        select(*groups, func.count().label("count"))
+        .select_from(issued)
+        .outerjoin(events, (events.c.card == issued.c.card) & (events.c.rank == 1))
+        .where(issued.c.issued_at >= start)
+        .group_by(*groups)
+    )
+
+
+def _unmatched(start: datetime) -> Select[Any]:
+    known = select(issued.c.card).where(issued.c.card == feedback.c.card).exists()
+    return (
+        select(feedback.c.outcome, func.count().label("count"))
+        .where(feedback.c.received_at >= start, ~known)
+        .group_by(feedback.c.outcome)
+    )
+
+
+def _calls(start: datetime) -> Select[Any]:
+    sums = (func.sum(calls.c[name]) for name in ("calls", "considered", "with_cards"))
+    return select(*sums).where(calls.c.day >= start.date())

@@ -1,0 +1,268 @@
+"""The store: takes issued cards without making a call wait, and feedback until it is committed.
+
+Two tasks per process do all writing. One commits feedback, everything that waits in one
+transaction; the other writes issued cards in batches. Neither ends when the database does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from cds_service.cdshooks.models import Json
+from cds_service.errors import Unavailable
+from cds_service.ops import telemetry
+from cds_service.store.outbox import Outbox
+from cds_service.store.records import FeedbackItem, Origin, call_of, issued_cards
+
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
+
+Result = TypeVar("Result")
+
+CAPACITY = 10_000
+"""Issued cards that wait at most, some 10 MB; beyond it the oldest is dropped."""
+
+_BATCH = 500
+_LINGER = 0.25  # seconds in which issued cards gather before they are written
+_PAUSE = (0.1, 5.0)  # seconds before another try: the first, the longest
+_WAITING = 1_000  # posts of feedback that wait at most
+_PATIENCE = 5.0  # seconds a post of feedback waits
+_BRIEFLY = 1.0  # seconds it waits where the database has not been opened yet
+_AT_ONCE = 2.0  # seconds a call waits to learn whether its token was used
+_FIRST_TRY = 2.0  # seconds the start of the service waits for the database
+_DRAIN = 5.0  # seconds the end of the service waits for it
+
+_DOWN = "feedback cannot be stored now; send it again later"
+
+
+@dataclass(slots=True, eq=False)
+class _Post:
+    items: Sequence[FeedbackItem]
+    done: asyncio.Future[None]
+
+
+class Store:
+    """Issued cards and feedback, kept in the database at `url` (None: nothing is kept).
+
+    To build one touches nothing. `record_issued` works before `start` and after `stop`, too, so
+    that no call ever depends on the store. `on_drop` is told how many issued cards were given up.
+    """
+
+    def __init__(
+        self,
+        url: str | None,
+        capacity: int = CAPACITY,
+        on_drop: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        self._url = url
+        self._database: Database | None = None
+        self._outbox = Outbox(capacity, on_drop)
+        self._posts: list[_Post] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._working: bool | None = None
+
+    # --- life ---
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a database is configured at all."""
+        return self._url is not None
+
+    async def start(self) -> None:
+        """Open the database and begin to write. Returns also when the database is down."""
+        if self._url is None:
+            return
+        from cds_service.store.database import (
+            Database,  # SQLAlchemy is imported where it is used only
+        )
+
+        self._database = Database(self._url)
+        self._opened, self._tried = asyncio.Event(), asyncio.Event()
+        self._posted, self._issued, self._stopping = (asyncio.Event() for _ in range(3))
+        work = self._open, self._write_feedback, self._write_issued
+        self._tasks = [asyncio.create_task(each(self._database)) for each in work]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), _FIRST_TRY)
+
+    async def stop(self) -> None:
+        """Write what waits, within a few seconds, and close the database."""
+        if self._database is None:
+            return
+        self._stopping.set()
+        self._issued.set()
+        await asyncio.wait(self._tasks[-1:], timeout=_DRAIN if self._opened.is_set() else 0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for post in self._posts:
+            _fail(post)
+        await self._database.close()
+        self._database = None
+        if self._outbox:
+            telemetry.warn("issued cards were not written before the end", cards=self.waiting)
+            self._outbox.clear()
+
+    async def is_reachable(self) -> bool:
+        """Whether the database answers within a second."""
+        try:
+            await self._ask(1.0, lambda database: database.ping(), "the database does not answer")
+        except Unavailable:
+            return False
+        return True
+
+    async def read(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
+        """What somebody reads from the database. Raises Unavailable when it does not answer."""
+        return await self._ask(_PATIENCE, work, "the database cannot be read now")
+
+    async def _ask(
+        self, seconds: float, work: Callable[[Database], Awaitable[Result]], why: str
+    ) -> Result:
+        """What the database answers in time. Raises Unavailable with `why`."""
+        if self._database is None or not self._opened.is_set():
+            raise Unavailable(why)
+        try:
+            async with asyncio.timeout(seconds):
+                return await work(self._database)
+        except Exception as error:  # drivers have errors of many families; each is reported
+            self._report(error)
+            raise Unavailable(why) from None
+
+    # --- what comes in ---
+
+    @property
+    def dropped(self) -> int:
+        """Issued cards that were given up since the start of the process."""
+        return self._outbox.dropped
+
+    @property
+    def waiting(self) -> int:
+        """Issued cards that are not written yet."""
+        return len(self._outbox)
+
+    def record_issued(self, answer: Json, origin: Origin, at: datetime, knowledge: str) -> None:
+        """Keep what was answered, later. Never waits and never fails. `at` is aware."""
+        if self._url is None:
+            return
+        self._outbox.add(issued_cards(answer, origin, at), *call_of(answer, origin, at, knowledge))
+        if self._database is not None:
+            self._issued.set()
+
+    async def save(self, items: Sequence[FeedbackItem]) -> None:
+        """Store feedback; returns after COMMIT.
+
+        Raises Unavailable when the database did not take it within a few seconds. It may still do
+        so later: sending the same again is right in any case.
+        """
+        if self._database is None or len(self._posts) >= _WAITING:
+            raise Unavailable(_DOWN)
+        post = _Post(items, asyncio.get_running_loop().create_future())
+        self._posts.append(post)
+        self._posted.set()
+        try:
+            await asyncio.wait_for(post.done, _PATIENCE if self._opened.is_set() else _BRIEFLY)
+        except TimeoutError:
+            raise Unavailable(_DOWN) from None
+        finally:
+            with suppress(ValueError):
+                self._posts.remove(post)
+
+    async def use_token(self, token: str, until: datetime) -> bool:
+        """Whether this is the first use of a token; see `replay`. `until` is aware.
+
+        Raises Unavailable when the database does not say so at once: a call waits for it.
+        """
+        return await self._ask(
+            _AT_ONCE,
+            lambda database: database.use_token(token, until),
+            "used tokens cannot be looked up now",
+        )
+
+    async def forget_tokens(self, before: datetime) -> None:
+        """Delete tokens that are too old to be used. Never fails; the next time will do."""
+        with suppress(Unavailable):
+            await self._ask(_PATIENCE, lambda database: database.forget_tokens(before), "not now")
+
+    # --- tasks ---
+
+    async def _open(self, database: Database) -> None:
+        pause = _PAUSE[0]
+        while True:
+            try:
+                await database.open()
+            except Exception as error:  # whatever it is, the service goes on and tries again
+                self._report(error)
+                self._tried.set()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE[1])
+            else:
+                self._report(None)
+                self._opened.set()
+                self._tried.set()
+                return
+
+    async def _write_feedback(self, database: Database) -> None:
+        await self._opened.wait()
+        while True:
+            await self._posted.wait()
+            self._posted.clear()
+            posts, self._posts = self._posts, []
+            try:
+                await database.add_feedback([item for post in posts for item in post.items])
+            except Exception as error:  # the posts fail, the task goes on
+                self._report(error)
+                for post in posts:
+                    _fail(post)
+            else:
+                self._report(None)
+                for post in posts:
+                    if not post.done.done():
+                        post.done.set_result(None)
+
+    async def _write_issued(self, database: Database) -> None:
+        await self._opened.wait()
+        pause = 0.0
+        while not self._stopping.is_set() or self._outbox:
+            await self._issued.wait()
+            await self._nap(_LINGER + pause)
+            self._issued.clear()
+            while self._outbox:
+                batch = self._outbox.take(_BATCH)
+                try:
+                    await database.add_issued(batch)
+                except asyncio.CancelledError:
+                    self._outbox.give_back(batch)
+                    raise
+                except Exception as error:  # the batch is kept, the task goes on
+                    self._report(error)
+                    self._outbox.give_back(batch)
+                    if self._stopping.is_set():
+                        return
+                    pause = min(max(pause * 2, _PAUSE[0]), _PAUSE[1])
+                    self._issued.set()
+                    break
+                self._report(None)
+                pause = 0.0
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, but not beyond the order to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _report(self, error: Exception | None) -> None:
+        """Log when the database fails and when it works again; never what was written."""
+        working = error is None
+        if working != self._working and not (working and self._working is None):
+            facts = {} if error is None else {"error": type(error).__name__}
+            telemetry.warn("database works again" if working else "database fails", **facts)
+        self._working = working
+
+
+def _fail(post: _Post) -> None:
+    if not post.done.done():
+        post.done.set_exception(Unavailable(_DOWN))

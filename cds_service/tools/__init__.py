@@ -1,0 +1,1 @@
+"""For integrators: each usable as a library, without the command line."""

@@ -1,0 +1,106 @@
+"""Discovery: is it there, what does it say, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from cds_service.cdshooks.conformance import discovery
+from cds_service.cdshooks.conformance.statements import Level, Version
+from cds_service.tools.doctor.client import Seen
+from cds_service.tools.doctor.session import Session, decoded
+
+PATH = "cds-services"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOKED_AT = ("JS-03", "DS-02", "DS-04", "DS-05", "DS-06", "DS-07", "DS-12", "DS-15", "PF-01",
+              "PF-02", "PF-04", "PF-05", "PF-07", "DS-10")  # fmt: skip
+_WHAT = "GET /cds-services"
+
+
+def check(session: Session, elsewhere: str | None = None) -> list[dict[str, Any]]:
+    """Look at discovery; the services that are usable, none when there is no discovery.
+
+    `elsewhere`: where a service has its discovery that has none at the place of the specification.
+    """
+    parts = urlsplit(session.caller.base)
+    if parts.scheme == "https":
+        session.tell("JS-02", True, "the service is reached by https")
+    elif parts.hostname in _LOOPBACK:
+        session.skip("JS-02", "http on this machine: no production traffic")
+    else:
+        session.tell("JS-02", False, "the service is reached by http", _WHAT, session.caller.base)
+    seen = _open(session)
+    if seen.status != 200:
+        session.tell("DS-01", False, f"discovery answers {seen.told}", _WHAT, seen.told)
+        seen = session.get(elsewhere.strip("/")) if elsewhere else seen
+        if seen.status != 200:
+            return []
+    else:
+        session.tell("DS-01", True, "discovery answers 200", _WHAT)
+    _transport(session, seen)
+    body, why = decoded(seen)
+    session.tell("JS-01", why is None, why or "strict JSON", _WHAT, seen.body[:200])
+    if why is not None:
+        return []
+    session.report.version = _version(session, body)
+    looked_at = [s for s in _LOOKED_AT if s != "DS-10" or session.version is Version.V3]
+    session.violations(discovery.check(body, session.version), looked_at, _WHAT)
+    return _usable(body)
+
+
+def _open(session: Session) -> Seen:
+    """Discovery without a token first: some services ask for one here, too."""
+    seen = session.caller.send("GET", PATH)
+    if session.denied(seen) and session.signer is not None:
+        return session.get(PATH)
+    return seen
+
+
+def _transport(session: Session, seen: Seen) -> None:
+    kind = seen.headers.get("content-type", "")
+    good = kind.partition(";")[0].strip() == "application/json"
+    session.tell("JS-07", good, f"media type {kind or 'missing'}", _WHAT, kind)
+
+
+def _version(session: Session, body: Any) -> Version:
+    """The version that the service names, else the one that was asked for."""
+    stated = {str(service.get("version", "")) for service in _listed(body)}
+    if any(text.startswith(("STU3", "3.")) for text in stated):
+        return Version.V3
+    return session.report.version
+
+
+def _usable(body: Any) -> list[dict[str, Any]]:
+    return [
+        service
+        for service in _listed(body)
+        if isinstance(service.get("id"), str) and isinstance(service.get("hook"), str)
+    ]
+
+
+def _listed(body: Any) -> list[dict[str, Any]]:
+    """The objects under `services`."""
+    services = body.get("services") if isinstance(body, dict) else None
+    listed = services if isinstance(services, list) else ()
+    return [service for service in listed if isinstance(service, dict)]
+
+
+def unknown_service(session: Session) -> None:
+    """A service that does not exist (RQ-07), and a redirect where none should be (DS-18)."""
+    what = "POST /cds-services/{unknown id}"
+    body = {"hook": "patient-view", "hookInstance": "x", "context": {}}
+    seen = session.post(f"{PATH}/doctor-no-such-service", body)
+    if not session.denied(seen):
+        good = seen.status == 404
+        session.tell("RQ-07", good, f"an unknown id gets {seen.status}", what, seen.told)
+    slash = session.get(f"{PATH}/")
+    session.tell(
+        "DS-18",
+        not 300 <= seen.status < 400,
+        "no redirect",
+        what,
+        seen.told,
+        Level.ADVICE,
+    )
+    if 300 <= slash.status < 400:
+        session.skip("DS-18", "GET /cds-services/ with a slash at the end is redirected")

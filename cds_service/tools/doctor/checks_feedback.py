@@ -1,0 +1,53 @@
+"""The feedback endpoint: the three documented forms, repeats, and what is no feedback."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from cds_service.tools.doctor.session import Session
+
+Json = dict[str, Any]
+
+
+def check(session: Session, service: Json) -> None:
+    """Send feedback on a card that came, or on one that the service does not know."""
+    path, what = f"cds-services/{service['id']}/feedback", f"POST {service['id']}/feedback"
+    known = session.feedback.get(service["id"]) or [(str(uuid4()), str(uuid4()))]
+    card, suggestion = known[0]
+    first, *others = _forms(card, suggestion)
+    seen = session.post(path, first)
+    if seen.status in {404, 405, 501}:
+        session.tell("FB-01", True, f"feedback is not offered ({seen.status})", what)
+        return
+    session.tell("FB-01", seen.status < 500, f"feedback gets {seen.status}", what, seen.told)
+    if seen.status >= 500:
+        session.skip("FB-03", "the endpoint fails: whether it is offered cannot be told", what)
+        return
+    answers = [seen, *(session.post(path, form) for form in others)]
+    for form, got in zip((first, *others), answers, strict=True):
+        outcome = form["feedback"][0]["outcome"]
+        words = f"{what}, {outcome}"
+        session.tell("FB-03", 200 <= got.status < 300, f"{outcome}: {got.status}", words, got.told)
+    again = session.post(path, first)
+    session.tell("FB-04", 200 <= again.status < 300, f"again: {again.status}", what, again.told)
+    junk = session.post(path, {"feedback": 1})
+    good = 400 <= junk.status < 500
+    words = f"{what}, no list"
+    session.tell("FB-06", good, f"no feedback at all: {junk.status}", words, junk.told)
+
+
+def _forms(card: str, suggestion: str | None) -> list[Json]:
+    """The three examples of the specification (2.0 "Feedback"), about one card."""
+    stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    reason = {
+        "reason": {"code": "doctor", "system": "https://example.org/doctor", "display": "Test"},
+        "userComment": "synthetic feedback of an examination",
+    }
+    overridden = {"card": card, "outcome": "overridden", "outcomeTimestamp": stamp}
+    forms = [overridden, overridden | {"overrideReason": reason}]
+    if suggestion is not None:
+        accepted = {"card": card, "outcome": "accepted", "outcomeTimestamp": stamp}
+        forms.insert(0, accepted | {"acceptedSuggestions": [{"id": suggestion}]})
+    return [{"feedback": [form]} for form in forms]

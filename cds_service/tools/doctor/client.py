@@ -1,0 +1,112 @@
+"""Makes the calls of an examination: counted, limited in number, time and size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from cds_service.tools.doctor.results import piece_of
+
+MOST_BYTES = 5_000_000
+"""Longest answer that is read."""
+
+
+class LimitReached(Exception):
+    """No further call is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One answer. `status` 0 means that there was none; `why` then says what happened."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    seconds: float
+    why: str = ""
+
+    @property
+    def told(self) -> str:
+        """Status and the beginning of the body, for a report."""
+        if not self.status:
+            return self.why
+        text = piece_of(self.body[:600].decode("utf-8", "replace"), 160)
+        return f"{self.status} {text}".strip()
+
+
+class Caller:
+    """Sends requests to one service. Raises LimitReached when `limit` calls were made."""
+
+    def __init__(self, base: str, limit: int, timeout: float) -> None:
+        self.base = base
+        self.limit = limit
+        self.calls = 0
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def url(self, path: str) -> str:
+        """The full URL of a path below the base."""
+        return f"{self.base}/{path}"
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Seen:
+        """Send one request. Never raises for what a service does."""
+        if self.calls >= self.limit:
+            raise LimitReached
+        self.calls += 1
+        sent = {"Accept": "application/json"} | dict(headers or {})
+        if content is not None or json is not None:
+            sent.setdefault("Content-Type", "application/json")
+        started = time.monotonic()
+        try:
+            body = content if content is not None else None if json is None else _encode(json)
+            with self._client.stream(
+                method, self.url(path), content=body, headers=sent
+            ) as response:
+                data = _read(response)
+                return Seen(
+                    response.status_code, response.headers, data, time.monotonic() - started
+                )
+        except httpx.HTTPError as error:
+            why = f"no answer ({type(error).__name__})"
+        except httpx.InvalidURL:
+            why = "not a URL"
+        except UnicodeEncodeError:
+            why = "what discovery asks for cannot be sent: half a character (a lone surrogate)"
+        return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why)
+
+
+def _encode(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _read(response: httpx.Response) -> bytes:
+    data = bytearray()
+    for chunk in response.iter_bytes():
+        data += chunk
+        if len(data) > MOST_BYTES:
+            break
+    return bytes(data)

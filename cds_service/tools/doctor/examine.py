@@ -1,0 +1,124 @@
+"""Runs the whole examination of a service: the library call behind the command `doctor`."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cds_service.cdshooks.conformance.statements import Level, Version
+from cds_service.tools.doctor import (
+    checks_browser,
+    checks_calls,
+    checks_discovery,
+    checks_feedback,
+    checks_prefetch,
+    checks_refusals,
+    checks_tokens,
+    patients,
+)
+from cds_service.tools.doctor.client import Caller, LimitReached
+from cds_service.tools.doctor.results import Examination, Status
+from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.tokens import Signer
+
+T = TypeVar("T")
+CALLS = 200
+"""Calls that an examination makes at most; about 30 for each service, 5 for discovery."""
+
+SERVICES = 5
+"""Services that are examined at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to examine. `version`: the rules of CDS Hooks to go by where the service names none;
+    `only`: ids of the services to look at, all (up to `SERVICES`) when empty;
+    `discovery` where it is when it is not at /cds-services."""
+
+    version: Version = Version.V2
+    signer: Signer | None = None
+    only: Sequence[str] = ()
+    discovery: str | None = None
+    calls: int = CALLS
+    timeout: float = 15.0
+
+
+def examine(url: str, plan: Plan | None = None) -> Examination:
+    """Examine the service at a base URL (or at its discovery URL). Sends synthetic data only."""
+    plan = plan or Plan()
+    base = url.rstrip("/").removesuffix("/cds-services").rstrip("/")
+    report = Examination(base, plan.version, limit=plan.calls)
+    with Caller(base, plan.calls, plan.timeout) as caller:
+        session = Session(caller, report, plan.signer)
+        try:
+            _all(session, plan)
+        except LimitReached:
+            report.unusable = f"stopped: the limit of {plan.calls} calls was reached"
+        report.calls = caller.calls
+    return report
+
+
+def _all(session: Session, plan: Plan) -> None:
+    services = _guarded(session, "DS-01", lambda: checks_discovery.check(session, plan.discovery))
+    services = services or []
+    chosen = [s for s in services if not plan.only or s["id"] in plan.only]
+    if not chosen:
+        session.report.unusable = "no service to examine: " + _why(session, services)
+        return
+    first = f"cds-services/{chosen[0]['id']}"
+    _guarded(session, "RQ-07", lambda: checks_discovery.unknown_service(session))
+    _guarded(session, "CR-01", lambda: checks_browser.check(session, first))
+    for number, service in enumerate(chosen[:SERVICES]):
+        session.report.services.append(f"{service['id']} ({service['hook']})")
+        _service(session, service, first=number == 0)
+    checks_calls.speed(session)
+
+
+def _why(session: Session, services: list[dict[str, Any]]) -> str:
+    if services:
+        return "none has the id that was asked for"
+    failed = [r for r in session.report.results if r.status is Status.FAIL]
+    return failed[-1].message if failed else "discovery lists none"
+
+
+def _service(session: Session, service: dict[str, Any], *, first: bool) -> None:
+    base = patients.call(service)
+    about = f"POST {service['id']}"
+    # A first look that broke down (None) says nothing against looking further.
+    if (
+        _guarded(session, "RS-01", lambda: checks_calls.check(session, service, base), about)
+        is not False
+    ):
+        for statement, look in _FURTHER.items():
+            _guarded(session, statement, partial(look, session, service, base), about)
+        if not checks_calls.is_old(session):
+            _guarded(session, "FB-03", lambda: checks_feedback.check(session, service), about)
+    if session.closed and first:
+        _guarded(session, "AU-01", lambda: checks_tokens.check(session, service, base), about)
+
+
+# Looks at a service that answers, by the statement under which each tells that it broke down.
+_FURTHER: Final[Mapping[str, Callable[[Session, dict[str, Any], dict[str, Any]], None]]] = {
+    "RQ-03": checks_calls.variants,
+    "PD-10": checks_prefetch.check,
+    "RQ-01": checks_refusals.check,
+}
+
+
+def _guarded(session: Session, statement: str, look: Callable[[], T], about: str = "") -> T | None:
+    """What a look returns. Where it breaks down on something that nobody thought of, a failure
+    says so in its place (what was not looked at has not passed), and the run goes on."""
+    try:
+        return look()
+    except LimitReached:
+        raise
+    except Exception as error:  # a stranger's answer may break any look; the result says so
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        said = f"this check broke down ({type(error).__name__} in {where}); please report it"
+        session.tell(statement, False, said, about, level=Level.SHALL)
+        return None

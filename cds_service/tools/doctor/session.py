@@ -1,0 +1,116 @@
+"""What the checks of an examination share: calls with tokens, and the results so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cds_service.cdshooks.conformance.shapes import strict_json
+from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Version, Violation
+from cds_service.tools.doctor.client import Caller, Seen
+from cds_service.tools.doctor.results import Examination, Result, Status, piece_of
+from cds_service.tools.doctor.tokens import Signer
+from cds_service.tools.validate.findings import json_path
+
+_LATER = {Version.V1: 1, Version.V2: 2, Version.V3: 3}
+_DENIED = frozenset({401, 403})
+
+
+@dataclass(slots=True)
+class Session:
+    """One examination under way. `closed`: the service wants a token."""
+
+    caller: Caller
+    report: Examination
+    signer: Signer | None = None
+    closed: bool = False
+    seconds: list[float] = field(default_factory=list)  # of calls that were answered with 200
+    feedback: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
+
+    @property
+    def version(self) -> Version:
+        return self.report.version
+
+    # --- calls ---
+
+    def get(self, path: str, **headers: str) -> Seen:
+        """GET with a token where there is a key."""
+        return self.caller.send("GET", path, headers=self._headers(path) | headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> Seen:
+        """POST of JSON, or of bytes as they are, with a token where there is a key."""
+        sent = self._headers(path) | headers
+        if isinstance(body, bytes):
+            return self.caller.send("POST", path, content=body, headers=sent)
+        return self.caller.send("POST", path, json=body, headers=sent)
+
+    def _headers(self, path: str) -> dict[str, str]:
+        if self.signer is None:
+            return {}
+        return {"Authorization": f"Bearer {self.signer.token(self.caller.url(path))}"}
+
+    def denied(self, seen: Seen) -> bool:
+        """Whether an answer says that a token is wanted."""
+        return seen.status in _DENIED
+
+    # --- results ---
+
+    def tell(
+        self,
+        statement: str,
+        good: bool,
+        message: str,
+        call: str = "",
+        piece: Any = None,
+        level: Level | None = None,
+    ) -> None:
+        """Write down what came of one check."""
+        status = Status.PASS if good else Status.FAIL
+        shown = None if good or piece is None else piece_of(piece)
+        self._add(Result(statement, status, message, call, shown, level))
+
+    def skip(self, statement: str, why: str, call: str = "") -> None:
+        """Write down that a check could not be made."""
+        self._add(Result(statement, Status.SKIP, why, call))
+
+    def violations(self, found: Iterable[Violation], looked_at: Iterable[str], call: str) -> None:
+        """Write down what a message breaks, and that it breaks nothing else that was looked at."""
+        broken = set()
+        for violation in found:
+            broken.add(violation.statement)
+            place = json_path(violation.path)
+            self.tell(
+                violation.statement, False, f"{place}: {violation.message}", call, violation.piece
+            )
+        for statement in looked_at:
+            if statement not in broken:
+                self.tell(statement, True, "nothing is wrong", call)
+
+    def _add(self, result: Result) -> None:
+        """Each result once; statements that came later than the version are left out."""
+        since = STATEMENTS[result.statement].since
+        if _LATER[since] <= _LATER[self.version] and result not in self.report.results:
+            self.report.results.append(result)
+
+
+def decoded(seen: Seen) -> tuple[Any, str | None]:
+    """The JSON of an answer, or why it is none."""
+    try:
+        return strict_json(seen.body), None
+    except ValueError as error:
+        return None, str(error)[:120]
+
+
+def plain_cards(body: Any) -> Any:
+    """Cards without what differs from call to call, to compare two answers."""
+    if not isinstance(body, Mapping):
+        return body
+    return json.dumps(_stable(body.get("cards")), sort_keys=True)
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _stable(v) for k, v in value.items() if k not in {"uuid", "id", "extension"}}
+    return [_stable(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,148 @@
+"""What must come for a patient, by how the patient was built. The rules of the service are not
+asked: this is the card table of the clinical decisions (sections 3 to 5), written once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds_service.tools.synthetic.catalogue import Piece
+
+# Genetic disease and kind of order -> row and card (decisions, section 4, rows 1 to 5).
+_GENETIC = {
+    ("fop", "arthroplasty"): ("1", "fop-surgery"),
+    ("fop", "surgery"): ("1", "fop-surgery"),
+    ("fop", "block"): ("1", "fop-block"),
+    ("fop", "biopsy"): ("2", "fop-biopsy"),
+    ("fop", "excision"): ("2", "fop-biopsy"),
+    ("fop", "excision-ho"): ("2", "fop-biopsy"),
+    ("fop", "intramuscular"): ("3", "fop-intramuscular"),
+    ("poh", "biopsy"): ("4", "poh-biopsy"),
+    ("poh", "excision"): ("4", "poh-biopsy"),
+    ("poh", "excision-ho"): ("4", "poh-biopsy"),
+    ("poh", "arthroplasty"): ("5", "poh-surgery"),
+    ("poh", "surgery"): ("5", "poh-surgery"),
+}
+_NSAIDS = ("celecoxib", "indomethacin")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One card that must come, or a silence (`card` None): row, tier, and what is offered."""
+
+    row: str
+    card: str | None
+    tier: str = "none"
+    offered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The answer to a call. `silent_row` says why no card comes, None where nothing is decided."""
+
+    status: int
+    cards: tuple[Expected, ...] = ()
+    silent_row: str | None = None
+
+
+def truth(trigger: Piece, pieces: Iterable[Piece]) -> Truth:
+    """What follows from an order and the pieces of a chart."""
+    listed = list(pieces)
+    withheld = next((p for p in listed if p.section == "withheld"), None)
+    if withheld is not None and withheld.id == "conditions-missing":
+        return Truth(412)
+    cards = list(_main(trigger, listed, withheld))
+    return _with_hints(cards, listed)
+
+
+def _main(trigger: Piece, listed: list[Piece], withheld: Piece | None) -> Iterable[Expected]:
+    kind = str(trigger.more["kind"])
+    disease = next((str(p.more["disease"]) for p in listed if p.section == "genetic"), None)
+    if disease is not None:
+        if (disease, kind) in _GENETIC:
+            row, card = _GENETIC[disease, kind]
+            yield Expected(row, card)
+        return
+    blind = withheld is not None and withheld.id == "conditions-failed"
+    if kind == "arthroplasty":
+        yield _hip([trigger, *listed], blind, withheld)
+    elif kind == "excision-ho":
+        yield _excision(listed)
+    elif blind:
+        yield Expected("11", "not-assessed")
+
+
+def _hip(listed: list[Piece], blind: bool, withheld: Piece | None) -> Expected:
+    tier = _tier(listed)
+    if ordered := [str(p.more["gives"]) for p in listed if "gives" in p.more]:
+        return _ordered(ordered[0], tier, listed)
+    if tier == "none" and blind:
+        return Expected("11", "not-assessed")
+    if tier == "none" and withheld is not None and withheld.more.get("failed") == "procedures":
+        return Expected("12", "partly-assessed")
+    if tier == "none":
+        return Expected("10", None)
+    offered = _offered(listed)
+    if tier == "moderate":
+        return Expected("9", "moderate-risk", tier, offered)
+    if offered:
+        return Expected("7", "high-risk", tier, offered)
+    closing = {p.rule for p in listed if "radiotherapy" in p.effect.removes}
+    untested = closing <= {"pregnancy-not-excluded", "pregnancy-not-excluded-nsaid"}
+    return Expected("8", "high-risk-test-first" if untested else "high-risk-no-option", tier)
+
+
+def _ordered(given: str, tier: str, listed: list[Piece]) -> Expected:
+    """Row 6: silence, unless what is ordered is what the chart speaks against."""
+    removed = _removed(listed)
+    if given == "radiotherapy":
+        against = "radiotherapy" in removed
+    else:
+        against = "nsaid" in removed or given in removed
+    if against:
+        # Where nothing is at stake nothing else is offered.
+        offered = _offered(listed) if tier != "none" else ()
+        return Expected("6c", "prophylaxis-conflict", tier, offered)
+    return Expected("6", None)
+
+
+def _excision(listed: list[Piece]) -> Expected:
+    return Expected("9a", "ho-excision", "high", _offered(listed))
+
+
+def _tier(listed: list[Piece]) -> str:
+    """High by one high factor or two moderate ones; factors of one group count once."""
+    factors = [p for p in listed if p.effect.tier != "none"]
+    if any(p.effect.tier == "high" for p in factors):
+        return "high"
+    groups = {p.effect.group or p.rule for p in factors}
+    return "high" if len(groups) > 1 else "moderate" if groups else "none"
+
+
+def _removed(listed: list[Piece]) -> frozenset[str]:
+    return frozenset(option for piece in listed for option in piece.effect.removes)
+
+
+def _offered(listed: list[Piece]) -> tuple[str, ...]:
+    """Celecoxib before indomethacin, and radiotherapy, without what is removed."""
+    removed = _removed(listed)
+    nsaids = [] if "nsaid" in removed else [n for n in _NSAIDS if n not in removed]
+    radiotherapy = [] if "radiotherapy" in removed else ["radiotherapy"]
+    return (*nsaids[:1], *radiotherapy)
+
+
+def _with_hints(cards: list[Expected], listed: list[Piece]) -> Truth:
+    """What is asked beside the cards, of a disease that weighs more than the one on record: a
+    question, and a relative's disease unless the question is about it."""
+    genetic = {str(p.more["disease"]) for p in listed if p.section == "genetic"}
+    open_ = {"fop"} - genetic if genetic else {"fop", "poh"}
+    hints = {(str(p.more["card"]), p.rule) for p in listed if "card" in p.more}
+    asked = {rule for card, rule in hints if card == "genetic-question"} & open_
+    related = {rule for card, rule in hints if card == "family-history"} & open_
+    spoken = [card for card in cards if card.card]
+    silent = next((card.row for card in cards if not card.card), None)
+    if asked:
+        spoken.append(Expected("question", "genetic-question"))
+    if related - asked:
+        spoken.append(Expected("family", "family-history"))
+    return Truth(200, tuple(spoken), silent)

@@ -1,0 +1,86 @@
+"""Layer three: what the service would answer to a call or a record, and why it would be silent."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from cds_service import hooks
+from cds_service.cards import trace
+from cds_service.cdshooks import request as envelope
+from cds_service.cdshooks.models import CDSRequest, CDSResponse
+from cds_service.clinical.assessment import Assessment, Guidance
+from cds_service.clinical.triggers import trigger_of
+from cds_service.errors import MissingData, RequestError
+from cds_service.fhir import record_to_call
+from cds_service.fhir.draft_orders import read_orders
+from cds_service.knowledge.model import Knowledge
+from cds_service.tools.validate.documents import BUNDLE, CALL, Document
+from cds_service.tools.validate.findings import Answer, CardNote, Finding, Path
+
+
+def answer(
+    document: Document, knowledge: Knowledge, today: date, order: str | None
+) -> tuple[Answer, list[Finding]]:
+    """The cards that would come, or why there would be none."""
+    if document.what not in {CALL, BUNDLE}:
+        return Answer(silences=("no call and no record: nothing to decide",)), []
+    try:
+        request = envelope.parse(record_to_call.as_call(document.data, knowledge.index, order))
+        if all(service.hook != request.hook for service in hooks.SERVICES):
+            return Answer(silences=("no service here for this hook",)), []
+        hooks.check_hook(request, hooks.SERVICES)
+        chart, assessment = hooks.decide(request, knowledge, today)
+        response = hooks.respond(request, chart, assessment, knowledge)
+    except MissingData as error:
+        said = f"412: {error.message}"
+        mend = "send the prefetch key, or give access to the FHIR server"
+        return Answer(412, silences=(said,)), [Finding("data-missing", ("prefetch",), said, mend)]
+    except RequestError as error:
+        return _refused(error, document)
+    return _told(request, assessment, response, knowledge, today), []
+
+
+def _refused(error: RequestError, document: Document) -> tuple[Answer, list[Finding]]:
+    said = f"{error.place}: {error.message}" if error.place else error.message
+    if document.what == BUNDLE:
+        return Answer(silences=(f"no decision about this Bundle: {said}",)), []
+    place = (error.place or "").split(".")
+    path: Path = tuple(place) if " " not in (error.place or " ") and place[0] != "body" else ()
+    return Answer(error.status, silences=(said,)), [Finding("refused", path, said)]
+
+
+def _told(
+    request: CDSRequest,
+    assessment: Assessment,
+    response: CDSResponse,
+    knowledge: Knowledge,
+    today: date,
+) -> Answer:
+    cards = []
+    for card in response.cards:
+        why = (card.extension or {}).get(trace.NAME, {})
+        name, row, tier = (str(why.get(key, "")) for key in ("card", "row", "tier"))
+        cards.append(CardNote(row, name, card.indicator, tier, card.summary))
+    silences = [_silence(g) for g in assessment.guidances if g.card is None]
+    if not cards and not silences:
+        silences.append(_nothing(request, knowledge, today))
+    return Answer(200, tuple(cards), tuple(silences))
+
+
+def _silence(guidance: Guidance) -> str:
+    orders = ", ".join(order.reference or order.resource_type for order in guidance.orders)
+    return f"row {guidance.row}: {guidance.silent_because} ({orders})"
+
+
+def _nothing(request: CDSRequest, knowledge: Knowledge, today: date) -> str:
+    if request.hook == "patient-view":
+        return "no genetic heterotopic ossification on record"
+    raw, patient = request.context.draft_orders, request.context.patient_id
+    orders = read_orders(raw, knowledge.index, patient, today).orders
+    if not orders:
+        return "no draft order (a record may be given one with --order)"
+    if not any(trigger_of(order, knowledge) for order in orders):
+        uncoded = sum(not order.coded for order in orders)
+        without = f", {uncoded} of them without a code" if uncoded else ""
+        return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
+    return "no rule has anything to say about these orders"

@@ -1,0 +1,1 @@
+"""Who calls, and whom the service calls."""

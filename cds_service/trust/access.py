@@ -1,0 +1,183 @@
+"""Stands before the CDS Hooks endpoints: nobody gets to a handler without being let in.
+
+The checks sit in front of the routes, not in each handler, so that none can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+
+from starlette.types import Scope
+
+from cds_service.errors import SettingsError, Unauthorized
+from cds_service.ops import metrics, telemetry
+from cds_service.ops.settings import Settings
+from cds_service.trust.clients import Client, ClientFile
+from cds_service.trust.jwks import KeyRing
+from cds_service.trust.outgoing import Outgoing
+from cds_service.trust.replay import SeenInMemory, SeenTokens
+from cds_service.trust.tokens import Caller, Gate
+
+ROOT = "/cds-services"
+_FEEDBACK = "/feedback"
+_OPEN_METHODS = frozenset({"OPTIONS"})
+_CALLER = "cds_caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Everything about who calls and what may be called, built once for an application."""
+
+    clients: ClientFile
+    ring: KeyRing
+    outgoing: Outgoing
+    gate: Gate
+    seen: SeenTokens
+
+
+def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTokens) -> Trust:
+    """Read the registry and put the parts together.
+
+    Raises ClientsError for a broken registry, SettingsError for registered clients without a
+    public URL: their tokens could not be checked.
+    """
+    clients = ClientFile(settings.clients)
+    if clients.registry and settings.public_url is None:
+        raise SettingsError(
+            "CDS_PUBLIC_URL is needed with CDS_CLIENTS: the base URL by which EHRs call this "
+            "service, for example https://cds.example.org; their tokens must name it in `aud`"
+        )
+    if clients.registry and settings.remembers_in_database and isinstance(seen, SeenInMemory):
+        raise SettingsError(
+            "CDS_DATABASE_URL=none: several workers need a database to remember used tokens; "
+            "name one, or set CDS_REPLAY=memory to let each worker remember its own"
+        )
+    outgoing = Outgoing(
+        ca_file=settings.ca_file,
+        anonymous_servers=settings.fhir_servers,
+        loopback=settings.is_alone and not clients.registry,
+    )
+    ring = KeyRing(outgoing)
+    gate = Gate(clients, ring, seen, clock, anonymous=admits_anonymous(settings))
+    telemetry.audit(
+        "clients in force",
+        clients=[client.id for client in clients.registry.clients],
+        version=clients.registry.version,
+        anonymous=gate.anonymous,
+    )
+    return Trust(clients, ring, outgoing, gate, seen)
+
+
+def load_libraries(settings: Settings) -> None:
+    """Import what registered clients need, at the start: the first call should not wait for it.
+
+    Who runs the service for itself does without, and starts sooner and smaller.
+    """
+    if settings.clients is not None or settings.fhir_servers:
+        for name in (
+            "cds_service.trust.transport",
+            "jwt",
+            "cryptography.hazmat.primitives.asymmetric.rsa",
+        ):
+            import_module(name)
+
+
+def admits_anonymous(settings: Settings) -> bool:
+    """Whether a call without a token is answered: on this machine without registry, or by wish.
+
+    A public URL says that a proxy stands before the service: then it is not on its own.
+    """
+    return settings.allow_anonymous or (settings.is_alone and settings.clients is None)
+
+
+def refuse_open_door(settings: Settings) -> None:
+    """Raise SettingsError when others could reach the service and nobody could be told apart."""
+    if settings.clients is None and not admits_anonymous(settings):
+        raise SettingsError(
+            f"refusing to serve {settings.public_url or settings.host} without registered EHR "
+            "clients: anybody who reaches it could call.\n"
+            "  Register them in a file and name it in CDS_CLIENTS (see clients.example.toml), or\n"
+            "  listen on this machine only with --host 127.0.0.1, or\n"
+            "  use --allow-anonymous for a demo without patient data."
+        )
+
+
+def reload(trust: Trust) -> None:
+    """Read the registry again (SIGHUP) and say in the log what came of it."""
+    if trust.clients.reload():
+        registry = trust.clients.registry
+        telemetry.audit(
+            "clients reloaded",
+            clients=[client.id for client in registry.clients],
+            version=registry.version,
+        )
+    else:
+        telemetry.warn(
+            "clients NOT reloaded: the file is broken, the old registry stays in force",
+            problem=trust.clients.problem,
+            version=trust.clients.registry.version,
+        )
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who makes this call. Raises Unauthorized where nobody was let in."""
+    caller = scope.get(_CALLER)
+    if not isinstance(caller, Caller):
+        raise Unauthorized("this endpoint is not guarded")
+    return caller
+
+
+def client_of(scope: Scope) -> Client | None:
+    """The registered client that makes this call; None when it is anonymous."""
+    return caller_of(scope).client
+
+
+def client_id(caller: Caller) -> str:
+    """Name of the caller in logs, figures and the store."""
+    return caller.client.id if caller.client else "anonymous"
+
+
+class Access:
+    """Asks everybody who calls below /cds-services for a token, before the body is read."""
+
+    def __init__(self, trust: Trust, settings: Settings) -> None:
+        self._gate = trust.gate
+        self._base = (settings.public_url or "").rstrip("/")
+        self._open_discovery = not settings.discovery_auth
+
+    async def admit(self, scope: Scope) -> None:
+        """Put who calls into the scope. Raises Unauthorized or Overloaded."""
+        if not self._is_guarded(scope):
+            return
+        given = [v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"]
+        try:
+            caller = await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
+        except Unauthorized as error:
+            _note_refusal(error)
+            raise
+        scope[_CALLER] = caller
+        telemetry.current().client = client_id(caller)
+        if caller.client:
+            telemetry.audit("token accepted", client=caller.client.id, **(caller.claims or {}))
+
+    def _is_guarded(self, scope: Scope) -> bool:
+        path, method = scope["path"], scope["method"]
+        if method in _OPEN_METHODS or not path.startswith(ROOT):
+            return False
+        if path.rstrip("/") == ROOT and method in {"GET", "HEAD"}:
+            return not self._open_discovery
+        return True
+
+    def _endpoints(self, path: str) -> Iterator[str]:
+        """URLs that a token for this path may be meant for; FB-07 for feedback."""
+        yield self._base + path
+        if path.endswith(_FEEDBACK):
+            yield self._base + path.removesuffix(_FEEDBACK)
+
+
+def _note_refusal(error: Unauthorized) -> None:
+    metrics.refused.labels(error.reason.partition(":")[0]).inc()
+    telemetry.audit("token refused", reason=error.reason, **error.claims)

@@ -1,0 +1,281 @@
+"""The registry of EHR clients: one TOML file, read strictly, and read again without a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cds_service.errors import ClientsError, Mistake
+from cds_service.trust.keys import KeysError, KeySet, read_keys
+
+_EXAMPLE = "see docs/configuration.md for an example of every key"
+_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
+_HEADER = re.compile(r"\s*\[\[\s*client\s*\]\]")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host as written in a URL is this machine, without asking a name server."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_url(value: str) -> str:
+    """An absolute http(s) URL without user, query and fragment; a slash at its end is dropped."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be an absolute https URL")
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]", value):
+        raise ValueError("must have no user, query, fragment, blank or backslash")
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("must use https; http is for this machine only, in development")
+    parts.port  # noqa: B018  # raises ValueError for a port that is none
+    return value.rstrip("/")
+
+
+def check_origin(value: str) -> str:
+    """An origin as browsers write it: scheme, host in lower case and port. Raises ValueError."""
+    parts = urlsplit(value)
+    whole = f"{parts.scheme}://{parts.netloc}"
+    good = parts.scheme in {"https", "http"} and parts.hostname and "@" not in value
+    if not good or value != whole.lower() or re.search(r"[\s\\*]", value):
+        raise ValueError("must be an origin such as https://ehr.example.org, without a path")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+Origin = Annotated[str, AfterValidator(check_origin)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
+Quirk = Literal["epic"]
+
+
+class Client(BaseModel):
+    """One EHR that may call: who it is, how it signs, and what may be read from it."""
+
+    # Built when the first registry is read: most who try the service have none.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    id: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Short name for logs and figures."
+    )
+    iss: Text = Field(description="The `iss` of its tokens, compared exactly.")
+    jku: Url | None = Field(default=None, description="URL of its JWK Set.")
+    jwks: dict[str, Any] | None = Field(default=None, description="Its JWK Set itself.")
+    jwks_file: Text | None = Field(
+        default=None, description="File with its JWK Set, relative to the registry."
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("ES384", "RS384"),
+        min_length=1,
+        strict=False,
+        description="Signature algorithms it may use. ES256 and RS256 only when named.",
+    )
+    audiences: tuple[Text, ...] = Field(
+        default=(), strict=False, description="Values of `aud` accepted besides the endpoint's URL."
+    )
+    tenants: tuple[Text, ...] = Field(
+        default=(), strict=False, description="Accepted `tenant` claims; empty: not looked at."
+    )
+    fhir_servers: tuple[Url, ...] = Field(
+        default=(), strict=False, description="Base URLs of FHIR servers that may be read for it."
+    )
+    private_hosts: tuple[Text, ...] = Field(
+        default=(),
+        strict=False,
+        description="Hosts of the URLs above that may have a private or loopback address.",
+    )
+    hooks: tuple[Text, ...] = Field(
+        default=(), strict=False, description="Hooks it may call; empty: all."
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(), strict=False, description="Origins of its browser-based applications."
+    )
+    quirks: tuple[Quirk, ...] = Field(
+        default=(),
+        strict=False,
+        description="`epic`: one action per suggestion, selectionBehavior `any` only.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if sum(source is not None for source in (self.jku, self.jwks, self.jwks_file)) != 1:
+            raise ValueError("needs exactly one of jku, jwks and jwks_file")
+        known = {urlsplit(url).hostname for url in (*self.fhir_servers, self.jku or "")}
+        unknown = [host for host in self.private_hosts if host not in known]
+        if unknown:
+            raise ValueError(f"private_hosts: {unknown[0]} is no host of fhir_servers or jku")
+        return self
+
+    def may_call(self, hook: str) -> bool:
+        """Whether this client is registered for the hook."""
+        return not self.hooks or hook in self.hooks
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+
+    client: list[Client] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All registered clients. `keys` are those that need no fetch, by client id."""
+
+    clients: tuple[Client, ...] = ()
+    keys: Mapping[str, KeySet] = field(default_factory=dict)
+    version: str = "none"
+
+    @cached_property
+    def by_iss(self) -> Mapping[str, Client]:
+        """Clients by the `iss` of their tokens."""
+        return {client.iss: client for client in self.clients}
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Origins that get CORS headers."""
+        return frozenset(origin for client in self.clients for origin in client.cors_origins)
+
+    def __bool__(self) -> bool:
+        return bool(self.clients)
+
+
+class ClientFile:
+    """Holds the registry in force. Without a file nobody is registered.
+
+    `problem` says why the last reload failed, in words without the file's values; None when the
+    registry is what the file says. Raises ClientsError when the file is broken at the start.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.registry = load(path) if path is not None else Registry()
+        self.problem: str | None = None
+
+    def reload(self) -> bool:
+        """Read the file again; a broken one leaves the old registry in force. False then."""
+        if self._path is None:
+            return True
+        try:
+            self.registry = load(self._path)
+        except ClientsError as error:
+            self.problem = str(error)
+            return False
+        self.problem = None
+        return True
+
+
+def load(path: Path) -> Registry:
+    """Read the registry. Raises ClientsError with every mistake, its line and how to mend it."""
+    try:
+        content = path.read_bytes()
+        text = content.decode()
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise ClientsError([Mistake(str(path), None, reason, "see CDS_CLIENTS")]) from None
+    except UnicodeDecodeError:
+        raise ClientsError([Mistake(str(path), None, "is not UTF-8")]) from None
+    entries = _entries(path, text)
+    mistakes = [*_repeated(path, text, entries)]
+    keys: dict[str, KeySet] = {}
+    digest = hashlib.sha256(content)
+    for position, client in enumerate(entries):
+        try:
+            key_set = _own_keys(client, path.parent, digest)
+        except (KeysError, OSError) as error:
+            reason = f"{client.id}: the JWK Set {_why(error)}"
+            line = _line_of(text, position, "jwks" if client.jwks is not None else "jwks_file")
+            mistakes.append(Mistake(str(path), line, reason, "see RFC 7517 section 5"))
+        else:
+            if key_set is not None:
+                keys[client.id] = key_set
+    if mistakes:
+        raise ClientsError(mistakes)
+    return Registry(tuple(entries), MappingProxyType(keys), digest.hexdigest()[:8])
+
+
+def _why(error: KeysError | OSError) -> str:
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+def _own_keys(client: Client, folder: Path, digest: hashlib._Hash) -> KeySet | None:
+    if client.jwks is not None:
+        return read_keys(client.jwks)
+    if client.jwks_file is None:
+        return None
+    data = (folder / client.jwks_file).read_bytes()
+    digest.update(data)
+    return read_keys(data)
+
+
+def _entries(path: Path, text: str) -> list[Client]:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _POSITION.search(str(error))
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        reason = "not TOML: " + _POSITION.sub("", str(error))
+        raise ClientsError([Mistake(str(path), line, reason)]) from None
+    try:
+        return _File.model_validate(document).client
+    except ValidationError as error:
+        raise ClientsError([_mistake(path, text, item) for item in error.errors()]) from None
+
+
+def _mistake(path: Path, text: str, item: Any) -> Mistake:
+    """One finding of pydantic in words; values are left out, because a file may hold a secret."""
+    place = [str(part) for part in item["loc"]]
+    if len(place) < 2:
+        what = "is no key of this file" if item["type"] == "extra_forbidden" else "is required"
+        reason = f"{'.'.join(place)}: {what}"
+        return Mistake(str(path), None, reason, "write one [[client]] table for each EHR")
+    position = int(place[1])
+    key = place[2] if len(place) > 2 else None
+    reason = {
+        "extra_forbidden": "is no key of a client",
+        "missing": "is required",
+    }.get(item["type"], str(item["msg"]).removeprefix("Value error, "))
+    named = f"client {position + 1}" + (f", {'.'.join(place[2:])}" if key else "")
+    return Mistake(str(path), _line_of(text, position, key), f"{named}: {reason}", _EXAMPLE)
+
+
+def _repeated(path: Path, text: str, entries: list[Client]) -> list[Mistake]:
+    mistakes = []
+    for key in ("id", "iss"):
+        seen: set[str] = set()
+        for position, client in enumerate(entries):
+            value = getattr(client, key)
+            if value in seen:
+                line = _line_of(text, position, key)
+                reason = f"client {position + 1}, {key}: stands twice"
+                mistakes.append(Mistake(str(path), line, reason, f"give each client its own {key}"))
+            seen.add(value)
+    return mistakes
+
+
+def _line_of(text: str, position: int, key: str | None) -> int | None:
+    """Line of a key in the client table at that position, or of the table itself."""
+    table = -1
+    start: int | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if _HEADER.match(line):
+            table += 1
+            if table == position:
+                start = number
+        elif table == position and key and re.match(rf"\s*(\[client\.)?{key}\b", line):
+            return number
+    return start

@@ -1,0 +1,219 @@
+"""Decides who is calling: checks the JSON Web Token of an EHR against the registry of clients.
+
+The rules are those of CDS Hooks 2.0 "Trusting CDS Clients" and of its best practices: the token
+is signed with a key of the registered client, meant for this very endpoint, short-lived, and used
+once. Who fails learns nothing but that authentication is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from cds_service.errors import Unauthorized
+from cds_service.trust.clients import Client, Registry
+from cds_service.trust.jwks import KeyFetchError, KeyRing
+from cds_service.trust.keys import ALGORITHMS, Key
+from cds_service.trust.replay import SeenTokens
+
+if TYPE_CHECKING:
+    from jwt import PyJWS
+
+LEEWAY_SECONDS = 60
+LONGEST_LIFE_SECONDS = 3600
+MAX_TOKEN_CHARS = 16 * 1024
+_MAX_CLAIM_CHARS = 512
+_LOGGED_CHARS = 200
+
+
+class HasRegistry(Protocol):
+    """Whatever holds the registry that is in force now."""
+
+    @property
+    def registry(self) -> Registry: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who made this call. `client` is None for an anonymous one."""
+
+    client: Client | None = None
+    claims: Mapping[str, str] | None = None  # iss, kid, jti and tenant, for the audit log
+
+
+ANONYMOUS = Caller()
+
+
+class Gate:
+    """Lets callers in, or raises Unauthorized.
+
+    `anonymous`: a call without a token is let in. Without registered clients tokens are then not
+    looked at, because there is nobody to compare them with.
+    """
+
+    def __init__(
+        self,
+        clients: HasRegistry,
+        ring: KeyRing,
+        seen: SeenTokens,
+        clock: Callable[[], datetime],
+        *,
+        anonymous: bool,
+    ) -> None:
+        self._clients = clients
+        self._ring = ring
+        self._seen = seen
+        self._clock = clock
+        self.anonymous = anonymous
+
+    async def admit(self, authorization: Sequence[str], endpoints: Sequence[str]) -> Caller:
+        """Who is calling, by the values of all Authorization headers.
+
+        `endpoints` are the public URLs that the token may be meant for. Raises Unauthorized, and
+        Overloaded when no more tokens can be remembered.
+        """
+        registry = self._clients.registry
+        absent = not authorization or list(authorization) == ["null"]  # what HL7's CRD client sends
+        if self.anonymous and (absent or not registry):
+            return ANONYMOUS
+        token = _bearer(authorization)
+        header, claims = _read(token)
+        shown = _shown(header, claims)
+        try:
+            client = _client_of(registry, claims)
+            keys = await self._keys(registry, client, header)
+            _verify(token, keys, header)
+            until = self._check_claims(client, claims, endpoints)
+            if not await self._seen.first(client.iss, claims["jti"], until):
+                raise Unauthorized("the token was used before")
+        except Unauthorized as error:
+            raise Unauthorized(error.reason, shown) from None
+        return Caller(client, shown)
+
+    async def _keys(
+        self, registry: Registry, client: Client, header: Mapping[str, Any]
+    ) -> tuple[Key, ...]:
+        algorithm, kid, jku = header.get("alg"), header.get("kid"), header.get("jku")
+        if not isinstance(algorithm, str) or algorithm not in client.algorithms:
+            raise Unauthorized("the algorithm is not allowed")
+        if "crit" in header or "b64" in header:
+            raise Unauthorized("the header asks for an extension")
+        if "typ" in header and str(header["typ"]).upper() != "JWT":
+            raise Unauthorized("the token is of another type")
+        if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_CLAIM_CHARS:
+            raise Unauthorized("kid is missing")
+        if jku is not None and client.jku is not None and jku != client.jku:
+            raise Unauthorized("jku is not the registered one")
+        try:
+            keys = await self._ring.find(registry, client, kid, algorithm)
+        except KeyFetchError as error:
+            raise Unauthorized(f"keys: {error}") from None
+        if not keys:
+            raise Unauthorized("no key of this kid and kind")
+        return keys
+
+    def _check_claims(
+        self, client: Client, claims: Mapping[str, Any], endpoints: Sequence[str]
+    ) -> datetime:
+        """Check time, audience, tenant and jti; give the time until which the token is alive."""
+        now = self._clock().timestamp()
+        expires, issued = _time(claims, "exp"), _time(claims, "iat")
+        begins = _time(claims, "nbf") if "nbf" in claims else issued
+        if expires + LEEWAY_SECONDS <= now:
+            raise Unauthorized("the token has expired")
+        if max(issued, begins) - LEEWAY_SECONDS > now:
+            raise Unauthorized("the token is not valid yet")
+        if not 0 < expires - issued <= LONGEST_LIFE_SECONDS:
+            raise Unauthorized("the token lives too long")
+        audience = claims.get("aud")
+        given = audience if isinstance(audience, list) else [audience]
+        accepted = {*endpoints, *client.audiences}
+        if not any(isinstance(value, str) and value in accepted for value in given):
+            raise Unauthorized("the token is meant for another endpoint")
+        if client.tenants and claims.get("tenant") not in client.tenants:
+            raise Unauthorized("the tenant is not allowed")
+        jti = claims.get("jti")
+        if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_CLAIM_CHARS:
+            raise Unauthorized("jti is missing")
+        return datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC)
+
+
+def _bearer(authorization: Sequence[str]) -> str:
+    """The token of `Authorization: Bearer x`; the scheme in any case (RFC 9110 section 11.1)."""
+    if len(authorization) != 1:
+        raise Unauthorized("not exactly one Authorization header")
+    scheme, _, token = authorization[0].partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("no bearer token")
+    if len(token) > MAX_TOKEN_CHARS:
+        raise Unauthorized("the token is too long")
+    return token.strip()
+
+
+@cache
+def _jws() -> PyJWS:
+    """What reads signatures; it knows neither `none` nor HMAC. Loaded where tokens are checked."""
+    from jwt import PyJWS
+
+    return PyJWS(ALGORITHMS)
+
+
+def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims, not yet verified."""
+    import jwt
+
+    try:
+        parts = _jws().decode_complete(token, options={"verify_signature": False})
+        claims = msgspec.json.decode(parts["payload"])
+    except (jwt.PyJWTError, msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        raise Unauthorized("not a JSON Web Token") from None
+    if not isinstance(claims, dict):
+        raise Unauthorized("not a JSON Web Token")
+    return parts["header"], claims
+
+
+def _verify(token: str, keys: Sequence[Key], header: Mapping[str, Any]) -> None:
+    """Raise Unauthorized unless one of the keys made the signature."""
+    import jwt
+
+    for key in keys:
+        try:
+            _jws().decode_complete(token, key.public, algorithms=[header["alg"]])
+        except (jwt.PyJWTError, ValueError):
+            continue
+        return
+    raise Unauthorized("the signature is wrong")
+
+
+def _client_of(registry: Registry, claims: Mapping[str, Any]) -> Client:
+    iss = claims.get("iss")
+    client = registry.by_iss.get(iss) if isinstance(iss, str) else None
+    if client is None:
+        raise Unauthorized("iss is not registered")
+    return client
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    """A NumericDate (RFC 7519 section 2), as a number and in a sensible range."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Unauthorized(f"{name} is missing")
+    if not 0 < value < 1e11:  # refuses NaN, too
+        raise Unauthorized(f"{name} is out of range")
+    return float(value)
+
+
+def _shown(header: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, str]:
+    """What the audit log may hold of a token (best practices L55), cut to a sensible length."""
+    values = {
+        "iss": claims.get("iss"),
+        "kid": header.get("kid"),
+        "jti": claims.get("jti"),
+        "tenant": claims.get("tenant"),
+    }
+    return {name: v[:_LOGGED_CHARS] for name, v in values.items() if isinstance(v, str)}

@@ -1,0 +1,107 @@
+"""The clinical content on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cds_service.cli import knowledge as knowledge_cli
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge.loader import CONTENT
+from cds_service.knowledge.model import Knowledge
+
+SITE = """\
+overlay:
+  name: St Elsewhere
+  options: {radiotherapy: false}
+  contact: Call 1234.
+"""
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a `knowledge` command."""
+    outcome = CliRunner().invoke(knowledge_cli.app, arguments, catch_exceptions=False)
+    return outcome.exit_code, outcome.stdout, outcome.stderr
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A small overlay."""
+    (tmp_path / "overlay.yaml").write_text(SITE, encoding="utf-8")
+    return tmp_path
+
+
+def test_list_names_everything(knowledge: Knowledge) -> None:
+    code, out, _ = run("list")
+    ids = {line.split()[1] for line in out.splitlines()}
+
+    assert code == 0
+    assert ids >= set(knowledge.exclusions) | set(knowledge.value_sets) | set(knowledge.evidence)
+
+
+def test_list_of_one_part(knowledge: Knowledge) -> None:
+    _, out, _ = run("list", "genetic")
+
+    assert len(out.splitlines()) == len(knowledge.genetic)
+
+
+def test_list_of_a_part_that_is_none() -> None:
+    code, _, err = run("list", "wishes")
+
+    assert code == 2
+    assert "exclusions" in err
+
+
+def test_show_the_version(knowledge: Knowledge) -> None:
+    _, out, _ = run("show")
+
+    assert knowledge.version in out
+    assert "Site overlay: none" in out
+
+
+def test_show_what_a_site_changes(site: Path) -> None:
+    _, out, _ = run("show", "--overlay", str(site))
+
+    assert "Site overlay: St Elsewhere" in out
+    assert "radiotherapy" in out
+    assert "Contact: Call 1234." in out
+
+
+def test_show_a_rule_and_a_value_set() -> None:
+    assert "205323" in run("show", "celecoxib")[1]
+    assert "2160-0" in run("show", "lab-creatinine")[1]
+
+
+def test_show_what_is_not_there() -> None:
+    assert run("show", "nope")[0] == 2
+
+
+def test_a_rule_that_is_switched_off_says_so(tmp_path: Path) -> None:
+    (tmp_path / "overlay.yaml").write_text("overlay: {name: S, rules: {male-sex: false}}\n")
+    _, out, _ = run("list", "modifiers", "--overlay", str(tmp_path))
+
+    assert "(switched off)" in next(line for line in out.splitlines() if "male-sex" in line)
+
+
+def test_check(site: Path, knowledge: Knowledge) -> None:
+    assert run("check") == (0, f"{knowledge.version}: no mistake found\n", "")
+    assert "+site." in run("check", str(site))[1]
+    assert run("check", str(CONTENT))[0] == 0
+
+
+def test_check_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "overlay.yaml").write_text("overlay:\n  name: S\n  options: {surgery: false}\n")
+    with pytest.raises(KnowledgeError, match=r"overlay\.yaml:3"):
+        run("check", str(tmp_path))
+
+
+def test_diff(site: Path) -> None:
+    _, same, _ = run("diff", "base", str(CONTENT))
+    _, changed, _ = run("diff", "base", str(site))
+    _, back, _ = run("diff", str(site))
+
+    assert "0 differences" in same
+    assert "radiotherapy" in changed
+    assert "radiotherapy" in back

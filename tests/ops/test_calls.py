@@ -1,0 +1,162 @@
+"""One line a request, an audit stream, figures, Server-Timing, and a trace id that goes through."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from cds_service.knowledge.loader import Knowledge
+from cds_service.ops import telemetry
+from cds_service.ops.telemetry import LibraryFormatter
+from tests.conftest import AppClient, ClientFactory
+from tests.support.builders import request as build
+from tests.support.issuer import SIGN
+from tests.test_hooks import HIGH
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def lines(capsys: pytest.CaptureFixture[str], stream: str = "request") -> list[dict[str, Any]]:
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [line for line in logged if line["stream"] == stream]
+
+
+def test_the_line_of_a_call(
+    client: AppClient, knowledge: Knowledge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.post(SIGN, json=build(HIGH), headers={"traceparent": PARENT})
+    [line] = lines(capsys)
+
+    assert line["service"] == "ho-order-sign"
+    assert line["hook"] == "order-sign"
+    assert line["client"] == "anonymous"
+    assert (line["method"], line["status"], line["tier"]) == ("POST", 200, "high")
+    assert line["cards"] == ["high-risk"]
+    assert "previous-ho" in "".join(line["rules"])
+    assert line["knowledge"] == knowledge.version
+    assert line["request_id"] == PARENT.split("-")[1]
+    assert {"body", "parse", "read", "assess", "cards"} <= line["stages"].keys()
+    assert line["ms"] >= sum(line["stages"].values()) * 0.99
+
+
+def test_what_was_dropped_is_in_the_line_and_in_the_figures(
+    client: AppClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = build(HIGH)
+    stranger = {"resourceType": "Condition", "subject": {"reference": "Patient/someone-else"}}
+    body["prefetch"]["conditions"]["entry"] += [{"resource": stranger}, {"resource": "junk"}]
+    client.post(SIGN, json=body)
+    [line] = lines(capsys)
+
+    assert (line["foreign"], line["skipped"]) == (1, 1)
+    figures = client.get("/metrics").text
+    for why in ("foreign", "unreadable"):
+        assert f'cds_entries_dropped_total{{service="ho-order-sign",why="{why}"}}' in figures
+
+
+def test_a_call_without_draft_orders_is_warned_of(
+    client: AppClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = build(HIGH)
+    body["context"]["draftOrders"]["entry"] = []
+
+    assert client.post(SIGN, json=body).json() == {"cards": []}
+    [line] = lines(capsys, "service")
+    assert "without draft orders" in line["event"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        PARENT.upper(),
+        PARENT + "x",
+    ],
+)
+def test_a_trace_that_is_none(header: str | None) -> None:
+    trace = telemetry.begin(header)
+
+    assert len(trace.request_id) == 32
+    assert trace.request_id != PARENT.split("-")[1]
+
+
+def test_a_trace_of_a_later_version_is_taken(client: AppClient) -> None:
+    trace = telemetry.begin("01" + PARENT[2:] + "-more")
+
+    assert trace.traceparent.startswith("00-" + PARENT.split("-")[1])
+    assert trace.traceparent.endswith("-01")
+
+
+def test_probes_are_not_logged_while_they_are_well(
+    client: AppClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.get("/health/live")
+    client.get("/metrics")
+    assert lines(capsys) == []
+
+
+def test_errors_have_their_line_too(client: AppClient, capsys: pytest.CaptureFixture[str]) -> None:
+    client.post(SIGN, content=b"{")
+    client.get("/nowhere")
+    assert [line["status"] for line in lines(capsys)] == [400, 404]
+
+
+def test_what_is_in_force_is_audited(
+    make_client: ClientFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_client(allow_anonymous=True)
+    [line] = lines(capsys, "audit")
+    assert (line["event"], line["anonymous"], line["clients"]) == ("clients in force", True, [])
+
+
+def test_health_shows_that_anybody_may_call(make_client: ClientFactory) -> None:
+    assert make_client(allow_anonymous=True).get("/health/ready").json()["anonymous"] is True
+
+
+def test_server_timing_by_setting(client: AppClient, make_client: ClientFactory) -> None:
+    timed = make_client(server_timing=True).post(SIGN, json=build(HIGH))
+
+    assert "assess;dur=" in timed.headers["server-timing"]
+    assert "total;dur=" in timed.headers["server-timing"]
+    assert "server-timing" not in client.post(SIGN, json=build(HIGH)).headers
+
+
+def value_of(text: str, metric: str) -> float:
+    found = [line for line in text.splitlines() if line.startswith(metric)]
+    return sum(float(line.rpartition(" ")[2]) for line in found)
+
+
+def test_figures_count_calls_cards_and_stages(client: AppClient) -> None:
+    wanted = {
+        'cds_request_seconds_count{service="ho-order-sign",status="200"}': 1,
+        "cds_cards_total{": 1,
+        'cds_stage_seconds_count{stage="assess"}': 1,
+    }
+    before = client.get("/metrics").text
+    client.post(SIGN, json=build(HIGH))
+    after = client.get("/metrics").text
+
+    for metric, more in wanted.items():
+        assert value_of(after, metric) - value_of(before, metric) == more, metric
+    assert 'card="high-risk"' in after
+    assert 'tier="high"' in after
+
+
+def test_libraries_log_no_message_of_an_error() -> None:
+    try:
+        raise ValueError("Jane Doe")
+    except ValueError:
+        record = logging.LogRecord("uvicorn", 40, "x", 1, "failed", (), sys.exc_info())
+    line = json.loads(LibraryFormatter().format(record))
+
+    assert line["event"] == "failed"
+    assert line["error"] == "ValueError"
+    assert "Jane" not in json.dumps(line)

@@ -1,0 +1,321 @@
+"""The pages without a browser: who sees them, what guards them, and that they are whole."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cds_service.knowledge.evidence_anchors import of_card, of_debate, of_rules, of_source
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.when import SexTest, When
+from cds_service.server.pages import about, changelog, words
+from cds_service.server.pages.assets import FOLDER, Assets
+from cds_service.server.pages.code_lists import CodeLists
+from cds_service.server.pages.samples import Samples
+from cds_service.services import SERVICES
+from tests.conftest import FIXTURES, ROOT, AppClient, ClientFactory
+
+PAGES = ("/", "/evidence", "/evidence/codes", "/evidence/codes/fop", "/insights")
+TEMPLATES = sorted((FOLDER.parent / "templates").glob("*.html"))
+
+
+class PageClient(AppClient):
+    """Calls as a browser on this machine does; answers of pages are no answers of CDS Hooks."""
+
+    def request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
+        headers = {"Host": "127.0.0.1:8000", "Accept-Encoding": "", **arguments.pop("headers", {})}
+        return asyncio.run(self._send(method, url, {**arguments, "headers": headers}))
+
+
+@pytest.fixture
+def client(make_client: ClientFactory) -> PageClient:
+    return PageClient(make_client().app)
+
+
+def request_of(name: str) -> bytes:
+    return (FIXTURES / f"{name}.json").read_bytes()
+
+
+# --- who sees them, and what guards them ---
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_keep_to_themselves(path: str, client: AppClient) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 200
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/playground/kit"])
+def test_pages_are_off_where_others_can_see_them(path: str, make_client: ClientFactory) -> None:
+    elsewhere = make_client(host="0.0.0.0", allow_anonymous=True)  # noqa: S104
+    behind_proxy = make_client(public_url="https://cds.example.org", allow_anonymous=True)
+    switched_off = make_client(pages=False)
+    for client in (elsewhere, behind_proxy, switched_off):
+        assert client.get(path).status_code == 404
+
+
+def test_pages_can_be_switched_on_elsewhere(make_client: ClientFactory) -> None:
+    client = make_client(host="0.0.0.0", allow_anonymous=True, pages=True)  # noqa: S104
+
+    assert client.get("/evidence").status_code == 200
+    assert client.get("/insights").status_code == 404  # no operator's token
+
+
+def test_a_browser_gets_it_packed(client: AppClient) -> None:
+    response = client.get("/evidence", headers={"Accept-Encoding": "gzip"})
+
+    assert response.headers["content-encoding"] == "gzip"
+    assert int(response.headers["content-length"]) < 60_000
+    assert "Ankylosed" in response.text or "ankylosed" in response.text
+
+
+def test_files_are_kept_until_they_change(client: AppClient) -> None:
+    url = Assets().url("js/theme.js")
+    response = client.get(url)
+
+    assert "immutable" in response.headers["cache-control"]
+    assert client.get(url.replace(Assets().version, "000000000000")).status_code == 404
+    assert client.get("/static/../pages.py").status_code == 404
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_templates_hold_no_script_style_or_handler(template: Path) -> None:
+    text = template.read_text(encoding="utf-8")
+
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|\|\s*safe", text)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
+
+
+@pytest.mark.parametrize(
+    "file", sorted((*FOLDER.glob("js/*"), *FOLDER.glob("css/*"))), ids=lambda path: path.name
+)
+def test_own_files_name_no_other_host(file: Path) -> None:
+    assert "://" not in file.read_text(encoding="utf-8").replace("^https?:\\/\\/", "")
+    assert file.read_text(encoding="utf-8").count("\n") < 400
+
+
+@pytest.mark.parametrize(
+    "folder", [FOLDER / "vendor", ROOT / "tests" / "system" / "browser" / "vendor"]
+)
+def test_libraries_are_those_of_their_packages(folder: Path) -> None:
+    lines = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    sums = {name: digest for digest, name in lines}
+    files = {path.name: path for path in folder.glob("*.js")}
+
+    assert sums.keys() == files.keys()
+    for name, path in files.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[name], "run scripts/vendor-web"
+    assert len(list(folder.glob("*LICENSE*"))) >= len(files)
+
+
+# --- the playground ---
+
+
+def test_playground_answers_as_the_service_does(client: AppClient) -> None:
+    body = request_of("high-risk-previous-ho")
+    told = client.post("/playground/answer", content=body).json()
+    called = client.post("/cds-services/ho-order-sign", content=body).json()
+
+    assert told["service"] == "ho-order-sign"
+    assert told["wrapped"] is None
+    [mine], [theirs] = told["answer"]["cards"], called["cards"]
+    assert (mine["summary"], mine["detail"]) == (theirs["summary"], theirs["detail"])
+    assert [stage["name"] for stage in told["stages"]][-1] == "cards"
+    first = told["trace"][0]
+    assert first["title"].startswith("Why this card")
+    assert ["previous-ho-site-not-stated", "factor-previous-ho-site-not-stated"] in first["nodes"][
+        1
+    ]["basis"]
+
+
+def test_silence_without_an_order_names_what_is_looked_at(client: AppClient) -> None:
+    told = client.post("/playground/answer", content=request_of("knee-replacement")).json()
+    branch = told["trace"][0]
+
+    assert (branch["title"], branch["decision"]) == ("Why silence", "silence")
+    details = [node["basis"][0][1] for node in branch["nodes"][0]["details"]]
+    assert "trigger-total-hip-arthroplasty" in details
+
+
+def test_playground_wraps_a_bundle(client: AppClient) -> None:
+    request = json.loads(request_of("high-risk-previous-ho"))
+    entries = [
+        {"resource": request["prefetch"]["patient"]},
+        *request["prefetch"]["conditions"]["entry"],
+    ]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    told = client.post("/playground/answer?order=hip", json=bundle).json()
+
+    assert told["wrapped"]["hook"] == "order-sign"
+    assert told["answer"]["cards"][0]["indicator"] == "warning"
+    unordered = client.post("/playground/answer", json=bundle).json()
+    assert unordered["answer"]["cards"] == []
+
+
+def test_playground_keeps_the_limits(make_client: ClientFactory) -> None:
+    client = make_client(max_body_bytes=2048)
+    deep = b"[" * 1000 + b"]" * 1000
+
+    assert client.post("/playground/answer", content=b" " * 4096).status_code == 413
+    assert client.post("/playground/answer", content=deep).status_code == 400
+    assert client.post("/playground/answer", content=b"{").status_code == 400
+    assert client.post("/playground/feedback/nope", content=b"{}").status_code == 404
+    refused = client.post("/playground/feedback/ho-order-sign", content=b"{}")
+    assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (400, ["feedback"])
+
+
+def test_playground_reads_no_fhir_server(client: AppClient) -> None:
+    body: dict[str, Any] = json.loads(request_of("high-risk-previous-ho"))
+    body["fhirServer"] = "http://127.0.0.1:1/fhir"
+    body["fhirAuthorization"] = {"access_token": "t", "token_type": "Bearer"}
+    told = client.post("/playground/answer", json=body).json()
+
+    assert told["notes"] == ["the playground reads nothing from fhirServer"]
+
+
+def test_samples_are_those_of_the_fixtures() -> None:
+    script = [sys.executable, str(ROOT / "scripts" / "make-samples"), "--check"]
+    subprocess.run(script, check=True, cwd=ROOT)
+
+
+def test_samples_show_every_hook(client: AppClient) -> None:
+    hooks = set()
+    for one in client.get("/playground/kit").json()["samples"]:
+        sample = client.get(f"/playground/samples/{one['id']}")
+        answer = client.post("/playground/answer", content=sample.content)
+        assert answer.status_code in {200, 412}, one["id"]
+        if one["group"] == "At other moments":
+            assert bool(answer.json()["answer"]["cards"]) is not one["id"].endswith("low-risk")
+        hooks.add(sample.json()["hook"])
+
+    assert hooks == {service.hook for service in SERVICES}
+
+
+def test_samples_move_with_the_calendar(client: AppClient) -> None:
+    samples = Samples()
+    first = samples.kit(date(2026, 11, 23))["samples"][0]["id"]
+    before = json.loads(samples.request(first, date(2026, 11, 23)) or b"")
+    after = json.loads(samples.request(first, date(2027, 11, 23)) or b"")
+
+    assert before["prefetch"]["patient"]["birthDate"] == "1966-08-15"
+    assert after["prefetch"]["patient"]["birthDate"] == "1967-08-15"
+    assert client.get("/playground/samples/nope").status_code == 404
+
+
+# --- the evidence page ---
+
+
+def test_every_rule_card_and_source_has_its_anchor(client: AppClient, knowledge: Knowledge) -> None:
+    page = client.get("/evidence").text
+    anchors = set(of_rules(knowledge).values())
+    anchors |= {of_card(id_) for id_ in knowledge.cards}
+    anchors |= {of_source(id_) for id_ in knowledge.evidence}
+    anchors |= {of_debate(id_) for id_ in knowledge.controversies}
+    ids = re.findall(r' id="([^"]+)"', page)
+
+    assert len(ids) == len(set(ids))
+    assert anchors <= set(ids)
+    targets = set(re.findall(r'href="(?:/evidence)?#([^"]+)"', page))
+    assert targets <= set(ids) | {"main"}
+    lists = set(re.findall(r'href="/evidence/codes/([^"]+)"', page))
+    assert lists <= set(knowledge.value_sets)
+
+
+def test_evidence_tells_what_the_knowledge_tells(client: AppClient, knowledge: Knowledge) -> None:
+    page = client.get("/evidence").text
+
+    for pmid in {one.pmid for one in knowledge.evidence.values() if one.pmid}:
+        assert f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/" in page
+    for text in ("HIPAID RR 0.69", "OR 2.72 in that one cohort", "Questions to ask", "off-label"):
+        assert text in page
+    assert knowledge.version in page
+    assert changelog.read()[0][1][0][:40] in page
+
+
+def test_about_rests_on_known_sources(knowledge: Knowledge) -> None:
+    content = about.load()
+    named = [id_ for part in content.sections for id_ in part.evidence]
+
+    assert set(named) | set(content.brooker.evidence) <= set(knowledge.evidence)
+    assert [grade.grade for grade in content.brooker.grades] == ["I", "II", "III", "IV"]
+    for grade in content.brooker.grades:
+        assert (FOLDER / grade.picture).is_file()
+
+
+def test_every_rule_has_words(knowledge: Knowledge) -> None:
+    for kind in (
+        knowledge.factors,
+        knowledge.modifiers,
+        knowledge.non_factors,
+        knowledge.exclusions,
+    ):
+        for rule in kind.values():
+            when = getattr(rule, "when", None)
+            if when is not None:
+                assert words.describe(when)
+                assert set(words.value_sets(rule)) <= set(knowledge.value_sets)
+
+
+def test_words_of_a_rule_keep_and_and_or_apart() -> None:
+    male, female = When(sex=SexTest(sex="male")), When(sex=SexTest(sex="female"))
+    both = When(all=(male, female))
+
+    assert (
+        words.describe(When(any=(male, both))) == "sex is male; or (sex is male; and sex is female)"
+    )
+    assert words.describe(When(none=(male,))) == "not sex is male"
+
+
+def test_every_value_set_has_its_page(client: AppClient, knowledge: Knowledge) -> None:
+    failed = {
+        name: response.status_code
+        for name in knowledge.value_sets
+        for end in ("", ".json")
+        if (response := client.get(f"/evidence/codes/{name}{end}")).status_code != 200
+    }
+
+    assert failed == {}
+
+
+def test_codes_are_searched_in_all_their_words(client: AppClient, knowledge: Knowledge) -> None:
+    lists = CodeLists(knowledge)
+
+    assert {code.value_set for code in lists.search("82725007")} >= {"fop"}
+    assert all("snomed" in code.system.lower() for code in lists.search("snomed fibrodysplasia"))
+    assert lists.search("  ") == []
+    assert client.get("/evidence/codes/nope").status_code == 404
+    value_set = client.get("/evidence/codes/fop.json").json()
+    assert (value_set["resourceType"], value_set["id"]) == ("ValueSet", "fop")
+
+
+def test_cards_link_to_their_evidence(client: AppClient) -> None:
+    answer = client.post("/cds-services/ho-order-sign", content=request_of("fop-biopsy"))
+    [card] = answer.json()["cards"]
+
+    assert card["source"]["url"] == "http://127.0.0.1:8000/evidence"
+    assert card["links"][-1]["url"] == "http://127.0.0.1:8000/evidence#card-fop-biopsy"
+
+
+def test_change_log_of_the_knowledge_alone() -> None:
+    text = (
+        "# Changelog\n\n## [1.1.0] - 2027-01-01\n\n### Added\n\n- A\n\n### Knowledge\n\n- B one\n"
+        "  two\n- C\n\n### Fixed\n\n- D\n\n## [1.0.0]\n\n- E\n"
+    )
+
+    assert changelog.parse(text) == [("1.1.0 - 2027-01-01", ["B one two", "C"])]

@@ -1,0 +1,110 @@
+"""Calls that bring access to a FHIR server: what the tests of reading an EHR share."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import httpx
+
+from cds_service.clinical.chart import InputName
+from cds_service.knowledge.loader import Knowledge
+from cds_service.ops.settings import Settings
+from cds_service.server.app import create_app
+from tests.conftest import NOW, AppClient
+from tests.support.builders import request as build
+from tests.support.small_ehr import TOKEN, SmallEhr, resources_of
+
+SIGN = "/cds-services/ho-order-sign"
+SELECT = "/cds-services/ho-order-select"
+VIEW = "/cds-services/ho-patient-view"
+ALL = frozenset(str(name) for name in InputName)
+
+RECORD = {
+    "patient": {"age": 71, "sex": "male"},
+    "orders": ["right hip replacement"],
+    "chart": {
+        "conditions": [
+            "sct 444748003 Postoperative heterotopic ossification | onset 2019-06-02",
+            "icd10cm N18.4 Chronic kidney disease, stage 4",
+        ],
+        "procedures": ["sct 52734007 Total hip replacement | on 2019-01-10"],
+        "medications": ["rxnorm 1364430 apixaban | active"],
+        "allergies": ["sct 293586001 Allergy to aspirin"],
+        "observations": ["loinc 98979-8 eGFR | = 24 mL/min/{1.73_m2} | on 10 days ago"],
+        "serviceRequests": [],
+    },
+}
+"""A patient with something in most inputs: each of them changes the card."""
+
+
+class EhrClient(AppClient):
+    """Calls an application that reads from FHIR servers; its connections end with each call."""
+
+    async def _send(self, method: str, url: str, arguments: dict[str, Any]) -> httpx.Response:
+        try:
+            return await super()._send(method, url, arguments)
+        finally:
+            await self.app.state.runtime.trust.outgoing.aclose()
+
+
+def client_of(knowledge: Knowledge, **settings: Any) -> EhrClient:
+    """An application with time enough to read, unless told otherwise."""
+    patience: dict[str, Any] = {"deadline_ms": 5000, "budget_ms": 6000, "database_url": "none"}
+    return EhrClient(create_app(Settings(**(patience | settings)), knowledge, clock=lambda: NOW))
+
+
+def record() -> dict[str, Any]:
+    """The whole call with everything in prefetch."""
+    return build(RECORD)
+
+
+def ehr_of(body: dict[str, Any], page_size: int = 50) -> SmallEhr:
+    """A FHIR server that holds what the prefetch of a call brings."""
+    return SmallEhr(resources_of(body["prefetch"]), page_size)
+
+
+def with_access(body: dict[str, Any], server: str, **authorization: Any) -> dict[str, Any]:
+    """The call with a FHIR server and a token for it."""
+    return body | {
+        "fhirServer": server,
+        "fhirAuthorization": {
+            "access_token": TOKEN,
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "scope": "user/*.read",
+            "subject": "cds-service",
+        }
+        | authorization,
+    }
+
+
+def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The call without these prefetch keys; without all of them there is no prefetch."""
+    left = {key: value for key, value in body["prefetch"].items() if key not in names}
+    rest = {key: value for key, value in body.items() if key != "prefetch"}
+    return rest | {"prefetch": left} if left else rest
+
+
+def inputs_of(response: httpx.Response) -> dict[str, str]:
+    """What became of each input, by the trace of the answer."""
+    states: dict[str, str] = response.json()["extension"]["org.example.ho-cds"]["inputs"]
+    return states
+
+
+def cards_of(response: httpx.Response) -> list[dict[str, Any]]:
+    """The cards of a good answer."""
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["cards"]
+    return found
+
+
+def plain(response: httpx.Response) -> str:
+    """The cards as text, without uuids: equal for equal guidance."""
+    found = deepcopy(cards_of(response))
+    for card in found:
+        card.pop("uuid")
+        for suggestion in card.get("suggestions", []):
+            suggestion.pop("uuid")
+    return json.dumps(found, sort_keys=True)

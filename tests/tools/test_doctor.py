@@ -1,0 +1,297 @@
+"""The doctor: our own service passes, and each defect of a broken one is found."""
+
+from __future__ import annotations
+
+import json
+import socket
+import xml.etree.ElementTree as ET
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from typer.testing import CliRunner, Result
+
+from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Version
+from cds_service.cli.main import app
+from cds_service.tools.doctor.examine import Plan, examine
+from cds_service.tools.doctor.markup import active_parts
+from cds_service.tools.doctor.patients import HOSTILE
+from cds_service.tools.doctor.results import Examination, Status
+from cds_service.tools.doctor.tokens import KeyFileError, read_signer
+from tests.conftest import running
+from tests.support.issuer import client_toml, jwk, key_set, make_key
+from tests.support.small_services import CARD, SERVICE, small_service
+
+CHECKLIST = Path(__file__).parents[1] / "contract" / "statements.csv"
+
+
+def failed(report: Examination) -> set[str]:
+    return {r.statement for r in report.results if r.status is Status.FAIL}
+
+
+def doctor(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["doctor", *arguments])
+
+
+# --- our own service ---
+
+
+@pytest.mark.process
+def test_nothing_fails_in_our_own_service(server: httpx.Client) -> None:
+    report = examine(str(server.base_url))
+    assert failed(report) == set()
+    assert len(report.services) == 3
+    assert report.calls <= report.limit
+    assert _passed(report) >= {
+        "DS-01", "DS-06", "RS-01", "CD-02", "CD-06", "JS-06", "AC-02", "PD-01", "PD-04", "MD-04",
+        "CR-01", "JS-09", "RQ-07",
+    }  # fmt: skip
+
+
+@pytest.mark.process
+def test_tokens_open_a_closed_service_and_bad_ones_do_not(tmp_path: Path) -> None:
+    issuer = "https://doctor.example.org"
+    keys = key_set(jwk("P-384", "k1"), jwk("RSA-2048", "k2"))
+    (tmp_path / "clients.toml").write_text(client_toml(id="doctor", iss=issuer, jwks=keys))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = f"http://localhost:{port}"
+    options = ("--port", str(port), "--host", "localhost")
+    environment = {"CDS_CLIENTS": str(tmp_path / "clients.toml"), "CDS_PUBLIC_URL": base}
+    environment |= {"CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'db'}"}
+    with running(*options, **environment):
+        closed = examine(base)
+        assert {"AU-01", "AU-06", "AU-07"} <= _passed(closed)
+        for kind, kid, algorithm in (("P-384", "k1", "ES384"), ("RSA-2048", "k2", "RS384")):
+            file = tmp_path / f"{kid}.json"
+            file.write_text(json.dumps(private_jwk(kind, kid)))
+            signer = read_signer(file, issuer, None, None)
+            assert signer.algorithm == algorithm
+            report = examine(base, Plan(signer=signer))
+            assert failed(report) == set()
+            assert {"AU-02", "AU-05", "AU-06", "AU-07", "AU-08", "AU-10", "ER-03"} <= _passed(
+                report
+            )
+
+
+def _passed(report: Examination) -> set[str]:
+    return {id_ for id_, _, status in report.statements() if status is Status.PASS}
+
+
+def private_jwk(kind: str, kid: str) -> dict[str, Any]:
+    key = make_key(kind)
+    algorithm: Any = ECAlgorithm if kind.startswith("P-") else RSAAlgorithm
+    return {**json.loads(algorithm.to_jwk(key)), "kid": kid}
+
+
+# --- broken services ---
+
+
+def test_a_sound_small_service_passes() -> None:
+    with small_service() as small:
+        report = examine(small.base)
+    assert failed(report) == set()
+    assert not report.unusable
+
+
+def card(**changes: Any) -> dict[str, Any]:
+    changed = deepcopy(CARD) | changes
+    return {"cards": [{k: v for k, v in changed.items() if v is not None}]}
+
+
+DELETE = {"type": "delete", "description": "x", "resourceId": "ServiceRequest/other"}
+CREATE = {"type": "create", "description": "x",
+          "resource": {"resourceType": "Condition", "bogus": 1}}  # fmt: skip
+
+
+def suggesting(*actions: Any, **more: Any) -> dict[str, Any]:
+    suggestion = {"label": "x", "uuid": "7f4f5bb4-9d6b-4f3e-8c3f-6b8d0f6c1a11"}
+    whole = suggestion | ({"actions": list(actions)} if actions else {}) | more
+    return card(suggestions=[whole], selectionBehavior="any")
+
+
+@pytest.mark.parametrize(
+    ("flaws", "statement"),
+    [
+        ({"answer": []}, "RS-01"),
+        ({"answer": {"card": []}}, "RS-01"),
+        ({"answer": card(summary="x" * 140)}, "CD-02"),
+        ({"answer": card(summary="**bold** x")}, "MD-01"),
+        ({"answer": card(indicator="hard-stop")}, "CD-04"),
+        ({"answer": card(source=None)}, "CD-05"),
+        ({"answer": card(source={"label": "x", "url": "/relative"})}, "SO-02"),
+        ({"answer": card(uuid=None)}, "CD-01"),
+        ({"answer": card(detail="<b>x</b>", links=[])}, "JS-03"),
+        ({"answer": card(suggestions=[{"label": "x"}])}, "CD-06"),
+        ({"answer": card(overrideReasons=[{"code": "x", "system": "y"}])}, "CD-08"),
+        ({"answer": card(links=[{"label": "x", "url": "x", "type": "absolute"}])}, "LK-01"),
+        ({"answer": card(links=[{"label": "x", "url": "https://x.example", "type": "absolute",
+                                 "appContext": "x"}])}, "LK-02"),
+        ({"answer": card(extension=[1])}, "EX-01"),
+        ({"answer": suggesting({"type": "CREATE", "description": "x"})}, "AC-01"),
+        ({"answer": suggesting({"type": "create"})}, "AC-03"),
+        ({"answer": suggesting(DELETE)}, "AC-07"),
+        ({"answer": suggesting(CREATE)}, "JS-06"),
+        ({"answer": suggesting(actionSelectionBehavior="any")}, "SG-06"),
+        ({"raw": b'{"cards": [],}'}, "JS-01"),
+        ({"raw": b'\xef\xbb\xbf{"cards": []}'}, "JS-01"),
+        ({"media": "text/html"}, "JS-07"),
+        ({"bad": 500}, "JS-09"),
+        ({"bad": 500}, "RQ-01"),
+        ({"missing": 500}, "PD-01"),
+        ({"redirect": True}, "DS-18"),
+        ({"no_extension": True}, "EX-03"),
+        ({"no_cors": True}, "CR-01"),
+        ({"feedback": 500}, "FB-01"),
+        ({"feedback": 405}, None),
+        ({"feedback": 200}, None),
+        ({"echo": lambda name: f"Order: {name}"}, "MD-04"),
+        ({"echo": lambda name: "Order: " + "".join(f"\\{c}" if c in "<>[]()`*_" else c
+                                                   for c in name)}, None),
+        ({"services": []}, None),
+        ({"services": [SERVICE | {"id": 7}]}, "DS-06"),
+        ({"services": [{k: v for k, v in SERVICE.items() if k != "description"}]}, "DS-05"),
+        ({"services": [SERVICE | {"prefetch": {"p": "Patient/{{Patient.id}}"}}]}, "PF-04"),
+        ({"services": [SERVICE | {"prefetch": {"p": "/Patient?_include=x"}}]}, "PF-07"),
+        ({"services": [SERVICE | {"prefetch": {}}]}, "JS-03"),
+        ({"services": [SERVICE, SERVICE]}, "DS-12"),
+        ({"services": [SERVICE | {"id": "gone"}]}, "DS-06"),
+    ],
+)  # fmt: skip
+def test_each_defect_is_found_and_nothing_else_is_invented(
+    flaws: dict[str, Any], statement: str | None
+) -> None:
+    with small_service(**flaws) as small:
+        report = examine(small.base)
+    assert statement in failed(report) if statement else failed(report) == set()
+    for result in report.results:
+        if result.statement == statement and result.status is Status.FAIL:
+            assert result.call
+            assert result.message
+
+
+@pytest.mark.parametrize(
+    ("believes", "statements"),
+    [
+        (lambda header: header.startswith("Bearer "), {"AU-05", "AU-06", "AU-07", "AU-10"}),
+        (lambda header: False, {"AU-02", "AU-08"}),
+    ],
+)
+def test_services_that_believe_too_much_or_nothing(
+    believes: Any, statements: set[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({"keys": [private_jwk("P-384", "k")]}))
+    signer = read_signer(file, "https://doctor.example.org", "https://x.example/jwks", "t")
+    with small_service(closed=believes) as small:
+        report = examine(small.base, Plan(signer=signer))
+    assert statements <= failed(report)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("{", "no JWK"),
+        ('{"kty": "EC"}', "no private key"),
+        ('{"kty": "oct", "d": "x"}', "no JWK"),
+        (json.dumps(private_jwk("P-256", "k")), "P-384"),
+    ],
+)
+def test_keys_that_cannot_sign_are_refused(content: str, why: str, tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(content)
+    with pytest.raises(KeyFileError, match=why):
+        read_signer(file, "https://x.example", None, None)
+    assert doctor("http://127.0.0.1:9", "--jwk", str(file)).exit_code == 2
+
+
+def test_what_is_sent_is_synthetic_and_bounded() -> None:
+    with small_service() as small:
+        report = examine(small.base, Plan(calls=12))
+        assert report.calls == len(small.seen) == 12
+        assert "limit of 12 calls" in str(report.unusable)
+    for _, body in small.seen:
+        assert body.count(b"doctor-patient-1") or len(body) < 200
+
+
+def test_a_service_that_is_not_there_is_unusable() -> None:
+    done = doctor("http://127.0.0.1:9", "--timeout", "1")
+    assert done.exit_code == 2
+    assert "DS-01" in done.output
+
+
+@pytest.mark.parametrize("url", ["foo", "", "ftp://x.example", "http://", "http://[", "http://x:y"])
+def test_what_is_no_url_is_not_called(url: str) -> None:
+    done = doctor(url)
+    assert done.exit_code == 2
+    assert done.stderr == "the URL must begin with http:// or https:// and a host\n"
+    assert done.stdout == ""
+
+
+def test_the_reason_why_nothing_was_examined_is_a_failure() -> None:
+    with small_service(services=5) as small:
+        report = examine(small.base)
+    assert "services must be an array" in str(report.unusable)
+
+
+def test_discovery_at_another_place_fails_and_is_used_all_the_same() -> None:
+    with small_service() as small:
+        report = examine(f"{small.base}/nowhere", Plan(discovery="../cds-services"))
+    assert failed(report) >= {"DS-01"}
+
+
+def test_versions_bring_their_own_rules() -> None:
+    template = SERVICE | {"prefetch": {"conditions": "Condition?a={{context.draftOrders.id}}"}}
+    old = card(selectionBehavior="any", suggestions=[{"label": "x"}], uuid=None)
+    with small_service(services=[template], answer=old) as small:
+        found = {v: failed(examine(small.base, Plan(version=v))) for v in Version}
+    assert "PF-02" in found[Version.V2]
+    assert "PF-02" not in found[Version.V3]
+    assert "DS-10" in found[Version.V3]
+    assert "CD-07" in found[Version.V1] - found[Version.V2]
+    assert "CD-01" in found[Version.V2] - found[Version.V1]
+
+
+# --- reports ---
+
+
+def test_the_level_decides_the_exit_code() -> None:
+    with small_service(no_cors=True, media="text/html") as small:
+        for level, code in (("SHALL", 0), ("SHOULD", 1), ("ADVICE", 1)):
+            assert doctor(small.base, "--level", level).exit_code == code
+
+
+def test_the_forms_of_the_report_can_be_read() -> None:
+    with small_service(answer=card(indicator="<b>|x\x1b")) as small:
+        told = json.loads(doctor(small.base, "--format", "json").output)
+        junit = doctor(small.base, "--format", "junit").output
+        markdown = doctor(small.base, "--format", "markdown").output
+        text = doctor(small.base, "-v").output
+    [wrong] = [r for r in told["results"] if r["status"] == "fail"]
+    assert (wrong["statement"], wrong["level"], wrong["piece"]) == ("CD-04", "SHALL", "<b>|x\x1b")
+    suite = ET.fromstring(junit.encode())[0]  # noqa: S314
+    assert suite.get("failures") == "1"
+    assert "CD-04" in str(suite.find(".//failure/..").get("name"))  # type: ignore[union-attr]
+    assert "&#60;b&#62;\\|x" in markdown
+    assert "\x1b" not in text + markdown + junit
+    assert "FAIL  CD-04  SHALL" in text
+
+
+def test_every_statement_that_is_checked_is_one_of_the_checklist() -> None:
+    lines = CHECKLIST.read_text(encoding="utf-8").splitlines()[1:]
+    levels = {line.split(",")[0]: line.split(",")[1] for line in lines}
+    assert set(STATEMENTS) <= set(levels)
+    binding = {id_ for id_, s in STATEMENTS.items() if s.level is Level.SHALL}
+    may_be_softer = {"(none)", "should", "(guide)"}
+    assert not [id_ for id_ in binding if levels[id_] in may_be_softer]
+
+
+def test_markup_is_found_as_a_credulous_renderer_would() -> None:
+    assert active_parts(HOSTILE)
+    assert active_parts("a\n\n<script>x</script>\n\nb")
+    assert active_parts("![x](javascript:alert(1))")
+    assert not active_parts(r"\<img src=doctor\> \[x\](javascript:alert(1)) `<b>`")
