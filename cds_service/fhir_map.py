@@ -34,8 +34,10 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
-from cds_service.fhir.context import Item, Reading, References
+from cds_service.fhir.condition import read_condition
+from cds_service.fhir.context import Item, ReadContext, References
 from cds_service.fhir.decoding import SNIFF, UNFIT, Entry, Unreadable, decode
 from cds_service.fhir.elements import (
     Doc,
@@ -47,6 +49,7 @@ from cds_service.fhir.elements import (
     status,
     text,
 )
+from cds_service.fhir.family_history import read_family
 from cds_service.fhir.inputs import (
     CUT,
     INPUT_OF,
@@ -62,15 +65,10 @@ from cds_service.fhir.medication import read_medication
 from cds_service.fhir.mentions import Mentions, Patterns
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
+from cds_service.fhir.patient import read_patient
 from cds_service.fhir.prescreen import Sieve
+from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
-from cds_service.fhir.resources import (
-    read_allergy,
-    read_condition,
-    read_family,
-    read_patient,
-    read_procedure,
-)
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
@@ -79,7 +77,7 @@ if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
-_Reader = Callable[[Doc, Reading], Iterator[Item]]
+_Reader = Callable[[Doc, ReadContext], Iterator[Item]]
 _READERS: Mapping[str, _Reader] = {
     "Condition": read_condition,
     "Procedure": read_procedure,
@@ -174,7 +172,7 @@ class ChartReader:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = Reading(self.index, self.today, self.references, self.mentions, patient.birth)
+        look = ReadContext(self.index, self.today, self.references, self.mentions, patient.birth)
         found = [item for kept in own for item in _facts(kept, look)]
         kinds: dict[type, list[Any]] = defaultdict(list)
         for item in found:
@@ -348,12 +346,12 @@ def _patient(own: list[_Kept], patient_id: str) -> PatientFacts:
     return facts[0] if facts else PatientFacts(patient_id)
 
 
-def _facts(kept: _Kept, look: Reading) -> Iterator[Item]:
+def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:
     reader = _READERS.get(kept.kind)
     return reader(kept.doc, look) if reader else iter(())
 
 
-def _planned(own: list[_Kept], look: Reading) -> tuple[DraftOrder, ...]:
+def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:
     """Orders of the record that are still to happen and that a value set knows."""
     requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]

@@ -168,6 +168,16 @@ def texts(value: object) -> Iterator[str]:
             yield from (c for c in candidates if isinstance(c, str))
 
 
+def all_texts(*elements: object) -> list[str]:
+    """Texts of several elements, raw."""
+    return [t for element in elements if element is not None for t in texts(element)]
+
+
+def notes_of(doc: Doc) -> list[str]:
+    """Texts of note (Annotation), of DSTU2's `notes`, and of a note that is a bare string."""
+    return all_texts(doc.get("note"), doc.get("notes"))
+
+
 def first_text(value: object) -> str | None:
     """The first readable text of a coded element."""
     return next((t for raw in texts(value) if (t := text(raw))), None)
