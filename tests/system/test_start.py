@@ -190,6 +190,16 @@ def test_a_venv_that_came_with_a_moved_folder_is_made_anew(small: SmallProject) 
     assert "another folder" in healed.stdout
 
 
+def test_a_link_in_place_of_the_venv_is_replaced_and_not_emptied(small: SmallProject) -> None:
+    other = small.folder / "of-somebody-else"
+    (other / "bin").mkdir(parents=True)
+    (other / "bin" / "kept").touch()
+    (small.folder / ".venv").symlink_to(other)
+    assert small.run("make_venv").returncode == 0
+    assert not (small.folder / ".venv").is_symlink()
+    assert (other / "bin" / "kept").exists()
+
+
 def test_another_python_by_name_makes_the_venv_anew(small: SmallProject) -> None:
     if len(FOUND) < 2:
         pytest.skip(f"one Python only: {', '.join(FOUND)}")
