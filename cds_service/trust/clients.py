@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
@@ -17,21 +16,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.errors import ClientsError, Mistake
+from cds_service.ops.urls import is_loopback_host
 from cds_service.trust.keys import KeysError, KeySet, read_keys
 
 _EXAMPLE = "see docs/configuration.md for an example of every key"
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _HEADER = re.compile(r"\s*\[\[\s*client\s*\]\]")
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a host as written in a URL is this machine, without asking a name server."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_url(value: str) -> str:

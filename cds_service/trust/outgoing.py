@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cds_service.errors import SettingsError
-from cds_service.trust.clients import Client, is_loopback_host
+from cds_service.ops.urls import is_loopback_host
+from cds_service.trust.clients import Client
 
 if TYPE_CHECKING:
     import httpx

@@ -8,8 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.conformance.shapes import absolute_url, text
-from cds_service.cdshooks.conformance.statements import Violation
-from cds_service.tools.validate.findings import Path
+from cds_service.cdshooks.conformance.statements import Path, Violation
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")
