@@ -50,6 +50,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "applies_to": "option or regimen",
     "regimens": "regimen",
     "override": "override reason",
+    "standard": "standard reason",
     "cards": "card",
     "card_on_record": "card",
 }
@@ -108,6 +109,7 @@ def known(content: Content) -> dict[str, list[str]]:
             "option": list(content.options),
             "regimen": list(content.regimens),
             "override reason": list(content.override_reasons),
+            "standard reason": list(content.standard_reasons),
             "card": list(content.cards),
         }
     )

@@ -213,13 +213,19 @@ class CardText(Model):
     override: tuple[Id, ...] = ()
 
 
-class OverrideReason(Model):
-    """A coded reason for not following a card."""
+class CodedReason(Model):
+    """A reason for not following a card, in one code."""
 
     id: Id
     system: str
     code: str
     display: Text
+
+
+class OverrideReason(CodedReason):
+    """A reason that cards offer, and the standard reason that stands for it, if one does."""
+
+    standard: Id | None = None
 
 
 class LinkText(Model):

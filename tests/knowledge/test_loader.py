@@ -187,6 +187,7 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("options.yaml", 'code: "198051"', 'code: "205323"', "not in the value set 'ppi'", None),
     ("options.yaml", "      days: 10", "      days: 400", "course.days", None),
     ("cards.yaml", "[coded-in-error,", "[coded-error,", "no override", "coded-in"),
+    ("cards.yaml", "standard: patient-refuses", "standard: declined", "no standard reason", None),
     ("cards.yaml", "url: https://", "url: http://", "does not fit the pattern", None),
     ("cards.yaml", "cards: [fop-surgery,", "cards: [fop-surgry,", "no card", "'fop-surgery'"),
     ("cards.yaml", "id: not-assessed", "id: unassessed", "'not-assessed' is missing", "add it"),
