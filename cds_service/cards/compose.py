@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -76,7 +77,7 @@ class Composer:
     ) -> None:
         self.knowledge = knowledge
         self._page = _page(evidence_url)
-        self._reasons = standard if standard_reasons else own
+        self._reasons = partial(standard, knowledge=knowledge) if standard_reasons else own
         self._frames: dict[str, _Frame] = {}
 
     def prepare(self) -> None:
