@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.conftest import FIXTURES as FOLDER
+from tests.support.constants import FIXTURES as FOLDER
 from tests.support.fixture_book import FIXTURES, Fixture
 from tests.system.browser.conftest import ANSWERED, PHONE, Open
 
