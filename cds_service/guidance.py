@@ -40,27 +40,6 @@ from cds_service.fhir.unidentified import may_rule_out
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Trigger
 
-# Card by disease and kind of order (decisions, section 4, rows 1-5). None: nothing to say.
-_GENETIC_CARD: dict[str, dict[str, str]] = {
-    "fop": {
-        "arthroplasty": "fop-surgery",
-        "surgery": "fop-surgery",
-        "block": "fop-block",
-        "biopsy": "fop-biopsy",
-        "excision": "fop-biopsy",
-        "excision-ho": "fop-biopsy",
-        "intramuscular": "fop-intramuscular",
-    },
-    "poh": {
-        "arthroplasty": "poh-surgery",
-        "surgery": "poh-surgery",
-        "biopsy": "poh-biopsy",
-        "excision": "poh-biopsy",
-        "excision-ho": "poh-biopsy",
-    },
-}
-
-
 _INPUT_WORDS = {
     "patient": "patient data",
     "conditions": "problem list",
@@ -143,7 +122,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     found = genetics(case.session, knowledge)
     if found.finding is None or found.rule is None:
         return _assessment(case, (), ())
-    card = f"{found.rule.disease}-on-record"
+    card = found.rule.card_on_record
     guidance = card_for(case, card, (), (found.finding,), found.words)
     return _assessment(case, (guidance,), ())
 
@@ -151,7 +130,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
 def _decide(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
     """The outcome for one order; None where the order is no business of ours for this patient."""
     if found.rule is not None and found.finding is not None:
-        card = _GENETIC_CARD[found.rule.disease].get(trigger.kind)
+        card = found.rule.cards[trigger.kind]
         if card is not None:
             return card_for(case, card, (order,), (found.finding,), found.words)
     if trigger.kind == "arthroplasty":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
 from cds_service.knowledge import evidence_anchors
+from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -76,7 +78,7 @@ class Composer:
     ) -> None:
         self.knowledge = knowledge
         self._page = _page(evidence_url)
-        self._reasons = standard if standard_reasons else own
+        self._reasons = partial(standard, knowledge=knowledge) if standard_reasons else own
         self._frames: dict[str, _Frame] = {}
 
     def prepare(self) -> None:
@@ -226,7 +228,7 @@ def _page(url: str | None) -> str | None:
     if url is None:
         return None
     parts = urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    local = parts.scheme == "http" and is_loopback_host(parts.hostname)
     return url if parts.hostname and (parts.scheme == "https" or local) else None
 
 

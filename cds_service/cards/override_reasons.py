@@ -1,51 +1,25 @@
-"""Our override reasons in the standard codes of CDS Hooks 3.0, for clients that speak it."""
+"""Override reasons on the wire: in our own codes, or in the standard ones of CDS Hooks 3.0."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from cds_service.cdshooks.models import OverrideReason as WireReason
-from cds_service.knowledge.schema import OverrideReason
-
-SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
-"""Trial use. Codes and displays as in HL7/cds-hooks,
-input/vocabulary/CodeSystem-non-adherence-reason-codes.json (commit 16b2bfc)."""
-
-_DISPLAYS = {
-    "cds-not-applicable": "PC CDS does not apply to patient",
-    "indication-order-exists": "Patient has indication/order for intended action",
-    "action-completed": "Recommended action was already completed",
-    "action-not-priority": (
-        "Recommended action is not relevant or a priority in current state of health"
-    ),
-    "risk-benefit-ratio": "Recipient assessment of risk/benefit ratio",
-    "patient-refuses": "Patient refuses/declines (no context given)*",
-}
-_CODES: Mapping[str, str] = {
-    "coded-in-error": "cds-not-applicable",
-    "condition-wrong": "cds-not-applicable",
-    "planned-otherwise": "indication-order-exists",
-    "benefit-outweighs": "risk-benefit-ratio",
-    "declined": "patient-refuses",
-    "specialist-consulted": "action-completed",
-    "life-or-limb": "action-not-priority",
-    "record-checked": "action-completed",
-}
+from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.schema import CodedReason, OverrideReason
 
 
 def own(reasons: Iterable[OverrideReason]) -> tuple[WireReason, ...]:
     """The reasons in the codes of our own knowledge."""
-    return tuple(WireReason(system=r.system, code=r.code, display=r.display) for r in reasons)
+    return tuple(_coded(reason) for reason in reasons)
 
 
-def standard(reasons: Iterable[OverrideReason]) -> tuple[WireReason, ...]:
-    """The reasons in the standard codes, each once; a site's own reason stays as it is."""
-    found: dict[str, WireReason] = {}
-    for reason in reasons:
-        code = _CODES.get(reason.id)
-        if code is None:
-            [kept] = own([reason])
-            found.setdefault(reason.id, kept)
-        else:
-            found.setdefault(code, WireReason(system=SYSTEM, code=code, display=_DISPLAYS[code]))
-    return tuple(found.values())
+def standard(reasons: Iterable[OverrideReason], knowledge: Knowledge) -> tuple[WireReason, ...]:
+    """The reasons in the standard codes, each once; one that names none stays as it is."""
+    known = knowledge.standard_reasons
+    meant = (known[reason.standard] if reason.standard else reason for reason in reasons)
+    return tuple(map(_coded, dict.fromkeys(meant)))
+
+
+def _coded(reason: CodedReason) -> WireReason:
+    return WireReason(system=reason.system, code=reason.code, display=reason.display)

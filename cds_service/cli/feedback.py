@@ -115,8 +115,9 @@ def _displays(settings: Settings) -> Displays:
     from cds_service.cards.override_reasons import own, standard
     from cds_service.knowledge.loader import load
 
-    reasons = tuple(load(settings.knowledge_overlay).override_reasons.values())
-    offered = (*own(reasons), *standard(reasons))
+    knowledge = load(settings.knowledge_overlay)
+    reasons = tuple(knowledge.override_reasons.values())
+    offered = (*own(reasons), *standard(reasons, knowledge))
     return {(reason.system, reason.code): reason.display for reason in offered}
 
 

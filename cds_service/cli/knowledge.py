@@ -24,7 +24,8 @@ BASE = "base"
 _NOT_FOUND = 2
 _PARTS = (
     "triggers", "genetic", "factors", "modifiers", "non_factors", "exclusions", "options",
-    "regimens", "cards", "override_reasons", "links", "referrals", "evidence", "controversies",
+    "regimens", "cards", "override_reasons", "standard_reasons", "links", "referrals", "evidence",
+    "controversies",
 )  # fmt: skip
 
 Overlay = Annotated[

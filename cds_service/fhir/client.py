@@ -25,7 +25,7 @@ from cds_service.errors import RequestError, TooLarge
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.search import without_paging
 from cds_service.ops import metrics, telemetry
-from cds_service.ops.urls import is_loopback_host
+from cds_service.ops.urls import default_port, is_loopback_host
 
 if TYPE_CHECKING:
     import httpx
@@ -90,7 +90,7 @@ def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> A
     if server is None or token is None:
         return None
     parts = urlsplit(server)
-    if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
+    if parts.scheme != "https" and not is_loopback_host(parts.hostname):
         raise NoAccess("fhirServer does not use https")
     if not covers(server):
         raise NoAccess("fhirServer is not registered for this client")
@@ -261,8 +261,7 @@ class Session:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    default = 443 if parts.scheme == "https" else 80
-    return parts.scheme, parts.hostname, parts.port or default
+    return parts.scheme, parts.hostname, parts.port or default_port(parts.scheme)
 
 
 def _glance(content: bytes) -> _Page:

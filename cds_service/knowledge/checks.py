@@ -50,7 +50,9 @@ REFERENCES: Final[Mapping[str, str]] = {
     "applies_to": "option or regimen",
     "regimens": "regimen",
     "override": "override reason",
+    "standard": "standard reason",
     "cards": "card",
+    "card_on_record": "card",
 }
 # Kinds of content whose ids must differ from each other, because a site names rules by id alone.
 RULES: Final = (
@@ -68,14 +70,12 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
-# Cards that guidance chooses; without one of them a call would fail.
+# Cards that guidance chooses; without one of them a call would fail. Those of a genetic disease are
+# named by its rule.
 CARDS: Final = (
-    "fop-surgery", "fop-biopsy", "fop-intramuscular", "poh-biopsy", "poh-surgery",
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
-    "order-not-read", "fop-block",
-    "orders-of-others", "genetic-question", "family-history", "fop-on-record",
-    "poh-on-record",
+    "order-not-read", "orders-of-others", "genetic-question", "family-history",
 )  # fmt: skip
 
 
@@ -109,6 +109,7 @@ def known(content: Content) -> dict[str, list[str]]:
             "option": list(content.options),
             "regimen": list(content.regimens),
             "override reason": list(content.override_reasons),
+            "standard reason": list(content.standard_reasons),
             "card": list(content.cards),
         }
     )
@@ -145,12 +146,22 @@ def _doubled(placed: list[Placed]) -> Iterator[Mistake]:
 def _unresolved(one: Placed, known: Mapping[str, frozenset[str]]) -> Iterator[Mistake]:
     for path, name, value in parts(one.item):
         target = REFERENCES.get(name, "")
-        if target not in known or not isinstance(value, tuple):
+        if target not in known:
             continue
-        for number, said in enumerate(value):
-            if isinstance(said, str) and said not in known[target]:
+        for below, said in _named(value):
+            if said not in known[target]:
                 mend = nearest(said, known[target]) or f"add the {target} '{said}'"
-                yield one.mistake((*path, number), f"there is no {target} '{said}'", mend)
+                yield one.mistake((*path, *below), f"there is no {target} '{said}'", mend)
+
+
+def _named(value: Any) -> Iterator[tuple[Path, str]]:
+    """The ids in the value of a member: one, a list, or by key; each with its place below it."""
+    if isinstance(value, str):
+        yield (), value
+    elif isinstance(value, tuple):
+        yield from (((n,), one) for n, one in enumerate(value) if isinstance(one, str))
+    elif isinstance(value, Mapping):
+        yield from (((key,), one) for key, one in value.items() if isinstance(one, str))
 
 
 def _wrong_texts(one: Placed) -> Iterator[Mistake]:

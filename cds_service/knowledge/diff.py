@@ -26,6 +26,7 @@ HEADINGS: Final[Mapping[str, str]] = {
     "protection": "dose",
     "meta": "setting",
     "override_reasons": "override reason",
+    "standard_reasons": "override reason",
     "evidence": "evidence",
     "controversies": "evidence",
 }

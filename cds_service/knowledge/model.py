@@ -32,6 +32,7 @@ class Content:
     protection: schema.Protection
     cards: Mapping[str, schema.CardText]
     override_reasons: Mapping[str, schema.OverrideReason]
+    standard_reasons: Mapping[str, schema.CodedReason]
     links: Mapping[str, schema.LinkText]
     referrals: Mapping[str, schema.Referral]
     evidence: Mapping[str, schema.Evidence]

@@ -236,7 +236,10 @@ def _change_meta(change: Change, overlay: overlay_schema.Overlay) -> None:
 
 def _change_words(change: Change, overlay: overlay_schema.Overlay) -> None:
     for reason in overlay.override_reasons:
-        change.put("override_reasons", reason)
+        # In words of the site it still means the same.
+        present = change.content.override_reasons.get(reason.id)
+        standard = reason.standard or (present.standard if present else None)
+        change.put("override_reasons", reason.model_copy(update={"standard": standard}))
     for link in overlay.links:
         change.put("links", link)
     for name, reasons in overlay.card_override.items():

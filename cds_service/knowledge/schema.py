@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -31,25 +31,41 @@ class Rule(Model):
         return self
 
 
+OrderKind = Literal[
+    "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block"
+]
+ORDER_KINDS: Final[tuple[OrderKind, ...]] = get_args(OrderKind)
+
+
 class Trigger(Rule):
     """A kind of draft order that is looked at."""
 
-    kind: Literal[
-        "arthroplasty", "excision-ho", "biopsy", "excision", "intramuscular", "surgery", "block"
-    ]
+    kind: OrderKind
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
 
 
 class Genetic(Rule):
-    """A genetic disease that leaves the tiering."""
+    """A genetic disease that leaves the tiering.
+
+    `cards` names the card of each kind of order; null where there is nothing to say. Every kind
+    is named, so that none is left out by mistake.
+    """
 
     disease: Literal["fop", "poh"]
     value_sets: tuple[Id, ...] = Field(min_length=1)
     clues: tuple[Id, ...] = ()  # codes or medicines that only raise a question
     family: tuple[Id, ...] = ()  # value sets that say it of a relative
     mentions: tuple[str, ...] = ()  # regular expressions for uncoded text, case-insensitive
+    cards: Mapping[OrderKind, Id | None]
+    card_on_record: Id  # the card about the patient, without an order
+
+    @model_validator(mode="after")
+    def _every_kind(self) -> Genetic:
+        if lacking := [kind for kind in ORDER_KINDS if kind not in self.cards]:
+            raise ValueError(f"cards: name a card, or null, for {', '.join(lacking)} too")
+        return self
 
 
 class Factor(Rule):
@@ -197,13 +213,19 @@ class CardText(Model):
     override: tuple[Id, ...] = ()
 
 
-class OverrideReason(Model):
-    """A coded reason for not following a card."""
+class CodedReason(Model):
+    """A reason for not following a card, in one code."""
 
     id: Id
     system: str
     code: str
     display: Text
+
+
+class OverrideReason(CodedReason):
+    """A reason that cards offer, and the standard reason that stands for it, if one does."""
+
+    standard: Id | None = None
 
 
 class LinkText(Model):

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cds_service.cards import override_reasons
 from cds_service.cli.main import app
 from cds_service.errors import SettingsError
 from cds_service.knowledge.loader import Knowledge
@@ -69,7 +68,7 @@ def filled(database_url: str, knowledge: Knowledge) -> str:
                         6,
                         card=of[3],
                         outcome="overridden",
-                        reason_system=override_reasons.SYSTEM,
+                        reason_system=knowledge.standard_reasons["patient-refuses"].system,
                         reason_code="patient-refuses",
                     ),
                     item(5),

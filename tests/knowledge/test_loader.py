@@ -104,7 +104,20 @@ def test_the_hash_depends_on_every_byte_and_name() -> None:
 
 
 def test_every_card_is_one_that_the_service_needs() -> None:
-    assert sorted(checks.CARDS) == sorted(load().cards)
+    knowledge = load()
+    genetic = knowledge.genetic.values()
+    of_disease = {card for rule in genetic for card in rule.cards.values() if card}
+    of_disease |= {rule.card_on_record for rule in genetic}
+    assert sorted({*checks.CARDS, *of_disease}) == sorted(knowledge.cards)
+
+
+def test_a_genetic_card_that_does_not_exist_is_told_where_it_is_named(content: Path) -> None:
+    replace(content, "cards.yaml", "id: fop-block", "id: fop-blocks")
+    replace(content, "cards.yaml", "[fop-surgery, fop-block,", "[fop-surgery,")
+    found = only(mistakes(content), "genetic.yaml")
+    assert found.reason == "genetic 'fop': there is no card 'fop-block'"
+    line = (content / "genetic.yaml").read_text().split("\n")[(found.line or 0) - 1]
+    assert line == "      block: fop-block"
 
 
 def test_a_missing_file(content: Path) -> None:
@@ -174,10 +187,14 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("options.yaml", 'code: "198051"', 'code: "205323"', "not in the value set 'ppi'", None),
     ("options.yaml", "      days: 10", "      days: 400", "course.days", None),
     ("cards.yaml", "[coded-in-error,", "[coded-error,", "no override", "coded-in"),
+    ("cards.yaml", "standard: patient-refuses", "standard: declined", "no standard reason", None),
     ("cards.yaml", "url: https://", "url: http://", "does not fit the pattern", None),
     ("cards.yaml", "cards: [fop-surgery,", "cards: [fop-surgry,", "no card", "'fop-surgery'"),
-    ("cards.yaml", "id: poh-biopsy", "id: poh-biopsies", "'poh-biopsy' is missing", "add it"),
-    ("cards.yaml", "id: fop-block", "id: fop-blocks", "'fop-block' is missing", "add it"),
+    ("cards.yaml", "id: not-assessed", "id: unassessed", "'not-assessed' is missing", "add it"),
+    ("genetic.yaml", "biopsy: poh-biopsy", "biopsy: poh-biopsies", "no card", "'poh-biopsy'"),
+    ("genetic.yaml", "block: fop-block\n", "blok: fop-block\n", "cards.blok", "'block'"),
+    ("genetic.yaml", "      block: null\n", "", "name a card, or null, for block", None),
+    ("genetic.yaml", "record: fop-on-record", "record: fop-on", "no card 'fop-on'", None),
     ("cards.yaml", "id: partly-assessed", "id: assessed", "'partly-assessed' is missing", "add it"),
     ("cards.yaml", "id: prophylaxis-unchecked", "id: unchecked",
      "'prophylaxis-unchecked' is missing", "add it"),

@@ -180,6 +180,23 @@ def test_a_window_of_an_unknown_check(base: Knowledge, tmp_path: Path) -> None:
     assert len(site.unknown_checks) == len(base.unknown_checks)
 
 
+def test_a_reason_in_words_of_the_site_keeps_its_standard_code(tmp_path: Path) -> None:
+    site = overlaid(
+        tmp_path,
+        """
+        override_reasons:
+          - {id: declined, system: "https://h.example.org/r", code: D, display: Said no}
+          - id: checked
+            system: "https://h.example.org/r"
+            code: C
+            display: Checked
+            standard: action-completed
+        """,
+    )
+    assert site.override_reasons["declined"].standard == "patient-refuses"
+    assert site.override_reasons["checked"].standard == "action-completed"
+
+
 def test_words_links_reasons_and_referrals(tmp_path: Path) -> None:
     site = overlaid(
         tmp_path,
