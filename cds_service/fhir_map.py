@@ -1,7 +1,7 @@
 """From FHIR JSON of any release to the chart: the whole story of reading.
 
 A prefetch value is opened down to its resources (`opening`). Each resource is first glanced at
-(`sniff`): whose is it, and does one of its codings stand in a value set, or does its text name a
+(`glance`): whose is it, and does one of its codings stand in a value set, or does its text name a
 genetic disease? Most do not, and cost no more. The others are decoded in full, kept, and read by
 the reader of their type (`resources`, `medications`, `orders`) once everything is there, because
 references may point anywhere. What could not be read is told, never taken for empty (`inputs`).
@@ -38,7 +38,7 @@ from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.condition import read_condition
 from cds_service.fhir.context import Item, ReadContext, References
-from cds_service.fhir.decoding import SNIFF, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.decoding import GLANCE, UNFIT, Entry, Unreadable, decode
 from cds_service.fhir.elements import (
     Doc,
     identifier,
@@ -66,7 +66,7 @@ from cds_service.fhir.mentions import Mentions, Patterns
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
 from cds_service.fhir.patient import read_patient
-from cds_service.fhir.prescreen import Sieve
+from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
@@ -126,7 +126,7 @@ class ChartReader:
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
-        self._sieve = Sieve(index, self.mentions)
+        self._prescreen = Prescreen(index, self.mentions)
         self._ledger = Ledger(self.subjects)
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
@@ -225,11 +225,11 @@ class ChartReader:
 
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
-        sniff, holds_back, own = SNIFF.decode, self._sieve.holds_back, self.subjects.own
+        glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
             try:
-                seen = sniff(entry.resource)
+                seen = glance(entry.resource)
             except UNFIT:
                 self._take(entry, answer, opened.place(answer.place, position), depth)
                 continue
