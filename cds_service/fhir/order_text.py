@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.cards.suggested_orders import REFERRAL_SYSTEM
 from cds_service.clinical.chart import Mention, Source, Suspicion
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import REASONS, ReadContext
@@ -24,6 +23,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.mentions import CODED_AS
 from cds_service.fhir.record_status import doubt_of
+from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 
 # Where an order says why, over all order types and releases; CarePlan has `addresses`.
 _WHY = (*REASONS, "addresses", "supportingInfo", "supportingInformation")
