@@ -1,10 +1,15 @@
 """From FHIR JSON of any release to the chart: the whole story of reading.
 
-A prefetch value is opened down to its resources (`opening`). Each resource is first glanced at
-(`glance`): whose is it, and does one of its codings stand in a value set, or does its text name a
-genetic disease? Most do not, and cost no more. The others are decoded in full, kept, and read by
-the reader of their type (`resources`, `medications`, `orders`) once everything is there, because
-references may point anywhere. What could not be read is told, never taken for empty (`inputs`).
+1. A prefetch value, or the answer to a search, is opened down to its resources (`fhir.bundle`).
+2. Each resource is glanced at (`fhir.decoding`, `fhir.prescreen`): whose is it, and does a coding
+   of it stand in a value set, or a text of it name a genetic disease? Most do not, and cost no
+   more than the glance.
+3. The others are decoded in full and kept, once each, if they are the patient's (`fhir.subject`).
+4. When the chart is asked for, each is read by the reader of its type (`fhir.condition`,
+   `fhir.medication`, ...). Not before, because a reference may point to what comes later.
+5. What was asked for and what came is kept account of (`fhir.inputs`): what could not be read is
+   told, and never taken for empty.
+
 Nothing in here raises, whatever JSON comes in.
 """
 
@@ -49,7 +54,7 @@ from cds_service.fhir.elements import (
     status,
     text,
 )
-from cds_service.fhir.family_history import read_family
+from cds_service.fhir.family_history import read_family_history
 from cds_service.fhir.inputs import (
     CUT,
     INPUT_OF,
@@ -83,7 +88,7 @@ _READERS: Mapping[str, _Reader] = {
     "Procedure": read_procedure,
     "Observation": read_observation,
     "AllergyIntolerance": read_allergy,
-    "FamilyMemberHistory": read_family,
+    "FamilyMemberHistory": read_family_history,
     **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
 }
 _TURN = 500  # resources of one turn, about 2 ms

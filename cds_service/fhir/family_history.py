@@ -12,7 +12,7 @@ from cds_service.fhir.elements import Doc, first_text, objects, status
 from cds_service.fhir.record_status import IN_ERROR
 
 
-def read_family(doc: Doc, look: ReadContext) -> Iterator[Item]:
+def read_family_history(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """Each coded condition of a relative, and each disease that only a text names."""
     relation = first_text(doc.get("relationship")) or status(doc.get("relationship"))
     when, in_error = read_date(doc.get("date")), status(doc.get("status")) == IN_ERROR
