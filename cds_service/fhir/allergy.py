@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.clinical.chart import AllergyFact, InputName, SetAside, Source, Unidentified
+from cds_service.clinical.chart import AllergyFact, InputName, Provenance, SetAside, Unidentified
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, codings, first_text, objects, status, type_and_id
@@ -66,7 +66,7 @@ def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentifi
         return
     if DOUBTED.isdisjoint(verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
-        source = Source(type_and_id(doc), None, name_in(named), recorded_on(doc))
+        source = Provenance(type_and_id(doc), None, name_in(named), recorded_on(doc))
         yield Unidentified(InputName.ALLERGIES, source)
 
 

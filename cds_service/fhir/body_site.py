@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import Coding, Side, Source
+from cds_service.clinical.chart import CodeSeen, Provenance, Side
 from cds_service.fhir.codings import SITE_HIP, Recognised
 from cds_service.fhir.elements import Doc, codings, objects, text, texts
 
@@ -21,7 +21,7 @@ _NEEDS_HIP_SITE = {
 }
 
 
-def body_sites(doc: Doc, contained: Iterable[Doc] = ()) -> list[Coding]:
+def body_sites(doc: Doc, contained: Iterable[Doc] = ()) -> list[CodeSeen]:
     """Codings of bodySite (any release), of bodyStructure (R5) and of the BodyStructure resources
     that the order carries with it."""
     found = codings(doc.get("bodySite")) + codings(doc.get("bodyStructure"))
@@ -50,7 +50,7 @@ _MAY_BE_HIP = re.compile(
 )
 
 
-def unread_site(doc: Doc, found: Iterable[Coding], index: CodeIndex) -> str | None:
+def unread_site(doc: Doc, found: Iterable[CodeSeen], index: CodeIndex) -> str | None:
     """A body site that is stated and that nobody recognises, in the words of the record.
 
     None where nothing is stated, or where the words leave the hip open: the site counts as not
@@ -90,7 +90,7 @@ def _one_side(sides: frozenset[Side]) -> Side:
     return next(iter(sides)) if len(sides) == 1 else Side.BILATERAL
 
 
-def with_unread_site(source: Source, site: Recognised) -> Source:
+def with_unread_site(source: Provenance, site: Recognised) -> Provenance:
     """The source, with a body site that nobody recognises."""
     if site.unread is None:
         return source

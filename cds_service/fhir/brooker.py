@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import Coding
+from cds_service.clinical.chart import CodeSeen
 from cds_service.fhir.codings import BROOKER
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def brooker_class(values: Iterable[str], *, asked: bool) -> str | None:
     return None
 
 
-def coded_class(index: CodeIndex, found: Iterable[Coding]) -> str | None:
+def coded_class(index: CodeIndex, found: Iterable[CodeSeen]) -> str | None:
     """The Brooker class of a code that stands for one."""
     for coding in found:
         match = index.match(coding.system, coding.code)

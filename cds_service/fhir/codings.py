@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import Coding, FhirDate, Side, Source
+from cds_service.clinical.chart import CodeSeen, FhirDate, Provenance, Side
 from cds_service.fhir.elements import Doc, codings, first_text, text, type_and_id
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Recognised:
     site that is stated and in no value set."""
 
     concepts: frozenset[str] = frozenset()
-    coding: Coding | None = None
+    coding: CodeSeen | None = None
     sides: frozenset[Side] = frozenset()
     display: str | None = None
     unread: str | None = None
@@ -75,7 +75,7 @@ NOTHING = Recognised()
 """What no coding at all means."""
 
 
-def recognise(index: CodeIndex, found: Iterable[Coding]) -> Recognised:
+def recognise(index: CodeIndex, found: Iterable[CodeSeen]) -> Recognised:
     """Look all codings up; codings without system or outside the value sets count for nothing."""
     result = NOTHING
     for coding in found:
@@ -86,7 +86,7 @@ def recognise(index: CodeIndex, found: Iterable[Coding]) -> Recognised:
     return result
 
 
-def _told(match: CodeMatch, coding: Coding, only_qualifies: bool) -> Recognised:
+def _told(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Recognised:
     concepts, hints = match.concepts, frozenset[str]()
     if only_qualifies:
         hints = frozenset(_HINTS[c] for c in _HINTS.keys() & concepts)
@@ -98,7 +98,7 @@ def _told(match: CodeMatch, coding: Coding, only_qualifies: bool) -> Recognised:
     return Recognised(concepts, named, sides, match.display)
 
 
-def _readings(coding: Coding) -> Iterable[tuple[str | None, str | None, bool]]:
+def _readings(coding: CodeSeen) -> Iterable[tuple[str | None, str | None, bool]]:
     """The coding itself, and the parts of a compound: of a SNOMED CT expression ("focus :
     attribute = value") or of an ICD-11 cluster ("stem & extension / stem").
 
@@ -121,14 +121,14 @@ def is_compound(code: str) -> bool:
     return ":" in code or "+" in code or "/" in code or "&" in code
 
 
-def _parts(coding: Coding, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
+def _parts(coding: CodeSeen, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
     focus, _, refinement = code.partition(":")
     yield from ((coding.system, part, False) for part in _SCTID.findall(focus))
     for value in refinement.split("=")[1:]:
         yield from ((coding.system, part, True) for part in _SCTID.findall(value)[:1])
 
 
-def _stems(coding: Coding, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
+def _stems(coding: CodeSeen, code: str) -> Iterator[tuple[str | None, str | None, bool]]:
     first, *others = code.split("/")
     yield coding.system, first, False
     yield from ((coding.system, other, True) for other in others)
@@ -140,9 +140,9 @@ def source_of(
     known: Recognised,
     when: FhirDate | None,
     recorder: object = None,
-) -> Source:
+) -> Provenance:
     """Where a fact stands, with the words in which the EHR itself names it."""
-    return Source(
+    return Provenance(
         reference=type_and_id(doc),
         coding=known.coding,
         label=label_of(element, known),

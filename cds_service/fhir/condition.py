@@ -9,8 +9,8 @@ from cds_service.clinical.chart import (
     ConditionFact,
     FhirDate,
     InputName,
+    Provenance,
     SetAside,
-    Source,
     Unidentified,
 )
 from cds_service.fhir.body_site import side_of, with_unread_site
@@ -57,7 +57,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
 def _condition(
     doc: Doc,
     look: ReadContext,
-    facts: tuple[Recognised, Source, str],
+    facts: tuple[Recognised, Provenance, str],
     dates: tuple[FhirDate | None, FhirDate | None],
 ) -> ConditionFact:
     known, source, verification = facts

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cds_service.clinical.chart import Coding
+from cds_service.clinical.chart import CodeSeen
 
 Doc = dict[str, Any]
 
@@ -132,9 +132,9 @@ def identifier(value: object) -> str | None:
 # --- codings ---
 
 
-def codings(value: object) -> list[Coding]:
+def codings(value: object) -> list[CodeSeen]:
     """All codings of a CodeableConcept, Coding, CodeableReference (R5) or a list of these."""
-    found: list[Coding] = []
+    found: list[CodeSeen] = []
     if value is None:  # most elements are not there
         return found
     for item in objects(value):
@@ -150,8 +150,8 @@ def codings(value: object) -> list[Coding]:
     return found
 
 
-def _coding(part: Doc) -> Coding | None:
-    coding = Coding(word(part.get("system")), word(part.get("code")), text(part.get("display")))
+def _coding(part: Doc) -> CodeSeen | None:
+    coding = CodeSeen(word(part.get("system")), word(part.get("code")), text(part.get("display")))
     return coding if coding.code or coding.display else None
 
 

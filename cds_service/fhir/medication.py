@@ -10,8 +10,8 @@ from cds_service.clinical.chart import (
     FhirDate,
     InputName,
     MedicationFact,
+    Provenance,
     SetAside,
-    Source,
     Unidentified,
 )
 from cds_service.fhir.administration_route import read_routes
@@ -171,7 +171,9 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     schedule = read_schedule(doc)
     bounds = _bounds(doc, schedule)
     if _state(doc, look, schedule, bounds) != "ended":
-        source = Source(type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0])
+        source = Provenance(
+            type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0]
+        )
         yield Unidentified(InputName.MEDICATIONS, source)
 
 

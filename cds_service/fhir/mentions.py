@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.clinical.chart import Mention, Source
+from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
@@ -106,12 +106,12 @@ class Mentions:
                     yield disease, _around(value, found.start())
 
     def uncoded(
-        self, entry: Doc, source: Source, coded: frozenset[str] = frozenset()
+        self, entry: Doc, source: Provenance, coded: frozenset[str] = frozenset()
     ) -> Iterator[Mention]:
         """What the texts of one entry name beyond what its code says itself."""
         for disease, label in self.find(all_texts(entry.get("code"), notes_of(entry))):
             if coded.isdisjoint(CODED_AS[disease]):
-                where = Source(source.reference, None, label, source.date, source.recorder)
+                where = Provenance(source.reference, None, label, source.date, source.recorder)
                 yield Mention(disease, where)
 
 

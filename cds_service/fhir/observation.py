@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.clinical.chart import MeasurementFact, SetAside, Source
+from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
 from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import BROOKER, Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
@@ -80,7 +80,7 @@ def _pending(fact: MeasurementFact, state: str) -> Iterator[MeasurementFact]:
 
 
 def _measurement(
-    part: Doc, look: ReadContext, known: Recognised, source: Source, grade: str | None
+    part: Doc, look: ReadContext, known: Recognised, source: Provenance, grade: str | None
 ) -> MeasurementFact:
     value, unit, comparator = _value(part)
     answers = look.know(part.get("valueCodeableConcept"), part.get("interpretation"))

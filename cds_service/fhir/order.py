@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from cds_service.clinical.chart import (
-    Coding,
+    CodeSeen,
     DraftOrder,
     FhirDate,
     InputName,
@@ -187,7 +187,7 @@ def _beside(doc: Doc, look: ReadContext) -> Recognised:
     return known.and_also(look.know(*[doc.get(name) for name in _PERFORMERS]))
 
 
-def _routes(doc: Doc) -> list[Coding]:
+def _routes(doc: Doc) -> list[CodeSeen]:
     """Route codings of an order: dosage (all releases) or the resource itself (Immunization)."""
     if _ROUTED.isdisjoint(doc):
         return []

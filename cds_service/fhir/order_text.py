@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.clinical.chart import Mention, Source, Suspicion
+from cds_service.clinical.chart import Mention, Provenance, Suspicion
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import REASONS, ReadContext
 from cds_service.fhir.elements import (
@@ -101,7 +101,7 @@ def _mentions(
         return []
     reference, status = type_and_id(doc), "words of an order"
     found = look.mentions.find(telling)
-    return [Mention(disease, Source(reference, None, w, status=status)) for disease, w in found]
+    return [Mention(disease, Provenance(reference, None, w, status=status)) for disease, w in found]
 
 
 def _as(mention: Mention) -> frozenset[str]:
