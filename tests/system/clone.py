@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.constants import ROOT
 
 
 def clone(folder: Path) -> Path:

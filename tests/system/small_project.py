@@ -15,7 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.constants import ROOT
 
 PYPROJECT = """\
 [build-system]

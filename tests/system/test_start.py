@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import ROOT
+from tests.support.constants import ROOT
 from tests.system.clone import clone
 from tests.system.small_project import SmallProject, interpreters
 
