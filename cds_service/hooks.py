@@ -25,7 +25,7 @@ from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.clinical.assessment import Assessment, Tier
-from cds_service.clinical.chart import Chart, InputName
+from cds_service.clinical.chart import Chart
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
@@ -34,6 +34,7 @@ from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader, mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import HookService
 from cds_service.ops import telemetry
 from cds_service.ops.settings import Settings
