@@ -128,18 +128,14 @@ def service_request(
 
 def _specialties(knowledge: Knowledge) -> Mapping[str, Resource | None]:
     """Whom each referral is for; for `Knowledge.once`."""
-    return {id_: _specialty(id_, knowledge) for id_ in knowledge.referrals}
+    return {id_: _specialty(one, knowledge) for id_, one in knowledge.referrals.items()}
 
 
-def _specialty(referral: str, knowledge: Knowledge) -> Resource | None:
-    """Whom a referral is for, by the first code of the value set named after it.
-
-    By this code the service knows the referral again once it is accepted (decisions, row 6).
-    """
-    value_set = knowledge.value_sets.get(f"{referral}-referral")
-    if value_set is None:
+def _specialty(referral: Referral, knowledge: Knowledge) -> Resource | None:
+    """Whom a referral is for, by the first code of its value set."""
+    if referral.performer is None:
         return None
-    include = value_set["compose"]["include"][0]
+    include = knowledge.value_sets[referral.performer]["compose"]["include"][0]
     concept = include["concept"][0]
     coding = {name: concept[name] for name in ("code", "display") if name in concept}
     return {"coding": [{"system": include["system"], **coding}]}
