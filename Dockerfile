@@ -8,10 +8,12 @@ RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 # The lock changes less often than the code: a layer of its own.
 COPY requirements.lock ./
-RUN pip install --require-hashes -r requirements.lock
+# --no-deps: what the lock names and nothing else, as in scripts/environment.
+RUN pip install --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml README.md CHANGELOG.md LICENSE NOTICE ./
 COPY cds_service cds_service
 RUN pip install --no-deps --no-build-isolation . \
+    && pip check \
     && pip uninstall --yes hatchling packaging pathspec pluggy tomlkit trove-classifiers \
     && pip uninstall --yes pip
 

@@ -47,8 +47,17 @@ from cds_service.fhir.elements import (
     status,
     text,
 )
-from cds_service.fhir.inputs import INPUT_OF, LIST_OF, InputLog
-from cds_service.fhir.ledger import CUT, MOST_PROBLEMS, REPORTED, UNREADABLE, Answer, Ledger
+from cds_service.fhir.inputs import (
+    CUT,
+    INPUT_OF,
+    LIST_OF,
+    MOST_PROBLEMS,
+    REPORTED,
+    UNREADABLE,
+    InputAnswer,
+    InputLog,
+    Ledger,
+)
 from cds_service.fhir.medication import read_medication
 from cds_service.fhir.mentions import Mentions, Patterns
 from cds_service.fhir.observation import read_observation
@@ -135,12 +144,12 @@ class ChartReader:
         """As `read_prefetch`, with a pause after every few hundred resources."""
         for key, raw in (prefetch or {}).items():
             asked = _KEYS.get(key.strip().casefold())
-            yield from self._read(raw, Answer(asked, f"prefetch.{text(key, 60) or '(blank)'}"))
+            yield from self._read(raw, InputAnswer(asked, f"prefetch.{text(key, 60) or '(blank)'}"))
 
     def read_input(self, name: InputName, raw: bytes | Raw) -> None:
         """Read a FHIR answer that was fetched: a resource, a first page, or the next page."""
         self._ledger.logs[name].next_link = None
-        for _ in self._read(raw, Answer(name, str(name), whole=False)):
+        for _ in self._read(raw, InputAnswer(name, str(name), whole=False)):
             pass
 
     def fail(self, name: InputName, why: str) -> None:
@@ -190,14 +199,14 @@ class ChartReader:
 
     # --- one value ---
 
-    def _read(self, raw: bytes | Raw, answer: Answer) -> Iterator[None]:
+    def _read(self, raw: bytes | Raw, answer: InputAnswer) -> Iterator[None]:
         opened = open_value(raw)
         if answer.asked is None and opened.empty:  # nothing in it tells what was asked for
             answer.asked = LIST_OF.get(opened.searched or "")
         yield from self._walk(opened, answer, 0)
         self._ledger.close(opened, answer)
 
-    def _walk(self, opened: Opened, answer: Answer, depth: int) -> Iterator[None]:
+    def _walk(self, opened: Opened, answer: InputAnswer, depth: int) -> Iterator[None]:
         """Go through all resources of a value, with a pause after each turn."""
         if opened.why:
             self._ledger.problem(answer.place, opened.why)
@@ -216,7 +225,7 @@ class ChartReader:
         if opened.next_link:
             self._ledger.further_page(answer, opened.next_link)
 
-    def _glance(self, opened: Opened, start: int, answer: Answer, depth: int) -> None:
+    def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
         sniff, holds_back, own = SNIFF.decode, self._sieve.holds_back, self.subjects.own
         logs: dict[str | None, InputLog] = {}
@@ -242,7 +251,7 @@ class ChartReader:
 
     # --- one resource ---
 
-    def _take(self, entry: Entry, answer: Answer, place: str, depth: int) -> None:
+    def _take(self, entry: Entry, answer: InputAnswer, place: str, depth: int) -> None:
         """Decode a resource in full and keep it if it is the patient's and has a reader."""
         try:
             doc = decode(entry.resource)
@@ -265,7 +274,7 @@ class ChartReader:
         else:
             self._file(doc, entry, answer)
 
-    def _nested(self, raw: Raw, answer: Answer, place: str, depth: int) -> None:
+    def _nested(self, raw: Raw, answer: InputAnswer, place: str, depth: int) -> None:
         """A Bundle as an entry of a Bundle: the answer to one query of a batch."""
         opened = open_value(raw, depth + 1)
         answer.hints += opened.empty
@@ -276,7 +285,7 @@ class ChartReader:
         if opened.why:
             answer.defects.append(UNREADABLE)
 
-    def _keep(self, kind: str, doc: Doc, entry: Entry, answer: Answer, place: str) -> None:
+    def _keep(self, kind: str, doc: Doc, entry: Entry, answer: InputAnswer, place: str) -> None:
         whose, ref = self._whose(kind, doc, entry)
         log = self._ledger.log_for(kind, answer)
         self._ledger.count(whose, ref, log)
@@ -291,7 +300,7 @@ class ChartReader:
         self.releases.look(doc)
         self._kept.append(_Kept(kind, doc, place, ref if whose is Whose.LATER else None))
 
-    def _file(self, doc: Doc, entry: Entry, answer: Answer) -> None:
+    def _file(self, doc: Doc, entry: Entry, answer: InputAnswer) -> None:
         """A resource that is no fact by itself, but to which a reference may point."""
         answer.others += 1
         if self.subjects.whose_doc(doc)[0] is Whose.FOREIGN:
@@ -322,7 +331,7 @@ class ChartReader:
         return own, problems
 
 
-def _outcome(doc: Doc, answer: Answer, alone: bool) -> None:
+def _outcome(doc: Doc, answer: InputAnswer, alone: bool) -> None:
     """An OperationOutcome instead of data is a failed query. Among data only errors are:
     information and warnings come with good answers, too (Epic sends them)."""
     severities = {status(issue.get("severity")) for issue in objects(doc.get("issue"))}

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope
 from cds_service.cards import compose, vendors
 from cds_service.cdshooks import models
 from cds_service.cdshooks import request as envelope
+from cds_service.cdshooks.encoding import to_utf8
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart, InputName
 from cds_service.consultation import Consultation
@@ -265,7 +266,7 @@ async def read_bytes(scope: Scope, receive: Receive, settings: Settings) -> byte
         collected = body.collect(_chunks(receive), _header(scope, b"content-length"), limit)
         packed = await limits.in_time(collected, settings.read_seconds)
         plain = body.unpack(packed, _header(scope, b"content-encoding"), limit)
-        text = body.to_utf8(plain, _header(scope, b"content-type"))
+        text = to_utf8(plain, _header(scope, b"content-type"))
         limits.check_body(text, settings)
         return text
 

@@ -23,7 +23,7 @@ from benchmarks.bodies import body
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
-from tests.conftest import FIXTURES, NOW
+from tests.support.constants import FIXTURES, NOW
 
 BASELINE = Path(__file__).parent / "cost_baseline.json"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request
 from tests.support.fixture_book import EVERYDAY
 from tests.support.observed import SeenAnswer, read_answer

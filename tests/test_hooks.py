@@ -15,7 +15,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from cds_service.services import SERVICES
-from tests.conftest import AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.wire_rules import template_problems
 

@@ -29,6 +29,7 @@ from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
 from cds_service.knowledge import evidence_anchors
+from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -227,7 +228,7 @@ def _page(url: str | None) -> str | None:
     if url is None:
         return None
     parts = urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    local = parts.scheme == "http" and is_loopback_host(parts.hostname)
     return url if parts.hostname and (parts.scheme == "https" or local) else None
 
 

@@ -19,18 +19,17 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from cds_service.ops.settings import SPEC_VERSION
+from cds_service.ops.urls import is_loopback_host
+
 SUMMARY_LIMIT = 140
 """A summary has fewer characters than this (CD-02), in code points and in UTF-16 units alike."""
-
-SPEC_VERSION = r"^(STU[1-9]|[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9]+)?)$"
-"""Versions of CDS Hooks as 3.0 writes them (DS-10): `STU3` in its ballot, `3.0.0` later."""
 
 RESOURCE_ID = r"^[A-Z][A-Za-z]+/[^/\s]+$"
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _EXTENSION_NAME = re.compile(r"[a-z]+(\.[A-Za-z0-9-]+)+")
 _CONTROLS = frozenset({"Cc", "Cs"})
 _NOT_IN_A_LINE = _CONTROLS | {"Zl", "Zp"}
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 Json = dict[str, Any]
@@ -100,7 +99,7 @@ def _absolute_url(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise ValueError("must be an absolute URL without credentials")
-    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    local = parts.scheme == "http" and is_loopback_host(parts.hostname)
     if parts.scheme != "https" and not local:
         raise ValueError("must use https")
     return url

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Raw
 from pydantic import ValidationError
 
+from cds_service.cdshooks.encoding import line_and_column
 from cds_service.cdshooks.models import CDSRequest, Context, FhirAuthorization
 from cds_service.errors import BadRequest, TooLarge
-from cds_service.server.body import line_and_column
 
 MAX_TEXT = 1024
 """Longest id in a request, in characters; FHIR allows 64, Epic sends 194."""

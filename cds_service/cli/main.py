@@ -13,6 +13,7 @@ from rich.console import Console
 from cds_service import __version__, hooks
 from cds_service.cards import terminal, trace
 from cds_service.cdshooks import request as envelope
+from cds_service.cdshooks.encoding import to_utf8
 from cds_service.cdshooks.models import CDSRequest
 from cds_service.cli import doctor as doctor_command
 from cds_service.cli import feedback
@@ -23,7 +24,6 @@ from cds_service.errors import BadRequest, CdsError, RequestError
 from cds_service.fhir import record_to_call
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.ops.settings import from_environment
-from cds_service.server import body
 from cds_service.server.app import utc_now
 
 BAD_INPUT = 2
@@ -146,7 +146,7 @@ def _input(file: str) -> bytes:
 def _read_request(data: bytes, knowledge: Knowledge, order: str | None) -> CDSRequest:
     """A request as it is, or a Bundle wrapped into one. Raises RequestError, also for a Bundle in
     which nothing could be checked."""
-    plain = body.to_utf8(data, None)
+    plain = to_utf8(data, None)
     call = record_to_call.as_call(plain, knowledge.index, order)
     if call is plain and order is not None:
         typer.echo(

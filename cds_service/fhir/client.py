@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -22,11 +22,10 @@ import msgspec
 from cds_service.cdshooks.models import CDSRequest
 from cds_service.clinical.chart import InputName
 from cds_service.errors import RequestError, TooLarge
+from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.search import without_paging
-from cds_service.fhir_map import ChartReader
 from cds_service.ops import metrics, telemetry
-from cds_service.server import body
-from cds_service.trust.clients import is_loopback_host
+from cds_service.ops.urls import default_port, is_loopback_host
 
 if TYPE_CHECKING:
     import httpx
@@ -91,7 +90,7 @@ def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> A
     if server is None or token is None:
         return None
     parts = urlsplit(server)
-    if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
+    if parts.scheme != "https" and not is_loopback_host(parts.hostname):
         raise NoAccess("fhirServer does not use https")
     if not covers(server):
         raise NoAccess("fhirServer is not registered for this client")
@@ -121,10 +120,12 @@ class Session:
     """The reads of one call."""
 
     def __init__(self, access: Access, http: httpx.AsyncClient, bounds: Bounds) -> None:
+        from cds_service.fhir.response_body import ByteBudget  # loads httpx
+
         self._access = access
         self._http = http
         self._bounds = bounds
-        self._bytes = 0
+        self._bytes = ByteBudget(bounds.fetch_max_bytes)
         self._entries = 0
         self._flights: dict[str, asyncio.Task[bytes]] = {}
         self._headers = {
@@ -134,7 +135,7 @@ class Session:
             "traceparent": telemetry.current().traceparent,
         }
 
-    async def read(self, reader: ChartReader, urls: Mapping[InputName, str]) -> None:
+    async def read(self, reader: UnfinishedChart, urls: Mapping[InputName, str]) -> None:
         """Read all inputs at once into the reader. `urls` are relative to the FHIR server, or
         `next` links. Returns at the deadline at the latest; what was not read is noted there."""
         seconds = self._access.until - time.monotonic()
@@ -148,7 +149,9 @@ class Session:
             await asyncio.gather(*self._flights.values(), return_exceptions=True)
             self._flights.clear()
 
-    async def _input(self, reader: ChartReader, name: InputName, url: str, seconds: float) -> None:
+    async def _input(
+        self, reader: UnfinishedChart, name: InputName, url: str, seconds: float
+    ) -> None:
         outcome = "read"
         try:
             async with asyncio.timeout(seconds):
@@ -161,7 +164,7 @@ class Session:
             reader.fail(name, error.why)
         metrics.fetches.labels(str(name), outcome).inc()
 
-    async def _pages(self, reader: ChartReader, name: InputName, start: str) -> None:
+    async def _pages(self, reader: UnfinishedChart, name: InputName, start: str) -> None:
         """Read a search from its first page to its last. Raises Unread."""
         url = self._follow(f"{self._access.base}/", start)
         is_first = not start.startswith(("http:", "https:"))
@@ -226,6 +229,8 @@ class Session:
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 failure = Unread("the answer of the FHIR server was cut off", "cut")
                 continue  # a kept connection may have ended between two calls
+            except httpx.DecodingError:
+                raise Unread("the answer of the FHIR server cannot be read", "malformed") from None
             except (httpx.HTTPError, httpx.InvalidURL):
                 raise Unread("the FHIR server cannot be reached", "unreachable") from None
             except RequestError as error:
@@ -242,29 +247,13 @@ class Session:
         raise failure
 
     async def _send(self, url: str) -> tuple[int, float | None, bytes]:
+        from cds_service.fhir.response_body import read_body
+
         async with self._http.stream("GET", url, headers=self._headers) as answer:
             status = answer.status_code
             if status != HTTPStatus.OK:
                 return status, _seconds(answer.headers.get("retry-after")), b""
-            limit = self._bounds.fetch_max_bytes
-            stream = self._counted(answer.aiter_raw())
-            packed = await body.collect(stream, answer.headers.get("content-length"), limit)
-            plain = body.unpack(packed, answer.headers.get("content-encoding"), self._left())
-            self._bytes += len(plain) if plain is not packed else 0
-            return status, None, body.to_utf8(plain, answer.headers.get("content-type"))
-
-    async def _counted(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in stream:
-            self._bytes += len(chunk)
-            self._left()
-            yield chunk
-
-    def _left(self) -> int:
-        """Bytes that this call may still read. Raises TooLarge when there are none."""
-        left = self._bounds.fetch_max_bytes - self._bytes
-        if left < 0:
-            raise TooLarge("too many bytes")
-        return left
+            return status, None, await read_body(answer, self._bytes)
 
     def _can_wait(self, seconds: float | None) -> bool:
         return seconds is not None and time.monotonic() + seconds < self._access.until
@@ -272,8 +261,7 @@ class Session:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    default = 443 if parts.scheme == "https" else 80
-    return parts.scheme, parts.hostname, parts.port or default
+    return parts.scheme, parts.hostname, parts.port or default_port(parts.scheme)
 
 
 def _glance(content: bytes) -> _Page:

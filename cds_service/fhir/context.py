@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cds_service.clinical.chart import (
     AllergyFact,
@@ -40,6 +40,9 @@ from cds_service.fhir.elements import (
 from cds_service.fhir.mentions import Mentions
 
 if TYPE_CHECKING:
+    from cds_service.clinical.chart import InputName
+    from cds_service.fhir.release import Releases
+    from cds_service.fhir.subject import Subjects
     from cds_service.knowledge.terminology import CodeIndex
 
 Item = (
@@ -84,6 +87,27 @@ class References:
         self.asked = True
         plain = ref.partition("/_history/")[0]
         return self._docs.get(plain) or self._docs.get("/".join(plain.split("/")[-2:]))
+
+
+class UnfinishedChart(Protocol):
+    """A chart that is still being read, as this room sees it (`fhir_map.ChartReader`)."""
+
+    references: References
+    releases: Releases
+    subjects: Subjects
+    mentions: Mentions
+
+    def read_input(self, name: InputName, raw: bytes) -> None:
+        """Read a FHIR answer that was fetched."""
+
+    def fail(self, name: InputName, why: str) -> None:
+        """Note that an input could not be fetched."""
+
+    def next_links(self) -> dict[InputName, str]:
+        """Links to pages that nobody has read yet."""
+
+    def strangers(self, name: InputName) -> int:
+        """Resources of other patients that came for an input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from msgspec import Raw
 
 from cds_service.clinical.chart import DraftOrder, Problem
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
-from cds_service.fhir.context import Reading, References
+from cds_service.fhir.context import Reading, References, UnfinishedChart
 from cds_service.fhir.elements import kind_of
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.order import NOT_ORDERS, Draft, collect, once, read_order
 from cds_service.fhir.release import Releases
 from cds_service.fhir.subject import Subjects, Whose
-from cds_service.fhir_map import ChartReader
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
@@ -63,7 +62,7 @@ class Drafts:
         self._drafts = collect(opened, "context.draftOrders", self._problems)
         self._settled: tuple[DraftOrder, ...] | None = None
 
-    def read(self, reader: ChartReader | None = None) -> OrdersRead:
+    def read(self, reader: UnfinishedChart | None = None) -> OrdersRead:
         """The orders. With `reader` (that has read the prefetch) references are also looked up in
         the chart, and the release is told from both."""
         subjects = reader.subjects if reader else Subjects(self._patient_id)
@@ -98,7 +97,7 @@ def read_orders(
     index: CodeIndex,
     patient_id: str,
     today: date,
-    reader: ChartReader | None = None,
+    reader: UnfinishedChart | None = None,
 ) -> OrdersRead:
     """Read draft orders once; see `Drafts`."""
     mentions = reader.mentions if reader else None

@@ -1,10 +1,14 @@
-"""Keeps account of every input: read, empty, absent, failed or partial."""
+"""Keeps account of every input: read, empty, absent, failed or partial; whose it was, and what was
+odd about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
-from cds_service.clinical.chart import InputName, InputReport, InputState
+from cds_service.clinical.chart import InputName, InputReport, InputState, Problem
+from cds_service.fhir.bundle import Opened
+from cds_service.fhir.subject import Subjects, Whose
 
 # Which input a resource type belongs to, whatever key it came under. DSTU2 and STU3 names too.
 INPUT_OF: dict[str, InputName] = {
@@ -30,6 +34,12 @@ _NOT_A_LIST = frozenset({"MedicationDispense", "MedicationAdministration"})
 
 LIST_OF = {kind: name for kind, name in INPUT_OF.items() if kind not in _NOT_A_LIST}
 """The input of a type of which none says that there is nothing."""
+
+
+UNREADABLE = "an entry could not be read"
+REPORTED = "the EHR answered with an error"
+CUT = "entries were left out"
+MOST_PROBLEMS = 100
 
 
 @dataclass(slots=True)
@@ -91,3 +101,122 @@ def _once(reasons: tuple[str, ...], why: str) -> tuple[str, ...]:
 
 def _joined(reasons: tuple[str, ...]) -> str | None:
     return "; ".join(reasons) or None
+
+
+@dataclass(slots=True)
+class InputAnswer:
+    """One prefetch value or search answer on its way through: the input it was asked for (None
+    under a key of the hospital's own), and the inputs whose resources it held.
+
+    `whole`: it is no further page, so its Bundle must hold all the matches that it names.
+    `others` counts resources of types that are no input, `hints` harmless OperationOutcomes and
+    empty Bundles inside, `defects` are the reasons why something may be missing.
+    """
+
+    asked: InputName | None
+    place: str
+    whole: bool = True
+    touched: set[InputName] = field(default_factory=set)
+    others: int = 0
+    hints: int = 0
+    defects: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """The account of one patient's chart."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self.subjects = subjects
+        self.logs: dict[InputName, InputLog] = {name: InputLog(name) for name in InputName}
+        self._foreign = 0
+        self._problems: list[Problem] = []
+        self._later: Counter[tuple[str, InputName]] = Counter()
+
+    # --- entries ---
+
+    def log_for(self, kind: str, answer: InputAnswer) -> InputLog:
+        """The log to which a resource of this type goes; it was there, so it was answered."""
+        name = INPUT_OF[kind]
+        log = self.logs[name]
+        answer.touched.add(name)
+        log.found(kind, asked=answer.asked is name)
+        return log
+
+    def count(self, whose: Whose, ref: str | None, log: InputLog) -> None:
+        """Count one resource of an input as seen, as foreign, or as to be judged later."""
+        if whose is Whose.FOREIGN:
+            self._foreign += 1
+            log.foreign += 1
+        elif whose is Whose.LATER and ref is not None:
+            self._later[ref, log.name] += 1
+        else:
+            log.seen += 1
+
+    def stranger(self) -> None:
+        """Count a resource of another patient that belongs to no input."""
+        self._foreign += 1
+
+    def problem(self, place: str, why: str) -> None:
+        """Note what could not be read; after many only that there is more."""
+        if len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(Problem(place, why))
+        elif len(self._problems) == MOST_PROBLEMS:
+            self._problems.append(Problem("prefetch", "more like this is not listed"))
+
+    def further_page(self, answer: InputAnswer, link: str) -> None:
+        """A page follows: of the input that was asked for, and of those that were there."""
+        for name in answer.touched | ({answer.asked} if answer.asked else set()):
+            self.logs[name].next_link = link
+
+    def close(self, opened: Opened, answer: InputAnswer) -> None:
+        """Draw the balance of a value for its inputs (decision table of the checklist, PD-01 to
+        PD-10)."""
+        for name in answer.touched:
+            for why in answer.defects:
+                self.logs[name].defect(why)
+        if answer.asked is None or answer.asked in answer.touched:
+            return
+        log = self.logs[answer.asked]
+        if opened.why:
+            log.failed(opened.why)
+        elif answer.defects:
+            log.failed(answer.defects[0])
+        elif answer.others or answer.touched:
+            log.failed("the answer holds resources of another type")
+        elif opened.empty or answer.hints:
+            log.answered = True
+        else:
+            log.failed("no entry could be read")
+
+    # --- balances ---
+
+    def missing(self) -> tuple[InputName, ...]:
+        """Inputs about which nothing was said."""
+        states = ((report.name, report.state) for report in self.reports())
+        return tuple(name for name, state in states if state is InputState.ABSENT)
+
+    def reports(self) -> tuple[InputReport, ...]:
+        """What became of each input."""
+        if not self._later:
+            return tuple(log.report() for log in self.logs.values())
+        logs = {name: replace(log) for name, log in self.logs.items()}
+        for (urn, name), count in self._later.items():
+            if self.subjects.resolve(urn) is Whose.FOREIGN:
+                logs[name].foreign += count
+            else:
+                logs[name].seen += count
+        return tuple(log.report() for log in logs.values())
+
+    @property
+    def foreign(self) -> int:
+        """Resources of other patients."""
+        later = (
+            count
+            for (urn, _), count in self._later.items()
+            if self.subjects.resolve(urn) is Whose.FOREIGN
+        )
+        return self._foreign + sum(later)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(self._problems)

@@ -9,6 +9,7 @@ from cds_service.clinical.chart import (
     Coding,
     DraftOrder,
     FhirDate,
+    InputName,
     MedicationFact,
     Problem,
     Unidentified,
@@ -29,6 +30,7 @@ from cds_service.fhir.context import Reading
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
+from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
 from cds_service.fhir.order_text import heard, says_intramuscular
 
@@ -40,8 +42,7 @@ NOT_ORDERS = frozenset({
     "OperationOutcome", "Parameters", "Binary", "Group", "EpisodeOfCare", "Account",
     "DiagnosticReport", "FamilyMemberHistory",
 })  # fmt: skip
-_MEDICINES = frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement",
-                        "MedicationDispense", "MedicationAdministration"})  # fmt: skip
+_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
 # Elements that say what is ordered, over all order types and releases (checklist 3.3).
 _CODES = ("code", "codeCodeableConcept", "vaccineCode", "serviceType", "serviceRequested", "type",
           "itemCodeableConcept", "productCodeableConcept", "orderDetail", "procedure")  # fmt: skip

@@ -11,6 +11,7 @@ from msgspec import Raw
 from cds_service.cdshooks import request
 from cds_service.clinical.chart import InputName
 from cds_service.errors import BadRequest
+from cds_service.fhir.inputs import INPUT_OF
 from cds_service.knowledge.terminology import CodeIndex
 
 HIP = ("http://snomed.info/sct", "52734007", "Total hip replacement")
@@ -23,25 +24,12 @@ _SYSTEMS = (  # where a bare code is looked for, in this order
     "http://hl7.org/fhir/sid/icd-9-cm",
     "https://fhir.hl7.org.uk/Id/opcs-4",
 )
-_DRAFTS = frozenset(
-    {"ServiceRequest", "MedicationRequest", "ProcedureRequest", "MedicationOrder", "DeviceRequest"}
+_ORDERS = frozenset(  # what is a draft order when its status is draft
+    {kind for kind, name in INPUT_OF.items() if name is InputName.SERVICE_REQUESTS}
+    | {"MedicationRequest", "MedicationOrder", "DeviceRequest"}
 )
-_INPUTS = {
-    "Condition": InputName.CONDITIONS,
-    "Procedure": InputName.PROCEDURES,
-    "Medication": InputName.MEDICATIONS,
-    "MedicationRequest": InputName.MEDICATIONS,
-    "MedicationOrder": InputName.MEDICATIONS,
-    "MedicationStatement": InputName.MEDICATIONS,
-    "MedicationDispense": InputName.MEDICATIONS,
-    "MedicationAdministration": InputName.MEDICATIONS,
-    "AllergyIntolerance": InputName.ALLERGIES,
-    "Observation": InputName.OBSERVATIONS,
-    "FamilyMemberHistory": InputName.FAMILY_HISTORY,
-    "ServiceRequest": InputName.SERVICE_REQUESTS,
-    "ProcedureRequest": InputName.SERVICE_REQUESTS,
-}
-
+_POINTED_AT = frozenset({"Medication", "BodyStructure", "BodySite"})
+_BESIDE = "beside"  # the prefetch key of what the resources of the inputs point to
 
 _OF_A_CALL = frozenset({"hook", "hookInstance", "context"})
 _NEITHER = (
@@ -110,22 +98,25 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
     """
     drafts: list[Raw] = []
     patients: list[tuple[str, Raw]] = []
-    inputs: dict[str, list[Raw]] = {
-        str(name): [] for name in InputName if name is not InputName.PATIENT
-    }
+    inputs: dict[str, list[Raw]] = {str(n): [] for n in InputName if n is not InputName.PATIENT}
+    beside: list[Raw] = []
     for raw, seen in _entries(bundle):
         if seen.resourceType == "Patient":
             patients.append((seen.id, msgspec.json.decode(raw, type=_RawEntry).resource))
-        elif seen.resourceType in _DRAFTS and seen.status == "draft":
+        elif seen.resourceType in _ORDERS and seen.status == "draft":
             drafts.append(raw)
-        elif name := _INPUTS.get(seen.resourceType):
+        elif name := INPUT_OF.get(seen.resourceType):
             inputs[str(name)].append(raw)
+        elif seen.resourceType in _POINTED_AT:
+            beside.append(raw)
     if len(patients) != 1 or not patients[0][0]:
         raise BadRequest(f"one Patient with an id is wanted, found {len(patients)}", "Bundle.entry")
     patient_id, patient = patients[0]
     if order is not None and not drafts:
         drafts.append(_draft(order, patient_id, index))
     prefetch: dict[str, Any] = {name: _bundle(raws) for name, raws in inputs.items()}
+    if beside:
+        prefetch[_BESIDE] = _bundle(beside)
     return msgspec.json.encode(
         {
             "hook": "order-sign",

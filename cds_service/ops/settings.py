@@ -21,15 +21,15 @@ from pydantic import (
     field_validator,
 )
 
-from cds_service.cdshooks.models import SPEC_VERSION
 from cds_service.errors import SettingsError
-from cds_service.trust.clients import Url, check_origin
+from cds_service.ops.urls import Url, check_origin, is_loopback_host
 
 PREFIX = "CDS_"
 _DATABASE = re.compile(
     r"none|sqlite(\+aiosqlite)?:///(?!:memory:)[^?#]+|postgres(ql)?(\+asyncpg)?://\S+"
 )
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+SPEC_VERSION = r"^(STU[1-9]|[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9]+)?)$"
+"""Versions of CDS Hooks as 3.0 writes them (DS-10): `STU3` in its ballot, `3.0.0` later."""
 
 
 def _split(value: Any) -> Any:
@@ -204,7 +204,7 @@ class Settings(BaseModel):
     @classmethod
     def _reached_by_https(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise ValueError("must use https: calls hold patient data (JS-02)")
         return value
 
@@ -218,7 +218,7 @@ class Settings(BaseModel):
     @property
     def listens_locally(self) -> bool:
         """Whether only this machine can reach the service."""
-        return self.host in _LOOPBACK
+        return is_loopback_host(self.host)
 
     @property
     def store_url(self) -> str | None:
@@ -249,7 +249,7 @@ class Settings(BaseModel):
     def is_alone(self) -> bool:
         """Whether nobody but this machine reaches the service, not even through a proxy."""
         host = urlsplit(self.public_url or "http://localhost").hostname
-        return self.listens_locally and host in _LOOPBACK
+        return self.listens_locally and is_loopback_host(host)
 
     @property
     def shows_pages(self) -> bool:

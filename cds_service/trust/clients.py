@@ -8,15 +8,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.errors import ClientsError, Mistake
+from cds_service.ops.urls import Origin, Url
 from cds_service.trust.keys import KeysError, KeySet, read_keys
 
 _EXAMPLE = "see docs/configuration.md for an example of every key"
@@ -24,41 +24,6 @@ _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _HEADER = re.compile(r"\s*\[\[\s*client\s*\]\]")
 
 
-def is_loopback_host(host: str) -> bool:
-    """Whether a host as written in a URL is this machine, without asking a name server."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_url(value: str) -> str:
-    """An absolute http(s) URL without user, query and fragment; a slash at its end is dropped."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise ValueError("must be an absolute https URL")
-    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]", value):
-        raise ValueError("must have no user, query, fragment, blank or backslash")
-    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
-        raise ValueError("must use https; http is for this machine only, in development")
-    parts.port  # noqa: B018  # raises ValueError for a port that is none
-    return value.rstrip("/")
-
-
-def check_origin(value: str) -> str:
-    """An origin as browsers write it: scheme, host in lower case and port. Raises ValueError."""
-    parts = urlsplit(value)
-    whole = f"{parts.scheme}://{parts.netloc}"
-    good = parts.scheme in {"https", "http"} and parts.hostname and "@" not in value
-    if not good or value != whole.lower() or re.search(r"[\s\\*]", value):
-        raise ValueError("must be an origin such as https://ehr.example.org, without a path")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_check_url)]
-Origin = Annotated[str, AfterValidator(check_origin)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 Quirk = Literal["epic"]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cds_service.errors import SettingsError
-from cds_service.trust.clients import Client, is_loopback_host
+from cds_service.ops.urls import default_port, is_loopback_host
+from cds_service.trust.clients import Client
 
 if TYPE_CHECKING:
     import httpx
@@ -69,11 +70,6 @@ def _below(base: str, here: tuple[str, str, int], path: str) -> bool:
     origin = (parts.scheme, parts.hostname, parts.port or default_port(parts.scheme))
     root = parts.path.rstrip("/")
     return origin == here and (path == root or path.startswith(root + "/"))
-
-
-def default_port(scheme: str) -> int:
-    """The port of a URL that names none."""
-    return 443 if scheme == "https" else 80
 
 
 def is_allowed_address(address: Address, *, private: bool) -> bool:

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from cds_service.errors import Overloaded, Unavailable
 from cds_service.ops import telemetry
-from cds_service.store.writer import Store
 
 _PAUSE = timedelta(seconds=5)  # before the database is asked again after it did not answer
 _PURGE_EVERY = timedelta(minutes=5)
@@ -22,6 +21,16 @@ class SeenTokens(Protocol):
 
     async def first(self, iss: str, jti: str, until: datetime) -> bool:
         """Whether this is the first use. `until` (UTC): when the token is refused anyway."""
+
+
+class SharedMemory(Protocol):
+    """Where several processes keep what they share; the store of the service is one."""
+
+    async def use_token(self, token: str, until: datetime) -> bool:
+        """Keep a token; whether it was not there yet. Raises Unavailable."""
+
+    async def forget_tokens(self, before: datetime) -> None:
+        """Drop the tokens that were kept until before this time (UTC)."""
 
 
 class SeenInMemory:
@@ -60,9 +69,9 @@ class SeenInDatabase:
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime], *, strict: bool = False
+        self, shared: SharedMemory, clock: Callable[[], datetime], *, strict: bool = False
     ) -> None:
-        self._store = store
+        self._shared = shared
         self._strict = strict
         self._clock = clock
         self._memory = SeenInMemory(clock)
@@ -78,7 +87,7 @@ class SeenInDatabase:
         if now < self._try_again and not self._strict:
             return True
         try:
-            first = await self._store.use_token(fingerprint(iss, jti).hex(), until)
+            first = await self._shared.use_token(fingerprint(iss, jti).hex(), until)
         except Unavailable:
             if self._strict:
                 raise
@@ -89,7 +98,7 @@ class SeenInDatabase:
         self.problem = None
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
-            await self._store.forget_tokens(now)
+            await self._shared.forget_tokens(now)
         return first
 
 

@@ -16,7 +16,8 @@ from ipaddress import ip_address
 import httpx
 
 from cds_service.ops import telemetry
-from cds_service.trust.outgoing import Address, Reach, default_port, is_allowed_address
+from cds_service.ops.urls import default_port
+from cds_service.trust.outgoing import Address, Reach, is_allowed_address
 
 USER_AGENT = "cds-service"
 _ADDRESS_SECONDS = 30  # how long a checked address is used without asking again

@@ -14,7 +14,7 @@ import pytest
 
 from cds_service.errors import RequestError
 from cds_service.server import limits
-from tests.conftest import AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.attack_book import attack, attacks, status_of
 from tests.support.builders import request as build
 from tests.support.issuer import SIGN

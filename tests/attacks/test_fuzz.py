@@ -13,8 +13,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.conftest import ROOT, started
+from tests.support.constants import ROOT
 from tests.support.fuzzing import ENDPOINTS, Ledger, feedback, post, requests, texts
+from tests.support.service_process import started
 
 pytestmark = pytest.mark.process
 

@@ -16,8 +16,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.conftest import FIXTURES, started
+from tests.support.constants import FIXTURES
 from tests.support.issuer import SIGN
+from tests.support.service_process import started
 
 pytestmark = pytest.mark.process
 

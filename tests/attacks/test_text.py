@@ -15,9 +15,10 @@ from cds_service.cards import terminal
 from cds_service.cdshooks import request as envelope
 from cds_service.hooks import answer
 from cds_service.knowledge.loader import Knowledge
-from tests.conftest import NOW, AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.attack_book import attack, attacks
 from tests.support.builders import request as build
+from tests.support.constants import NOW
 from tests.support.issuer import SIGN
 from tests.test_hooks import HIGH
 

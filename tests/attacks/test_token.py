@@ -16,10 +16,11 @@ from pydantic import SecretStr
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
-from tests.conftest import NOW, AppClient
+from tests.support.app_client import AppClient
 from tests.support.attack_book import attack, attacks
 from tests.support.bad_tokens import AT, ISSUER, OTHER, OTHER_ISS, RSA, TOKENS, Make, token
 from tests.support.builders import request as build
+from tests.support.constants import NOW
 from tests.support.issuer import (
     ISS,
     PUBLIC,

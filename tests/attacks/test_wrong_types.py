@@ -14,14 +14,14 @@ import pytest
 
 from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance import answers, calls, discovery
-from cds_service.cdshooks.conformance.statements import Level, Version
+from cds_service.cdshooks.conformance.statements import Level, Path, Version
 from cds_service.errors import RequestError
 from cds_service.knowledge.loader import Knowledge
 from cds_service.tools.doctor import patients
 from cds_service.tools.doctor.examine import examine
 from cds_service.tools.doctor.results import Examination, Status
 from cds_service.tools.validate.engine import Options, Validator
-from cds_service.tools.validate.findings import Path, json_path
+from cds_service.tools.validate.findings import json_path
 from tests.support.small_services import CARD, SERVICE, small_service
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import AppClient
+from tests.support.app_client import AppClient
 from tests.support.builders import request
 
 HIGH_RISK = {

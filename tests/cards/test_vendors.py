@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
-from tests.conftest import NOW, AppClient
+from tests.support.app_client import AppClient
 from tests.support.builders import request as build
+from tests.support.constants import NOW
 from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, client_toml, jwk, key_set
 from tests.test_hooks import HIGH
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cds_service.knowledge.loader import Knowledge
-from tests.conftest import AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request
 from tests.support.case_check import differences
 from tests.support.casebook import Case, load_all

@@ -16,7 +16,8 @@ from cds_service.errors import SettingsError
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.services import SERVICES
-from tests.conftest import ROOT, AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
+from tests.support.constants import ROOT
 from tests.support.ehr_calls import SIGN, cards_of, plain, record, without
 from tests.support.wire_rules import violations
 

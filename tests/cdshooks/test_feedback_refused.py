@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.cdshooks import feedback
 from tests.cdshooks.test_feedback import ACCEPTED, OVERRIDDEN, REASONED
-from tests.conftest import AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.live import FEEDBACK, Live, Service
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from cds_service import __version__
 from cds_service.cli import main
-from tests.conftest import ROOT
 from tests.support.builders import request as build
+from tests.support.constants import ROOT
 from tests.support.wire_rules import check_answer
 from tests.test_hooks import HIGH
 

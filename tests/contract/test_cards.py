@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import FIXTURES, AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.constants import FIXTURES
 from tests.support.ehr_calls import SIGN
 
 statement = pytest.mark.statement

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import AppClient
+from tests.support.app_client import AppClient
 from tests.support.builders import request as build
 from tests.support.ehr_calls import SELECT, SIGN, VIEW, cards_of, inputs_of, plain, record
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import AppClient
+from tests.support.app_client import AppClient
 from tests.support.ehr_calls import ALL, SIGN, VIEW, cards_of, inputs_of, plain, record, without
 
 statement = pytest.mark.statement

@@ -15,7 +15,6 @@ import pytest
 
 from cds_service.cdshooks.models import FhirAuthorization
 from cds_service.knowledge.loader import Knowledge
-from tests.conftest import running
 from tests.support import faulty_proxy as faults
 from tests.support.ehr_calls import (
     ALL,
@@ -33,6 +32,7 @@ from tests.support.ehr_calls import (
     without,
 )
 from tests.support.faulty_proxy import Exchange, FaultyProxy
+from tests.support.service_process import running
 from tests.support.small_ehr import TOKEN, SmallEhr
 
 

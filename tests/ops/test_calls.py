@@ -12,7 +12,7 @@ import pytest
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import telemetry
 from cds_service.ops.telemetry import LibraryFormatter
-from tests.conftest import AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.issuer import SIGN
 from tests.test_hooks import HIGH

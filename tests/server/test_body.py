@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cds_service.cdshooks.encoding import to_utf8
 from cds_service.errors import BadRequest, TooLarge, UnsupportedBody
 from cds_service.server import body
 
@@ -123,21 +124,19 @@ def test_other_encodings_are_refused() -> None:
     ],
 )
 def test_to_utf8(sent: bytes, content_type: str | None) -> None:
-    assert body.to_utf8(sent, content_type).decode() == TEXT
+    assert to_utf8(sent, content_type).decode() == TEXT
 
 
 @pytest.mark.parametrize("charset", ["ISO-8859-1", "latin1", "windows-1252"])
 def test_declared_latin_is_read_where_it_is_not_utf8(charset: str) -> None:
     sent = '{"name": "Jürgen"}'.encode("latin-1")
 
-    assert (
-        body.to_utf8(sent, f"application/json; charset={charset}").decode() == '{"name": "Jürgen"}'
-    )
+    assert to_utf8(sent, f"application/json; charset={charset}").decode() == '{"name": "Jürgen"}'
 
 
 def test_undeclared_latin_is_refused_with_its_place() -> None:
     with pytest.raises(BadRequest) as caught:
-        body.to_utf8('{\n "name": "Jürgen"}'.encode("latin-1"), "application/json")
+        to_utf8('{\n "name": "Jürgen"}'.encode("latin-1"), "application/json")
 
     assert caught.value.place == "line 2 column 12"
 
@@ -152,7 +151,7 @@ def test_undeclared_latin_is_refused_with_its_place() -> None:
 )
 def test_not_in_the_charset_it_claims(sent: bytes, content_type: str) -> None:
     with pytest.raises(BadRequest):
-        body.to_utf8(sent, content_type)
+        to_utf8(sent, content_type)
 
 
 @pytest.mark.parametrize(
@@ -168,4 +167,4 @@ def test_not_in_the_charset_it_claims(sent: bytes, content_type: str) -> None:
 )
 def test_media_types_and_charsets_that_are_not_read(content_type: str) -> None:
     with pytest.raises(UnsupportedBody):
-        body.to_utf8(b"{}", content_type)
+        to_utf8(b"{}", content_type)

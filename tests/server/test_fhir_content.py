@@ -8,7 +8,7 @@ from fhir.resources.R4B.library import Library
 from fhir.resources.R4B.valueset import ValueSet
 
 from cds_service.knowledge.model import Knowledge
-from tests.conftest import AppClient
+from tests.support.app_client import AppClient
 
 
 def test_the_list_holds_every_value_set_without_its_codes(

@@ -19,8 +19,9 @@ from cds_service.server.pages.latency import quantile
 from cds_service.store import report as kept
 from cds_service.store.database import Database
 from cds_service.store.report import Figures, Tally
-from tests.conftest import FIXTURES, NOW, AppClient, ClientFactory
 from tests.server.test_pages import PageClient
+from tests.support.app_client import AppClient, ClientFactory
+from tests.support.constants import FIXTURES, NOW
 from tests.support.live import Live
 
 TOKEN = "0123456789abcdef"

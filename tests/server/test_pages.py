@@ -23,7 +23,8 @@ from cds_service.server.pages.assets import FOLDER, Assets
 from cds_service.server.pages.code_lists import CodeLists
 from cds_service.server.pages.samples import Samples
 from cds_service.services import SERVICES
-from tests.conftest import FIXTURES, ROOT, AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
+from tests.support.constants import FIXTURES, ROOT
 
 PAGES = ("/", "/evidence", "/evidence/codes", "/evidence/codes/fop", "/insights")
 TEMPLATES = sorted((FOLDER.parent / "templates").glob("*.html"))

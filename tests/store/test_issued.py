@@ -13,8 +13,8 @@ from cds_service.store import tables
 from cds_service.store.outbox import Outbox
 from cds_service.store.records import CallCount, CallKey, IssuedCard
 from cds_service.store.writer import Store
+from tests.support.constants import NOW
 from tests.support.stores import (
-    NOW,
     ORIGIN,
     answer,
     card,

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cds_service.store import report, tables
-from tests.support.stores import NOW, answer, card, item, opened, read, record, started
+from tests.support.constants import NOW
+from tests.support.stores import answer, card, item, opened, read, record, started
 
 pytestmark = pytest.mark.anyio
 

@@ -20,8 +20,9 @@ from cds_service.errors import Unavailable
 from cds_service.store import tables
 from cds_service.store.database import MIGRATIONS
 from cds_service.store.writer import Store
+from tests.support.constants import NOW
 from tests.support.databases import Postgres
-from tests.support.stores import NOW, answer, card, item, opened, read, record, started, until
+from tests.support.stores import answer, card, item, opened, read, record, started, until
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from tests.conftest import NOW
+from tests.support.constants import NOW
 from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, base64url, public_pem, raw_token, sign
 
 ISSUER = Issuer(NOW)

@@ -12,8 +12,9 @@ from cds_service.clinical.chart import InputName
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
-from tests.conftest import NOW, AppClient
+from tests.support.app_client import AppClient
 from tests.support.builders import request as build
+from tests.support.constants import NOW
 from tests.support.small_ehr import TOKEN, SmallEhr, resources_of
 
 SIGN = "/cds-services/ho-order-sign"

@@ -16,7 +16,7 @@ import httpx
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tests.conftest import FIXTURES
+from tests.support.constants import FIXTURES
 from tests.support.wire_rules import check_answer
 
 MAY_BE = frozenset({200, 400, 404, 405, 412, 413, 415})

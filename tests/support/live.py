@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from cds_service.server.app import create_app
 from cds_service.store import report as figures
 from cds_service.store.database import Database
 from cds_service.store.tables import feedback
+from tests.support.constants import NOW
 from tests.support.wire_rules import check_answer
 
 FEEDBACK = "/cds-services/ho-order-sign/feedback"
-NOW = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 
 Live = Callable[..., AbstractAsyncContextManager["Service"]]
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -16,8 +16,8 @@ from cds_service.cdshooks.models import Card, CDSResponse, Source, to_json
 from cds_service.store.database import Database
 from cds_service.store.records import FeedbackItem, Origin
 from cds_service.store.writer import Store
+from tests.support.constants import NOW
 
-NOW = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 ORIGIN = Origin("ho-order-sign", "order-sign", "general-hospital")
 
 

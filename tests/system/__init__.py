@@ -1,0 +1,1 @@
+"""Tests that start real programs: installers, servers, databases, browsers."""

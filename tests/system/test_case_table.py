@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cds_service.knowledge.loader import Knowledge
-from tests.conftest import ROOT
 from tests.support.casebook import load_all
+from tests.support.constants import ROOT
 from tests.support.mutation import SECTIONS
 
 TABLE = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")

@@ -23,8 +23,8 @@ from sqlalchemy import select
 
 from cds_service.store.database import Database
 from cds_service.store.tables import feedback
-from tests.conftest import ROOT
 from tests.support import victim
+from tests.support.constants import ROOT
 
 pytestmark = pytest.mark.process
 

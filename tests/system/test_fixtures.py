@@ -7,8 +7,8 @@ import json
 import pytest
 
 from cds_service.knowledge.loader import Knowledge
-from tests.conftest import FIXTURES as FOLDER
-from tests.conftest import AppClient
+from tests.support.app_client import AppClient
+from tests.support.constants import FIXTURES as FOLDER
 from tests.support.fixture_book import EVERYDAY, FIXTURES, Fixture, as_text
 from tests.support.observed import read_answer
 from tests.support.shorthand import SYSTEMS

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, AppClient, ClientFactory
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.constants import ROOT
 from tests.support.ehr_calls import cards_of
 
 ORIGIN = "https://sandbox.cds-hooks.org"

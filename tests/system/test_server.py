@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import ROOT, check_response, running
+from tests.support.app_client import check_response
 from tests.support.builders import request as build
+from tests.support.constants import ROOT
+from tests.support.service_process import running
 from tests.test_hooks import HIGH, SIGN
 
 pytestmark = pytest.mark.process

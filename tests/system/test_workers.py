@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Service, started
 from tests.support.attack_book import attack
 from tests.support.builders import request as build
 from tests.support.databases import Postgres
 from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, client_toml, jwk, key_set
+from tests.support.service_process import ServiceProcess, started
 from tests.test_hooks import HIGH
 
 pytestmark = pytest.mark.process
@@ -69,7 +69,7 @@ def replay(bases: list[str], uses: int = 8) -> Counter[int]:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServiceProcess, Path]]:
     """One service of two workers, with its folder."""
     folder = tmp_path_factory.mktemp("pair")
     database = f"sqlite:///{folder / 'store.sqlite3'}"
@@ -78,7 +78,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Pa
 
 
 @attack(KIND, "replay to the other worker", "one 200, else 401")
-def test_replay_across_workers(pair: tuple[Service, Path]) -> None:
+def test_replay_across_workers(pair: tuple[ServiceProcess, Path]) -> None:
     assert replay([pair[0].base])[200] >= 8
 
 
@@ -91,7 +91,7 @@ def test_replay_across_machines(tmp_path: Path, postgres: Postgres) -> None:
         assert replay(bases)[200] >= 8
 
 
-def test_the_figures_are_those_of_all_workers(pair: tuple[Service, Path]) -> None:
+def test_the_figures_are_those_of_all_workers(pair: tuple[ServiceProcess, Path]) -> None:
     base = pair[0].base
     before = requests_counted(base)
     with ThreadPoolExecutor(8) as pool:
@@ -118,7 +118,7 @@ def until(condition: Callable[[], bool], client: httpx.Client) -> None:
     raise AssertionError("it did not happen")
 
 
-def test_a_new_registry_without_dropping_a_call(pair: tuple[Service, Path]) -> None:
+def test_a_new_registry_without_dropping_a_call(pair: tuple[ServiceProcess, Path]) -> None:
     service, folder = pair
     path = folder / "clients.toml"
     url = httpx.URL(service.base)
@@ -146,11 +146,13 @@ def test_a_new_registry_without_dropping_a_call(pair: tuple[Service, Path]) -> N
     assert "file of clients is broken" in ready["problems"][0]
 
 
-def hang_up(service: Service) -> None:
+def hang_up(service: ServiceProcess) -> None:
     os.kill(service.process.pid, signal.SIGHUP)
 
 
-def wait_for(service: Service, wanted: Callable[[dict[str, Any]], bool], number: int) -> None:
+def wait_for(
+    service: ServiceProcess, wanted: Callable[[dict[str, Any]], bool], number: int
+) -> None:
     """Until so many lines of the log are like that; asks the service in between."""
     with httpx.Client(base_url=service.base, timeout=30) as client:
 

@@ -21,8 +21,8 @@ from cds_service.tools.doctor.markup import active_parts
 from cds_service.tools.doctor.patients import HOSTILE
 from cds_service.tools.doctor.results import Examination, Status
 from cds_service.tools.doctor.tokens import KeyFileError, read_signer
-from tests.conftest import running
 from tests.support.issuer import client_toml, jwk, key_set, make_key
+from tests.support.service_process import running
 from tests.support.small_services import CARD, SERVICE, small_service
 
 CHECKLIST = Path(__file__).parents[1] / "contract" / "statements.csv"

@@ -15,8 +15,8 @@ import yaml
 from cds_service.cli.main import app
 from cds_service.knowledge.loader import load
 from cds_service.tools.validate.engine import Options, Validator
-from tests.conftest import ROOT
 from tests.support.builders import request
+from tests.support.constants import ROOT
 
 TEXT = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ from cds_service.ops.settings import Settings
 from cds_service.trust.access import admits_anonymous, build_trust, refuse_open_door, reload
 from cds_service.trust.clients import ClientFile, load
 from cds_service.trust.replay import SeenInMemory
-from tests.conftest import NOW, ROOT
+from tests.support.constants import NOW, ROOT
 from tests.support.issuer import ISS, client_toml, jwk, key_set
 
 KEYS = key_set(jwk("P-384", "k"))

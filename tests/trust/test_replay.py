@@ -10,7 +10,7 @@ import pytest
 from cds_service.errors import Unavailable
 from cds_service.store.writer import Store
 from cds_service.trust.replay import SeenInDatabase, SeenInMemory, fingerprint
-from tests.conftest import NOW
+from tests.support.constants import NOW
 
 pytestmark = pytest.mark.anyio
 

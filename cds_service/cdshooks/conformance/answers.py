@@ -17,8 +17,7 @@ from cds_service.cdshooks.conformance.shapes import (
     text,
     unknown,
 )
-from cds_service.cdshooks.conformance.statements import Version, Violation
-from cds_service.tools.validate.findings import Path
+from cds_service.cdshooks.conformance.statements import Path, Version, Violation
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TARGET = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")

@@ -8,12 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.conformance.shapes import absolute_url, text
-from cds_service.cdshooks.conformance.statements import Violation
-from cds_service.tools.validate.findings import Path
+from cds_service.cdshooks.conformance.statements import Path, Violation
+from cds_service.ops.urls import is_loopback_host
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Required members of the contexts (checklist section 3.1); `draftOrders` and so on are Bundles.
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "order-sign": ("userId", "patientId", "draftOrders"),
@@ -110,7 +109,7 @@ def _access(call: Mapping[str, Any]) -> Iterator[Violation]:
 def _scheme(server: Any) -> Iterator[Violation]:
     try:
         parts = urlsplit(str(server))
-        plain = parts.scheme == "http" and parts.hostname not in _LOOPBACK
+        plain = parts.scheme == "http" and not is_loopback_host(parts.hostname)
     except ValueError:
         return
     if plain:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cds_service.cdshooks.conformance.shapes import empties, extension, objects, text
-from cds_service.cdshooks.conformance.statements import Version, Violation
-from cds_service.tools.validate.findings import Path
+from cds_service.cdshooks.conformance.statements import Path, Version, Violation
 
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
 _PLAIN_TOKEN = re.compile(r"context\.[A-Za-z][A-Za-z0-9]*")

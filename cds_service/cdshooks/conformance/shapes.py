@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from cds_service.cdshooks.conformance.statements import Violation
-from cds_service.tools.validate.findings import Path
+from cds_service.cdshooks.conformance.statements import Path, Violation
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UNIQUE_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9_-]+)+|[a-z][a-z0-9+.-]*:.+")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from cds_service.tools.validate.findings import Path
+Path = tuple[str | int, ...]
+"""Way to a JSON value: member names and positions in arrays, from the root."""
 
 
 class Level(StrEnum):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 
 from cds_service.errors import Forbidden, UnknownService
-from cds_service.trust.clients import is_loopback_host
+from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
     from cds_service.ops.settings import Settings

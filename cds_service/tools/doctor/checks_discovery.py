@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from cds_service.cdshooks.conformance import discovery
 from cds_service.cdshooks.conformance.statements import Level, Version
+from cds_service.ops.urls import is_loopback_host
 from cds_service.tools.doctor.client import Seen
 from cds_service.tools.doctor.session import Session, decoded
 
 PATH = "cds-services"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOOKED_AT = ("JS-03", "DS-02", "DS-04", "DS-05", "DS-06", "DS-07", "DS-12", "DS-15", "PF-01",
               "PF-02", "PF-04", "PF-05", "PF-07", "DS-10")  # fmt: skip
 _WHAT = "GET /cds-services"
@@ -25,7 +25,7 @@ def check(session: Session, elsewhere: str | None = None) -> list[dict[str, Any]
     parts = urlsplit(session.caller.base)
     if parts.scheme == "https":
         session.tell("JS-02", True, "the service is reached by https")
-    elif parts.hostname in _LOOPBACK:
+    elif is_loopback_host(parts.hostname):
         session.skip("JS-02", "http on this machine: no production traffic")
     else:
         session.tell("JS-02", False, "the service is reached by http", _WHAT, session.caller.base)

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.cdshooks.conformance.statements import Path
 from cds_service.fhir.elements import word
 from cds_service.knowledge.terminology import ICD10CM, LOINC, SNOMED, CodeMatch
 from cds_service.tools.validate import icd
 from cds_service.tools.validate.displays import contradiction, unlike
-from cds_service.tools.validate.findings import Finding, Path, added, replaced
+from cds_service.tools.validate.findings import Finding, added, replaced
 from cds_service.tools.validate.lexicon import Lexicon
 from cds_service.tools.validate.systems import (
     SYSTEMS,

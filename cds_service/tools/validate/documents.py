@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.cdshooks.conformance.statements import Path
+from cds_service.cdshooks.encoding import to_utf8
 from cds_service.errors import RequestError
 from cds_service.fhir.elements import Doc, kind_of, objects
 from cds_service.fhir.release import Releases
-from cds_service.server import body
-from cds_service.tools.validate.findings import Path
 
 CALL, ANSWER, DISCOVERY, FEEDBACK = "call", "answer", "discovery", "feedback"
 BUNDLE, RESOURCE = "Bundle", "resource"
@@ -51,7 +51,7 @@ class Document:
 def read(data: bytes) -> Document:
     """Decode JSON strictly (RFC 8259) and tell what it is. Raises Unusable."""
     try:
-        plain = body.to_utf8(data, None)
+        plain = to_utf8(data, None)
     except RequestError as error:
         raise Unusable(str(error)) from None
     text = plain.decode()

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.laboratory import quantities_of
 from cds_service.clinical.units import ucum_of, unit_of
 from cds_service.fhir.dates import read_date
 from cds_service.fhir.elements import Doc, codings, kind_of, objects, word, words
 from cds_service.knowledge.terminology import CodeIndex
-from cds_service.tools.validate.findings import Finding, Path, replaced
+from cds_service.tools.validate.findings import Finding, replaced
 
 _STRINGS: Final = frozenset({
     "resourceType", "id", "system", "code", "display", "reference", "status", "unit", "version",

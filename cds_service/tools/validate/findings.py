@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-Path = tuple[str | int, ...]
-"""Way to a JSON value: member names and positions in arrays, from the root."""
+from cds_service.cdshooks.conformance.statements import Path
 
 MOST_FINDINGS: Final = 200
 """Findings kept for one document; further ones are counted, so that memory stays bounded."""

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-MISSING = "ICD-10-CM codes are not checked: pip install 'cds-service[validate]' brings the list"
+MISSING = "ICD-10-CM codes are not checked: pip install simple-icd-10-cm brings the list"
 
 
 def installed() -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from json.decoder import WHITESPACE, JSONDecoder, scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from cds_service.tools.validate.findings import Path
+from cds_service.cdshooks.conformance.statements import Path
 
 Tree = dict[str | int, Any]
 _skip = JSONDecoder(strict=False).raw_decode

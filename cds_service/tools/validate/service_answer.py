@@ -7,6 +7,7 @@ from datetime import date
 from cds_service import hooks
 from cds_service.cards import trace
 from cds_service.cdshooks import request as envelope
+from cds_service.cdshooks.conformance.statements import Path
 from cds_service.cdshooks.models import CDSRequest, CDSResponse
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.triggers import trigger_of
@@ -15,7 +16,7 @@ from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate.documents import BUNDLE, CALL, Document
-from cds_service.tools.validate.findings import Answer, CardNote, Finding, Path
+from cds_service.tools.validate.findings import Answer, CardNote, Finding
 
 
 def answer(

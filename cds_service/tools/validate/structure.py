@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from cds_service.cdshooks.conformance.statements import Path
 from cds_service.fhir.elements import Doc
 from cds_service.tools.validate.documents import Located
-from cds_service.tools.validate.findings import Finding, Path
+from cds_service.tools.validate.findings import Finding
 
 _MOST = 20  # findings of one resource
 _MODULES = {"R4": "fhir.resources.R4B", "R4B": "fhir.resources.R4B", "R5": "fhir.resources",

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.chart import Chart, Fact, Problem
 from cds_service.consultation import mentions
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
@@ -21,7 +22,7 @@ from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located
-from cds_service.tools.validate.findings import Finding, Path, Report, Understood
+from cds_service.tools.validate.findings import Finding, Report, Understood
 from cds_service.tools.validate.icd import MISSING
 from cds_service.tools.validate.lexicon import Lexicon
 from cds_service.tools.validate.systems import is_public

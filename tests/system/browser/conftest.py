@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
-from tests.conftest import NOW
+from tests.support.constants import NOW
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Chromium calls home unless told not to, and root runs it without a sandbox only.

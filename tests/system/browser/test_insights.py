@@ -10,7 +10,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from cds_service.knowledge.loader import Knowledge
-from tests.conftest import FIXTURES as FOLDER
+from tests.support.constants import FIXTURES as FOLDER
 from tests.system.browser.conftest import PHONE, Open, serving
 
 TOKEN = "an operator's token"

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.conftest import FIXTURES as FOLDER
+from tests.support.constants import FIXTURES as FOLDER
 from tests.support.fixture_book import FIXTURES, Fixture
 from tests.system.browser.conftest import ANSWERED, PHONE, Open
 
@@ -226,7 +226,7 @@ def test_the_curl_line_works_as_printed(visit: Open) -> None:
     page.get_by_role("tab", name="curl").click()
     command = page.get_by_role("tabpanel").locator("pre").inner_text()
 
-    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, text=True)  # noqa: S607
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, text=True)
     assert json.loads(done.stdout)["cards"][0]["indicator"] == "warning"
 
 

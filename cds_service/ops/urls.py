@@ -1,0 +1,55 @@
+"""URLs of settings and of the wire: which host is this machine, what an origin is, which port."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+
+def is_loopback_host(host: str | None) -> bool:
+    """Whether a host as written in a URL is this machine, without asking a name server."""
+    if host is None or host == "localhost":
+        return host is not None
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def default_port(scheme: str) -> int:
+    """The port of a URL that names none (RFC 9110 section 4.2)."""
+    return 443 if scheme == "https" else 80
+
+
+def check_url(value: str) -> str:
+    """An absolute http(s) URL without user, query and fragment; a slash at its end is dropped.
+
+    Raises ValueError. http is for this machine only (CDS Hooks 2.0 "Security and Safety").
+    """
+    parts = urlsplit(value)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be an absolute https URL")
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]", value):
+        raise ValueError("must have no user, query, fragment, blank or backslash")
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("must use https; http is for this machine only, in development")
+    parts.port  # noqa: B018  # raises ValueError for a port that is none
+    return value.rstrip("/")
+
+
+def check_origin(value: str) -> str:
+    """An origin as browsers write it: scheme, host in lower case and port. Raises ValueError."""
+    parts = urlsplit(value)
+    whole = f"{parts.scheme}://{parts.netloc}"
+    good = parts.scheme in {"https", "http"} and parts.hostname and "@" not in value
+    if not good or value != whole.lower() or re.search(r"[\s\\*]", value):
+        raise ValueError("must be an origin such as https://ehr.example.org, without a path")
+    return value
+
+
+Url = Annotated[str, AfterValidator(check_url)]
+Origin = Annotated[str, AfterValidator(check_origin)]

@@ -1,0 +1,61 @@
+"""A real `cds-service serve` process on a free port."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+from tests.support.constants import ROOT
+
+
+@dataclass
+class ServiceProcess:
+    """A real `cds-service serve` process."""
+
+    base: str
+    process: subprocess.Popen[str]
+    log: IO[str]
+
+    def logged(self) -> str:
+        """What it has written to standard error so far."""
+        self.log.flush()
+        return Path(self.log.name).read_text()
+
+
+@contextmanager
+def started(*options: str, **environment: str) -> Iterator[ServiceProcess]:
+    """A real `cds-service serve` process on a free port."""
+    command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    env |= {"CDS_DATABASE_URL": "none"} | environment
+    # A file takes all the log there is; a pipe that nobody reads would stop the service.
+    with NamedTemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=ROOT
+        )
+        service = ServiceProcess("", process, log)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://[^/\s]+", line)
+            assert found, f"did not start: {line}{service.logged()}"
+            service.base = found[0]
+            yield service
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@contextmanager
+def running(*options: str, **environment: str) -> Iterator[str]:
+    """A real `cds-service serve` process on a free port; gives its base URL."""
+    with started(*options, **environment) as service:
+        yield service.base
