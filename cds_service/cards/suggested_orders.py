@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from cds_service.cards.markdown import clean
 from cds_service.cdshooks.models import plain
+from cds_service.knowledge.loader import load
 
 if TYPE_CHECKING:
-    from cds_service.knowledge.loader import Knowledge
+    from pathlib import Path
+
+    from cds_service.knowledge.model import Knowledge
     from cds_service.knowledge.schema import DoseForm, Referral
 
 Resource = dict[str, Any]
@@ -280,18 +285,41 @@ def validate(resource: Resource, release: str = "R4") -> None:
     getattr(import_module(f"{package}.{kind.lower()}"), kind).model_validate(resource)
 
 
-def check(knowledge: Knowledge) -> Iterator[tuple[str, str, Exception]]:
+def check(knowledge: Knowledge) -> Iterator[tuple[str, str, str]]:
     """Validate every draft that `knowledge` can give, in every release.
 
-    Yields (id of the regimen or referral, release, what is wrong); nothing when all is well.
+    Yields the id of a regimen, protection or referral, the member of FHIR that is wrong (blank
+    where it is none) and why, once for each draft; nothing when all is well.
     """
+    wrong: set[str] = set()
     for release in RELEASES:
         context = DraftContext("Patient/1", "Test", "Encounter/1", "Practitioner/1", "Hip", release)
         for name, draft in _every_draft(knowledge, context):
             try:
                 validate(draft, release)
             except ValueError as problem:  # pydantic's ValidationError is one
-                yield name, release, problem
+                if name not in wrong:
+                    wrong.add(name)
+                    yield name, *_told(problem, release)
+
+
+def load_checked(overlay: Path | None) -> Knowledge:
+    """The clinical content, with the orders validated that a site overlay may have changed.
+
+    Those of the content alone are by the tests and by `knowledge check`: a start without an overlay
+    does not wait for fhir.resources. Raises KnowledgeError.
+    """
+    return load(overlay, check=check if overlay else None)
+
+
+def _told(problem: ValueError, release: str) -> tuple[str, str]:
+    """The member that is wrong, and a line for the author of the content."""
+    if not isinstance(problem, ValidationError):
+        return "", f"its draft order is no valid FHIR {release}: {problem}"
+    first = problem.errors(include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"])
+    said = f"its draft order is no valid FHIR {release}: {place}: {first['msg']}"
+    return str(first["loc"][-1]), said
 
 
 def _every_draft(knowledge: Knowledge, context: DraftContext) -> Iterator[tuple[str, Resource]]:

@@ -10,9 +10,10 @@ import typer
 import yaml
 from pydantic import BaseModel
 
+from cds_service.cards import suggested_orders
 from cds_service.cards.terminal import plain
 from cds_service.knowledge.diff import diff as differences
-from cds_service.knowledge.loader import load
+from cds_service.knowledge.loader import OrderCheck, load
 from cds_service.knowledge.model import Knowledge, ValueSet
 from cds_service.knowledge.schema import Rule
 from cds_service.knowledge.terminology import rows
@@ -79,7 +80,10 @@ def check(
     ] = None,
 ) -> None:
     """Check the content: every mistake with file, line and mend. Exit code 1 when there is one."""
-    knowledge = _read(str(directory)) if directory else _load(None)
+    if directory:
+        knowledge = _read(str(directory), suggested_orders.check)
+    else:
+        knowledge = load(from_environment().knowledge_overlay, check=suggested_orders.check)
     typer.echo(f"{knowledge.version}: no mistake found")
 
 
@@ -103,14 +107,14 @@ def _load(overlay: Path | None) -> Knowledge:
     return load(overlay or from_environment().knowledge_overlay)
 
 
-def _read(name: str) -> Knowledge:
+def _read(name: str, check: OrderCheck | None = None) -> Knowledge:
     """`base`, a content directory (it has a meta.yaml), or an overlay. Raises KnowledgeError."""
     if name == BASE:
         return load()
     directory = Path(name)
     if (directory / "meta.yaml").is_file():
-        return load(content=directory)
-    return load(directory)
+        return load(content=directory, check=check)
+    return load(directory, check=check)
 
 
 # --- words ---

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cds_service import __version__, hooks
 from cds_service.cards import terminal, trace
+from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.cdshooks.models import CDSRequest
@@ -22,7 +23,7 @@ from cds_service.cli import knowledge as knowledge_cli
 from cds_service.cli import validate as validate_command
 from cds_service.errors import BadRequest, CdsError, RequestError
 from cds_service.fhir import record_to_call
-from cds_service.knowledge.loader import Knowledge, load
+from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import from_environment
 from cds_service.server.app import utc_now
 
@@ -123,7 +124,7 @@ def check(
     Exit code: 0 cards or silence, 2 bad input with the place named, or nothing to check.
     """
     settings = from_environment()
-    knowledge = load(settings.knowledge_overlay)
+    knowledge = load_checked(settings.knowledge_overlay)
     day = today.date() if today else utc_now().date()
     try:
         request = _read_request(_input(file), knowledge, order)

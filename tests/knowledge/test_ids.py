@@ -1,4 +1,4 @@
-"""Ids of the clinical content in Python: only in `knowledge/names.py`, or listed here with a reason."""
+"""Ids of the clinical content in Python: in `knowledge/names.py`, or listed here with a reason."""
 
 from __future__ import annotations
 
