@@ -318,8 +318,10 @@ def _told(problem: ValueError, release: str) -> tuple[str, str]:
         return "", f"its draft order is no valid FHIR {release}: {problem}"
     first = problem.errors(include_url=False)[0]
     place = ".".join(str(step) for step in first["loc"])
-    said = f"its draft order is no valid FHIR {release}: {place}: {first['msg']}"
-    return str(first["loc"][-1]), said
+    why = first["msg"]
+    if first["type"] == "string_pattern_mismatch":  # the pattern holds line breaks
+        why = f"{first['input']!r} is {'no text of this kind' if first['input'] else 'blank'}"
+    return str(first["loc"][-1]), f"its draft order is no valid FHIR {release}: {place}: {why}"
 
 
 def _every_draft(knowledge: Knowledge, context: DraftContext) -> Iterator[tuple[str, Resource]]:

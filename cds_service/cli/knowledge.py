@@ -1,4 +1,4 @@
-"""The commands `knowledge list`, `show`, `check` and `diff`: the clinical content for people."""
+"""The commands of `knowledge`: list, show, check, diff, schema."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from cds_service.cards import suggested_orders
 from cds_service.cards.terminal import plain
 from cds_service.knowledge.diff import diff as differences
+from cds_service.knowledge.json_schema import schema_text
 from cds_service.knowledge.loader import OrderCheck, load
 from cds_service.knowledge.model import Knowledge, ValueSet
 from cds_service.knowledge.schema import Rule
@@ -98,6 +99,22 @@ def diff(
     typer.echo(f"{before.version} -> {after.version}: {len(found)} differences")
     for difference in found:
         typer.echo(plain(str(difference)))
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
+) -> None:
+    """Print the JSON Schema of the content files and of overlay.yaml, for an editor."""
+    text = schema_text()
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"{out}: {error.strerror}", err=True)
+        raise typer.Exit(_NOT_FOUND) from None
 
 
 # --- reading ---

@@ -58,7 +58,9 @@ class Genetic(Rule):
     clues: tuple[Id, ...] = ()  # codes or medicines that only raise a question
     family: tuple[Id, ...] = ()  # value sets that say it of a relative
     mentions: tuple[str, ...] = ()  # regular expressions for uncoded text, case-insensitive
-    cards: Mapping[OrderKind, Id | None]
+    cards: Annotated[
+        Mapping[OrderKind, Id | None], Field(json_schema_extra={"required": list(ORDER_KINDS)})
+    ]
     card_on_record: Id  # the card about the patient, without an order
     referral: Id  # whom a card about it refers to
 

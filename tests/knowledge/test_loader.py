@@ -231,7 +231,7 @@ def test_an_id_that_stands_twice(content: Path) -> None:
     found = [one for one in mistakes(content) if "stands twice" in one.reason]
     assert found[0].file == "modifiers.yaml"
     assert found[0].line == line
-    assert "factors.yaml:2" in found[0].reason
+    assert "factors.yaml:3" in found[0].reason
 
 
 def test_a_rule_without_a_source_and_without_the_word_convention(content: Path) -> None:
