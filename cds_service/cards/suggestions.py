@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from cds_service.cards import suggested_orders
 from cds_service.cards.detail import offered
-from cds_service.cards.markdown import clean, shorten, units
-from cds_service.cdshooks.models import Json, new_uuid, plain
+from cds_service.cards.markdown import clean, shorten
+from cds_service.cdshooks.models import Json, new_uuid, plain, utf16_length
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
 from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
 from cds_service.clinical.evaluate import is_elsewhere
@@ -129,7 +129,7 @@ def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledg
 def _create(what: str, checks: tuple[str, ...], resource: suggested_orders.Resource) -> Json:
     kind = "order" if resource["resourceType"].startswith("Medication") else "referral"
     text = f"Create a draft {kind}: {what}."
-    text += _fitting(checks, DESCRIPTION_UNITS - units(text), " Check first: {}.")
+    text += _fitting(checks, DESCRIPTION_UNITS - utf16_length(text), " Check first: {}.")
     return {
         "type": "create",
         "description": plain(shorten(text, DESCRIPTION_UNITS)),
@@ -148,7 +148,9 @@ def _checks(verdict: OptionVerdict, knowledge: Knowledge) -> tuple[str, ...]:
 
 def _label(label: str, checks: tuple[str, ...]) -> str:
     """Drug, dose and days stay whole; what to check gives way, as the detail says it in full."""
-    return shorten(label, LABEL_UNITS) + _fitting(checks, LABEL_UNITS - units(label), " (check {})")
+    return shorten(label, LABEL_UNITS) + _fitting(
+        checks, LABEL_UNITS - utf16_length(label), " (check {})"
+    )
 
 
 def _fitting(checks: tuple[str, ...], room: int, frame: str) -> str:
@@ -156,7 +158,7 @@ def _fitting(checks: tuple[str, ...], room: int, frame: str) -> str:
     for kept in range(len(checks), 0, -1):
         rest = f" +{len(checks) - kept}" if kept < len(checks) else ""
         said = frame.format(", ".join(checks[:kept]) + rest)
-        if units(said) <= room:
+        if utf16_length(said) <= room:
             return said
     return ""
 
