@@ -10,6 +10,7 @@ Nothing in here raises, whatever JSON comes in.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -76,6 +77,7 @@ from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
 
 if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
@@ -106,6 +108,17 @@ class _Kept:
 def quick_mentions(patterns: Patterns) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them."""
     return Mentions(patterns, also=("brooker", *HINTS))
+
+
+def mentions(knowledge: Knowledge) -> Mentions:
+    """Patterns of uncoded text that names a genetic disease, with the disease."""
+    return quick_mentions(
+        tuple(
+            (rule.disease, re.compile(pattern, re.IGNORECASE))
+            for rule in knowledge.genetic.values()
+            for pattern in rule.mentions
+        )
+    )
 
 
 class ChartReader:

@@ -9,9 +9,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from cds_service.errors import UnknownService
-from cds_service.hooks import runtime_of
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.schema import Evidence
+from cds_service.server.routes import runtime_of
 
 BASE = "https://ho-cds.example.org/fhir/"
 LIBRARY_ID = "ho-prophylaxis"
