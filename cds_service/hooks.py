@@ -236,7 +236,7 @@ async def _fetch(
     granted = ehr.grant(consultation.request, allowed, until)
     if granted is not None and urls:
         with telemetry.stage("fetch"):
-            session = ehr.Session(granted, outgoing.client_for(caller.client), runtime.settings)
+            session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
             await session.read(consultation.reader, urls)
 
 

@@ -20,7 +20,7 @@ from cds_service.clinical.assessment import (
     Reason,
     Tier,
 )
-from cds_service.clinical.chart import Chart, Source
+from cds_service.clinical.chart import Chart, Provenance
 
 if TYPE_CHECKING:
     from cds_service.knowledge.model import Knowledge
@@ -84,7 +84,7 @@ def _findings(findings: Iterable[Finding]) -> Iterator[str]:
             yield f"  {clean(finding.note)}"
 
 
-def _words(source: Source) -> str:
+def _words(source: Provenance) -> str:
     coding = source.coding
     code = f" {coding.system}|{coding.code}" if coding is not None else ""
     date = f" {source.date}" if source.date is not None else ""

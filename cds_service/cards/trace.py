@@ -18,7 +18,7 @@ from cds_service.clinical.assessment import (
     Reason,
     Standing,
 )
-from cds_service.clinical.chart import DraftOrder, InputState, Source
+from cds_service.clinical.chart import DraftOrder, InputState, Provenance
 
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
@@ -150,14 +150,14 @@ def _why(reason: Reason) -> Json:
     )
 
 
-def _facts(sources: tuple[Source, ...]) -> Json:
+def _facts(sources: tuple[Provenance, ...]) -> Json:
     if not sources:
         return {}
     facts = [_fact(source) for source in sources[:FACTS_SHOWN]]
     return {"facts": facts, "moreFacts": _rest(sources)}
 
 
-def _fact(source: Source, why: str | None = None) -> Json:
+def _fact(source: Provenance, why: str | None = None) -> Json:
     coding = source.coding
     return _filled(
         reference=clean(source.reference, REFERENCE_LIMIT),
@@ -168,7 +168,7 @@ def _fact(source: Source, why: str | None = None) -> Json:
     )
 
 
-def _statuses(source: Source) -> list[str]:
+def _statuses(source: Provenance) -> list[str]:
     """Status codes of a fact. Of the words in `status` only codes of FHIR go into the trace."""
     return [word for word in (source.status or "").split(", ") if word in _STATUS_CODES]
 
