@@ -32,8 +32,7 @@ from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText
-    from cds_service.knowledge.schema import OverrideReason as Reason
+    from cds_service.knowledge.schema import CardText, ReasonText
 
 """Code system of `source.topic`. EHRs keep overrides by it, so its codes never change."""
 
@@ -161,7 +160,7 @@ def _shared(
     text: CardText,
     knowledge: Knowledge,
     page: str | None,
-    coded: Callable[[Iterable[Reason]], tuple[OverrideReason, ...]],
+    coded: Callable[[Iterable[ReasonText]], tuple[OverrideReason, ...]],
 ) -> Json:
     """Override reasons and links, as far as the text has any."""
     reasons = coded(knowledge.override_reasons[reason] for reason in text.override)

@@ -38,7 +38,7 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("options.yaml", "regimens", "regimen", schema.Regimen, True),
     ("options.yaml", "protection", "protection", schema.Protection, False),
     ("cards.yaml", "cards", "card", schema.CardText, True),
-    ("cards.yaml", "override_reasons", "override reason", schema.OverrideReason, True),
+    ("cards.yaml", "override_reasons", "override reason", schema.ReasonText, True),
     ("cards.yaml", "standard_reasons", "standard reason", schema.CodedReason, True),
     ("cards.yaml", "links", "link", schema.LinkText, True),
     ("cards.yaml", "referrals", "referral", schema.Referral, True),

@@ -285,7 +285,7 @@ class CodedReason(Model):
     display: Text
 
 
-class OverrideReason(CodedReason):
+class ReasonText(CodedReason):
     """A reason that cards offer, and the standard reason that stands for it, if one does."""
 
     standard: Id | None = None
