@@ -25,11 +25,12 @@ ALLOWED: Mapping[str, str] = {
     "tools/synthetic/truth.py": "is a second decision table, written apart to test the first",
     # Value sets that readers look for themselves; they belong into names.py.
     "cards/suggestions.py": "where an order is",
-    "clinical/evaluate.py": "where an order is",
     "clinical/existing_prophylaxis.py": "what speaks for HO, and for a tumour",
     "clinical/laboratory.py": "results and answers",
     "clinical/merging.py": "the card that gives way to another",
     "fhir/codings.py": "sides, sites, routes and compounds",
+    "fhir/body_site.py": "codes that mean the hip only with a site",
+    "fhir/mentions.py": "codes that make words superfluous",
     "fhir/observation.py": "an answer",
 }
 # Words of the schema, of FHIR or of code that happen to be ids as well.
