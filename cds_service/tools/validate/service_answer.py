@@ -40,7 +40,7 @@ def answer(
         ]
     except RequestError as error:
         return _refused(error, document)
-    return _told(request, assessment, response, knowledge, today), []
+    return _cards_and_silences(request, assessment, response, knowledge, today), []
 
 
 def _refused(
@@ -54,7 +54,7 @@ def _refused(
     return ServiceAnswer(error.status, silences=(said,)), [DocumentFinding("refused", path, said)]
 
 
-def _told(
+def _cards_and_silences(
     request: CDSRequest,
     assessment: Assessment,
     response: CDSResponse,
