@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.clinical.assessment import Effect, Reason
-from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance, Side
+from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance
 from cds_service.clinical.evaluate import Session, View, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
-from cds_service.fhir.administration_route import ROUTE_UNREAD
-from cds_service.fhir.codings import ROUTE_SYSTEMIC
-from cds_service.fhir.medication import FOR_HO
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, Side
 from cds_service.knowledge.schema import Adequate
 
 # Rules about the course that is drafted here, not about the one that is ordered already.

@@ -12,11 +12,12 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, InputName, Provenance
+from cds_service.clinical.chart import DraftOrder, Provenance
 from cds_service.clinical.exclusions import not_assessed
 from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import order_words
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 
 # What may hide genetic HO is named whatever the card; the rest hangs on the choice of an option.
 _ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)

@@ -26,6 +26,7 @@ CONTENT: Final = Path(__file__).parent / "content"
 # File, key in it, kind of item in messages, model, and whether the key holds a list of items.
 SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("meta.yaml", "meta", "meta", schema.Meta, False),
+    ("services.yaml", "services", "service", schema.HookService, True),
     ("triggers.yaml", "triggers", "trigger", schema.Trigger, True),
     ("genetic.yaml", "genetic", "genetic", schema.Genetic, True),
     ("factors.yaml", "factors", "factor", schema.Factor, True),

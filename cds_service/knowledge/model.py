@@ -20,6 +20,7 @@ class Content:
     """What the content files say. All mappings are by id and keep the order of their file."""
 
     meta: schema.Meta
+    services: Mapping[str, schema.HookService]
     triggers: Mapping[str, schema.Trigger]
     genetic: Mapping[str, schema.Genetic]
     factors: Mapping[str, schema.Factor]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -132,6 +133,52 @@ class UnknownCheck(Model):
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     check: Check | None = None
+
+
+# --- services ---
+
+
+class Question(StrEnum):
+    """What a call asks. Hooks have many names; what is decided follows from this alone."""
+
+    ORDERS_SIGNED = "orders-signed"  # all draft orders are looked at
+    ORDER_SELECTED = "order-selected"  # the selected ones; the others are context
+    PATIENT = "patient"  # the patient alone, without orders
+
+    @property
+    def about_orders(self) -> bool:
+        """Whether draft orders are asked about; a call without them is refused then."""
+        return self is not Question.PATIENT
+
+
+class HookService(Model):
+    """One CDS Hooks service of discovery. `inputs` are the prefetch keys that it asks for."""
+
+    id: Id
+    hook: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)]
+    question: Question
+    title: Text
+    description: Text
+    usage: Text
+    inputs: tuple[
+        Literal[
+            "patient",
+            "conditions",
+            "procedures",
+            "medications",
+            "allergies",
+            "observations",
+            "familyHistory",
+            "serviceRequests",
+        ],
+        ...,
+    ] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _asks_for_what_decides(self) -> HookService:
+        if "conditions" not in self.inputs:
+            raise ValueError("inputs must hold 'conditions': nothing is decided without them")
+        return self
 
 
 # --- options ---

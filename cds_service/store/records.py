@@ -43,29 +43,6 @@ class IssuedCard:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedbackItem:
-    """What a clinician did with one card (CDS Hooks 2.0 "Feedback").
-
-    `key` is equal for the same item sent again. `card` and `suggestions` are as sent, where that
-    is a plain token, else a hash. Of a comment only its length in characters is known.
-    `outcome_at` is when it happened, by the client's clock or, failing that, `received_at`.
-    """
-
-    key: str
-    card: str
-    outcome: str
-    service: str
-    client: str
-    outcome_at: datetime
-    received_at: datetime
-    suggestions: tuple[str, ...] = ()
-    reason_system: str | None = None
-    reason_code: str | None = None
-    comment_length: int | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class CallKey:
     """What calls are counted by."""
 

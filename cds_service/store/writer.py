@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.cdshooks.models import Json
 from cds_service.errors import Unavailable
 from cds_service.ops import telemetry
 from cds_service.store.outbox import Outbox
-from cds_service.store.records import FeedbackItem, Origin, call_of, issued_cards
+from cds_service.store.records import Origin, call_of, issued_cards
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database

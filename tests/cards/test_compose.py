@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from cds_service.cards.compose import build, summary
 from cds_service.cdshooks import models
 from cds_service.clinical.assessment import Assessment, Finding, Tier
-from cds_service.clinical.chart import Chart, CodeSeen, Provenance, SetAside, Side
+from cds_service.clinical.chart import Chart, CodeSeen, Provenance, SetAside
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import Side
 from cds_service.knowledge.namespaces import CARD_TOPICS
 from tests.cards.test_markdown import HOSTILE
 from tests.support.assessments import (

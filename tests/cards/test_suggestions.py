@@ -17,8 +17,9 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import AllergyFact, Chart, MedicationFact, Provenance, Side
+from cds_service.clinical.chart import AllergyFact, Chart, MedicationFact, Provenance
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import Side
 from tests.cards.test_compose import answered
 from tests.support.assessments import (
     EGFR_48,

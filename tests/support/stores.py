@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import select
 
 from cds_service.cards import trace
+from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.cdshooks.models import Card, CDSResponse, Source, to_json
 from cds_service.store.database import Database
-from cds_service.store.records import FeedbackItem, Origin
+from cds_service.store.records import Origin
 from cds_service.store.writer import Store
 from tests.support.constants import NOW
 
