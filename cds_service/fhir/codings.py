@@ -84,11 +84,11 @@ def recognise(index: CodeIndex, found: Iterable[CodeSeen]) -> Recognised:
         for system, code, only_qualifies in _readings(coding):
             match = index.match(system, code)
             if match is not None:
-                result = result.and_also(_told(match, coding, only_qualifies))
+                result = result.and_also(_recognised(match, coding, only_qualifies))
     return result
 
 
-def _told(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Recognised:
+def _recognised(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Recognised:
     concepts, hints = match.concepts, frozenset[str]()
     if only_qualifies:
         hints = frozenset(_HINTS[c] for c in _HINTS.keys() & concepts)

@@ -22,7 +22,7 @@ from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
-from cds_service.fhir.order_text import heard, says_intramuscular
+from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
 from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY, InputName
 
 # Resources that come along with orders (references, context) and are no orders themselves.
@@ -90,7 +90,7 @@ def collect(opened: Opened, place: str, problems: list[Problem], depth: int = 0)
     return drafts
 
 
-def once(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
+def without_repeats(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
     """Each order once: a second entry with the same reference is the same order."""
     seen: set[str] = set()
     kept = []
@@ -117,7 +117,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
     is_im = ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds
     names = [element for element, _ in elements]
-    suspicions, mentions = heard(doc, look, names)
+    suspicions, mentions = read_genetic_words(doc, look, names)
     medication, unidentified = _medication(doc, look)
     return DraftOrder(
         index=index,
