@@ -35,7 +35,7 @@ from cds_service.fhir_map import ChartReader, mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import HookService
-from cds_service.ops import telemetry
+from cds_service.ops import calls, log
 from cds_service.ops.settings import Settings
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
@@ -176,7 +176,7 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     content = models.encode(shown)
     settings, spent = runtime.settings, round((time.monotonic() - arrived) * 1000)
     if spent > settings.budget_ms:  # PE-01
-        telemetry.warn("over budget", ms=spent, budget_ms=settings.budget_ms)
+        log.warn("over budget", ms=spent, budget_ms=settings.budget_ms)
     return content
 
 
@@ -190,21 +190,21 @@ async def consult(
     """
     settings = runtime.settings
     until = time.monotonic() + settings.deadline_ms / 1000
-    with telemetry.stage("parse"):
+    with calls.stage("parse"):
         bounds.check_body(body, settings)
         request = envelope.parse(body)
         bounds.check_orders(request.context.draft_orders, settings)
     service = _service_for(request, service_id, runtime.knowledge)
-    telemetry.current().hook = request.hook
+    calls.current().hook = request.hook
     if caller.client is not None and not caller.client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
     consultation = Consultation(request, service, runtime.knowledge, runtime.today)
-    with telemetry.stage("read"):
+    with calls.stage("read"):
         for _ in consultation.read():
             if len(body) > LARGE:
                 await asyncio.sleep(0)
     if consultation.lacks_orders:
-        telemetry.warn("a call without draft orders: is the EHR set up to send them?")
+        log.warn("a call without draft orders: is the EHR set up to send them?")
     if request.has_fhir_access:
         try:
             await _fetch(consultation, runtime, caller, until)
@@ -212,7 +212,7 @@ async def consult(
             consultation.no_access = str(error)
     consultation.decide()
     consultation.refuse_unread()
-    with telemetry.stage("cards"):
+    with calls.stage("cards"):
         consultation.compose(runtime.composer)
     return consultation
 
@@ -229,7 +229,7 @@ async def _fetch(
     allowed = partial(outgoing.allowed, caller.client)
     granted = ehr.grant(consultation.request, allowed, until)
     if granted is not None and urls:
-        with telemetry.stage("fetch"):
+        with calls.stage("fetch"):
             session = ehr.Session(granted, outgoing.client_for(caller.client), runtime.settings)
             await session.read(consultation.reader, urls)
 
@@ -330,7 +330,7 @@ class Consultation:
             foreign=chart.foreign + orders.foreign,
             release=orders.release if self._about_orders else chart.release,
         )
-        with telemetry.stage("assess"):
+        with calls.stage("assess"):
             assessment = assess(
                 chart,
                 orders.orders,
@@ -380,13 +380,13 @@ class Consultation:
 
 def _note(assessment: Assessment) -> None:
     """Keep what was decided for logs and metrics: tier, ids of the rules that fired, and cards."""
-    guidances, log = assessment.guidances, telemetry.current()
-    log.knowledge = assessment.knowledge_version
-    log.skipped, log.foreign = assessment.skipped, assessment.foreign
-    log.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
-    log.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
-    log.cards = tuple(
-        telemetry.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
+    guidances, call = assessment.guidances, calls.current()
+    call.knowledge = assessment.knowledge_version
+    call.skipped, call.foreign = assessment.skipped, assessment.foreign
+    call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
+    call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
+    call.cards = tuple(
+        calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
         for g in assessment.spoken
     )
 
@@ -411,7 +411,7 @@ async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: R
     service = feedback_service(service_id, runtime)
     items = read_feedback(service, body, access.client_id(caller), runtime)
     if items:
-        with telemetry.stage("store"):
+        with calls.stage("store"):
             await runtime.store.save(items)
     return acknowledge(items)
 
@@ -420,7 +420,7 @@ def read_feedback(
     service: HookService, body: bytes, client: str, runtime: Runtime
 ) -> tuple[FeedbackItem, ...]:
     """The items of a body as they would be stored. Raises BadRequest or TooLarge."""
-    with telemetry.stage("parse"):
+    with calls.stage("parse"):
         bounds.check_body(body, runtime.settings)
         return feedback.read(body, service.id, client, runtime.clock())
 
@@ -429,5 +429,5 @@ def acknowledge(items: tuple[FeedbackItem, ...]) -> bytes:
     """What is answered to items that were taken: their number, and notes on what was unusual."""
     shown = list(islice(feedback.notes(items), NOTES_SHOWN))
     if shown:
-        telemetry.warn("feedback with unusual members", notes=shown)
+        log.warn("feedback with unusual members", notes=shown)
     return msgspec.json.encode({"feedback": len(items)} | ({"notes": shown} if shown else {}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from cds_service import hooks
-from cds_service.ops import telemetry
+from cds_service.ops import calls
 from cds_service.server import body
 from cds_service.server.responses import json_response
 from cds_service.trust import access
@@ -39,7 +39,7 @@ async def receive_feedback(request: Request) -> Response:
     """
     runtime = runtime_of(request)
     service = hooks.feedback_service(request.path_params["service_id"], runtime)
-    telemetry.current().service = service.id
+    calls.current().service = service.id
     content = await body.read(request.scope, request.receive, runtime.settings)
     caller = access.caller_of(request.scope)
     return json_response(await hooks.take_feedback(service.id, content, caller, runtime))
