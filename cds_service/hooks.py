@@ -1,10 +1,9 @@
 """The CDS Hooks services: the bytes of a call in, the bytes of its answer out. And feedback.
 
 A call goes through once: its bytes are bounded and parsed, the draft orders are read, then the
-chart of prefetch, then what prefetch lacks from the EHR's FHIR server; all of it is assessed, the
-cards are composed, and what was issued is noted for the store. `consult` goes this way for
-everybody who wants an answer: the service (`answer`), the command line, the playground. Nothing
-here knows of HTTP servers.
+chart of prefetch, then what that lacks from the EHR's FHIR server; all of it is assessed and the
+cards are composed. `consult` goes this way for everybody who wants an answer: the service
+(`answer`, which keeps what was issued), command line, playground. Nothing here knows of sockets.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import islice
 
 import msgspec
 
@@ -44,15 +42,12 @@ from cds_service.trust.tokens import Caller
 
 LARGE = 256 * 1024
 """Bytes of a body above which a chart is read in turns with other calls."""
-NOTES_SHOWN = 20
-"""Notes in one answer to feedback; the client that needs more of them has made its point."""
 _SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every call needs: settings, clinical content, the clock (UTC), the store, trust, and
-    what is asked of an EHR."""
+    """What every call needs. `clock` is in UTC."""
 
     settings: Settings
     knowledge: Knowledge
@@ -67,8 +62,7 @@ class Runtime:
         return self.clock().astimezone(UTC).date()
 
     def alone(self) -> Runtime:
-        """The same, for answers that touch nothing else: no FHIR server is read, nothing is
-        kept."""
+        """The same, for answers that read no FHIR server and keep nothing."""
         return replace(self, store=Store(None), trust=access.trust_nobody(self.clock))
 
 
@@ -80,20 +74,11 @@ def build_runtime(
     trust: access.Trust | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
-    composer = Composer(
-        knowledge,
-        evidence_url=settings.evidence_page,
-        standard_reasons=settings.spec_version is not None,
-    )
-    return Runtime(
-        settings,
-        knowledge,
-        clock,
-        store or Store(None),
-        trust or access.trust_nobody(clock),
-        Queries(knowledge.value_sets),
-        composer,
-    )
+    page, is_new = settings.evidence_page, settings.spec_version is not None
+    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new)
+    store, trust = store or Store(None), trust or access.trust_nobody(clock)
+    queries = Queries(knowledge.value_sets)
+    return Runtime(settings, knowledge, clock, store, trust, queries, composer)
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
@@ -212,8 +197,11 @@ async def consult(
             consultation.no_access = str(error)
     consultation.decide()
     consultation.refuse_unread()
+    context = request.context
     with calls.stage("cards"):
-        consultation.compose(runtime.composer)
+        consultation.answer = runtime.composer.compose(
+            consultation.assessment, consultation.chart, context.encounter_id, context.user_id
+        )
     return consultation
 
 
@@ -238,7 +226,7 @@ class Consultation:
     """One call on its way: it reads what was sent, tells what is lacking, decides, and answers.
 
     Nothing is read before `read` has been gone through; `chart` and `assessment` are there after
-    `decide`, `answer` after `compose`.
+    `decide`, `answer` after `consult`.
     """
 
     chart: Chart
@@ -252,8 +240,7 @@ class Consultation:
         self.service = service
         self.knowledge = knowledge
         self.today = today
-        self.no_access: str | None = None
-        """Why the FHIR server of the call was not read."""
+        self.no_access: str | None = None  # why the FHIR server of the call was not read
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
@@ -288,8 +275,8 @@ class Consultation:
     def lacks_orders(self) -> bool:
         """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
         the scopes are not set up as registered (checklist, section 4)."""
-        orders = self._orders
-        return self._about_orders and not (orders.orders or orders.problems or orders.foreign)
+        told = self._orders
+        return self._about_orders and not (told.orders or told.problems or told.foreign)
 
     def _may_matter(self) -> bool:
         """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
@@ -301,7 +288,6 @@ class Consultation:
         return bool(self._orders.foreign) and not self._orders.orders
 
     def _triggers(self) -> bool:
-        """Whether an order triggers, or would if the chart had FOP."""
         return may_trigger(self._orders.orders, self.knowledge, self._selected)
 
     def lacking(self, queries: Queries) -> dict[InputName, str]:
@@ -344,11 +330,8 @@ class Consultation:
         return chart, assessment
 
     def refuse_unread(self) -> None:
-        """Raise MissingData when nothing can be said (PD-01).
-
-        Where the patient alone is asked about, an unread problem list gives no card: that is told
-        as 412, never as silence.
-        """
+        """Raise MissingData when nothing can be said (PD-01). Where the patient alone is asked
+        about, an unread problem list gives no card: that is told, too, never silence."""
         conditions = self.chart.input(InputName.CONDITIONS)
         unread = self.assessment.unassessable
         if not (self._about_orders or conditions.known or self.assessment.guidances):
@@ -361,16 +344,8 @@ class Consultation:
                 "prefetch",
             )
 
-    def compose(self, composer: Composer) -> None:
-        """Make the answer of what was decided."""
-        context = self.request.context
-        self.answer = composer.compose(
-            self.assessment, self.chart, context.encounter_id, context.user_id
-        )
-
     def explained(self) -> tuple[Chart, Assessment]:
-        """What was decided, for people who ask why: with the chart read also where the orders
-        told on their own that it does not matter."""
+        """What was decided, for people who ask why: with the chart read in any case."""
         if not self._passed_over:
             return self.chart, self.assessment
         for _ in self._read_chart():
@@ -394,21 +369,13 @@ def _note(assessment: Assessment) -> None:
 # --- feedback ---
 
 
-def feedback_service(service_id: str, runtime: Runtime) -> HookService:
-    """The service that feedback is about. Raises UnknownService, also where nothing is kept."""
-    service = find_service(service_id, runtime.knowledge)
-    if not runtime.store.is_kept:
-        raise UnknownService("this service keeps no feedback")
-    return service
-
-
 async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
     """Store what clinicians did with cards, and acknowledge it after COMMIT (FB-01 to FB-08).
 
     Raises UnknownService, BadRequest, TooLarge or Unavailable, and then stores nothing that is
     acknowledged.
     """
-    service = feedback_service(service_id, runtime)
+    service = find_service(service_id, runtime.knowledge)
     items = read_feedback(service, body, access.client_id(caller), runtime)
     if items:
         with calls.stage("store"):
@@ -426,8 +393,8 @@ def read_feedback(
 
 
 def acknowledge(items: tuple[FeedbackItem, ...]) -> bytes:
-    """What is answered to items that were taken: their number, and notes on what was unusual."""
-    shown = list(islice(feedback.notes(items), NOTES_SHOWN))
+    """What is answered to items that were taken: their number, and what was unusual."""
+    shown = feedback.notes(items)
     if shown:
         log.warn("feedback with unusual members", notes=shown)
     return msgspec.json.encode({"feedback": len(items)} | ({"notes": shown} if shown else {}))

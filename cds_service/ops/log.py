@@ -69,7 +69,10 @@ def failed(error: BaseException, path: str) -> None:
 
 def _write(event: str, level: int, stream: str, facts: Mapping[str, object]) -> None:
     if _LOGGER.isEnabledFor(level):
-        _LOGGER.log(level, event, extra={"stream": stream, "facts": facts})
+        # `Logger.log` would look for the caller's line, which no line of ours has.
+        record = logging.LogRecord(_LOGGER.name, level, "", 0, event, None, None)
+        record.stream, record.facts = stream, facts
+        _LOGGER.handle(record)
 
 
 class JsonFormatter(logging.Formatter):
