@@ -23,7 +23,7 @@ from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.clinical.assessment import Assessment, Tier
-from cds_service.clinical.chart import Chart, InputName
+from cds_service.clinical.chart import Chart
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
@@ -32,6 +32,7 @@ from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader, mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import HookService
 from cds_service.ops import calls, log
 from cds_service.ops.settings import Settings
@@ -218,7 +219,7 @@ async def _fetch(
     granted = ehr.grant(consultation.request, allowed, until)
     if granted is not None and urls:
         with calls.stage("fetch"):
-            session = ehr.Session(granted, outgoing.client_for(caller.client), runtime.settings)
+            session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
             await session.read(consultation.reader, urls)
 
 
@@ -372,8 +373,7 @@ def _note(assessment: Assessment) -> None:
 async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
     """Store what clinicians did with cards, and acknowledge it after COMMIT (FB-01 to FB-08).
 
-    Raises UnknownService, BadRequest, TooLarge or Unavailable, and then stores nothing that is
-    acknowledged.
+    Raises a RequestError, and then stores nothing that is acknowledged.
     """
     service = find_service(service_id, runtime.knowledge)
     items = read_feedback(service, body, access.client_id(caller), runtime)

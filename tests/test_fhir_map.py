@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName, InputState
+from cds_service.clinical.chart import InputState
 from cds_service.fhir_map import ChartReader
+from cds_service.knowledge.names import InputName
 from tests.support.charts import (
     FOP,
     INDOMETHACIN,
@@ -486,7 +487,7 @@ def test_facts_stand_newest_first_in_any_order_of_entries() -> None:
     assert forward.conditions == backward.conditions
 
 
-# --- the sieve lets through whatever matters ---
+# --- the prescreen lets through whatever matters ---
 
 
 def test_irrelevant_resources_are_counted_and_left_alone() -> None:

@@ -12,10 +12,11 @@ from cds_service.cards.detail import offered
 from cds_service.cards.markdown import clean, shorten, units
 from cds_service.cdshooks.models import Json, new_uuid, plain
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
-from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
+from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact
 from cds_service.clinical.evaluate import is_elsewhere
 from cds_service.clinical.exclusions import waiting
 from cds_service.clinical.triggers import kind_of
+from cds_service.knowledge.names import Side
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Source
+from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Provenance
+from cds_service.clinical.logic import shortened
 from cds_service.clinical.units import Unit, has_units, unit_by_code, unit_of
-from cds_service.fhir.elements import text as shortened
 
 _CONCEPT = {
     "egfr": "lab-egfr",
@@ -61,7 +61,7 @@ class Result:
     high: float
     text: str
     when: FhirDate
-    source: Source
+    source: Provenance
     answers: frozenset[str] = frozenset()
     derived: bool = False
 
@@ -77,7 +77,7 @@ class Unread:
 
     text: str
     when: FhirDate | None
-    source: Source
+    source: Provenance
     derived: bool = False
 
     @property
@@ -143,7 +143,7 @@ def _result(name: str, fact: MeasurementFact) -> Result | None:
 def _sent(fact: MeasurementFact) -> str | None:
     """Value and unit as they came; None where there is no value at all."""
     if fact.value is None:
-        return shortened(fact.sent, _SENT_LIMIT)
+        return None if fact.sent is None else shortened(fact.sent, _SENT_LIMIT)
     number = f"{fact.comparator or ''}{_shown(fact.value)}"
     return shortened(f"{number} {fact.unit}" if fact.unit else f"{number}, no unit", _SENT_LIMIT)
 

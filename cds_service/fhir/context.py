@@ -19,14 +19,8 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
-from cds_service.fhir.codings import (
-    NOTHING,
-    SITE_UNREAD,
-    Recognised,
-    body_sites,
-    recognise,
-    unread_site,
-)
+from cds_service.fhir.body_site import body_sites, unread_site
+from cds_service.fhir.codings import NOTHING, Recognised, recognise
 from cds_service.fhir.elements import (
     Doc,
     codings,
@@ -38,11 +32,12 @@ from cds_service.fhir.elements import (
     type_and_id,
 )
 from cds_service.fhir.mentions import Mentions
+from cds_service.knowledge.names import SITE_UNREAD
 
 if TYPE_CHECKING:
-    from cds_service.clinical.chart import InputName
     from cds_service.fhir.release import Releases
     from cds_service.fhir.subject import Subjects
+    from cds_service.knowledge.names import InputName
     from cds_service.knowledge.terminology import CodeIndex
 
 Item = (
@@ -111,7 +106,7 @@ class UnfinishedChart(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadContext:
     """The surroundings in which one resource is read."""
 
     index: CodeIndex

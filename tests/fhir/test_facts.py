@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import ConditionFact, MeasurementFact, ProcedureFact, SetAside, Side
+from cds_service.clinical.chart import ConditionFact, MeasurementFact, ProcedureFact, SetAside
+from cds_service.knowledge.names import Side
 from tests.support.charts import (
     BOTH,
     CREATININE,

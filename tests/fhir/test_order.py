@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import Side
 from cds_service.fhir.draft_orders import read_orders
+from cds_service.knowledge.names import Side
 from tests.support.charts import (
     APIXABAN,
     BOTH,

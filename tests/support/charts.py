@@ -10,10 +10,11 @@ from typing import Any
 
 from msgspec import Raw
 
-from cds_service.clinical.chart import Chart, DraftOrder, InputName, InputReport, InputState
+from cds_service.clinical.chart import Chart, DraftOrder, InputReport, InputState
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.loader import load
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.terminology import CodeIndex
 
 TODAY = date(2026, 11, 23)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cds_service.knowledge.loader import Knowledge
 from cds_service.tools.validate import icd
 from cds_service.tools.validate.engine import Options, Validator
-from cds_service.tools.validate.findings import KINDS, Finding, Report, json_path, pointer
+from cds_service.tools.validate.findings import KINDS, DocumentFinding, Report, json_path, pointer
 from cds_service.tools.validate.patches import patch_of
 from cds_service.tools.validate.positions import Positions
 from tests.support.builders import request
@@ -69,7 +69,7 @@ def kinds(report: Report) -> set[str]:
     return {finding.kind for finding in report.findings}
 
 
-def only(report: Report, kind: str) -> Finding:
+def only(report: Report, kind: str) -> DocumentFinding:
     [found] = [finding for finding in report.findings if finding.kind == kind]
     return found
 

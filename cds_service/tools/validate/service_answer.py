@@ -15,42 +15,46 @@ from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.hooks import Consultation
 from cds_service.knowledge.model import Knowledge
-from cds_service.tools.validate.documents import BUNDLE, CALL, Document
-from cds_service.tools.validate.findings import Answer, CardNote, Finding
+from cds_service.tools.validate.documents import BUNDLE, CALL, JsonDocument
+from cds_service.tools.validate.findings import CardNote, DocumentFinding, ServiceAnswer
 from cds_service.trust.tokens import ANONYMOUS
 
 
 def answer(
-    document: Document, knowledge: Knowledge, today: date, order: str | None
-) -> tuple[Answer, list[Finding]]:
+    document: JsonDocument, knowledge: Knowledge, today: date, order: str | None
+) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """The cards that would come, or why there would be none."""
     if document.what not in {CALL, BUNDLE}:
-        return Answer(silences=("no call and no record: nothing to decide",)), []
+        return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
         call = record_to_call.as_call(document.data, knowledge.index, order)
         runtime = hooks.offline(knowledge, today)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except WrongHook:
-        return Answer(silences=("no service here for this hook",)), []
+        return ServiceAnswer(silences=("no service here for this hook",)), []
     except MissingData as error:
         said = f"412: {error.message}"
         mend = "send the prefetch key, or give access to the FHIR server"
-        return Answer(412, silences=(said,)), [Finding("data-missing", ("prefetch",), said, mend)]
+        return ServiceAnswer(412, silences=(said,)), [
+            DocumentFinding("data-missing", ("prefetch",), said, mend)
+        ]
     except RequestError as error:
         return _refused(error, document)
     return _told(consultation), []
 
 
-def _refused(error: RequestError, document: Document) -> tuple[Answer, list[Finding]]:
+def _refused(
+    error: RequestError, document: JsonDocument
+) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     said = f"{error.place}: {error.message}" if error.place else error.message
     if document.what == BUNDLE:
-        return Answer(silences=(f"no decision about this Bundle: {said}",)), []
+        return ServiceAnswer(silences=(f"no decision about this Bundle: {said}",)), []
     place = (error.place or "").split(".")
     path: Path = tuple(place) if " " not in (error.place or " ") and place[0] != "body" else ()
-    return Answer(error.status, silences=(said,)), [Finding("refused", path, said)]
+    return ServiceAnswer(error.status, silences=(said,)), [DocumentFinding("refused", path, said)]
 
 
-def _told(consultation: Consultation) -> Answer:
+def _told(consultation: Consultation) -> ServiceAnswer:
     cards = []
     for card in consultation.answer["cards"]:
         why = card.get("extension", {}).get(trace.NAME, {})
@@ -59,7 +63,7 @@ def _told(consultation: Consultation) -> Answer:
     silences = [_silence(g) for g in consultation.assessment.guidances if g.card is None]
     if not cards and not silences:
         silences.append(_nothing(consultation))
-    return Answer(200, tuple(cards), tuple(silences))
+    return ServiceAnswer(200, tuple(cards), tuple(silences))
 
 
 def _silence(guidance: Guidance) -> str:
