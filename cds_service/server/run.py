@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
-from cds_service.ops import metrics, telemetry
+from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
@@ -74,7 +74,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         http=BoundedProtocol,
-        log_config=telemetry.LIBRARY_LOGS,
+        log_config=log.LIBRARY_LOGS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

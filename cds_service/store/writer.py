@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import Unavailable
-from cds_service.ops import telemetry
+from cds_service.ops import log
 from cds_service.store.outbox import Outbox
 from cds_service.store.records import CallCount, CallKey, IssuedCard
 
@@ -105,7 +105,7 @@ class Store:
         await self._database.close()
         self._database = None
         if self._outbox:
-            telemetry.warn("issued cards were not written before the end", cards=self.waiting)
+            log.warn("issued cards were not written before the end", cards=self.waiting)
             self._outbox.clear()
 
     async def is_reachable(self) -> bool:
@@ -259,7 +259,7 @@ class Store:
         working = error is None
         if working != self._working and not (working and self._working is None):
             facts = {} if error is None else {"error": type(error).__name__}
-            telemetry.warn("database works again" if working else "database fails", **facts)
+            log.warn("database works again" if working else "database fails", **facts)
         self._working = working
 
 
