@@ -15,6 +15,7 @@ from cds_service.server.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.builders import request as build
 from tests.support.constants import NOW
+from tests.support.faulty_proxy import FaultyProxy
 from tests.support.small_ehr import TOKEN, SmallEhr, resources_of
 
 SIGN = "/cds-services/ho-order-sign"
@@ -109,3 +110,9 @@ def plain(response: httpx.Response) -> str:
         for suggestion in card.get("suggestions", []):
             suggestion.pop("uuid")
     return json.dumps(found, sort_keys=True)
+
+
+def serving(ehr: SmallEhr) -> FaultyProxy:
+    """A proxy in front of a small EHR."""
+    transport = httpx.ASGITransport(ehr.app)
+    return FaultyProxy(lambda: httpx.AsyncClient(transport=transport, base_url="http://small"))
