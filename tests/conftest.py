@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cds_service.knowledge.loader import Knowledge, load
+from cds_service.knowledge import loader
+from cds_service.knowledge.loader import CONTENT, Knowledge, load
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient, ClientFactory
@@ -17,6 +21,19 @@ from tests.support.databases import database_url as database_url
 from tests.support.databases import postgres as postgres
 from tests.support.live import live as live
 from tests.support.live import service as service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_base() -> Iterator[None]:
+    """The content as it stands is frozen: read once, it serves every overlay and every `load`."""
+    read = cache(loader._read)
+
+    def once(directory: Path) -> Any:
+        return read(directory) if directory == CONTENT else read.__wrapped__(directory)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "_read", once)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ from cds_service.knowledge.overlay import differences
 LOCAL = "https://hospital.example.org/orders"
 
 
-@pytest.fixture(scope="module")
-def base() -> Knowledge:
-    return load()
+@pytest.fixture(scope="session")
+def base(knowledge: Knowledge) -> Knowledge:
+    return knowledge
 
 
 def overlaid(directory: Path, text: str) -> Knowledge:
