@@ -17,14 +17,8 @@ from cds_service.server.app import create_app
 from cds_service.services import SERVICES
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH, SIGN
 from tests.support.wire_rules import template_problems
-
-SIGN = "/cds-services/ho-order-sign"
-HIGH = {
-    "patient": {"age": 60, "sex": "female"},
-    "orders": ["right hip replacement"],
-    "chart": {"conditions": ["sct 444748003 Postoperative heterotopic ossification"]},
-}
 
 
 @pytest.fixture

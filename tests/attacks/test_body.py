@@ -16,8 +16,8 @@ from cds_service.server import limits
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.attack_book import attack, attacks, status_of
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
-from tests.test_hooks import HIGH
 
 KIND = "Body"
 MB = 1024 * 1024

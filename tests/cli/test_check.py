@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from cds_service import __version__
 from cds_service.cli import main
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH
 from tests.support.wire_rules import check_answer
-from tests.test_hooks import HIGH
 
 DAY = ("--today", "2026-11-23")
 

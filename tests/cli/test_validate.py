@@ -12,8 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cds_service.cli.main import app
 from cds_service.tools.validate.files import files, tasks
-from tests.support.validating import CLEAN, WARNED
-from tests.tools.test_validate import SCT, condition
+from tests.support.validating import CLEAN, SCT, WARNED, condition
 
 TODAY = "2026-11-23"
 HOSTILE = "[red]x[/red]\x1b]0;title\x07\u202e"

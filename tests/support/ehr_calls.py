@@ -23,6 +23,13 @@ SELECT = "/cds-services/ho-order-select"
 VIEW = "/cds-services/ho-patient-view"
 ALL = frozenset(str(name) for name in InputName)
 
+HIGH = {
+    "patient": {"age": 60, "sex": "female"},
+    "orders": ["right hip replacement"],
+    "chart": {"conditions": ["sct 444748003 Postoperative heterotopic ossification"]},
+}
+"""A short description of a call that gives one warning."""
+
 RECORD = {
     "patient": {"age": 71, "sex": "male"},
     "orders": ["right hip replacement"],
