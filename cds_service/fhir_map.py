@@ -1,10 +1,15 @@
 """From FHIR JSON of any release to the chart: the whole story of reading.
 
-A prefetch value is opened down to its resources (`opening`). Each resource is first glanced at
-(`sniff`): whose is it, and does one of its codings stand in a value set, or does its text name a
-genetic disease? Most do not, and cost no more. The others are decoded in full, kept, and read by
-the reader of their type (`resources`, `medications`, `orders`) once everything is there, because
-references may point anywhere. What could not be read is told, never taken for empty (`inputs`).
+1. A prefetch value, or the answer to a search, is opened down to its resources (`fhir.bundle`).
+2. Each resource is glanced at (`fhir.decoding`, `fhir.prescreen`): whose is it, and does a coding
+   of it stand in a value set, or a text of it name a genetic disease? Most do not, and cost no
+   more than the glance.
+3. The others are decoded in full and kept, once each, if they are the patient's (`fhir.subject`).
+4. When the chart is asked for, each is read by the reader of its type (`fhir.condition`,
+   `fhir.medication`, ...). Not before, because a reference may point to what comes later.
+5. What was asked for and what came is kept account of (`fhir.inputs`): what could not be read is
+   told, and never taken for empty.
+
 Nothing in here raises, whatever JSON comes in.
 """
 
@@ -34,9 +39,11 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
-from cds_service.fhir.context import Item, Reading, References
-from cds_service.fhir.decoding import SNIFF, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.condition import read_condition
+from cds_service.fhir.context import Item, ReadContext, References
+from cds_service.fhir.decoding import GLANCE, UNFIT, Entry, Unreadable, decode
 from cds_service.fhir.elements import (
     Doc,
     identifier,
@@ -47,6 +54,7 @@ from cds_service.fhir.elements import (
     status,
     text,
 )
+from cds_service.fhir.family_history import read_family_history
 from cds_service.fhir.inputs import (
     CUT,
     INPUT_OF,
@@ -62,15 +70,10 @@ from cds_service.fhir.medication import read_medication
 from cds_service.fhir.mentions import Mentions, Patterns
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
-from cds_service.fhir.prescreen import Sieve
+from cds_service.fhir.patient import read_patient
+from cds_service.fhir.prescreen import Prescreen
+from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
-from cds_service.fhir.resources import (
-    read_allergy,
-    read_condition,
-    read_family,
-    read_patient,
-    read_procedure,
-)
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
@@ -79,13 +82,13 @@ if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
-_Reader = Callable[[Doc, Reading], Iterator[Item]]
+_Reader = Callable[[Doc, ReadContext], Iterator[Item]]
 _READERS: Mapping[str, _Reader] = {
     "Condition": read_condition,
     "Procedure": read_procedure,
     "Observation": read_observation,
     "AllergyIntolerance": read_allergy,
-    "FamilyMemberHistory": read_family,
+    "FamilyMemberHistory": read_family_history,
     **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
 }
 _TURN = 500  # resources of one turn, about 2 ms
@@ -128,7 +131,7 @@ class ChartReader:
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
-        self._sieve = Sieve(index, self.mentions)
+        self._prescreen = Prescreen(index, self.mentions)
         self._ledger = Ledger(self.subjects)
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
@@ -174,7 +177,7 @@ class ChartReader:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = Reading(self.index, self.today, self.references, self.mentions, patient.birth)
+        look = ReadContext(self.index, self.today, self.references, self.mentions, patient.birth)
         found = [item for kept in own for item in _facts(kept, look)]
         kinds: dict[type, list[Any]] = defaultdict(list)
         for item in found:
@@ -227,11 +230,11 @@ class ChartReader:
 
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
-        sniff, holds_back, own = SNIFF.decode, self._sieve.holds_back, self.subjects.own
+        glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
             try:
-                seen = sniff(entry.resource)
+                seen = glance(entry.resource)
             except UNFIT:
                 self._take(entry, answer, opened.place(answer.place, position), depth)
                 continue
@@ -348,12 +351,12 @@ def _patient(own: list[_Kept], patient_id: str) -> PatientFacts:
     return facts[0] if facts else PatientFacts(patient_id)
 
 
-def _facts(kept: _Kept, look: Reading) -> Iterator[Item]:
+def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:
     reader = _READERS.get(kept.kind)
     return reader(kept.doc, look) if reader else iter(())
 
 
-def _planned(own: list[_Kept], look: Reading) -> tuple[DraftOrder, ...]:
+def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:
     """Orders of the record that are still to happen and that a value set knows."""
     requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]

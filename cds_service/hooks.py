@@ -250,7 +250,7 @@ async def _fetch(
     granted = ehr.grant(consultation.request, partial(outgoing.allowed, client), until)
     if granted is not None and urls:
         with telemetry.stage("fetch"):
-            session = ehr.Session(granted, outgoing.client_for(client), runtime.settings)
+            session = ehr.FhirReads(granted, outgoing.client_for(client), runtime.settings)
             await session.read(consultation.reader, urls)
 
 

@@ -381,7 +381,7 @@ def test_facts_stand_newest_first_in_any_order_of_entries() -> None:
     assert forward.conditions == backward.conditions
 
 
-# --- the sieve lets through whatever matters ---
+# --- the prescreen lets through whatever matters ---
 
 
 def test_irrelevant_resources_are_counted_and_left_alone() -> None:

@@ -29,6 +29,7 @@ from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
 from cds_service.knowledge import evidence_anchors
+from cds_service.knowledge.namespaces import CARD_TOPICS
 from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from cds_service.knowledge.schema import CardText
     from cds_service.knowledge.schema import OverrideReason as Reason
 
-TOPICS = "https://ho-cds.example.org/fhir/CodeSystem/card-topic"
 """Code system of `source.topic`. EHRs keep overrides by it, so its codes never change."""
 
 _USER = re.compile(
@@ -195,7 +195,7 @@ def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
     return Source(
         label=f"{knowledge.meta.title}, {knowledge.version}",
         url=page,
-        topic=Coding(system=TOPICS, code=_topic_code(text.topic)),
+        topic=Coding(system=CARD_TOPICS, code=_topic_code(text.topic)),
     )
 
 

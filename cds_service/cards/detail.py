@@ -20,7 +20,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, Source
+from cds_service.clinical.chart import DraftOrder, Provenance
 from cds_service.knowledge import terminology
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _finding(finding: Finding, ready: Ready) -> str:
     return f"{line} ({escape(finding.note)})" if finding.note else line
 
 
-def _fact(source: Source, told: str) -> str:
+def _fact(source: Provenance, told: str) -> str:
     parts = [_named(source, told)]
     if source.date is not None:
         parts.append(escape(str(source.date)))
@@ -128,7 +128,7 @@ def system_name(system: str) -> str:
     return _SHORT_NAMES.get(terminology.normal_system(system), "")
 
 
-def _named(source: Source, told: str) -> str:
+def _named(source: Provenance, told: str) -> str:
     """Label and code of a fact; the label is left out where `told` has just said the same."""
     label = "" if source.label.casefold() in told.casefold() else escape(source.label)
     coding = source.coding

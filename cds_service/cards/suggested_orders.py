@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.cards.markdown import clean
 from cds_service.cdshooks.models import plain
+from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 
 UCUM = "http://unitsofmeasure.org"
-REFERRAL_SYSTEM = "https://ho-cds.example.org/fhir/CodeSystem/referral"
-"""Local codes of our referral drafts: no verified SNOMED CT code for such a referral was found."""
 
 # SNOMED CT 26643006 "Oral route": the route of HL7's own R4 MedicationRequest examples.
 _ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}

@@ -21,7 +21,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import Chart, DraftOrder, InputState, Source
+from cds_service.clinical.chart import Chart, DraftOrder, InputState, Provenance
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -158,14 +158,14 @@ def _why(reason: Reason) -> Json:
     )
 
 
-def _facts(sources: tuple[Source, ...]) -> Json:
+def _facts(sources: tuple[Provenance, ...]) -> Json:
     if not sources:
         return {}
     facts = [_fact(source) for source in sources[:FACTS_SHOWN]]
     return {"facts": facts, "moreFacts": _rest(sources)}
 
 
-def _fact(source: Source, why: str | None = None) -> Json:
+def _fact(source: Provenance, why: str | None = None) -> Json:
     coding = source.coding
     return _filled(
         reference=clean(source.reference, REFERENCE_LIMIT),
@@ -176,7 +176,7 @@ def _fact(source: Source, why: str | None = None) -> Json:
     )
 
 
-def _statuses(source: Source) -> list[str]:
+def _statuses(source: Provenance) -> list[str]:
     """Status codes of a fact. Of the words in `status` only codes of FHIR go into the trace."""
     return [word for word in (source.status or "").split(", ") if word in _STATUS_CODES]
 
@@ -247,7 +247,7 @@ def _findings(findings: Iterable[Finding]) -> Iterator[str]:
             yield f"  {clean(finding.note)}"
 
 
-def _words(source: Source) -> str:
+def _words(source: Provenance) -> str:
     coding = source.coding
     code = f" {coding.system}|{coding.code}" if coding is not None else ""
     date = f" {source.date}" if source.date is not None else ""

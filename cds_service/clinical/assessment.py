@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cds_service.clinical.chart import DraftOrder, InputReport, Mention, SetAside, Source
+from cds_service.clinical.chart import DraftOrder, InputReport, Mention, Provenance, SetAside
 
 
 class Tier(StrEnum):
@@ -44,7 +44,7 @@ class Finding:
     rule: str
     role: str
     label: str
-    sources: tuple[Source, ...]
+    sources: tuple[Provenance, ...]
     tier: Tier = Tier.NONE
     evidence: tuple[str, ...] = ()
     note: str | None = None
@@ -57,7 +57,7 @@ class Reason:
     rule: str
     effect: Effect
     text: str
-    sources: tuple[Source, ...] = ()
+    sources: tuple[Provenance, ...] = ()
     evidence: tuple[str, ...] = ()
     unknown: bool = False  # True: the rule could not be checked; `text` says what to check
 

@@ -56,7 +56,7 @@ class FhirDate:
 
 
 @dataclass(frozen=True, slots=True)
-class Coding:
+class CodeSeen:
     """One FHIR Coding as it stood in the record (system as written by the EHR)."""
 
     system: str | None
@@ -65,7 +65,7 @@ class Coding:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Provenance:
     """Where a fact stands in the chart.
 
     `reference` is `Type/id`, or the bare type where the resource has no id. `coding` is the
@@ -73,7 +73,7 @@ class Source:
     """
 
     reference: str
-    coding: Coding | None
+    coding: CodeSeen | None
     label: str
     date: FhirDate | None = None
     recorder: str | None = None
@@ -91,7 +91,7 @@ class ConditionFact:
     """
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     clinical: str = "active"
     verification: str = "confirmed"
     onset: FhirDate | None = None
@@ -118,7 +118,7 @@ class ProcedureFact:
     """A Procedure that was done or is in progress (not-done and entered-in-error are set aside)."""
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     status: str = "completed"
     performed: FhirDate | None = None
     side: Side = Side.UNKNOWN
@@ -141,7 +141,7 @@ class MedicationFact:
     """
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     state: str
     prn: bool = False
     single_dose: bool = False
@@ -165,7 +165,7 @@ class AllergyFact:
     """An allergy or intolerance to a substance in one of the value sets, not refuted."""
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     clinical: str = "active"
     verification: str = "confirmed"
     kind: str | None = None  # allergy | intolerance
@@ -182,7 +182,7 @@ class MeasurementFact:
     """
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     value: float | None
     unit: str | None
     comparator: str | None
@@ -205,7 +205,7 @@ class FamilyFact:
     """
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     relation: str | None = None
     named: str | None = None
 
@@ -218,7 +218,7 @@ class Unidentified:
     """
 
     input: InputName
-    source: Source
+    source: Provenance
 
 
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
@@ -239,7 +239,7 @@ class Mention:
     """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
 
     disease: str
-    source: Source
+    source: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ class SetAside:
     """A recognised fact that does not count, and why (refuted, entered-in-error, not-done ...)."""
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
     why: str
 
 
@@ -278,7 +278,7 @@ class Suspicion:
     """Genetic HO that a coded reason of an order names."""
 
     concepts: frozenset[str]
-    source: Source
+    source: Provenance
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from cds_service.clinical.chart import (
     InputName,
     MedicationFact,
     ProcedureFact,
+    Provenance,
     Side,
-    Source,
 )
 from cds_service.clinical.laboratory import Laboratory, Result, age_range
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
@@ -275,7 +275,7 @@ class View:
             return YES if sure else NO if never else UNKNOWN
         if test.straddling == "in":
             return YES
-        source = Source(f"Patient/{self.chart.patient.id}", None, f"age {self.session.age}")
+        source = Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.session.age}")
         return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.session.age}",))
 
     def _sex(self, test: SexTest) -> Outcome:
@@ -283,7 +283,7 @@ class View:
             return UNKNOWN
         if self.chart.patient.sex != test.sex:
             return NO
-        source = Source(f"Patient/{self.chart.patient.id}", None, test.sex)
+        source = Provenance(f"Patient/{self.chart.patient.id}", None, test.sex)
         return Outcome(Answer.YES, (source,), (test.sex,))
 
     def _others(self) -> list[DraftOrder]:
@@ -296,7 +296,7 @@ class View:
             return YES if self.session.both_hips and self.order is not None else NO
         looked_at = self._others() if test.anywhere else (self.order,) if self.order else ()
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
-        sources = [Source(o.reference or o.resource_type, None, o.label, o.when) for o in found]
+        sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return found_in((s, told(s)) for s in sources) or NO
 
 
@@ -320,7 +320,7 @@ def _age_words(ages: tuple[int, int] | None) -> str:
     return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]} to {ages[1]}"
 
 
-def with_status(fact: ConditionFact) -> Source:
+def with_status(fact: ConditionFact) -> Provenance:
     """The source of a condition, with what is not plain about it (suspected, resolved, grade,
     a site that nobody recognises)."""
     said = [fact.verification] if fact.suspected else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.clinical.assessment import Effect, Reason
-from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Side, Source
+from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance, Side
 from cds_service.clinical.evaluate import Session, View, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
 from cds_service.fhir.administration_route import ROUTE_UNREAD
@@ -34,7 +34,7 @@ class Planned:
 
     target: str
     label: str
-    source: Source
+    source: Provenance
     regimen: str | None = None
     daily_mg: float | None = None
 
@@ -60,7 +60,9 @@ def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
             found.append(Planned("nsaid", label, fact.source, regimen, daily))
     for order, drafted in view.session.once("radiated", lambda: _radiated(view.session, adequate)):
         if _for_this_site(order, adequate, view, drafted=drafted):
-            source = Source(order.reference or order.resource_type, None, order.label, order.when)
+            source = Provenance(
+                order.reference or order.resource_type, None, order.label, order.when
+            )
             found.append(Planned("radiotherapy", order.label, source))
     return tuple(found)
 

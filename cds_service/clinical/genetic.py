@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from cds_service.clinical.assessment import Finding
-from cds_service.clinical.chart import Chart, DraftOrder, FamilyFact, Source
+from cds_service.clinical.chart import Chart, DraftOrder, FamilyFact, Provenance
 from cds_service.clinical.evaluate import Session, with_status
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Genetic
@@ -58,7 +58,7 @@ def question_findings(session: Session, knowledge: Knowledge) -> tuple[Finding, 
     return tuple(found)
 
 
-def _hints(session: Session, rule: Genetic) -> Iterator[Source]:
+def _hints(session: Session, rule: Genetic) -> Iterator[Provenance]:
     """What an order of the record was for is no more than a hint: it may have been answered."""
     clues = frozenset(rule.clues)
     if not clues.isdisjoint(session.present):
@@ -68,7 +68,7 @@ def _hints(session: Session, rule: Genetic) -> Iterator[Source]:
     yield from _suspected(session.chart.planned, clues.union(rule.value_sets))
 
 
-def _named(session: Session, rule: Genetic) -> Iterator[Source]:
+def _named(session: Session, rule: Genetic) -> Iterator[Provenance]:
     chart = session.chart
     told = [*chart.mentions]
     for order in (*session.orders, *chart.planned):
@@ -91,18 +91,18 @@ def family_findings(chart: Chart, knowledge: Knowledge) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _of_relative(fact: FamilyFact, status: str | None) -> Source:
+def _of_relative(fact: FamilyFact, status: str | None) -> Provenance:
     return replace(fact.source, status=status)
 
 
-def _suspected(orders: Iterable[DraftOrder], wanted: Collection[str]) -> list[Source]:
+def _suspected(orders: Iterable[DraftOrder], wanted: Collection[str]) -> list[Provenance]:
     """Coded reasons of orders that name one of these value sets."""
     return [s.source for o in orders for s in o.suspicions if not s.concepts.isdisjoint(wanted)]
 
 
-def _once(sources: Iterable[Source]) -> tuple[Source, ...]:
+def _once(sources: Iterable[Provenance]) -> tuple[Provenance, ...]:
     """The same fact recorded twice counts once."""
-    kept: dict[tuple[object, ...], Source] = {}
+    kept: dict[tuple[object, ...], Provenance] = {}
     for source in sources:
         code = source.coding and (source.coding.system, source.coding.code)
         kept.setdefault((code or source.label, str(source.date), source.status), source)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Source
+from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Provenance
 from cds_service.clinical.units import Unit, has_units, unit_by_code, unit_of
 from cds_service.fhir.elements import text as shortened
 
@@ -61,7 +61,7 @@ class Result:
     high: float
     text: str
     when: FhirDate
-    source: Source
+    source: Provenance
     answers: frozenset[str] = frozenset()
     derived: bool = False
 
@@ -77,7 +77,7 @@ class Unread:
 
     text: str
     when: FhirDate | None
-    source: Source
+    source: Provenance
     derived: bool = False
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from cds_service.clinical.chart import Source
+from cds_service.clinical.chart import Provenance
 
 
 class Answer(Enum):
@@ -22,7 +22,7 @@ class Outcome:
     """Answer of a test, with the sources that gave it and the words a text can use."""
 
     answer: Answer
-    sources: tuple[Source, ...] = ()
+    sources: tuple[Provenance, ...] = ()
     words: tuple[str, ...] = ()  # ready to read, one per source
     stale: str | None = None  # the quantity whose only result is too old to count
     undated: bool = False  # unknown because no date is stated
@@ -31,15 +31,15 @@ class Outcome:
 YES, NO, UNKNOWN = Outcome(Answer.YES), Outcome(Answer.NO), Outcome(Answer.UNKNOWN)
 
 
-def told(source: Source) -> str:
+def told(source: Provenance) -> str:
     """A fact as a card names it: label, date, and a status that is not plain."""
     extra = ", ".join(str(x) for x in (source.date, source.status) if x)
     return f"{source.label} ({extra})" if extra else source.label
 
 
-def found_in(found: Iterable[tuple[Source, str]]) -> Outcome | None:
+def found_in(found: Iterable[tuple[Provenance, str]]) -> Outcome | None:
     """Sources without repeats: the same fact recorded twice counts once."""
-    once: dict[tuple[object, ...], tuple[Source, str]] = {}
+    once: dict[tuple[object, ...], tuple[Provenance, str]] = {}
     for source, words in found:
         code = source.coding and (source.coding.system, source.coding.code)
         once.setdefault((code or source.label, str(source.date)), (source, words))

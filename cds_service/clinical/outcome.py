@@ -12,7 +12,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, InputName, Source
+from cds_service.clinical.chart import DraftOrder, InputName, Provenance
 from cds_service.clinical.exclusions import not_assessed
 from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import order_words
@@ -89,7 +89,7 @@ def named_facts(finding: Finding) -> str:
     return ", ".join(_with_year(source.label, (source,)) for source in finding.sources)
 
 
-def _with_year(label: str, sources: Iterable[Source]) -> str:
+def _with_year(label: str, sources: Iterable[Provenance]) -> str:
     years = sorted({source.date.text[:4] for source in sources if source.date})
     return f"{label} ({years[-1]})" if years else label
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Finding, Tier
-from cds_service.clinical.chart import Chart, DraftOrder, Source
+from cds_service.clinical.chart import Chart, DraftOrder, Provenance
 from cds_service.clinical.evaluate import Session, View
 from cds_service.clinical.logic import Answer
 from cds_service.clinical.rule_index import factors, modifiers, non_factors
@@ -85,7 +85,7 @@ def _matching(
     return tuple(found)
 
 
-def _unconfirmed(source: Source) -> bool:
+def _unconfirmed(source: Provenance) -> bool:
     return source.status is not None and source.status.partition(",")[0] in _UNCONFIRMED
 
 

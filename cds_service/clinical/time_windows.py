@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeVar
 
-from cds_service.clinical.chart import ConditionFact, FhirDate, ProcedureFact, Source
+from cds_service.clinical.chart import ConditionFact, FhirDate, ProcedureFact, Provenance
 from cds_service.knowledge.when import ConditionTest, ProcedureTest
 
 _Test = ConditionTest | ProcedureTest
@@ -45,7 +45,9 @@ def decisive(facts: list[_Event], test: _Test) -> tuple[list[_Event], bool]:
     return (sure, False) if sure or not facts else (facts, True)
 
 
-def told_undated(source: Source, fact: ConditionFact | ProcedureFact, test: _Test) -> Source:
+def told_undated(
+    source: Provenance, fact: ConditionFact | ProcedureFact, test: _Test
+) -> Provenance:
     """The source; it says so where the window of a test was judged without a date."""
     if test.within_days is None or fact.date is not None:
         return source

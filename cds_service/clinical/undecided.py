@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Finding, NotAssessed, Tier
-from cds_service.clinical.chart import DraftOrder, InputName, Source
+from cds_service.clinical.chart import DraftOrder, InputName, Provenance
 from cds_service.clinical.evaluate import View
 from cds_service.clinical.exclusions import STATE_WORDS
 from cds_service.clinical.logic import Answer
@@ -44,7 +44,7 @@ class _Weighed:
     """The answer of a test, what the chart has of it, and what nobody knows of it."""
 
     answer: Answer
-    held: tuple[Source, ...] = ()
+    held: tuple[Provenance, ...] = ()
     lacks: tuple[_Lack, ...] = ()
 
 

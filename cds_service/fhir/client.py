@@ -45,7 +45,7 @@ _WORDS = {
 }
 
 
-class Bounds(Protocol):
+class FetchBounds(Protocol):
     """The settings that this room reads."""
 
     @property
@@ -60,7 +60,7 @@ class NoAccess(Exception):
     """The FHIR server of a request may not or cannot be read. The message says why, in words."""
 
 
-class Unread(Exception):
+class FetchFailed(Exception):
     """An input could not be read, or not to its end. `outcome` is a word for figures."""
 
     def __init__(self, why: str, outcome: str = "failed") -> None:
@@ -70,7 +70,7 @@ class Unread(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Grant:
     """Leave to read one FHIR server. `until` is on the clock of `time.monotonic`, in seconds."""
 
     base: str
@@ -79,7 +79,7 @@ class Access:
     covers: Callable[[str], bool]
 
 
-def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> Access | None:
+def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> Grant | None:
     """Leave to read the FHIR server of a request; None when it names none or gives no token.
 
     `covers` says whether a URL is registered for the client. Raises NoAccess when the token must
@@ -103,7 +103,7 @@ def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> A
         if token.expires_in <= 0:
             raise NoAccess("fhirAuthorization has expired")
         until = min(until, time.monotonic() + token.expires_in)
-    return Access(server, f"Bearer {token.access_token}", until, covers)
+    return Grant(server, f"Bearer {token.access_token}", until, covers)
 
 
 class _Page(msgspec.Struct):
@@ -116,10 +116,10 @@ class _Page(msgspec.Struct):
 _PAGE = msgspec.json.Decoder(_Page)
 
 
-class Session:
+class FhirReads:
     """The reads of one call."""
 
-    def __init__(self, access: Access, http: httpx.AsyncClient, bounds: Bounds) -> None:
+    def __init__(self, access: Grant, http: httpx.AsyncClient, bounds: FetchBounds) -> None:
         from cds_service.fhir.response_body import ByteBudget  # loads httpx
 
         self._access = access
@@ -159,13 +159,13 @@ class Session:
         except TimeoutError:
             outcome = "late"
             reader.fail(name, "the FHIR server did not answer in time")
-        except Unread as error:
+        except FetchFailed as error:
             outcome = error.outcome
             reader.fail(name, error.why)
         metrics.fetches.labels(str(name), outcome).inc()
 
     async def _pages(self, reader: UnfinishedChart, name: InputName, start: str) -> None:
-        """Read a search from its first page to its last. Raises Unread."""
+        """Read a search from its first page to its last. Raises FetchFailed."""
         url = self._follow(f"{self._access.base}/", start)
         is_first = not start.startswith(("http:", "https:"))
         strangers = reader.strangers(name)
@@ -175,38 +175,38 @@ class Session:
             seen.add(url)
             content = await self._shared(url)
             if not content.lstrip().startswith(b"{"):
-                raise Unread("the answer of the FHIR server cannot be read", "malformed")
+                raise FetchFailed("the answer of the FHIR server cannot be read", "malformed")
             reader.read_input(name, content)
             if reader.strangers(name) > strangers:
-                raise Unread("the FHIR server sent data of another patient", "foreign")
+                raise FetchFailed("the FHIR server sent data of another patient", "foreign")
             page = _glance(content)
             found += self._count(page)
             link = reader.next_links().get(name)
             if link is None:
                 if is_first and isinstance(page.total, int) and page.total > found:
-                    raise Unread("the FHIR server left out entries", "cut")
+                    raise FetchFailed("the FHIR server left out entries", "cut")
                 return
             url = self._follow(url, link)
             if url in seen:
-                raise Unread("the pages of the FHIR server repeat", "endless")
-        raise Unread(f"more than {self._bounds.fetch_max_pages} pages", "endless")
+                raise FetchFailed("the pages of the FHIR server repeat", "endless")
+        raise FetchFailed(f"more than {self._bounds.fetch_max_pages} pages", "endless")
 
     def _count(self, page: _Page) -> int:
         self._entries += len(page.entry)
         if self._entries > self._bounds.fetch_max_entries:
-            raise Unread(f"more than {self._bounds.fetch_max_entries} entries", "endless")
+            raise FetchFailed(f"more than {self._bounds.fetch_max_entries} entries", "endless")
         return len(page.entry)
 
     def _follow(self, here: str, link: str) -> str:
-        """The absolute URL of a link. Raises Unread when it leads away from the registered server:
-        the token must not go there."""
+        """The absolute URL of a link. Raises FetchFailed when it leads away from the registered
+        server: the token must not go there."""
         try:
             url = urldefrag(urljoin(here, link)).url
             same = _origin(url) == _origin(self._access.base)
         except ValueError:
             same = False
         if not same or not self._access.covers(url):
-            raise Unread("a further page is at an address that is not registered", "refused")
+            raise FetchFailed("a further page is at an address that is not registered", "refused")
         return url
 
     # --- one answer ---
@@ -219,20 +219,22 @@ class Session:
         return await asyncio.shield(flight)
 
     async def _get(self, url: str) -> bytes:
-        """The body of the answer as UTF-8. Raises Unread."""
+        """The body of the answer as UTF-8. Raises FetchFailed."""
         import httpx  # costs too much to load where nothing is read
 
-        failure = Unread("the FHIR server cannot be reached", "unreachable")
+        failure = FetchFailed("the FHIR server cannot be reached", "unreachable")
         for _ in range(ATTEMPTS):
             try:
                 status, retry_after, content = await self._send(url)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                failure = Unread("the answer of the FHIR server was cut off", "cut")
+                failure = FetchFailed("the answer of the FHIR server was cut off", "cut")
                 continue  # a kept connection may have ended between two calls
             except httpx.DecodingError:
-                raise Unread("the answer of the FHIR server cannot be read", "malformed") from None
+                raise FetchFailed(
+                    "the answer of the FHIR server cannot be read", "malformed"
+                ) from None
             except (httpx.HTTPError, httpx.InvalidURL):
-                raise Unread("the FHIR server cannot be reached", "unreachable") from None
+                raise FetchFailed("the FHIR server cannot be reached", "unreachable") from None
             except RequestError as error:
                 raise _unreadable(error) from None
             if status == HTTPStatus.OK:
@@ -272,18 +274,18 @@ def _glance(content: bytes) -> _Page:
         return _Page()
 
 
-def _refusal(status: int) -> Unread:
+def _refusal(status: int) -> FetchFailed:
     words = _WORDS.get(status, "the FHIR server answered with an error")
     if 300 <= status < 400:
         words = "the FHIR server sent the read elsewhere"
     outcome = "refused" if status in {401, 403} else "failed"
-    return Unread(f"{words} (HTTP {status})", outcome)
+    return FetchFailed(f"{words} (HTTP {status})", outcome)
 
 
-def _unreadable(error: RequestError) -> Unread:
+def _unreadable(error: RequestError) -> FetchFailed:
     if isinstance(error, TooLarge):
-        return Unread("the FHIR server sent more than is read", "endless")
-    return Unread("the answer of the FHIR server cannot be read", "malformed")
+        return FetchFailed("the FHIR server sent more than is read", "endless")
+    return FetchFailed("the answer of the FHIR server cannot be read", "malformed")
 
 
 def _seconds(retry_after: str | None) -> float | None:

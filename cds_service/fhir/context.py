@@ -19,14 +19,8 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
-from cds_service.fhir.codings import (
-    NOTHING,
-    SITE_UNREAD,
-    Recognised,
-    body_sites,
-    recognise,
-    unread_site,
-)
+from cds_service.fhir.body_site import body_sites, unread_site
+from cds_service.fhir.codings import NOTHING, SITE_UNREAD, Recognised, recognise
 from cds_service.fhir.elements import (
     Doc,
     codings,
@@ -111,7 +105,7 @@ class UnfinishedChart(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadContext:
     """The surroundings in which one resource is read."""
 
     index: CodeIndex

@@ -7,6 +7,7 @@ from calendar import monthrange
 from datetime import date, timedelta
 
 from cds_service.clinical.chart import FhirDate
+from cds_service.fhir.elements import member, number, word
 
 # FHIR date, dateTime and instant (R4 datatypes, "Primitive Types"); real clients also send a blank
 # instead of T, no seconds, no zone, or an offset without colon.
@@ -120,6 +121,14 @@ def at_age(birth: FhirDate | None, years: float | None) -> FhirDate | None:
     latest = _same_day(birth.latest, birth.latest.year + whole + 1)
     order = (earliest.toordinal() - _EPOCH) * _DAY
     return FhirDate(str(earliest.year), earliest, latest, order)
+
+
+def read_age(value: object, birth: FhirDate | None) -> FhirDate | None:
+    """An Age in years as a date, where the birth date is known."""
+    unit = word(member(value, "code")) or word(member(value, "unit"))
+    if unit not in {None, "a", "year", "years", "yr"}:
+        return None
+    return at_age(birth, number(member(value, "value")))
 
 
 def _same_day(day: date, year: int) -> date:

@@ -17,7 +17,7 @@ NOTHING = Raw()
 # Strict types on purpose: a resource that does not fit takes the slow and lenient way.
 
 
-class Coding(Struct, gc=False, frozen=True):
+class GlancedCoding(Struct, gc=False, frozen=True):
     """FHIR Coding."""
 
     system: str | None = None
@@ -29,7 +29,7 @@ class Concept(Struct, gc=False, frozen=True):
     """CodeableConcept, or CodeableReference (R5) with its concept inside; can be looked up in a
     set as a whole."""
 
-    coding: tuple[Coding, ...] | None = None
+    coding: tuple[GlancedCoding, ...] | None = None
     text: str | None = None
     concept: Concept | None = None
     code: str | None = None  # a Coding where the concept should be
@@ -41,7 +41,7 @@ class Ref(Struct, gc=False):
     reference: str | None = None
 
 
-class Note(Struct, gc=False):
+class GlancedNote(Struct, gc=False):
     """FHIR Annotation."""
 
     text: str | None = None
@@ -53,7 +53,7 @@ class Component(Struct, gc=False):
     code: Concept | None = None
 
 
-class Sniff(Struct, gc=False):
+class Glance(Struct, gc=False):
     """The members of a resource that decide whether it is read in full."""
 
     resourceType: str | None = None
@@ -63,7 +63,7 @@ class Sniff(Struct, gc=False):
     code: Concept | None = None
     medicationCodeableConcept: Concept | None = None
     medicationReference: Ref | None = None
-    note: list[Note] | None = None
+    note: list[GlancedNote] | None = None
     notes: str | None = None  # DSTU2
     component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
@@ -100,7 +100,7 @@ class Envelope(Struct, gc=False):
     fullUrl: Raw = NOTHING
 
 
-SNIFF = msgspec.json.Decoder(Sniff)
+GLANCE = msgspec.json.Decoder(Glance)
 BUNDLE = msgspec.json.Decoder(Bundle)
 ENTRIES = msgspec.json.Decoder(list[Entry])
 ENVELOPE = msgspec.json.Decoder(Envelope)

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from cds_service.clinical.chart import DraftOrder, Problem
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
-from cds_service.fhir.context import Reading, References, UnfinishedChart
+from cds_service.fhir.context import ReadContext, References, UnfinishedChart
 from cds_service.fhir.elements import kind_of
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.order import NOT_ORDERS, Draft, collect, once, read_order
@@ -83,7 +83,7 @@ class Drafts:
     def _orders(
         self, own: list[Draft], references: References, subjects: Subjects
     ) -> tuple[DraftOrder, ...]:
-        look = Reading(self._index, self._today, references, self._mentions)
+        look = ReadContext(self._index, self._today, references, self._mentions)
         found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
         orders = once(found)
         later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)

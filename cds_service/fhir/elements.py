@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cds_service.clinical.chart import Coding
+from cds_service.clinical.chart import CodeSeen
 
 Doc = dict[str, Any]
 
@@ -132,9 +132,9 @@ def identifier(value: object) -> str | None:
 # --- codings ---
 
 
-def codings(value: object) -> list[Coding]:
+def codings(value: object) -> list[CodeSeen]:
     """All codings of a CodeableConcept, Coding, CodeableReference (R5) or a list of these."""
-    found: list[Coding] = []
+    found: list[CodeSeen] = []
     if value is None:  # most elements are not there
         return found
     for item in objects(value):
@@ -150,8 +150,8 @@ def codings(value: object) -> list[Coding]:
     return found
 
 
-def _coding(part: Doc) -> Coding | None:
-    coding = Coding(word(part.get("system")), word(part.get("code")), text(part.get("display")))
+def _coding(part: Doc) -> CodeSeen | None:
+    coding = CodeSeen(word(part.get("system")), word(part.get("code")), text(part.get("display")))
     return coding if coding.code or coding.display else None
 
 
@@ -166,6 +166,16 @@ def texts(value: object) -> Iterator[str]:
             candidates = [one.get("text") for one in inner]
             candidates += [part.get("display") for part in (*parts, *inner)]
             yield from (c for c in candidates if isinstance(c, str))
+
+
+def all_texts(*elements: object) -> list[str]:
+    """Texts of several elements, raw."""
+    return [t for element in elements if element is not None for t in texts(element)]
+
+
+def notes_of(doc: Doc) -> list[str]:
+    """Texts of note (Annotation), of DSTU2's `notes`, and of a note that is a bare string."""
+    return all_texts(doc.get("note"), doc.get("notes"))
 
 
 def first_text(value: object) -> str | None:

@@ -10,13 +10,13 @@ from cds_service.clinical.chart import (
     FhirDate,
     InputName,
     MedicationFact,
+    Provenance,
     SetAside,
-    Source,
     Unidentified,
 )
 from cds_service.fhir.administration_route import read_routes
 from cds_service.fhir.codings import NOTHING, Recognised, source_of
-from cds_service.fhir.context import REASONS, Item, Reading
+from cds_service.fhir.context import REASONS, Item, ReadContext
 from cds_service.fhir.dates import later, read_date, read_moment
 from cds_service.fhir.dosage import Schedule, in_milligrams, read_schedule
 from cds_service.fhir.elements import (
@@ -69,7 +69,7 @@ _NAMES = frozenset({"medicationCodeableConcept", "medicationReference", "medicat
 _UNNAMED = Named(NOTHING, None)
 
 
-def name_of(doc: Doc, look: Reading) -> Named:
+def name_of(doc: Doc, look: ReadContext) -> Named:
     """The medicine by code, by R5 CodeableReference, or by reference to a Medication that is
     contained or was sent along. A reference with a display only gives a label."""
     if _NAMES.isdisjoint(doc):
@@ -92,7 +92,7 @@ def name_of(doc: Doc, look: Reading) -> Named:
     return Named(known, label, targets)
 
 
-def _ingredients(doc: Doc, medication: Doc, look: Reading) -> list[object]:
+def _ingredients(doc: Doc, medication: Doc, look: ReadContext) -> list[object]:
     """The coded elements of the active ingredients of a Medication, of any release."""
     found: list[object] = []
     for holder in (medication, *objects(medication.get("product"))):  # product: DSTU2
@@ -106,7 +106,7 @@ def _ingredients(doc: Doc, medication: Doc, look: Reading) -> list[object]:
     return found
 
 
-def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
+def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """A medicine as a fact; errors, prohibitions and mere options are set aside."""
     named = name_of(doc, look)
     concepts = named.known.meaning
@@ -140,7 +140,7 @@ def read_medication(doc: Doc, look: Reading) -> Iterator[Item]:
     )
 
 
-def _in_words(doc: Doc, look: Reading) -> frozenset[str]:
+def _in_words(doc: Doc, look: ReadContext) -> frozenset[str]:
     """What the reasons say beyond their codes: that it is for HO, or something nobody knows."""
     reasons = [item for name in REASONS for item in items(doc.get(name))]
     found = set() if len(reasons) <= _MOST_REASONS else {_REASON_UNREAD}
@@ -153,7 +153,7 @@ def _in_words(doc: Doc, look: Reading) -> frozenset[str]:
     return frozenset(found)
 
 
-def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentified]:
+def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unidentified]:
     """The medicine as one that nobody here can name, if it counts and has no code to know it by.
 
     A product of the house is known by its ingredients, when all of them have such a code.
@@ -171,7 +171,9 @@ def _unidentified(doc: Doc, look: Reading, named: Named) -> Iterator[Unidentifie
     schedule = read_schedule(doc)
     bounds = _bounds(doc, schedule)
     if _state(doc, look, schedule, bounds) != "ended":
-        source = Source(type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0])
+        source = Provenance(
+            type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0]
+        )
         yield Unidentified(InputName.MEDICATIONS, source)
 
 
@@ -229,7 +231,7 @@ def _says_not_taken(doc: Doc) -> bool:
 
 def _state(
     doc: Doc,
-    look: Reading,
+    look: ReadContext,
     schedule: Schedule,
     bounds: tuple[FhirDate | None, FhirDate | None],
 ) -> str:
@@ -256,7 +258,11 @@ def _stopped(doc: Doc) -> bool:
 
 
 def _state_given(
-    kind: str | None, state: str | None, look: Reading, schedule: Schedule, start: FhirDate | None
+    kind: str | None,
+    state: str | None,
+    look: ReadContext,
+    schedule: Schedule,
+    start: FhirDate | None,
 ) -> str:
     """What was handed out lasts as long as its supply; what was given counts for a day."""
     if state in _ENDED - {"completed"}:

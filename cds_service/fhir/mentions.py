@@ -1,12 +1,15 @@
-"""Finds texts that name a genetic HO disease; codes decide, such a text only raises a question."""
+"""Finds texts that name a genetic HO disease, save those that deny it (negation).
+
+Codes decide; such a text only raises a question.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.fhir.denials import denied
-from cds_service.fhir.elements import LABEL_LIMIT, text
+from cds_service.clinical.chart import Mention, Provenance
+from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -15,6 +18,50 @@ _PLAIN = re.compile(r"[A-Za-z0-9 -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
 _LOOKED_AT = 50  # denials in one text; nobody writes more
+
+# Which codes of an entry make a text beside them that names the disease superfluous.
+CODED_AS: Mapping[str, frozenset[str]] = {
+    "fop": frozenset({"fop", "fop-possible"}),
+    "poh": frozenset({"poh", "poh-possible"}),
+}
+
+# "No FOP", "negative for FOP". Only known words may stand between the two, and only an end or a
+# word that adds nothing may follow: "no FOP test yet" and "no surgery without FOP expert" ask.
+_DENIED_BEFORE = re.compile(
+    r"\b(?:no|not(?=\s+(?:have|had|known|a|FOP|POH|fibro\w*|osseous|progressive)\b)"
+    r"|denies|denied|denying|negative\s+for|without\s+(?:evidence|signs?|history)\s+of"
+    r"|kein\w*|ohne\s+hinweis\s+auf)"
+    r"(?:(?:\s+|\s*/\s*)(?:known|any|a|an|the|have|has|had|having|personal|family|familial|past"
+    r"|prior|history|hx|evidence|signs?|features|of|for|with|or"
+    r"|bekannte?n?|hinweise?|auf|für|fibrodysplasia|ossificans|progressiva|osseous|heteroplasia"
+    r"|progressive|FOP|POH)\b)*[\s(]*$",
+    re.IGNORECASE,
+)
+_FOLLOWS = re.compile(
+    r"(?:\s+progressiva)?\)?\s*(?:\((?:FOP|POH)\))?\s*"
+    r"(?:$|[.,;)\n]|(?:in\s+(?:the\s+)?(?:family|patient|history)|or|and|nor"
+    r"|known|reported|on record|found|present|so far)\b)",
+    re.IGNORECASE,
+)
+# "FOP excluded", "FOP: negative", "FOP has been ruled out by ACVR1 testing".
+_DENIED_AFTER = re.compile(
+    r"(?:\s+progressiva)?\)?\s*(?:\((?:FOP|POH)\))?[\s:]*"
+    r"(?:(?:has|have|was|were|is|been|now|genetically|genetic|gene|testing|tests?|diagnosis)\s+){0,4}"
+    r"(?:excluded|ruled\s+out|negative|ausgeschlossen)"
+    r"\s*(?:$|[.,;()\n]|(?:by|in|on|with|genetically)\b)",
+    re.IGNORECASE,
+)
+# Near a denial these leave the question open: "FOP not yet excluded", "no biopsy until FOP is
+# ruled out", "no FOP?".
+_OPEN = re.compile(
+    r"\?|\b(?:yet|can\s?not|can't|could|until|unless|before|once|if|when|whether|after|pending"
+    r"|unclear|unsure|possible|suspect\w*|need\w*|must|should|please|to be|doubt|but|except|however"
+    r"|although|noch|erst|bis|aber)\b",
+    re.IGNORECASE,
+)
+_NOT = re.compile(r"\b(?:not|never|no|nicht)\b", re.IGNORECASE)
+_ENDS = re.compile(r"\.\s|\n")
+_NEAR = 60
 
 
 class Mentions:
@@ -58,6 +105,15 @@ class Mentions:
                     named.add(disease)
                     yield disease, _around(value, found.start())
 
+    def uncoded(
+        self, entry: Doc, source: Provenance, coded: frozenset[str] = frozenset()
+    ) -> Iterator[Mention]:
+        """What the texts of one entry name beyond what its code says itself."""
+        for disease, label in self.find(all_texts(entry.get("code"), notes_of(entry))):
+            if coded.isdisjoint(CODED_AS[disease]):
+                where = Provenance(source.reference, None, label, source.date, source.recorder)
+                yield Mention(disease, where)
+
 
 def _telling_word(pattern: str) -> str | None:
     """What a text must contain, in lower case, to match: the last of the words of a pattern that
@@ -72,7 +128,7 @@ def _telling_word(pattern: str) -> str | None:
 def _first(pattern: re.Pattern[str], value: str) -> re.Match[str] | None:
     """The first match that the words around it do not deny."""
     for number, one in enumerate(pattern.finditer(value)):
-        if number >= _LOOKED_AT or not denied(value, one):
+        if number >= _LOOKED_AT or not _is_denied(value, one):
             return one
     return None
 
@@ -82,3 +138,18 @@ def _around(value: str, start: int) -> str:
     if start + 40 <= LABEL_LIMIT:
         return text(value) or ""
     return text("…" + value[start - 40 :]) or ""
+
+
+def _is_denied(value: str, one: re.Match[str]) -> bool:
+    """Whether the text plainly says that the patient (or relative) does not have the disease. In
+    any doubt it does not: the question is asked."""
+    start, end = one.span()
+    before, after = value[max(0, start - 2 * _NEAR) : start], value[end : end + _NEAR]
+    denial = _DENIED_BEFORE.search(before)
+    if denial and not _FOLLOWS.match(after):
+        return False
+    if not denial and not _DENIED_AFTER.match(after):
+        return False
+    earlier = _ENDS.split(before[: denial.start()] if denial else before)[-1]
+    around = f"{earlier[-_NEAR:]}|{_ENDS.split(after)[0]}"
+    return not (_OPEN.search(around) or _NOT.search(around))

@@ -6,20 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.clinical.chart import MeasurementFact, SetAside, Source
-from cds_service.fhir.codings import (
-    BROOKER,
-    Recognised,
-    all_texts,
-    brooker_class,
-    coded_class,
-    mentions_brooker,
-    source_of,
-)
-from cds_service.fhir.context import Item, Reading
+from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
+from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
+from cds_service.fhir.codings import BROOKER, Recognised, source_of
+from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.elements import (
     Doc,
+    all_texts,
     codings,
     first_text,
     number,
@@ -47,7 +41,7 @@ _BLANK: tuple[object, ...] = (None, "", [], {})
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 
-def read_observation(doc: Doc, look: Reading) -> Iterator[Item]:
+def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """An Observation and its components as results; those that are not final are set aside.
 
     One that is set aside and may still become final is also a pending result, so that its value
@@ -86,7 +80,7 @@ def _pending(fact: MeasurementFact, state: str) -> Iterator[MeasurementFact]:
 
 
 def _measurement(
-    part: Doc, look: Reading, known: Recognised, source: Source, grade: str | None
+    part: Doc, look: ReadContext, known: Recognised, source: Provenance, grade: str | None
 ) -> MeasurementFact:
     value, unit, comparator = _value(part)
     answers = look.know(part.get("valueCodeableConcept"), part.get("interpretation"))
@@ -147,7 +141,7 @@ def _quantity(quantity: Doc) -> tuple[float | None, str | None, str | None]:
     return value, code, comparator
 
 
-def _observation_grade(part: Doc, look: Reading, known: Recognised) -> str | None:
+def _observation_grade(part: Doc, look: ReadContext, known: Recognised) -> str | None:
     """Brooker class: the answer to a question for it, or a code that stands for one.
 
     A report in words is no answer, whatever it names.
@@ -167,7 +161,7 @@ def _observation_grade(part: Doc, look: Reading, known: Recognised) -> str | Non
     return brooker_class(answers, asked=True)
 
 
-def _affirmed(part: Doc, look: Reading) -> bool:
+def _affirmed(part: Doc, look: ReadContext) -> bool:
     """Whether a finding holds that is itself the question: no value, or one that says yes."""
     if part.get("valueBoolean") is True:
         return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from cds_service.clinical.chart import (
-    Coding,
+    CodeSeen,
     DraftOrder,
     FhirDate,
     InputName,
@@ -14,6 +14,7 @@ from cds_service.clinical.chart import (
     Problem,
     Unidentified,
 )
+from cds_service.fhir.body_site import side_of, with_hip_site
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.codings import (
     INJECTION_IM,
@@ -23,10 +24,8 @@ from cds_service.fhir.codings import (
     Recognised,
     label_of,
     recognise,
-    side_of,
-    with_hip_site,
 )
-from cds_service.fhir.context import Reading
+from cds_service.fhir.context import ReadContext
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
@@ -110,7 +109,7 @@ def once(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
     return tuple(kept)
 
 
-def read_order(doc: Doc, index: int, look: Reading) -> DraftOrder:
+def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     """An order of any type. What its codes do not say is unknown, never guessed from its text."""
     medicine = name_of(doc, look)
     elements = [(element, look.know(element)) for element in _coded_elements(doc)]
@@ -178,7 +177,7 @@ def _part_elements(part: Doc) -> list[object]:
     return [part.get(name) for name in names]
 
 
-def _beside(doc: Doc, look: Reading) -> Recognised:
+def _beside(doc: Doc, look: ReadContext) -> Recognised:
     """What stands beside the code: for whom the order is, and of the category only "surgical
     procedure"; the rest would be hearsay."""
     if _BESIDE.isdisjoint(doc):
@@ -188,7 +187,7 @@ def _beside(doc: Doc, look: Reading) -> Recognised:
     return known.and_also(look.know(*[doc.get(name) for name in _PERFORMERS]))
 
 
-def _routes(doc: Doc) -> list[Coding]:
+def _routes(doc: Doc) -> list[CodeSeen]:
     """Route codings of an order: dosage (all releases) or the resource itself (Immunization)."""
     if _ROUTED.isdisjoint(doc):
         return []
@@ -220,7 +219,7 @@ def _when(doc: Doc) -> FhirDate | None:
     return read_moment(*[doc[name] for name in _TIMES if name in doc])
 
 
-def _medication(doc: Doc, look: Reading) -> tuple[MedicationFact | None, Unidentified | None]:
+def _medication(doc: Doc, look: ReadContext) -> tuple[MedicationFact | None, Unidentified | None]:
     """The draft as a medicine (an active or new one is a draft of this session), or as one whose
     code says nothing here."""
     if doc.get("resourceType") not in _MEDICINES:

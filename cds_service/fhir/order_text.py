@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.cards.suggested_orders import REFERRAL_SYSTEM
-from cds_service.clinical.chart import Mention, Source, Suspicion
-from cds_service.fhir.codings import CODED_AS, all_texts, source_of
-from cds_service.fhir.context import REASONS, Reading
+from cds_service.clinical.chart import Mention, Provenance, Suspicion
+from cds_service.fhir.codings import source_of
+from cds_service.fhir.context import REASONS, ReadContext
 from cds_service.fhir.elements import (
     Doc,
+    all_texts,
     codings,
     items,
     kind_of,
@@ -21,7 +21,9 @@ from cds_service.fhir.elements import (
     texts,
     type_and_id,
 )
-from cds_service.fhir.resources import doubt_of
+from cds_service.fhir.mentions import CODED_AS
+from cds_service.fhir.record_status import doubt_of
+from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 
 # Where an order says why, over all order types and releases; CarePlan has `addresses`.
 _WHY = (*REASONS, "addresses", "supportingInfo", "supportingInformation")
@@ -61,7 +63,7 @@ _NOT_SO = re.compile(
 
 
 def heard(
-    doc: Doc, look: Reading, names: list[object]
+    doc: Doc, look: ReadContext, names: list[object]
 ) -> tuple[tuple[Suspicion, ...], tuple[Mention, ...]]:
     """Genetic HO in an order: in its coded reasons and the Conditions to which they point, and,
     beyond what these say, in its words (`names` are the elements that say what is ordered)."""
@@ -73,7 +75,7 @@ def heard(
     return suspicions, tuple(m for m in _mentions(doc, look, names, whys) if not coded & _as(m))
 
 
-def _suspicions(doc: Doc, why: object, look: Reading) -> Iterator[Suspicion]:
+def _suspicions(doc: Doc, why: object, look: ReadContext) -> Iterator[Suspicion]:
     for element in (why, *(target.get("code") for target in _conditions(doc, why, look))):
         known = look.know(element)
         if not known.concepts.isdisjoint(_GENETIC):
@@ -81,7 +83,9 @@ def _suspicions(doc: Doc, why: object, look: Reading) -> Iterator[Suspicion]:
             yield Suspicion(known.concepts & _GENETIC, source)
 
 
-def _mentions(doc: Doc, look: Reading, names: list[object], whys: list[object]) -> list[Mention]:
+def _mentions(
+    doc: Doc, look: ReadContext, names: list[object], whys: list[object]
+) -> list[Mention]:
     """The referrals that this service drafts itself name the disease and are not heard."""
     if not look.mentions:
         return []
@@ -97,14 +101,14 @@ def _mentions(doc: Doc, look: Reading, names: list[object], whys: list[object]) 
         return []
     reference, status = type_and_id(doc), "words of an order"
     found = look.mentions.find(telling)
-    return [Mention(disease, Source(reference, None, w, status=status)) for disease, w in found]
+    return [Mention(disease, Provenance(reference, None, w, status=status)) for disease, w in found]
 
 
 def _as(mention: Mention) -> frozenset[str]:
     return CODED_AS[mention.disease]
 
 
-def _conditions(doc: Doc, why: object, look: Reading) -> Iterator[Doc]:
+def _conditions(doc: Doc, why: object, look: ReadContext) -> Iterator[Doc]:
     """The Conditions to which a reason points, contained or sent, that are not refuted."""
     pointed = look.resolve(doc, why)
     return (d for d in pointed if kind_of(d) == "Condition" and doubt_of(d) is None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputName
 from cds_service.fhir.codings import is_compound
-from cds_service.fhir.decoding import Concept, Sniff
+from cds_service.fhir.decoding import Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.mentions import Mentions
@@ -20,7 +20,7 @@ _MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.ME
 _MEMORY = 2_000  # more would cost more than it saves
 
 
-class Sieve:
+class Prescreen:
     """Lets through what has a coding in a value set or a text that may be worth reading, medicines
     without a code to know them by, and whatever it cannot judge. Remembers the codes and texts
     that say nothing: a record repeats itself."""
@@ -31,27 +31,27 @@ class Sieve:
         self._dull: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
 
-    def holds_back(self, sniff: Sniff) -> bool:
+    def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
-        kind = sniff.resourceType
+        kind = glance.resourceType
         if kind in _CODED:
             return not (
-                (sniff.code is not None and self._speaks(sniff.code))
-                or (sniff.valueString is not None and self._tells(sniff.valueString))
-                or (sniff.note is not None and any(self._tells(n.text) for n in sniff.note))
-                or self._tells(sniff.notes)
-                or (sniff.valueCodeableConcept and self._speaks(sniff.valueCodeableConcept))
+                (glance.code is not None and self._speaks(glance.code))
+                or (glance.valueString is not None and self._tells(glance.valueString))
+                or (glance.note is not None and any(self._tells(n.text) for n in glance.note))
+                or self._tells(glance.notes)
+                or (glance.valueCodeableConcept and self._speaks(glance.valueCodeableConcept))
                 or (
-                    sniff.component
-                    and any(c.code and self._speaks(c.code) for c in sniff.component)
+                    glance.component
+                    and any(c.code and self._speaks(c.code) for c in glance.component)
                 )
             )
-        if kind in _MEDICINES and sniff.medicationReference is None:
-            inline = sniff.medicationCodeableConcept
-            return inline is not None and not self._counts(inline, sniff)
+        if kind in _MEDICINES and glance.medicationReference is None:
+            inline = glance.medicationCodeableConcept
+            return inline is not None and not self._counts(inline, glance)
         return False
 
-    def _counts(self, medicine: Concept, sniff: Sniff) -> bool:
+    def _counts(self, medicine: Concept, glance: Glance) -> bool:
         """Whether a medicine is in a value set, or is one that the reader has to name as unknown:
         without any code to know it by, and not over by its status."""
         if medicine in self._known:
@@ -62,7 +62,7 @@ class Sieve:
             if len(self._known) < _MEMORY:
                 self._known.add(medicine)
             return False
-        return sniff.status not in OVER
+        return glance.status not in OVER
 
     def _speaks(self, concept: Concept) -> bool:
         """Whether a coding is in a value set or a text may be worth reading."""

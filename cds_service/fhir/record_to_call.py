@@ -50,14 +50,14 @@ class _Wrapped(msgspec.Struct):
     context: _Context
 
 
-class _Sniff(msgspec.Struct):
+class _TypeAndStatus(msgspec.Struct):
     resourceType: str = ""
     id: str = ""
     status: Any = None
 
 
 class _Entry(msgspec.Struct):
-    resource: _Sniff
+    resource: _TypeAndStatus
 
 
 class _RawEntry(msgspec.Struct):
@@ -127,7 +127,7 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
     )
 
 
-def _entries(bundle: bytes) -> list[tuple[Raw, _Sniff]]:
+def _entries(bundle: bytes) -> list[tuple[Raw, _TypeAndStatus]]:
     """Entries as they stand (a reference may name their fullUrl), with what they hold."""
     try:
         entries = msgspec.json.decode(bundle, type=_Bundle).entry

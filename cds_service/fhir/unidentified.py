@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cds_service.clinical.chart import Coding
+from cds_service.clinical.chart import CodeSeen
 from cds_service.fhir import decoding
 from cds_service.fhir.codings import NOTHING, label_of
 from cds_service.fhir.elements import Doc, codings, first_text, printable, texts, words
@@ -82,7 +82,7 @@ MEDICINES = _names(RXNORM, ATC)
 ALLERGIES = _names(RXNORM, ATC, SNOMED, ICD10CM, ICD10, ICD9CM)
 
 
-def readable(found: Iterable[Coding | decoding.Coding], systems: frozenset[str]) -> bool:
+def readable(found: Iterable[CodeSeen | decoding.GlancedCoding], systems: frozenset[str]) -> bool:
     """Whether a coding is in one of the systems: then a code in no value set is a harmless one."""
     return any(c.code and c.system and normal_system(c.system) in systems for c in found)
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from cds_service.clinical.chart import Side
-
-EXTENSION: Final = "https://ho-cds.example.org/fhir/StructureDefinition/"
+from cds_service.knowledge.namespaces import EXTENSIONS
 
 SNOMED: Final = "http://snomed.info/sct"
 ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -123,10 +122,10 @@ def extensions(concept: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in concept.get("extension", ()):
         url = entry.get("url")
-        if isinstance(url, str) and url.startswith(EXTENSION):
+        if isinstance(url, str) and url.startswith(EXTENSIONS):
             value = entry.get("valueCode", entry.get("valueString"))
             if isinstance(value, str):
-                found[url[len(EXTENSION) :]] = value
+                found[url[len(EXTENSIONS) :]] = value
     return found
 
 

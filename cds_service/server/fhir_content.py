@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request, Response
 from cds_service.errors import UnknownService
 from cds_service.hooks import runtime_of
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.namespaces import FHIR_BASE
 from cds_service.knowledge.schema import Evidence
 
-BASE = "https://ho-cds.example.org/fhir/"
 LIBRARY_ID = "ho-prophylaxis"
 
 Resource = dict[str, Any]
@@ -49,7 +49,7 @@ def library(knowledge: Knowledge) -> Resource:
     return {
         "resourceType": "Library",
         "id": LIBRARY_ID,
-        "url": f"{BASE}Library/{LIBRARY_ID}",
+        "url": f"{FHIR_BASE}Library/{LIBRARY_ID}",
         "version": knowledge.version,
         "name": "HoProphylaxis",
         "title": meta.title,

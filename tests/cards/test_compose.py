@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cards.compose import TOPICS, build, summary
+from cds_service.cards.compose import build, summary
 from cds_service.cdshooks import models
 from cds_service.clinical.assessment import Assessment, Finding, Tier
-from cds_service.clinical.chart import Chart, Coding, SetAside, Side, Source
+from cds_service.clinical.chart import Chart, CodeSeen, Provenance, SetAside, Side
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.namespaces import CARD_TOPICS
 from tests.cards.test_markdown import HOSTILE
 from tests.support.assessments import (
     ALLERGY,
@@ -63,7 +64,7 @@ def test_every_card_text_of_the_knowledge_makes_a_valid_card(knowledge: Knowledg
     for text in knowledge.cards.values():
         card = card_of(guidance(text.id, indicator=text.indicator), knowledge)
         topic = card["source"]["topic"]
-        assert topic["system"] == TOPICS
+        assert topic["system"] == CARD_TOPICS
         assert re.fullmatch(r"[A-Za-z0-9]{1,100}", topic["code"])  # Epic takes nothing else
         assert topic["code"].lower() == text.topic.replace("-", "")
         assert len(card.get("overrideReasons", ())) == len(text.override)
@@ -252,7 +253,7 @@ def test_silence_carries_why(knowledge: Knowledge) -> None:
 
 
 def test_the_trace_counts_what_it_does_not_list(knowledge: Knowledge) -> None:
-    sources = tuple(Source(f"Condition/{n}", None, "x", day("2020-01-01")) for n in range(23))
+    sources = tuple(Provenance(f"Condition/{n}", None, "x", day("2020-01-01")) for n in range(23))
     many = Finding("previous-ho-hip", "factor", "previous HO", sources, Tier.HIGH)
     trace = card_of(guidance(findings=(many,)), knowledge)["extension"][TRACE]
     assert len(trace["findings"][0]["facts"]) == 20
@@ -260,8 +261,12 @@ def test_the_trace_counts_what_it_does_not_list(knowledge: Knowledge) -> None:
 
 
 def test_the_trace_holds_no_text_of_the_chart(knowledge: Knowledge) -> None:
-    secret = Source(
-        "Condition/c1", Coding("urn:x", "c0", "DISPLAY"), "LABEL", recorder="RECORDER", status="S9"
+    secret = Provenance(
+        "Condition/c1",
+        CodeSeen("urn:x", "c0", "DISPLAY"),
+        "LABEL",
+        recorder="RECORDER",
+        status="S9",
     )
     found = Finding("previous-ho-hip", "factor", "previous HO", (secret,), Tier.HIGH, note="NOTE")
     given_ = guidance(

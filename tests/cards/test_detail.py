@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cds_service.cards.detail import citation, render
 from cds_service.clinical.assessment import Effect, Finding, OptionVerdict, Reason, Standing, Tier
-from cds_service.clinical.chart import Coding, Source
+from cds_service.clinical.chart import CodeSeen, Provenance
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Evidence
 from tests.cards.test_markdown import HOSTILE
@@ -130,19 +130,25 @@ def test_a_finding_without_facts_or_with_a_note(knowledge: Knowledge) -> None:
     ("source", "said"),
     [
         (
-            Source("Condition/1", Coding("urn:oid:2.16.840.1.113883.6.96", "5"), "A"),
+            Provenance("Condition/1", CodeSeen("urn:oid:2.16.840.1.113883.6.96", "5"), "A"),
             "(SNOMED CT 5)",
         ),
-        (Source("Condition/1", Coding(None, "x1"), "Some text"), "Some text (x1), Condition/1"),
-        (Source("Condition/1", Coding(SNOMED, None), "Some text"), "Some text, Condition/1"),
-        (Source("Condition", None, "Some text", day("2020-01-02")), "Some text, 2020-01-02, Cond"),
         (
-            Source("Condition/1", Coding(SNOMED, "5"), "previous ho"),
+            Provenance("Condition/1", CodeSeen(None, "x1"), "Some text"),
+            "Some text (x1), Condition/1",
+        ),
+        (Provenance("Condition/1", CodeSeen(SNOMED, None), "Some text"), "Some text, Condition/1"),
+        (
+            Provenance("Condition", None, "Some text", day("2020-01-02")),
+            "Some text, 2020-01-02, Cond",
+        ),
+        (
+            Provenance("Condition/1", CodeSeen(SNOMED, "5"), "previous ho"),
             "hip: SNOMED CT 5, Condition/1",
         ),
     ],
 )
-def test_what_a_fact_lacks_is_left_out(knowledge: Knowledge, source: Source, said: str) -> None:
+def test_what_a_fact_lacks_is_left_out(knowledge: Knowledge, source: Provenance, said: str) -> None:
     given_ = guidance(findings=(replace(PREVIOUS_HO, sources=(source,)),))
     assert said in detail(given_, knowledge)
 

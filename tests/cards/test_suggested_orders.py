@@ -16,6 +16,7 @@ from cds_service.cards.suggested_orders import (
     service_request,
 )
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 from cds_service.knowledge.schema import DoseForm
 
 CONTEXT = DraftContext(
@@ -105,7 +106,7 @@ def test_a_referral_asks_for_a_consult_and_names_the_side(knowledge: Knowledge) 
     assert "consult" in referral["code"]["text"].lower()
     assert referral["code"]["coding"] == [
         {
-            "system": suggested_orders.REFERRAL_SYSTEM,
+            "system": REFERRAL_SYSTEM,
             "code": "radiation-oncology",
             "display": "Referral to radiation oncology",
         }

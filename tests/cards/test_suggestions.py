@@ -17,7 +17,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import AllergyFact, Chart, MedicationFact, Side, Source
+from cds_service.clinical.chart import AllergyFact, Chart, MedicationFact, Provenance, Side
 from cds_service.knowledge.loader import Knowledge
 from tests.cards.test_compose import answered
 from tests.support.assessments import (
@@ -75,13 +75,13 @@ def test_gastroprotection_lasts_as_long_as_the_nsaid(knowledge: Knowledge) -> No
         {
             "medications": (
                 MedicationFact(
-                    frozenset({"ppi"}), Source("MedicationRequest/m", None, "x"), "active"
+                    frozenset({"ppi"}), Provenance("MedicationRequest/m", None, "x"), "active"
                 ),
             )
         },
         {
             "allergies": (
-                AllergyFact(frozenset({"ppi"}), Source("AllergyIntolerance/a", None, "x")),
+                AllergyFact(frozenset({"ppi"}), Provenance("AllergyIntolerance/a", None, "x")),
             )
         },
     ],
@@ -104,7 +104,9 @@ def test_a_drafted_proton_pump_inhibitor_is_not_drafted_again(knowledge: Knowled
 
 
 def test_an_ended_proton_pump_inhibitor_does_not_protect(knowledge: Knowledge) -> None:
-    ended = MedicationFact(frozenset({"ppi"}), Source("MedicationRequest/m", None, "x"), "ended")
+    ended = MedicationFact(
+        frozenset({"ppi"}), Provenance("MedicationRequest/m", None, "x"), "ended"
+    )
     protection = knowledge.protection.model_copy(update={"excluded_by": ("ppi",)})
     nsaid, _ = made(
         guidance(), replace(knowledge, protection=protection), chart(medications=(ended,))

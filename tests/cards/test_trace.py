@@ -7,13 +7,13 @@ from dataclasses import replace
 from cds_service.cards.trace import Section, as_text, explain
 from cds_service.clinical.assessment import Effect, Finding, OptionVerdict, Reason, Standing
 from cds_service.clinical.chart import (
-    Coding,
+    CodeSeen,
     InputName,
     InputReport,
     InputState,
     Problem,
+    Provenance,
     SetAside,
-    Source,
 )
 from cds_service.knowledge.loader import Knowledge
 from tests.support.assessments import (
@@ -113,7 +113,7 @@ def test_patient_view_has_no_order(knowledge: Knowledge) -> None:
 
 def test_a_hostile_chart_cannot_drive_the_terminal(knowledge: Knowledge) -> None:
     evil = "\x1b[31m\u202e\nevil\x07"
-    source = Source(evil, Coding(evil, evil), evil, status=evil)
+    source = Provenance(evil, CodeSeen(evil, evil), evil, status=evil)
     reason = Reason("x", Effect.EXCLUDE, evil, (source,))
     given_ = assessment(
         [

@@ -8,11 +8,11 @@ import pytest
 
 from cds_service.clinical.chart import (
     Chart,
-    Coding,
+    CodeSeen,
     FhirDate,
     MeasurementFact,
     PatientFacts,
-    Source,
+    Provenance,
 )
 from cds_service.clinical.laboratory import (
     Laboratory,
@@ -39,7 +39,7 @@ def lab(
     when: str | None = "2026-11-01",
     comparator: str | None = None,
 ) -> MeasurementFact:
-    source = Source(f"Observation/{concept}-{value}", None, concept)
+    source = Provenance(f"Observation/{concept}-{value}", None, concept)
     date_ = day(when) if when else None
     return MeasurementFact(frozenset({concept}), source, value, unit, comparator, date_)
 
@@ -211,7 +211,7 @@ def test_what_is_no_unit_of_a_quantity(unit: str) -> None:
 
 
 def coded(concept: str, code: str, value: float, unit: str | None = None) -> MeasurementFact:
-    source = Source("Observation/1", Coding("http://loinc.org", code), concept)
+    source = Provenance("Observation/1", CodeSeen("http://loinc.org", code), concept)
     return MeasurementFact(frozenset({concept}), source, value, unit, None, day("2026-11-01"))
 
 

@@ -20,15 +20,15 @@ from cds_service.clinical.assessment import (
 )
 from cds_service.clinical.chart import (
     Chart,
-    Coding,
+    CodeSeen,
     DraftOrder,
     FhirDate,
     InputName,
     InputReport,
     InputState,
     PatientFacts,
+    Provenance,
     Side,
-    Source,
 )
 
 SNOMED = "http://snomed.info/sct"
@@ -40,22 +40,24 @@ def day(text: str) -> FhirDate:
     return FhirDate(text, when, when, 0.0)
 
 
-HO = Source(
+HO = Provenance(
     "Condition/c12",
-    Coding(SNOMED, "444748003", "ignored"),
+    CodeSeen(SNOMED, "444748003", "ignored"),
     "Postoperative heterotopic ossification",
     day("2019-06-02"),
     status="Brooker III",
 )
-FOP = Source(
+FOP = Provenance(
     "Condition/f1",
-    Coding("http://hl7.org/fhir/sid/icd-10-cm", "M61.151"),
+    CodeSeen("http://hl7.org/fhir/sid/icd-10-cm", "M61.151"),
     "Myositis ossificans progressiva, right thigh",
     day("2015-03-01"),
     recorder="Dr. A. Smith",
 )
-EGFR = Source("Observation/e1", Coding("http://loinc.org", "98979-8"), "eGFR", day("2026-10-20"))
-PATIENT = Source("Patient/p1", None, "male")
+EGFR = Provenance(
+    "Observation/e1", CodeSeen("http://loinc.org", "98979-8"), "eGFR", day("2026-10-20")
+)
+PATIENT = Provenance("Patient/p1", None, "male")
 
 PREVIOUS_HO = Finding(
     "previous-ho-hip", "factor", "previous HO of the hip", (HO,), Tier.HIGH, ("biz2015",)
@@ -73,7 +75,7 @@ ALLERGY = Reason(
     "nsaid-allergy",
     Effect.EXCLUDE,
     "Allergy on record: Ibuprofen. No NSAID.",
-    (Source("AllergyIntolerance/a1", None, "Ibuprofen"),),
+    (Provenance("AllergyIntolerance/a1", None, "Ibuprofen"),),
     ("celebrex-pdr",),
 )
 AGE = Reason("age-65-indomethacin", Effect.EXCLUDE, "Age 66: indomethacin is avoided from 65.")
@@ -126,7 +128,7 @@ def silence(why: str = "no risk factor that counts", **changes: Any) -> Guidance
 
 def hostile(text: str, card: str = "prophylaxis-conflict") -> Guidance:
     """A guidance in which the chart says `text` wherever a chart can say anything."""
-    source = Source(text, Coding(text, text, text), text, recorder=text, status=text)
+    source = Provenance(text, CodeSeen(text, text, text), text, recorder=text, status=text)
     reason = Reason("egfr-30-to-59", Effect.CONDITION, text, (source,))
     against = Reason("nsaid-allergy", Effect.EXCLUDE, text, (source,))
     return guidance(

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cds_service.tools.validate.findings import Finding, Report
+from cds_service.tools.validate.findings import DocumentFinding, Report
 
 TODAY = date(2026, 11, 23)
 SCT = "http://snomed.info/sct"
@@ -46,7 +46,7 @@ def kinds(report: Report) -> set[str]:
     return {finding.kind for finding in report.findings}
 
 
-def only(report: Report, kind: str) -> Finding:
+def only(report: Report, kind: str) -> DocumentFinding:
     [found] = [finding for finding in report.findings if finding.kind == kind]
     return found
 

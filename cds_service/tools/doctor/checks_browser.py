@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cds_service.tools.doctor.client import Seen
-from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.session import ExaminationRun
 
 ORIGIN = "https://sandbox.cds-hooks.org"
 """Origin of the official sandbox, the browser client that every integrator meets."""
 
 
-def check(session: Session, path: str) -> None:
+def check(session: ExaminationRun, path: str) -> None:
     """Preflights for discovery and a service, and the headers on an answer and on an error."""
     for method, where in (("GET", "cds-services"), ("POST", path)):
         headers = {

@@ -9,7 +9,7 @@ from cds_service.cdshooks.conformance.statements import Version
 from cds_service.tools.doctor import patients
 from cds_service.tools.doctor.client import Seen
 from cds_service.tools.doctor.markup import active_parts
-from cds_service.tools.doctor.session import Session, decoded, plain_cards
+from cds_service.tools.doctor.session import ExaminationRun, decoded, plain_cards
 from cds_service.tools.validate import structure
 from cds_service.tools.validate.documents import Located
 
@@ -21,7 +21,7 @@ SLOW = 0.5
 """Seconds that an answer may take (PE-01)."""
 
 
-def check(session: Session, service: Json, base: Json) -> bool:
+def check(session: ExaminationRun, service: Json, base: Json) -> bool:
     """Call the service and judge the answer; False when it cannot be examined further."""
     path, what = f"cds-services/{service['id']}", f"POST {service['id']} ({service['hook']})"
     seen = _first(session, path, base, what)
@@ -39,7 +39,7 @@ def check(session: Session, service: Json, base: Json) -> bool:
     return True
 
 
-def _first(session: Session, path: str, base: Json, what: str) -> Seen | None:
+def _first(session: ExaminationRun, path: str, base: Json, what: str) -> Seen | None:
     """The first call, without a token: is one wanted? Then with one."""
     seen = session.caller.send("POST", path, json=base)
     if session.denied(seen):
@@ -60,7 +60,7 @@ def _first(session: Session, path: str, base: Json, what: str) -> Seen | None:
     return seen
 
 
-def _answer(session: Session, seen: Seen, base: Json, service: Json, what: str) -> None:
+def _answer(session: ExaminationRun, seen: Seen, base: Json, service: Json, what: str) -> None:
     kind = seen.headers.get("content-type", "")
     good = kind.partition(";")[0].strip() == "application/json"
     session.tell("JS-07", good, f"media type {kind or 'missing'}", what, kind)
@@ -80,7 +80,7 @@ def _answer(session: Session, seen: Seen, base: Json, service: Json, what: str) 
     session.feedback[service["id"]] = list(_uuids(cards))
 
 
-def _resources(session: Session, body: Any, what: str) -> None:
+def _resources(session: ExaminationRun, body: Any, what: str) -> None:
     """Resources in actions, by the structure of R4, which the synthetic calls speak (JS-06)."""
     found = list(_in_actions(body))
     for place, resource in found:
@@ -116,7 +116,7 @@ def _uuids(cards: Any) -> list[tuple[str, str | None]]:
 # --- variants ---
 
 
-def variants(session: Session, service: Json, base: Json) -> None:
+def variants(session: ExaminationRun, service: Json, base: Json) -> None:
     """The same call again, with strange members, and with markup in its texts."""
     path, id_ = f"cds-services/{service['id']}", service["id"]
     first = session.post(path, base)
@@ -136,7 +136,7 @@ def variants(session: Session, service: Json, base: Json) -> None:
     _soiled(session, session.post(path, patients.hostile(base)), id_)
 
 
-def _soiled(session: Session, seen: Seen, id_: str) -> None:
+def _soiled(session: ExaminationRun, seen: Seen, id_: str) -> None:
     what = f"POST {id_} with markup in displays"
     body = decoded(seen)[0]
     if seen.status != 200:
@@ -153,7 +153,7 @@ def _soiled(session: Session, seen: Seen, id_: str) -> None:
     session.tell("MD-04", not live, said, what, live[0] if live else None)
 
 
-def speed(session: Session) -> None:
+def speed(session: ExaminationRun) -> None:
     """The time that nine of ten calls stay under (PE-01). The first call of each service is left
     out: it may start things up."""
     if not session.seconds:
@@ -165,6 +165,6 @@ def speed(session: Session) -> None:
     session.tell("PE-01", slow <= SLOW, said, "all calls answered with 200", f"{slow:.3f} s")
 
 
-def is_old(session: Session) -> bool:
+def is_old(session: ExaminationRun) -> bool:
     """Whether the examination is by CDS Hooks 1.0."""
     return session.version is Version.V1

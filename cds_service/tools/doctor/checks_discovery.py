@@ -9,7 +9,7 @@ from cds_service.cdshooks.conformance import discovery
 from cds_service.cdshooks.conformance.statements import Level, Version
 from cds_service.ops.urls import is_loopback_host
 from cds_service.tools.doctor.client import Seen
-from cds_service.tools.doctor.session import Session, decoded
+from cds_service.tools.doctor.session import ExaminationRun, decoded
 
 PATH = "cds-services"
 _LOOKED_AT = ("JS-03", "DS-02", "DS-04", "DS-05", "DS-06", "DS-07", "DS-12", "DS-15", "PF-01",
@@ -17,7 +17,7 @@ _LOOKED_AT = ("JS-03", "DS-02", "DS-04", "DS-05", "DS-06", "DS-07", "DS-12", "DS
 _WHAT = "GET /cds-services"
 
 
-def check(session: Session, elsewhere: str | None = None) -> list[dict[str, Any]]:
+def check(session: ExaminationRun, elsewhere: str | None = None) -> list[dict[str, Any]]:
     """Look at discovery; the services that are usable, none when there is no discovery.
 
     `elsewhere`: where a service has its discovery that has none at the place of the specification.
@@ -48,7 +48,7 @@ def check(session: Session, elsewhere: str | None = None) -> list[dict[str, Any]
     return _usable(body)
 
 
-def _open(session: Session) -> Seen:
+def _open(session: ExaminationRun) -> Seen:
     """Discovery without a token first: some services ask for one here, too."""
     seen = session.caller.send("GET", PATH)
     if session.denied(seen) and session.signer is not None:
@@ -56,13 +56,13 @@ def _open(session: Session) -> Seen:
     return seen
 
 
-def _transport(session: Session, seen: Seen) -> None:
+def _transport(session: ExaminationRun, seen: Seen) -> None:
     kind = seen.headers.get("content-type", "")
     good = kind.partition(";")[0].strip() == "application/json"
     session.tell("JS-07", good, f"media type {kind or 'missing'}", _WHAT, kind)
 
 
-def _version(session: Session, body: Any) -> Version:
+def _version(session: ExaminationRun, body: Any) -> Version:
     """The version that the service names, else the one that was asked for."""
     stated = {str(service.get("version", "")) for service in _listed(body)}
     if any(text.startswith(("STU3", "3.")) for text in stated):
@@ -85,7 +85,7 @@ def _listed(body: Any) -> list[dict[str, Any]]:
     return [service for service in listed if isinstance(service, dict)]
 
 
-def unknown_service(session: Session) -> None:
+def unknown_service(session: ExaminationRun) -> None:
     """A service that does not exist (RQ-07), and a redirect where none should be (DS-18)."""
     what = "POST /cds-services/{unknown id}"
     body = {"hook": "patient-view", "hookInstance": "x", "context": {}}

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.session import ExaminationRun
 
 Json = dict[str, Any]
 
 
-def check(session: Session, service: Json) -> None:
+def check(session: ExaminationRun, service: Json) -> None:
     """Send feedback on a card that came, or on one that the service does not know."""
     path, what = f"cds-services/{service['id']}/feedback", f"POST {service['id']}/feedback"
     known = session.feedback.get(service["id"]) or [(str(uuid4()), str(uuid4()))]

@@ -7,13 +7,13 @@ from typing import Any
 from cds_service.cdshooks.conformance.statements import Level
 from cds_service.tools.doctor import patients
 from cds_service.tools.doctor.client import Seen
-from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.session import ExaminationRun
 
 Json = dict[str, Any]
 _FINE = frozenset({200, 412})
 
 
-def check(session: Session, service: Json, base: Json) -> None:
+def check(session: ExaminationRun, service: Json, base: Json) -> None:
     """Every prefetch case of the decision table that can be made from outside."""
     path = f"cds-services/{service['id']}"
     _missing(session, path, base)
@@ -36,7 +36,7 @@ def check(session: Session, service: Json, base: Json) -> None:
     session.tell("PD-08", seen.status == 200, said, _what(path, "a further key"), seen.told)
 
 
-def _missing(session: Session, path: str, base: Json) -> None:
+def _missing(session: ExaminationRun, path: str, base: Json) -> None:
     """Without prefetch and without FHIR access: an answer if it needs none, else 412 (PD-01)."""
     seen = _post(session, path, patients.without(base, "prefetch"))
     what = _what(path, "no prefetch")
@@ -54,12 +54,12 @@ def _missing(session: Session, path: str, base: Json) -> None:
         _outcome(session, seen, what)
 
 
-def _outcome(session: Session, seen: Seen, what: str) -> None:
+def _outcome(session: ExaminationRun, seen: Seen, what: str) -> None:
     good = b'"OperationOutcome"' in seen.body
     session.tell("ER-05", good, "an OperationOutcome in the error", what, seen.told)
 
 
-def _post(session: Session, path: str, body: Json) -> Seen:
+def _post(session: ExaminationRun, path: str, body: Json) -> Seen:
     seen = session.post(path, body)
     if seen.status == 200:
         session.seconds.append(seen.seconds)

@@ -7,12 +7,12 @@ from typing import Any
 from cds_service.cdshooks.conformance.statements import Level
 from cds_service.tools.doctor import patients
 from cds_service.tools.doctor.client import Seen
-from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.session import ExaminationRun
 
 Json = dict[str, Any]
 
 
-def check(session: Session, service: Json, base: Json) -> None:
+def check(session: ExaminationRun, service: Json, base: Json) -> None:
     """Send what must be refused, and see that it is refused with 4xx and not with an accident."""
     path, id_ = f"cds-services/{service['id']}", str(service["id"])
     for words, body in (("cut JSON", b'{"hook": '), ("an array", b"[]"), ("nothing", b"")):
@@ -31,7 +31,7 @@ def check(session: Session, service: Json, base: Json) -> None:
     session.tell("RQ-07", seen.status in {404, 405}, said, f"GET {id_}", seen.told)
 
 
-def _refused(session: Session, rule: str, seen: Seen, what: str) -> None:
+def _refused(session: ExaminationRun, rule: str, seen: Seen, what: str) -> None:
     good = 400 <= seen.status < 500
     session.tell(rule, good, f"{seen.status}", what, seen.told, Level.ADVICE)
     if 400 <= seen.status < 600:

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 from cds_service.tools.doctor.client import Seen
-from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.session import ExaminationRun
 from cds_service.tools.doctor.tokens import symmetric, unsigned
 
 Json = dict[str, Any]
 _HOUR = 3600
 
 
-def check(session: Session, service: Json, base: Json) -> None:
+def check(session: ExaminationRun, service: Json, base: Json) -> None:
     """Send tokens without signature, with a guessable secret, for others, stale and repeated."""
     path, id_ = f"cds-services/{service['id']}", str(service["id"])
     url = session.caller.url(path)
@@ -42,7 +42,7 @@ def check(session: Session, service: Json, base: Json) -> None:
     session.tell("ER-03", same, said, f"POST {id_}", " / ".join(map(repr, sorted(bodies)[:2])))
 
 
-def _send(session: Session, path: str, base: Json, token: str) -> Seen:
+def _send(session: ExaminationRun, path: str, base: Json, token: str) -> Seen:
     return session.caller.send(
         "POST", path, json=base, headers={"Authorization": f"Bearer {token}"}
     )

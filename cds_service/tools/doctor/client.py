@@ -40,7 +40,7 @@ class Seen:
         return f"{self.status} {text}".strip()
 
 
-class Caller:
+class DoctorClient:
     """Sends requests to one service. Raises LimitReached when `limit` calls were made."""
 
     def __init__(self, base: str, limit: int, timeout: float) -> None:

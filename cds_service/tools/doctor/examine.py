@@ -20,9 +20,9 @@ from cds_service.tools.doctor import (
     checks_tokens,
     patients,
 )
-from cds_service.tools.doctor.client import Caller, LimitReached
+from cds_service.tools.doctor.client import DoctorClient, LimitReached
 from cds_service.tools.doctor.results import Examination, Status
-from cds_service.tools.doctor.session import Session
+from cds_service.tools.doctor.session import ExaminationRun
 from cds_service.tools.doctor.tokens import Signer
 
 T = TypeVar("T")
@@ -52,8 +52,8 @@ def examine(url: str, plan: Plan | None = None) -> Examination:
     plan = plan or Plan()
     base = url.rstrip("/").removesuffix("/cds-services").rstrip("/")
     report = Examination(base, plan.version, limit=plan.calls)
-    with Caller(base, plan.calls, plan.timeout) as caller:
-        session = Session(caller, report, plan.signer)
+    with DoctorClient(base, plan.calls, plan.timeout) as caller:
+        session = ExaminationRun(caller, report, plan.signer)
         try:
             _all(session, plan)
         except LimitReached:
@@ -62,7 +62,7 @@ def examine(url: str, plan: Plan | None = None) -> Examination:
     return report
 
 
-def _all(session: Session, plan: Plan) -> None:
+def _all(session: ExaminationRun, plan: Plan) -> None:
     services = _guarded(session, "DS-01", lambda: checks_discovery.check(session, plan.discovery))
     services = services or []
     chosen = [s for s in services if not plan.only or s["id"] in plan.only]
@@ -78,14 +78,14 @@ def _all(session: Session, plan: Plan) -> None:
     checks_calls.speed(session)
 
 
-def _why(session: Session, services: list[dict[str, Any]]) -> str:
+def _why(session: ExaminationRun, services: list[dict[str, Any]]) -> str:
     if services:
         return "none has the id that was asked for"
     failed = [r for r in session.report.results if r.status is Status.FAIL]
     return failed[-1].message if failed else "discovery lists none"
 
 
-def _service(session: Session, service: dict[str, Any], *, first: bool) -> None:
+def _service(session: ExaminationRun, service: dict[str, Any], *, first: bool) -> None:
     base = patients.call(service)
     about = f"POST {service['id']}"
     # A first look that broke down (None) says nothing against looking further.
@@ -102,14 +102,16 @@ def _service(session: Session, service: dict[str, Any], *, first: bool) -> None:
 
 
 # Looks at a service that answers, by the statement under which each tells that it broke down.
-_FURTHER: Final[Mapping[str, Callable[[Session, dict[str, Any], dict[str, Any]], None]]] = {
+_FURTHER: Final[Mapping[str, Callable[[ExaminationRun, dict[str, Any], dict[str, Any]], None]]] = {
     "RQ-03": checks_calls.variants,
     "PD-10": checks_prefetch.check,
     "RQ-01": checks_refusals.check,
 }
 
 
-def _guarded(session: Session, statement: str, look: Callable[[], T], about: str = "") -> T | None:
+def _guarded(
+    session: ExaminationRun, statement: str, look: Callable[[], T], about: str = ""
+) -> T | None:
     """What a look returns. Where it breaks down on something that nobody thought of, a failure
     says so in its place (what was not looked at has not passed), and the run goes on."""
     try:

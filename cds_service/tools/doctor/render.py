@@ -14,7 +14,7 @@ from rich.text import Text
 from cds_service import __version__
 from cds_service.cards.terminal import plain
 from cds_service.cdshooks.conformance.statements import STATEMENTS, Level
-from cds_service.tools.doctor.results import Examination, Result, Status
+from cds_service.tools.doctor.results import CheckResult, Examination, Status
 
 _STYLES = {Status.PASS: "green", Status.FAIL: "red", Status.SKIP: "yellow"}
 
@@ -40,7 +40,7 @@ def as_text(report: Examination, console: Console, *, verbose: bool = False) -> 
     _line(console, f"{report.calls} calls of at most {report.limit}, synthetic data only")
 
 
-def _result(console: Console, result: Result) -> None:
+def _result(console: Console, result: CheckResult) -> None:
     head = f"{result.status.value.upper():<5} {result.statement:<6} {result.weight.value:<7}"
     _line(console, f"{head} {STATEMENTS[result.statement].text}", _STYLES[result.status])
     _line(console, f"{'':6}{result.call}: {result.message}" if result.call else result.message)
@@ -71,7 +71,7 @@ def as_json(report: Examination) -> str:
     return json.dumps(content, indent=2)
 
 
-def _as_dict(result: Result) -> Mapping[str, str | None]:
+def _as_dict(result: CheckResult) -> Mapping[str, str | None]:
     return {
         "statement": result.statement,
         "level": result.weight.value,
@@ -135,7 +135,7 @@ def as_markdown(report: Examination) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(result: Result) -> str:
+def _row(result: CheckResult) -> str:
     text = f"{result.statement} {STATEMENTS[result.statement].text}"
     cells = (text, result.weight.value, result.call, result.message, result.piece or "")
     return f"| {' | '.join(map(_cell, cells))} |"

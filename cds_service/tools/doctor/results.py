@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """One look at one statement: `call` says which request it was, `piece` shows what offends.
 
     `level` differs from the statement's own where the text binds the client and the service only
@@ -50,10 +50,10 @@ class Examination:
     services: list[str] = field(default_factory=list)
     calls: int = 0
     limit: int = 0
-    results: list[Result] = field(default_factory=list)
+    results: list[CheckResult] = field(default_factory=list)
     unusable: str | None = None  # why nothing could be examined
 
-    def fails(self, level: Level) -> list[Result]:
+    def fails(self, level: Level) -> list[CheckResult]:
         """Failures at this level or above."""
         heavy = _ORDER[: _ORDER.index(level) + 1]
         return [r for r in self.results if r.status is Status.FAIL and r.weight in heavy]
@@ -65,18 +65,18 @@ class Examination:
 
     def statements(self) -> list[tuple[str, Level, Status]]:
         """Each statement that was looked at, with its level and outcome, in checklist order."""
-        seen: dict[str, list[Result]] = {}
+        seen: dict[str, list[CheckResult]] = {}
         for result in self.results:
             seen.setdefault(result.statement, []).append(result)
         return [(id_, _heaviest(seen[id_]), _worst(seen[id_])) for id_ in STATEMENTS if id_ in seen]
 
 
-def _worst(results: Iterable[Result]) -> Status:
+def _worst(results: Iterable[CheckResult]) -> Status:
     found = {result.status for result in results}
     return next(s for s in (Status.FAIL, Status.PASS, Status.SKIP) if s in found)
 
 
-def _heaviest(results: list[Result]) -> Level:
+def _heaviest(results: list[CheckResult]) -> Level:
     """The level of the failures where there are any."""
     failed = [r for r in results if r.status is Status.FAIL] or results
     return min((r.weight for r in failed), key=_ORDER.index)

@@ -9,8 +9,8 @@ from typing import Any
 
 from cds_service.cdshooks.conformance.shapes import strict_json
 from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Version, Violation
-from cds_service.tools.doctor.client import Caller, Seen
-from cds_service.tools.doctor.results import Examination, Result, Status, piece_of
+from cds_service.tools.doctor.client import DoctorClient, Seen
+from cds_service.tools.doctor.results import CheckResult, Examination, Status, piece_of
 from cds_service.tools.doctor.tokens import Signer
 from cds_service.tools.validate.findings import json_path
 
@@ -19,10 +19,10 @@ _DENIED = frozenset({401, 403})
 
 
 @dataclass(slots=True)
-class Session:
+class ExaminationRun:
     """One examination under way. `closed`: the service wants a token."""
 
-    caller: Caller
+    caller: DoctorClient
     report: Examination
     signer: Signer | None = None
     closed: bool = False
@@ -69,11 +69,11 @@ class Session:
         """Write down what came of one check."""
         status = Status.PASS if good else Status.FAIL
         shown = None if good or piece is None else piece_of(piece)
-        self._add(Result(statement, status, message, call, shown, level))
+        self._add(CheckResult(statement, status, message, call, shown, level))
 
     def skip(self, statement: str, why: str, call: str = "") -> None:
         """Write down that a check could not be made."""
-        self._add(Result(statement, Status.SKIP, why, call))
+        self._add(CheckResult(statement, Status.SKIP, why, call))
 
     def violations(self, found: Iterable[Violation], looked_at: Iterable[str], call: str) -> None:
         """Write down what a message breaks, and that it breaks nothing else that was looked at."""
@@ -88,7 +88,7 @@ class Session:
             if statement not in broken:
                 self.tell(statement, True, "nothing is wrong", call)
 
-    def _add(self, result: Result) -> None:
+    def _add(self, result: CheckResult) -> None:
         """Each result once; statements that came later than the version are left out."""
         since = STATEMENTS[result.statement].since
         if _LATER[since] <= _LATER[self.version] and result not in self.report.results:

@@ -33,7 +33,7 @@ class Habits(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ExpectedEffect:
     """What a clinician expects of a piece: a tier, options that are not offered, a short course."""
 
     tier: str = "none"
@@ -53,7 +53,7 @@ class Piece:
     section: str
     rule: str
     parts: tuple[Mapping[str, Any], ...] = ()
-    effect: Effect = field(default_factory=Effect)
+    effect: ExpectedEffect = field(default_factory=ExpectedEffect)
     sex: str | None = None
     age: tuple[int, int] | None = None
     class_: str | None = None
@@ -94,7 +94,7 @@ def _piece(section: str, raw: Mapping[str, Any]) -> Piece:
         section=section,
         rule=raw["rule"],
         parts=tuple(raw.get("parts") or ()),
-        effect=Effect(
+        effect=ExpectedEffect(
             effect.get("tier", "none"),
             effect.get("group"),
             frozenset(effect.get("removes", ())),

@@ -12,7 +12,7 @@ from cds_service.fhir.elements import word
 from cds_service.knowledge.terminology import ICD10CM, LOINC, SNOMED, CodeMatch
 from cds_service.tools.validate import icd
 from cds_service.tools.validate.displays import contradiction, unlike
-from cds_service.tools.validate.findings import Finding, added, replaced
+from cds_service.tools.validate.findings import DocumentFinding, added, replaced
 from cds_service.tools.validate.lexicon import Lexicon
 from cds_service.tools.validate.systems import (
     SYSTEMS,
@@ -33,7 +33,7 @@ class Checked:
 
     key: str
     match: CodeMatch | None
-    findings: tuple[Finding, ...]
+    findings: tuple[DocumentFinding, ...]
     wants_list: bool = False  # an ICD-10-CM code that only the list could check
 
 
@@ -64,7 +64,7 @@ class _Look:
         said = self.coding.get("display")
         return said if isinstance(said, str) and said.strip() else None
 
-    def without_system(self) -> Iterator[Finding]:
+    def without_system(self) -> Iterator[DocumentFinding]:
         places = self.lexicon.elsewhere("", self.code)
         at = (*self.path, "system")
         mend, patch = "add the system of the code", ()
@@ -76,7 +76,7 @@ class _Look:
                 return
         yield self._finding("system-missing", at, "no system", mend, patch)
 
-    def with_system(self, match: CodeMatch | None) -> Iterator[Finding]:
+    def with_system(self, match: CodeMatch | None) -> Iterator[DocumentFinding]:
         system, at = self.system or "", (*self.path, "system")
         uri = canonical(system)
         if uri not in SYSTEMS:
@@ -90,7 +90,7 @@ class _Look:
             yield self._finding(kind, at, said, f"send {right}", patch)
         yield from self._code(uri, match)
 
-    def _strange(self, system: str, at: Path) -> Iterator[Finding]:
+    def _strange(self, system: str, at: Path) -> Iterator[DocumentFinding]:
         """A system that the service does not know."""
         meant = by_name(system)
         if meant and meant != canonical(system):
@@ -102,7 +102,7 @@ class _Look:
             mend = "send the URI of the code system"
             yield self._finding("system-not-uri", at, f"{system} is no URI", mend)
 
-    def _code(self, uri: str, match: CodeMatch | None) -> Iterator[Finding]:
+    def _code(self, uri: str, match: CodeMatch | None) -> Iterator[DocumentFinding]:
         expression = uri == SNOMED and any(sign in self.code for sign in ":+|{")
         if expression:
             return
@@ -120,7 +120,7 @@ class _Look:
     def _is_new(self, uri: str) -> bool:
         return icd.exists(self.code) is False
 
-    def _bad_form(self, uri: str) -> Iterator[Finding]:
+    def _bad_form(self, uri: str) -> Iterator[DocumentFinding]:
         yield from self._elsewhere(uri) or [
             self._finding(
                 "code-format",
@@ -130,7 +130,7 @@ class _Look:
             )
         ]
 
-    def _bad_digit(self, uri: str) -> Iterator[Finding]:
+    def _bad_digit(self, uri: str) -> Iterator[DocumentFinding]:
         yield from self._elsewhere(uri) or [
             self._finding(
                 _DIGIT_KINDS[uri],
@@ -140,7 +140,7 @@ class _Look:
             )
         ]
 
-    def _no_such_code(self, uri: str) -> Iterator[Finding]:
+    def _no_such_code(self, uri: str) -> Iterator[DocumentFinding]:
         yield from self._elsewhere(uri, sure=True) or [
             self._finding(
                 "icd-unknown",
@@ -150,12 +150,12 @@ class _Look:
             )
         ]
 
-    def _other_system(self, uri: str) -> Iterator[Finding]:
+    def _other_system(self, uri: str) -> Iterator[DocumentFinding]:
         """A code of good form that no value set has in its system: a mistake only where the
         display says so, too."""
         yield from self._elsewhere(uri, sure=True)
 
-    def _elsewhere(self, uri: str, *, sure: bool = False) -> list[Finding]:
+    def _elsewhere(self, uri: str, *, sure: bool = False) -> list[DocumentFinding]:
         """The code is one of another system. `sure`: only where the display is its name there."""
         at = (*self.path, "system")
         for other, name in self.lexicon.elsewhere(uri, self.code):
@@ -167,7 +167,7 @@ class _Look:
             return [self._finding("wrong-system", at, said, f"send system {other}", patch)]
         return []
 
-    def _display(self, uri: str, match: CodeMatch) -> Iterator[Finding]:
+    def _display(self, uri: str, match: CodeMatch) -> Iterator[DocumentFinding]:
         display, at = self.display, (*self.path, "display")
         if display is None:
             return
@@ -194,5 +194,5 @@ class _Look:
         message: str,
         mend: str | None = None,
         patch: tuple[Mapping[str, Any], ...] = (),
-    ) -> Finding:
-        return Finding(kind, path, message, mend, patch)
+    ) -> DocumentFinding:
+        return DocumentFinding(kind, path, message, mend, patch)

@@ -38,7 +38,7 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class JsonDocument:
     """A decoded document: its text, what it is, and whether a member stands twice in it."""
 
     data: bytes
@@ -48,7 +48,7 @@ class Document:
     twice: bool
 
 
-def read(data: bytes) -> Document:
+def read(data: bytes) -> JsonDocument:
     """Decode JSON strictly (RFC 8259) and tell what it is. Raises Unusable."""
     try:
         plain = to_utf8(data, None)
@@ -71,7 +71,7 @@ def read(data: bytes) -> Document:
         raise Unusable("nested too deeply") from None
     except ValueError as error:
         raise Unusable(f"not JSON: {str(error)[:100]}") from None
-    return Document(plain, text, value, _what(value), bool(twice))
+    return JsonDocument(plain, text, value, _what(value), bool(twice))
 
 
 def _refuse(constant: str) -> None:
@@ -92,7 +92,7 @@ def _what(value: Any) -> str:
     raise Unusable("neither a FHIR resource nor a CDS Hooks message")
 
 
-def resources(document: Document) -> Iterator[Located]:
+def resources(document: JsonDocument) -> Iterator[Located]:
     """Every resource of a document, those inside Bundles too, in the order of the text."""
     value, what = document.value, document.what
     if what in {BUNDLE, RESOURCE}:

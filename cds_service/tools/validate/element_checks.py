@@ -12,7 +12,7 @@ from cds_service.clinical.units import ucum_of, unit_of
 from cds_service.fhir.dates import read_date
 from cds_service.fhir.elements import Doc, codings, kind_of, objects, word, words
 from cds_service.knowledge.terminology import CodeIndex
-from cds_service.tools.validate.findings import Finding, replaced
+from cds_service.tools.validate.findings import DocumentFinding, replaced
 
 _STRINGS: Final = frozenset({
     "resourceType", "id", "system", "code", "display", "reference", "status", "unit", "version",
@@ -53,7 +53,7 @@ _STATUSES: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
 }  # fmt: skip
 
 
-def check(doc: Doc, path: Path, index: CodeIndex, release: str) -> Iterator[Finding]:
+def check(doc: Doc, path: Path, index: CodeIndex, release: str) -> Iterator[DocumentFinding]:
     """Likely mistakes in one resource, beside its codings."""
     yield from _types(doc, path)
     yield from _statuses(doc, path, release)
@@ -61,12 +61,12 @@ def check(doc: Doc, path: Path, index: CodeIndex, release: str) -> Iterator[Find
         value = doc.get(name)
         if isinstance(value, str) and read_date(value) is None:
             said = f"{name} {value[:40]!r} is no FHIR date"
-            yield Finding("date-unreadable", (*path, name), said, "send YYYY-MM-DD")
+            yield DocumentFinding("date-unreadable", (*path, name), said, "send YYYY-MM-DD")
     if kind_of(doc) == "Observation":
         yield from _units(doc, path, index)
 
 
-def _types(value: Any, path: Path, name: str = "") -> Iterator[Finding]:
+def _types(value: Any, path: Path, name: str = "") -> Iterator[DocumentFinding]:
     """Numbers in the place of strings, and strings in the place of numbers."""
     if isinstance(value, dict):
         quantity = bool(_QUANTITY.match(name)) and "value" in value
@@ -84,23 +84,23 @@ def _types(value: Any, path: Path, name: str = "") -> Iterator[Finding]:
                 yield from _types(item, (*path, number), name)
 
 
-def _number(value: float, path: Path, name: str) -> Finding:
+def _number(value: float, path: Path, name: str) -> DocumentFinding:
     sure = isinstance(value, int)
     patch = replaced(path, value, str(value)) if sure else ()
     mend = f'send "{value}"' if sure else "send a string; zeros at the end may be lost already"
-    return Finding("number-for-string", path, f"{name} is a number", mend, patch)
+    return DocumentFinding("number-for-string", path, f"{name} is a number", mend, patch)
 
 
-def _string(value: str, path: Path) -> Finding:
+def _string(value: str, path: Path) -> DocumentFinding:
     plain = value.strip()
     if len(plain) <= _LONGEST and _NUMBER.fullmatch(plain):
         number = float(plain) if any(c in plain for c in ".eE") else int(plain)
-        return Finding("string-for-number", path, f"value {plain!r} is a string",
+        return DocumentFinding("string-for-number", path, f"value {plain!r} is a string",
                        f"send {plain} without quotes", replaced(path, value, number))  # fmt: skip
-    return Finding("string-for-number", path, "value is a string", "send a number")
+    return DocumentFinding("string-for-number", path, "value is a string", "send a number")
 
 
-def _statuses(doc: Doc, path: Path, release: str) -> Iterator[Finding]:
+def _statuses(doc: Doc, path: Path, release: str) -> Iterator[DocumentFinding]:
     kind = kind_of(doc) or ""
     for name, known in _STATUSES.get(kind, {}).items():
         value = doc.get(name)
@@ -109,16 +109,16 @@ def _statuses(doc: Doc, path: Path, release: str) -> Iterator[Finding]:
                 at, codes = (*path, name), ", ".join(sorted(known))
                 shown = value if isinstance(value, str) else said
                 message = f"{name} {shown[:40]!r} is no status of {kind}"
-                yield Finding("status-unknown", at, message, f"one of {codes}")
+                yield DocumentFinding("status-unknown", at, message, f"one of {codes}")
     if kind in {"Condition", "AllergyIntolerance"} and "clinicalStatus" not in doc:
         checked = set(words(doc.get("verificationStatus"))) | set(words(doc.get("status")))
         if release != "DSTU2" and "entered-in-error" not in checked:
             mend = "say whether it is active, inactive or resolved"
-            yield Finding("status-missing", (*path, "clinicalStatus"),
+            yield DocumentFinding("status-missing", (*path, "clinicalStatus"),
                           f"{kind} without clinicalStatus", mend)  # fmt: skip
 
 
-def _units(doc: Doc, path: Path, index: CodeIndex) -> Iterator[Finding]:
+def _units(doc: Doc, path: Path, index: CodeIndex) -> Iterator[DocumentFinding]:
     """Results of the laboratory value sets in units that nobody converts."""
     components = doc.get("component")
     parts = [(path, doc)] + [
@@ -135,4 +135,4 @@ def _units(doc: Doc, path: Path, index: CodeIndex) -> Iterator[Finding]:
                 unit = spelled[0] or spelled[1]
                 said = f"unit {unit[:40]!r} cannot be converted" if unit else "no unit"
                 mend = f"send one of {', '.join(ucum_of(names))} (UCUM)"
-                yield Finding("unit", (*at, "valueQuantity", "unit"), said, mend)
+                yield DocumentFinding("unit", (*at, "valueQuantity", "unit"), said, mend)

@@ -17,7 +17,7 @@ from cds_service.tools.validate.documents import (
     ANSWER,
     CALL,
     DISCOVERY,
-    Document,
+    JsonDocument,
     Located,
     Unusable,
     read,
@@ -27,7 +27,7 @@ from cds_service.tools.validate.documents import (
 from cds_service.tools.validate.findings import (
     KINDS,
     MOST_FINDINGS,
-    Finding,
+    DocumentFinding,
     Layer,
     Report,
     Severity,
@@ -73,19 +73,21 @@ class Validator:
         except Unusable as error:
             kind = "not-recognised" if str(error).startswith("neither") else "not-json"
             report.unusable = True
-            report.findings = [Finding(kind, (), str(error), line=error.line + line - 1)]
+            report.findings = [DocumentFinding(kind, (), str(error), line=error.line + line - 1)]
             return report
         self._look(document, report)
         _settle(document, report)
         return report
 
-    def _look(self, document: Document, report: Report) -> None:
+    def _look(self, document: JsonDocument, report: Report) -> None:
         found = list(resources(document))
         release = self.options.release or structure.best_release(found, release_of(found))
         report.what, report.release = _what(document), release if found else None
         positions = Positions(document.text) if document.twice else None
         for path in positions.twice() if positions else ():
-            report.findings.append(Finding("duplicate-member", path, f"{path[-1]} stands twice"))
+            report.findings.append(
+                DocumentFinding("duplicate-member", path, f"{path[-1]} stands twice")
+            )
         report.findings += _messages(document)
         report.findings += self._structure(found, release)
         self._content(document, found, release, report)
@@ -95,15 +97,17 @@ class Validator:
         )
         report.findings += more
 
-    def _structure(self, found: Iterable[Located], release: str) -> Iterator[Finding]:
+    def _structure(self, found: Iterable[Located], release: str) -> Iterator[DocumentFinding]:
         if release == "DSTU2":
-            yield Finding("release-unchecked", (), "DSTU2: only what the service reads is checked")
+            yield DocumentFinding(
+                "release-unchecked", (), "DSTU2: only what the service reads is checked"
+            )
             return
         for located in found:
             yield from structure.check(located, release)
 
     def _content(
-        self, document: Document, found: list[Located], release: str, report: Report
+        self, document: JsonDocument, found: list[Located], release: str, report: Report
     ) -> None:
         context = member(document.value, "context", "patientId")
         patient = context if document.what == CALL and isinstance(context, str) else None
@@ -115,7 +119,7 @@ class Validator:
             reader.look(located, report)
 
 
-def _what(document: Document) -> str:
+def _what(document: JsonDocument) -> str:
     if document.what == CALL:
         return f"call of {str(document.value.get('hook'))[:60]}"
     if document.what == "resource":
@@ -123,7 +127,7 @@ def _what(document: Document) -> str:
     return document.what
 
 
-def _messages(document: Document) -> Iterator[Finding]:
+def _messages(document: JsonDocument) -> Iterator[DocumentFinding]:
     """Layer one for CDS Hooks: the statements that the message breaks."""
     found: Iterable[Violation] = ()
     if document.what == CALL:
@@ -136,12 +140,14 @@ def _messages(document: Document) -> Iterator[Finding]:
         binding = STATEMENTS[violation.statement].level is Level.SHALL
         binding = binding and violation.statement not in _OF_PRODUCTION
         kind = "cds-hooks" if binding else "cds-hooks-unusual"
-        yield Finding(kind, violation.path, violation.message, statement=violation.statement)
+        yield DocumentFinding(
+            kind, violation.path, violation.message, statement=violation.statement
+        )
 
 
-def _settle(document: Document, report: Report) -> None:
+def _settle(document: JsonDocument, report: Report) -> None:
     """Each thing once, by line, within the limit."""
-    once: dict[object, Finding] = {}
+    once: dict[object, DocumentFinding] = {}
     specific = {f.path for f in report.findings if f.kind in _SPECIFIC}
     for finding in report.findings:
         if finding.kind == "fhir-structure" and finding.path in specific:

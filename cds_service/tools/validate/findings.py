@@ -118,7 +118,7 @@ KINDS: Final[Mapping[str, Kind]] = {kind.id: kind for kind in _ALL}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DocumentFinding:
     """One thing that is wrong, with its place. `line` is counted from 1, 0 is not known.
 
     `mend` says what to do; `patch` is the JSON Patch (RFC 6902) where the mend is certain;
@@ -170,7 +170,7 @@ class CardNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """What the service would answer. `status` is the HTTP status, None when it is no call;
     `silences` say why an order gets no card."""
 
@@ -188,12 +188,12 @@ class Report:
     what: str = "unknown"
     release: str | None = None
     unusable: bool = False
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[DocumentFinding] = field(default_factory=list)
     dropped: int = 0
     resources: list[Understood] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
-    answer: Answer = field(default_factory=Answer)
+    answer: ServiceAnswer = field(default_factory=ServiceAnswer)
     notices: set[str] = field(default_factory=set)
 
     @property

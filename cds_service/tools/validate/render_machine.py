@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 from cds_service import __version__
 from cds_service.cards.terminal import plain
 from cds_service.tools.validate.counts import Totals
-from cds_service.tools.validate.findings import KINDS, Finding, Report, json_path
+from cds_service.tools.validate.findings import KINDS, DocumentFinding, Report, json_path
 
 _URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -71,7 +71,7 @@ def _document(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: DocumentFinding) -> dict[str, Any]:
     return {
         "kind": finding.kind,
         "layer": finding.layer.value,
@@ -128,7 +128,7 @@ def _rules() -> list[Mapping[str, Any]]:
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
-def _result(report: Report, finding: Finding) -> dict[str, Any]:
+def _result(report: Report, finding: DocumentFinding) -> dict[str, Any]:
     mend = f" Mend: {finding.mend}." if finding.mend else ""
     where = {
         "physicalLocation": {
@@ -182,7 +182,7 @@ class JunitWriter:
         self._out.write("</testsuite>\n</testsuites>\n")
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: DocumentFinding) -> str:
     mend = f" Mend: {finding.mend}" if finding.mend else ""
     place = f"line {finding.line}, {json_path(finding.path)}"
     return f"{finding.severity.value}: {finding.kind}: {finding.message} ({place}).{mend}"

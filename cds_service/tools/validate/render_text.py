@@ -12,7 +12,7 @@ from cds_service.cards.terminal import plain
 from cds_service.tools.validate.counts import Totals
 from cds_service.tools.validate.findings import (
     KINDS,
-    Finding,
+    DocumentFinding,
     Layer,
     Report,
     Severity,
@@ -60,7 +60,7 @@ class TextWriter:
             return list(_content(report, self._verbose)) if self._detailed else []
         return list(_answer(report)) if layer is Layer.ANSWER else []
 
-    def _finding(self, finding: Finding) -> None:
+    def _finding(self, finding: DocumentFinding) -> None:
         line = f"line {finding.line}" if finding.line else ""
         statement = f" [{finding.statement}]" if finding.statement else ""
         style = _STYLES[finding.severity]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cds_service.tools.validate.engine import Options, Validator
 from cds_service.tools.validate.files import Task
-from cds_service.tools.validate.findings import Finding, Report
+from cds_service.tools.validate.findings import DocumentFinding, Report
 
 CHUNK = 16
 _CHUNK_BYTES = 4_000_000
@@ -82,13 +82,17 @@ def _one(validator: Validator, task: Task) -> Report:
     try:
         return validator.check(task.read(), task.name, task.line)
     except OSError as error:
-        return _failed(task, Finding("not-json", (), f"cannot be read: {error.strerror}", line=1))
+        return _failed(
+            task, DocumentFinding("not-json", (), f"cannot be read: {error.strerror}", line=1)
+        )
     except Exception as error:  # a bug met in one document must not end a run over thousands
         places = traceback.extract_tb(error.__traceback__)
         where = f"{Path(places[-1].filename).name}:{places[-1].lineno}"
         said = f"{type(error).__name__} in {where}"
-        return _failed(task, Finding("internal-error", (), said, "report it as a bug", line=1))
+        return _failed(
+            task, DocumentFinding("internal-error", (), said, "report it as a bug", line=1)
+        )
 
 
-def _failed(task: Task, finding: Finding) -> Report:
+def _failed(task: Task, finding: DocumentFinding) -> Report:
     return Report(task.name, task.line, unusable=True, findings=[finding])

@@ -15,39 +15,43 @@ from cds_service.errors import MissingData, RequestError
 from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.knowledge.model import Knowledge
-from cds_service.tools.validate.documents import BUNDLE, CALL, Document
-from cds_service.tools.validate.findings import Answer, CardNote, Finding
+from cds_service.tools.validate.documents import BUNDLE, CALL, JsonDocument
+from cds_service.tools.validate.findings import CardNote, DocumentFinding, ServiceAnswer
 
 
 def answer(
-    document: Document, knowledge: Knowledge, today: date, order: str | None
-) -> tuple[Answer, list[Finding]]:
+    document: JsonDocument, knowledge: Knowledge, today: date, order: str | None
+) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """The cards that would come, or why there would be none."""
     if document.what not in {CALL, BUNDLE}:
-        return Answer(silences=("no call and no record: nothing to decide",)), []
+        return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
         request = envelope.parse(record_to_call.as_call(document.data, knowledge.index, order))
         if all(service.hook != request.hook for service in hooks.SERVICES):
-            return Answer(silences=("no service here for this hook",)), []
+            return ServiceAnswer(silences=("no service here for this hook",)), []
         hooks.check_hook(request, hooks.SERVICES)
         chart, assessment = hooks.decide(request, knowledge, today)
         response = hooks.respond(request, chart, assessment, knowledge)
     except MissingData as error:
         said = f"412: {error.message}"
         mend = "send the prefetch key, or give access to the FHIR server"
-        return Answer(412, silences=(said,)), [Finding("data-missing", ("prefetch",), said, mend)]
+        return ServiceAnswer(412, silences=(said,)), [
+            DocumentFinding("data-missing", ("prefetch",), said, mend)
+        ]
     except RequestError as error:
         return _refused(error, document)
     return _told(request, assessment, response, knowledge, today), []
 
 
-def _refused(error: RequestError, document: Document) -> tuple[Answer, list[Finding]]:
+def _refused(
+    error: RequestError, document: JsonDocument
+) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     said = f"{error.place}: {error.message}" if error.place else error.message
     if document.what == BUNDLE:
-        return Answer(silences=(f"no decision about this Bundle: {said}",)), []
+        return ServiceAnswer(silences=(f"no decision about this Bundle: {said}",)), []
     place = (error.place or "").split(".")
     path: Path = tuple(place) if " " not in (error.place or " ") and place[0] != "body" else ()
-    return Answer(error.status, silences=(said,)), [Finding("refused", path, said)]
+    return ServiceAnswer(error.status, silences=(said,)), [DocumentFinding("refused", path, said)]
 
 
 def _told(
@@ -56,7 +60,7 @@ def _told(
     response: CDSResponse,
     knowledge: Knowledge,
     today: date,
-) -> Answer:
+) -> ServiceAnswer:
     cards = []
     for card in response.cards:
         why = (card.extension or {}).get(trace.NAME, {})
@@ -65,7 +69,7 @@ def _told(
     silences = [_silence(g) for g in assessment.guidances if g.card is None]
     if not cards and not silences:
         silences.append(_nothing(request, knowledge, today))
-    return Answer(200, tuple(cards), tuple(silences))
+    return ServiceAnswer(200, tuple(cards), tuple(silences))
 
 
 def _silence(guidance: Guidance) -> str:

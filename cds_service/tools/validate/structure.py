@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.fhir.elements import Doc
 from cds_service.tools.validate.documents import Located
-from cds_service.tools.validate.findings import Finding
+from cds_service.tools.validate.findings import DocumentFinding
 
 _MOST = 20  # findings of one resource
 _MODULES = {"R4": "fhir.resources.R4B", "R4B": "fhir.resources.R4B", "R5": "fhir.resources",
@@ -23,26 +23,26 @@ _MODULES = {"R4": "fhir.resources.R4B", "R4B": "fhir.resources.R4B", "R5": "fhir
 _CHOICE = re.compile(r"this list \['(\w+)'")
 
 
-def check(located: Located, release: str) -> Iterator[Finding]:
+def check(located: Located, release: str) -> Iterator[DocumentFinding]:
     """What is wrong with one resource by its FHIR release; of a Bundle, with its own members."""
     kind = located.doc.get("resourceType")
     at = (*located.path, "resourceType")
     if not isinstance(kind, str):
-        yield Finding("fhir-structure", at, "resourceType must be a string")
+        yield DocumentFinding("fhir-structure", at, "resourceType must be a string")
         return
     if release not in _MODULES:
         return
     model = _model(kind, release)
     if model is None:
         said = f"FHIR {release} has no resource type {kind[:60]}"
-        yield Finding("unknown-type", at, said, "correct the type, or name the --release")
+        yield DocumentFinding("unknown-type", at, said, "correct the type, or name the --release")
         return
     doc = _shell(located.doc) if kind == "Bundle" else located.doc
     for number, (path, message) in enumerate(_errors(model, doc)):
         if number == _MOST:
             return
         said = f"{kind}{_dotted(path)}: {message}"
-        yield Finding("fhir-structure", (*located.path, *path), said)
+        yield DocumentFinding("fhir-structure", (*located.path, *path), said)
 
 
 def best_release(found: Iterable[Located], guess: str) -> str:

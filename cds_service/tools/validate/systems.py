@@ -8,6 +8,7 @@ from typing import Final
 
 from stdnum import luhn, verhoeff
 
+from cds_service.knowledge.namespaces import OWN
 from cds_service.knowledge.terminology import (
     ALIASES,
     ATC,
@@ -81,7 +82,7 @@ _PUBLIC: Final = (
     "http://varnomen.hgvs.org", "http://www.ncbi.nlm.nih.gov/", "http://pbs.gov.au",
     "http://ns.electronichealth.net.au/", "urn:oid:2.16.840.1.113883.6.",
     "urn:oid:2.16.840.1.113883.5.", "urn:oid:2.16.840.1.113883.12.",
-    "https://ho-cds.example.org/",
+    OWN,
 )  # fmt: skip
 
 

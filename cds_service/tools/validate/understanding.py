@@ -22,7 +22,7 @@ from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located
-from cds_service.tools.validate.findings import Finding, Report, Understood
+from cds_service.tools.validate.findings import DocumentFinding, Report, Understood
 from cds_service.tools.validate.icd import MISSING
 from cds_service.tools.validate.lexicon import Lexicon
 from cds_service.tools.validate.systems import is_public
@@ -63,7 +63,7 @@ class Reader:
 
     # --- what the service makes of it ---
 
-    def _understand(self, located: Located) -> tuple[Understood, list[Finding]]:
+    def _understand(self, located: Located) -> tuple[Understood, list[DocumentFinding]]:
         doc, kind = located.doc, kind_of(located.doc) or ""
         name = type_and_id(doc)
         if located.role == "draft" and kind not in NOT_ORDERS:
@@ -91,7 +91,7 @@ class Reader:
         reader.read_prefetch({"x": _raw(around)})
         return reader.chart()
 
-    def _order(self, located: Located, name: str) -> tuple[Understood, list[Finding]]:
+    def _order(self, located: Located, name: str) -> tuple[Understood, list[DocumentFinding]]:
         orders = self._read_order(located)
         found = [_unreadable(located, problem) for problem in orders.problems]
         if orders.foreign and self.patient_id:
@@ -116,8 +116,8 @@ class Reader:
 
     # --- its codings ---
 
-    def _codings(self, located: Located, report: Report) -> list[Finding]:
-        found: list[Finding] = []
+    def _codings(self, located: Located, report: Report) -> list[DocumentFinding]:
+        found: list[DocumentFinding] = []
         for path, coding in _codings_in(located.doc, located.path):
             checked = coding_checks.check(coding, path, self.lexicon)
             if checked is None:
@@ -132,7 +132,7 @@ class Reader:
                 report.unknown[checked.key] = report.unknown.get(checked.key, 0) + 1
         return found + list(self._main_code(located))
 
-    def _main_code(self, located: Located) -> Iterator[Finding]:
+    def _main_code(self, located: Located) -> Iterator[DocumentFinding]:
         """A resource that is named by local codes only, or by text only."""
         doc = located.doc
         name = next((name for name in _MAIN if doc.get(name)), None)
@@ -144,7 +144,7 @@ class Reader:
         if not written:
             if not reference(doc[name]) and first_text(doc[name]):
                 mend = "add a coding; see docs/integrators.md"
-                yield Finding("uncoded", at, f"{kind_of(doc)} has no code, only text", mend)
+                yield DocumentFinding("uncoded", at, f"{kind_of(doc)} has no code, only text", mend)
             return
         systems = [c["system"] for c in written if isinstance(c.get("system"), str)]
         if systems and not any(is_public(system) for system in systems):
@@ -152,7 +152,7 @@ class Reader:
             if not any(index.match(str(c.get("system")), str(c.get("code"))) for c in written):
                 mend = "add a standard coding, or map the code in a site overlay"
                 said = f"only local codes: {systems[0][:120]}"
-                yield Finding("local-code", at, said, mend)
+                yield DocumentFinding("local-code", at, said, mend)
 
 
 def reader_for(
@@ -176,8 +176,8 @@ def reader_for(
     return Reader(knowledge, lexicon, today, release, own, patient_id, medicines[:200])
 
 
-def _foreign(located: Located) -> Finding:
-    return Finding("other-patient", located.path, _STRANGER, "leave it out")
+def _foreign(located: Located) -> DocumentFinding:
+    return DocumentFinding("other-patient", located.path, _STRANGER, "leave it out")
 
 
 def _used(located: Located, name: str) -> Understood:
@@ -200,11 +200,11 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
     return Understood(located.path, name, "nothing")
 
 
-def _unreadable(located: Located, problem: Problem) -> Finding:
+def _unreadable(located: Located, problem: Problem) -> DocumentFinding:
     """A problem of the reader, with its place in the whole document."""
     rest = problem.place.rpartition("]")[2].removeprefix(".resource").strip(".")
     path: Path = (*located.path, *(step for step in rest.split(".") if step and "[" not in step))
-    return Finding("unreadable", path, problem.why)
+    return DocumentFinding("unreadable", path, problem.why)
 
 
 def _subject(doc: Doc) -> str:

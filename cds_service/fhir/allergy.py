@@ -1,0 +1,75 @@
+"""Reads an AllergyIntolerance of any FHIR release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.clinical.chart import AllergyFact, InputName, Provenance, SetAside, Unidentified
+from cds_service.fhir.codings import source_of
+from cds_service.fhir.context import Item, ReadContext
+from cds_service.fhir.elements import Doc, codings, first_text, objects, status, type_and_id
+from cds_service.fhir.record_status import (
+    DOUBTED,
+    SUSPECTED,
+    clinical_status,
+    onset_of,
+    recorded_on,
+    verifications,
+)
+from cds_service.fhir.unidentified import (
+    ALLERGIES,
+    is_no_medicine,
+    may_rule_out,
+    name_in,
+    readable,
+    says_none,
+)
+
+
+def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
+    """An allergy or intolerance; refuted, erroneous and past ones are set aside.
+
+    "No known allergy" codes are in no value set, so they are never a fact.
+    """
+    reactions = [r.get("substance") for r in objects(doc.get("reaction"))]
+    code = doc.get("code") or doc.get("substance")
+    known = look.know(doc.get("code"), doc.get("substance"), *reactions)
+    if not known.meaning:
+        yield from _unidentified(doc, (doc.get("code"), doc.get("substance"), *reactions))
+        return
+    when = onset_of(doc, look.birth) or recorded_on(doc)
+    labelled = code if first_text(code) else next(iter(reactions), None)
+    source = source_of(doc, labelled, known, when, doc.get("recorder"))
+    said = verifications(doc)
+    why = next((w for w in said if w in DOUBTED), None) or _past(doc)
+    if why:
+        yield SetAside(known.meaning, source, why)
+        return
+    kind = status(doc.get("type"))
+    yield AllergyFact(
+        concepts=known.meaning,
+        source=source,
+        clinical=clinical_status(doc),
+        verification=next((w for w in said if w in SUSPECTED), "confirmed"),
+        kind=kind if kind in {"allergy", "intolerance"} else None,
+    )
+
+
+def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentified]:
+    """The allergy as one that nobody here can name, if it counts and may be one to a medicine."""
+    if is_no_medicine(doc):
+        return
+    coded = readable((c for e in elements for c in codings(e)), ALLERGIES)
+    if coded and not any(may_rule_out(element) for element in elements):
+        return
+    if any(says_none(element) for element in elements) or _past(doc):
+        return
+    if DOUBTED.isdisjoint(verifications(doc)):
+        named = next((e for e in elements if first_text(e)), doc.get("code"))
+        source = Provenance(type_and_id(doc), None, name_in(named), recorded_on(doc))
+        yield Unidentified(InputName.ALLERGIES, source)
+
+
+def _past(doc: Doc) -> str | None:
+    stated = clinical_status(doc)
+    return stated if stated in {"inactive", "resolved"} else None

@@ -1,0 +1,100 @@
+"""Reads a Condition of any FHIR release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cds_service.clinical.chart import (
+    ConditionFact,
+    FhirDate,
+    InputName,
+    Provenance,
+    SetAside,
+    Unidentified,
+)
+from cds_service.fhir.body_site import side_of, with_unread_site
+from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
+from cds_service.fhir.codings import BROOKER, Recognised, source_of
+from cds_service.fhir.context import Item, ReadContext
+from cds_service.fhir.elements import Doc, codings, objects, texts, words
+from cds_service.fhir.record_status import (
+    DOUBTED,
+    SUSPECTED,
+    clinical_status,
+    onset_of,
+    recorded_on,
+    verifications,
+)
+from cds_service.fhir.unidentified import is_allergy_in_words, name_in
+
+
+def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
+    """A Condition as a fact, set aside when refuted or entered in error, else perhaps a mention.
+
+    Absent clinicalStatus counts as active, unless an abatement says that it is over.
+    """
+    code = doc.get("code")
+    known = look.know(code)
+    onset, recorded = onset_of(doc, look.birth), recorded_on(doc)
+    recorder = doc.get("recorder") or doc.get("asserter")
+    source = source_of(doc, code, known, onset or recorded, recorder)
+    said = verifications(doc)
+    doubt = next((w for w in said if w in DOUBTED), None)
+    meaning = known.meaning
+    if doubt:
+        if meaning:
+            yield SetAside(meaning, source, doubt)
+        return
+    yield from look.mentions.uncoded(doc, source, meaning)
+    if meaning:
+        suspected = next((w for w in said if w in SUSPECTED), "confirmed")
+        yield _condition(doc, look, (known, source, suspected), (onset, recorded))
+    elif is_allergy_in_words(code):
+        yield Unidentified(InputName.ALLERGIES, replace(source, label=name_in(code)))
+
+
+def _condition(
+    doc: Doc,
+    look: ReadContext,
+    facts: tuple[Recognised, Provenance, str],
+    dates: tuple[FhirDate | None, FhirDate | None],
+) -> ConditionFact:
+    known, source, verification = facts
+    site = look.sites(doc)
+    return ConditionFact(
+        concepts=known.meaning,
+        source=with_unread_site(source, site),
+        clinical=clinical_status(doc),
+        verification=verification,
+        onset=dates[0],
+        recorded=dates[1],
+        side=side_of(known, site),
+        sites=known.sites | site.sites,
+        grade=_condition_grade(doc, look, known),
+    )
+
+
+def _condition_grade(doc: Doc, look: ReadContext, known: Recognised) -> str | None:
+    """Brooker class from stage or severity, or from the condition's own code. Notes and other
+    free text are not searched: they may deny it, or speak of somebody else's.
+
+    Brooker AF et al., J Bone Joint Surg Am 1973;55:1629-1632 (classes I to IV).
+    """
+    if BROOKER in known.concepts and (grade := coded_class(look.index, codings(doc.get("code")))):
+        return grade
+    if "stage" not in doc and "severity" not in doc:  # nearly always
+        return None
+    answers = [(stage.get("type"), stage.get("summary")) for stage in objects(doc.get("stage"))]
+    for question, answer in (*answers, (None, doc.get("severity"))):
+        if grade := _answered_class(question, answer, look):
+            return grade
+    return None
+
+
+def _answered_class(question: object, answer: object, look: ReadContext) -> str | None:
+    """The Brooker class of a coded or written answer, as far as it is one."""
+    if grade := coded_class(look.index, codings(answer)):
+        return grade
+    asked = BROOKER in look.know(question).concepts or mentions_brooker(texts(question))
+    return brooker_class([*texts(answer), *words(answer)], asked=asked)

@@ -1,0 +1,50 @@
+"""Reads a Procedure of any FHIR release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.clinical.chart import ProcedureFact, SetAside
+from cds_service.fhir.body_site import side_of, with_hip_site, with_unread_site
+from cds_service.fhir.codings import source_of
+from cds_service.fhir.context import Item, ReadContext
+from cds_service.fhir.dates import read_age, read_moment
+from cds_service.fhir.elements import Doc, flag, status
+from cds_service.fhir.record_status import IN_ERROR
+
+
+def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
+    """A Procedure that was done or has begun; others are set aside with the reason."""
+    code = doc.get("code")
+    known = look.know(code)
+    performed = read_moment(
+        *(doc.get(n) for n in ("performedDateTime", "performedPeriod", "performedString",
+                               "occurrenceDateTime", "occurrencePeriod", "occurrenceString",
+                               "occurrenceTiming", "performed"))
+    ) or read_age(doc.get("performedAge") or doc.get("occurrenceAge"), look.birth)  # fmt: skip
+    source = source_of(doc, code, known, performed, doc.get("recorder"))
+    state = status(doc.get("status")) or "completed"
+    why = _not_done(doc, state)
+    if why != IN_ERROR:
+        yield from look.mentions.uncoded(doc, source, known.meaning)
+    if not known.meaning:
+        return
+    site = look.sites(doc)
+    sites = known.sites | site.sites
+    concepts = with_hip_site(known.meaning, sites)
+    if why:
+        yield SetAside(concepts, source, why)
+        return
+    side = side_of(known, site)
+    found = look.reasons(doc)[0]
+    yield ProcedureFact(
+        concepts, with_unread_site(source, site), state, performed, side, sites, found
+    )
+
+
+def _not_done(doc: Doc, state: str) -> str | None:
+    if state == IN_ERROR:
+        return IN_ERROR
+    if state == "not-done" or flag(doc.get("notDone")) or flag(doc.get("notPerformed")):
+        return "not done"
+    return "planned, not done yet" if state == "preparation" else None
