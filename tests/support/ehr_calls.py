@@ -109,14 +109,19 @@ def cards_of(response: httpx.Response) -> list[dict[str, Any]]:
     return found
 
 
-def plain(response: httpx.Response) -> str:
-    """The cards as text, without uuids: equal for equal guidance."""
-    found = deepcopy(cards_of(response))
-    for card in found:
+def without_uuids(found: list[dict[str, Any]]) -> str:
+    """Cards as text that two equal answers share."""
+    plain = deepcopy(found)
+    for card in plain:
         card.pop("uuid")
         for suggestion in card.get("suggestions", []):
             suggestion.pop("uuid")
-    return json.dumps(found, sort_keys=True)
+    return json.dumps(plain, sort_keys=True)
+
+
+def plain(response: httpx.Response) -> str:
+    """The cards of an answer as text, without uuids: equal for equal guidance."""
+    return without_uuids(cards_of(response))
 
 
 def serving(ehr: SmallEhr) -> FaultyProxy:
