@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import math
@@ -16,35 +17,30 @@ import orjson
 
 from benchmarks.bodies import body
 from benchmarks.servers import ROOT, resident_bytes
-from cds_service import guidance
-from cds_service.cards.compose import Composer
-from cds_service.cdshooks import models
+from cds_service import guidance, hooks
+from cds_service.cdshooks import bounds, models
 from cds_service.cdshooks import request as envelope
-from cds_service.consultation import Consultation
 from cds_service.fhir.draft_orders import Drafts
 from cds_service.knowledge.loader import load
 from cds_service.ops.settings import Settings
-from cds_service.server import limits, memory
+from cds_service.server.app import settle_memory
+from cds_service.trust.tokens import ANONYMOUS
 
 KNOWLEDGE = load()
-COMPOSER = Composer(KNOWLEDGE)
 SETTINGS = Settings(max_draft_orders=1_000)
 TODAY = date(2026, 11, 23)
-memory.settle()  # as the service does when it starts
+RUNTIME = hooks.offline(KNOWLEDGE, TODAY, SETTINGS)
+SERVICE = KNOWLEDGE.services["ho-order-sign"]
+settle_memory()  # as the service does when it starts
 
 
 def decide(content: bytes) -> bytes:
     """Bytes in, bytes out, as the endpoint does it."""
-    limits.check_body(content, SETTINGS)
-    request = envelope.parse(content)
-    limits.check_orders(request.context.draft_orders, SETTINGS)
-    consultation = read(request)
-    chart, assessment = consultation.decide()
-    return models.encode(COMPOSER.compose(assessment, chart))
+    return asyncio.run(hooks.answer(SERVICE.id, content, ANONYMOUS, RUNTIME))
 
 
-def read(request: models.CDSRequest) -> Consultation:
-    consultation = Consultation(request, KNOWLEDGE, TODAY)
+def read(request: models.CDSRequest) -> hooks.Consultation:
+    consultation = hooks.Consultation(request, SERVICE, KNOWLEDGE, TODAY)
     for _ in consultation.read():
         pass
     return consultation
@@ -71,14 +67,14 @@ def stages(conditions: int) -> dict[str, float]:
         request.context.draft_orders, KNOWLEDGE.index, request.context.patient_id, TODAY
     ).read()
     assessment = guidance.assess(chart, orders.orders, KNOWLEDGE, TODAY)
-    answer = COMPOSER.compose(assessment, chart)
+    answer = RUNTIME.composer.compose(assessment, chart)
     return {
-        "limits": best(lambda: limits.check_body(content, SETTINGS)),
+        "limits": best(lambda: bounds.check_body(content, SETTINGS)),
         "envelope": best(lambda: envelope.parse(content)),
         "read": best(lambda: read(request)),
         "chart": best(lambda: consultation.reader.chart()),
         "assess": best(lambda: guidance.assess(chart, orders.orders, KNOWLEDGE, TODAY)),
-        "cards": best(lambda: COMPOSER.compose(assessment, chart)),
+        "cards": best(lambda: RUNTIME.composer.compose(assessment, chart)),
         "encode": best(lambda: models.encode(answer)),
         "whole": best(lambda: decide(content)),
         "orjson": best(lambda: orjson.loads(content)),

@@ -15,6 +15,7 @@ Nothing in here raises, whatever JSON comes in.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +30,6 @@ from cds_service.clinical.chart import (
     ConditionFact,
     DraftOrder,
     FamilyFact,
-    InputName,
     MeasurementFact,
     MedicationFact,
     Mention,
@@ -77,8 +77,10 @@ from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
+from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
@@ -109,6 +111,17 @@ class _Kept:
 def quick_mentions(patterns: Patterns) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them."""
     return Mentions(patterns, also=("brooker", *HINTS))
+
+
+def mentions(knowledge: Knowledge) -> Mentions:
+    """Patterns of uncoded text that names a genetic disease, with the disease."""
+    return quick_mentions(
+        tuple(
+            (rule.disease, re.compile(pattern, re.IGNORECASE))
+            for rule in knowledge.genetic.values()
+            for pattern in rule.mentions
+        )
+    )
 
 
 class ChartReader:

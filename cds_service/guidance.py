@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
+from typing import assert_never
 
 from cds_service.clinical.assessment import (
     Assessment,
@@ -14,7 +15,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import Chart, DraftOrder, InputName, InputState
+from cds_service.clinical.chart import Chart, DraftOrder, InputState
 from cds_service.clinical.evaluate import Session, View
 from cds_service.clinical.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
 from cds_service.clinical.existing_prophylaxis import (
@@ -34,11 +35,18 @@ from cds_service.clinical.genetic import (
 from cds_service.clinical.merging import merge
 from cds_service.clinical.outcome import card_for, listed, named, named_facts, silence
 from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
-from cds_service.clinical.triggers import by_words, kind_of, names_none, one_session, triggers
+from cds_service.clinical.triggers import (
+    by_words,
+    kind_of,
+    names_none,
+    one_session,
+    selected,
+    triggers,
+)
 from cds_service.clinical.undecided import Undecided, undecided
-from cds_service.fhir.unidentified import may_rule_out
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import Trigger
+from cds_service.knowledge.names import InputName
+from cds_service.knowledge.schema import Question, Trigger
 
 _INPUT_WORDS = {
     "patient": "patient data",
@@ -58,21 +66,26 @@ def assess(
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
     today: date,
-    hook: str = "order-sign",
+    question: Question = Question.ORDERS_SIGNED,
     selections: Collection[str] = (),
     unread: int = 0,
     others: int = 0,
 ) -> Assessment:
-    """Decide about every order that is looked at, or about the patient alone (patient-view).
+    """Decide what `question` asks: about every order that is looked at, or the patient alone.
 
-    `selections` are the `Type/id` of the orders that trigger at order-select; all drafts stay
-    context there (see `triggers`). `unread` is the number of drafts that could not be read,
-    `others` that of drafts for other patients where there are no others.
+    `selections` are the `Type/id` of the orders that are looked at where an order was selected;
+    all drafts stay context there (see `triggers`). `unread` is the number of drafts that could
+    not be read, `others` that of drafts for other patients where there are no others.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
-    if hook == "patient-view":
-        return _review(chart, knowledge, today)
+    match question:
+        case Question.PATIENT:
+            return _review(chart, knowledge, today)
+        case Question.ORDERS_SIGNED | Question.ORDER_SELECTED:
+            chosen = selected(question, selections)
+        case _:
+            assert_never(question)
     live = tuple(o for o in orders if o.live)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
     both = one_session(hips)
@@ -80,8 +93,8 @@ def assess(
     found = genetics(case.session, knowledge)
     heard = by_words(orders)
     asks = heard is orders or _may_be_genetic(case, found)
-    triggered = triggers(heard if asks else orders, knowledge, hook, selections)
-    any_draft = names_none(orders, hook, selections)
+    triggered = triggers(heard if asks else orders, knowledge, chosen)
+    any_draft = names_none(orders, chosen)
     not_read = (
         *_not_checked_drafts(case, "order-not-read", unread),
         *_not_checked_drafts(case, "orders-of-others", others),
@@ -273,10 +286,7 @@ def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -
     A result that nobody measured is the prescriber's business; an input that got lost, a result
     that we cannot read, or an allergy that we cannot identify and that names an NSAID, is ours.
     """
-    named = any(
-        entry.input is InputName.ALLERGIES and may_rule_out(entry.source.label)
-        for entry in view.session.unidentified
-    )
+    named = any(entry.may_rule_out for entry in view.session.unidentified)
     targets = {p.target for p in there}
     return [
         said

@@ -1,42 +1,54 @@
-"""The CDS Hooks services: discovery, the call, and the way from a request to its cards.
+"""The CDS Hooks services: the bytes of a call in, the bytes of its answer out. And feedback.
 
-A call goes: bytes -> `envelope.parse` -> `answer` -> bytes. `answer` is the whole line without
-HTTP; the command line uses it too.
+A call goes through once: its bytes are bounded and parsed, the draft orders are read, then the
+chart of prefetch, then what prefetch lacks from the EHR's FHIR server; all of it is assessed, the
+cards are composed, and what was issued is noted for the store. `consult` goes this way for
+everybody who wants an answer: the service (`answer`), the command line, the playground. Nothing
+here knows of HTTP servers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import islice
 
-from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+import msgspec
 
-from cds_service.cards import compose, vendors
-from cds_service.cdshooks import models
+from cds_service.cards import vendors
+from cds_service.cards.compose import Composer
+from cds_service.cards.issued import call_of, issued_cards
+from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
-from cds_service.cdshooks.encoding import to_utf8
-from cds_service.clinical.assessment import Assessment
-from cds_service.clinical.chart import Chart, InputName
-from cds_service.consultation import Consultation
+from cds_service.cdshooks.feedback import FeedbackItem
+from cds_service.clinical.assessment import Assessment, Tier
+from cds_service.clinical.chart import Chart
+from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
+from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.search import Queries
+from cds_service.fhir_map import ChartReader, mentions
+from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
+from cds_service.knowledge.schema import HookService
 from cds_service.ops import telemetry
 from cds_service.ops.settings import Settings
-from cds_service.server import body, limits
-from cds_service.services import SERVICES as SERVICES
-from cds_service.services import HookService, describe
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
 from cds_service.trust import access
-from cds_service.trust.clients import Client
+from cds_service.trust.tokens import Caller
+
+LARGE = 256 * 1024
+"""Bytes of a body above which a chart is read in turns with other calls."""
+NOTES_SHOWN = 20
+"""Notes in one answer to feedback; the client that needs more of them has made its point."""
+_SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,199 +59,173 @@ class Runtime:
     settings: Settings
     knowledge: Knowledge
     clock: Callable[[], datetime]
-    discovery: bytes
     store: Store
     trust: access.Trust
     queries: Queries
-    composer: compose.Composer
+    composer: Composer
 
     @property
     def today(self) -> date:
         return self.clock().astimezone(UTC).date()
 
-
-# --- from a request to its cards ---
-
-
-def answer(
-    request: models.CDSRequest, knowledge: Knowledge, today: date, evidence_url: str | None = None
-) -> models.CDSResponse:
-    """Answer one call from what it brings. `evidence_url` is the page that cards name as source.
-
-    Raises MissingData when nothing can be said without the problem list, BadRequest when no
-    draft order can be read.
-    """
-    chart, assessment = decide(request, knowledge, today)
-    return respond(request, chart, assessment, knowledge, evidence_url)
+    def alone(self) -> Runtime:
+        """The same, for answers that touch nothing else: no FHIR server is read, nothing is
+        kept."""
+        return replace(self, store=Store(None), trust=access.trust_nobody(self.clock))
 
 
-def decide(
-    request: models.CDSRequest, knowledge: Knowledge, today: date
-) -> tuple[Chart, Assessment]:
-    """Read the chart and the draft orders, and assess them. Raises BadRequest."""
-    consultation = Consultation(request, knowledge, today, whole=True)
-    with telemetry.stage("read"):
-        for _ in consultation.read():
-            pass
-    return consultation.decide()
-
-
-def respond(
-    request: models.CDSRequest,
-    chart: Chart,
-    assessment: Assessment,
+def build_runtime(
+    settings: Settings,
     knowledge: Knowledge,
-    evidence_url: str | None = None,
-    *,
-    standard_reasons: bool = False,
-    no_access: str | None = None,
-) -> models.CDSResponse:
-    """The cards for what was decided. Raises MissingData (PD-01)."""
-    refuse_unread(request, chart, assessment, no_access)
-    return compose.build(
-        assessment,
-        chart,
+    clock: Callable[[], datetime],
+    store: Store | None = None,
+    trust: access.Trust | None = None,
+) -> Runtime:
+    """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
+    composer = Composer(
         knowledge,
-        evidence_url=evidence_url,
-        encounter=request.context.encounter_id,
-        requester=request.context.user_id,
-        standard_reasons=standard_reasons,
+        evidence_url=settings.evidence_page,
+        standard_reasons=settings.spec_version is not None,
+    )
+    return Runtime(
+        settings,
+        knowledge,
+        clock,
+        store or Store(None),
+        trust or access.trust_nobody(clock),
+        Queries(knowledge.value_sets),
+        composer,
     )
 
 
-def refuse_unread(
-    request: models.CDSRequest, chart: Chart, assessment: Assessment, no_access: str | None
-) -> None:
-    """Raise MissingData when nothing can be said (PD-01).
+def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
+    """What answers outside of a service need, as of a day: no FHIR server is read, nothing is
+    kept, and no card names an evidence page, because none is served."""
+    noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+    alone = (settings or Settings()).model_copy(update={"pages": False})
+    return build_runtime(alone, knowledge, lambda: noon)
 
-    At patient-view an unread problem list gives no card, so it is told as 412, never as silence.
+
+# --- services ---
+
+
+def describe(runtime: Runtime) -> models.Discovery:
+    """Every service with its prefetch templates (CDS Hooks 2.0 "Discovery").
+
+    `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
     """
-    conditions = chart.input(InputName.CONDITIONS)
-    unread = assessment.unassessable
-    if request.hook == "patient-view" and not conditions.known and not assessment.guidances:
-        unread = (str(InputName.CONDITIONS),)
-    if unread:
-        why = no_access or conditions.why
-        raise MissingData(
-            f"send prefetch {', '.join(unread)}, or fhirServer and fhirAuthorization to read it"
-            + (f" ({why})" if why else ""),
-            "prefetch",
+    return models.Discovery(
+        services=tuple(
+            models.Service(
+                hook=service.hook,
+                title=service.title,
+                description=service.description,
+                id=service.id,
+                prefetch=runtime.queries.templates(_inputs(service)),
+                usage_requirements=service.usage,
+                version=runtime.settings.spec_version,
+            )
+            for service in runtime.knowledge.services.values()
         )
-
-
-def discovery(knowledge: Knowledge) -> models.Discovery:
-    """What `GET /cds-services` answers with default settings."""
-    return describe(Queries(knowledge.value_sets))
-
-
-# --- HTTP ---
-
-# Handlers take ids from `request.path_params`: for a parameter of its own FastAPI would load
-# pydantic.v1 at the start, a tenth of the import.
-router = APIRouter()
-LARGE = 256 * 1024
-"""Bytes of a body above which a chart is read in turns with other calls."""
-ANSWER_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-"""Of an answer to a call: it is about one patient and is not cached (PE-02)."""
-
-
-def runtime_of(request: Request) -> Runtime:
-    """The Runtime that `create_app` put into the application."""
-    runtime: Runtime = request.app.state.runtime
-    return runtime
-
-
-def client_of(request: Request) -> str:
-    """Name of the registered client behind a call, `anonymous` without one."""
-    return access.client_id(access.caller_of(request.scope))
-
-
-def json_response(content: bytes, status: int = 200, cache: str = "no-store") -> Response:
-    """A JSON answer. Answers to calls are about one patient and are not cached (PE-02)."""
-    return Response(
-        content,
-        status,
-        headers={"Cache-Control": cache, "X-Content-Type-Options": "nosniff"},
-        media_type="application/json",
     )
 
 
-@router.api_route("/cds-services", methods=["GET", "HEAD"])
-async def discover(request: Request) -> Response:
-    """Discovery (DS-01)."""
-    return json_response(runtime_of(request).discovery, cache="max-age=60")
-
-
-@router.post("/cds-services/{service_id}")
-async def call(request: Request) -> Response:
-    """Call of one service (RQ-01, RS-01). `front` takes calls before they get to this route."""
-    runtime = runtime_of(request)
-    service_id: str = request.path_params["service_id"]
-    return json_response(await answer_call(service_id, request.scope, request.receive, runtime))
-
-
-async def answer_call(service_id: str, scope: Scope, receive: Receive, runtime: Runtime) -> bytes:
-    """The JSON that answers a call. Raises a RequestError."""
-    services = [service for service in SERVICES if service.id == service_id]
-    if not services:
+def find_service(service_id: str, knowledge: Knowledge) -> HookService:
+    """The service of this id. Raises UnknownService."""
+    service = knowledge.services.get(service_id)
+    if service is None:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
-    trace = telemetry.current()
-    trace.service = service_id
-    text = await read_bytes(scope, receive, runtime.settings)
-    arrived = time.monotonic()  # how long the client took to send is its own affair
-    with telemetry.stage("parse"):
-        parsed = envelope.parse(text)
-        limits.check_orders(parsed.context.draft_orders, runtime.settings)
-    check_hook(parsed, services)
-    trace.hook = parsed.hook
-    client = access.client_of(scope)
-    check_client(client, parsed.hook)
-    is_large = len(text) > LARGE
-    answer = vendors.fit(await consult(parsed, runtime, client, arrived, is_large), client)
-    origin = Origin(service_id, parsed.hook, access.client_id(access.caller_of(scope)))
-    runtime.store.record_issued(answer, origin, runtime.clock(), runtime.knowledge.version)
-    content = models.encode(answer)
-    spent = round((time.monotonic() - arrived) * 1000)
-    if spent > runtime.settings.budget_ms:  # PE-01
-        telemetry.warn("over budget", ms=spent, budget_ms=runtime.settings.budget_ms)
+    return service
+
+
+def _service_for(
+    request: models.CDSRequest, service_id: str | None, knowledge: Knowledge
+) -> HookService:
+    """The service that is called; without id the first that answers this hook.
+
+    Raises UnknownService, WrongHook, or BadRequest for a call without orders to a service that is
+    asked about orders (RQ-07, HK-01).
+    """
+    every = knowledge.services.values()
+    services = [find_service(service_id, knowledge)] if service_id is not None else list(every)
+    service = next((s for s in services if s.hook == request.hook), None)
+    if service is None:
+        served = ", ".join(s.hook for s in services)
+        raise WrongHook(f"this service answers {served} only", "hook")
+    if service.question.about_orders and request.context.draft_orders is None:
+        raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
+    return service
+
+
+def _inputs(service: HookService) -> tuple[InputName, ...]:
+    return tuple(InputName(name) for name in service.inputs)
+
+
+# --- a call ---
+
+
+async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
+    """The JSON that answers a call, as its client gets it; what was issued goes to the store.
+
+    `body` is UTF-8. Raises a RequestError: UnknownService, WrongHook, BadRequest, TooLarge,
+    Forbidden, or MissingData when nothing can be said without the problem list (PD-01).
+    """
+    arrived = time.monotonic()
+    consultation = await consult(service_id, body, caller, runtime)
+    quirks = frozenset(caller.client.quirks if caller.client else ())
+    shown = vendors.fit(consultation.answer, quirks)
+    origin = Origin(service_id, consultation.request.hook, access.client_id(caller))
+    if runtime.store.is_kept:
+        at, version = runtime.clock(), runtime.knowledge.version
+        runtime.store.record_issued(
+            issued_cards(shown, origin, at), *call_of(shown, origin, at, version)
+        )
+    content = models.encode(shown)
+    settings, spent = runtime.settings, round((time.monotonic() - arrived) * 1000)
+    if spent > settings.budget_ms:  # PE-01
+        telemetry.warn("over budget", ms=spent, budget_ms=settings.budget_ms)
     return content
 
 
 async def consult(
-    request: models.CDSRequest,
-    runtime: Runtime,
-    client: Client | None,
-    arrived: float,
-    is_large: bool = False,
-) -> models.Json:
-    """Answer one call, with what prefetch lacks from the client's FHIR server where that is given
-    and allowed. `arrived` is the time of `time.monotonic` from which the deadline counts.
+    service_id: str | None, body: bytes, caller: Caller, runtime: Runtime
+) -> Consultation:
+    """Go the whole way of a call, and give all that came of it. Without `service_id` the hook
+    says which service is asked. Raises what `answer` raises.
 
     A large chart is read in turns with other calls, so that they need not wait for it.
     """
     settings = runtime.settings
-    consultation = Consultation(request, runtime.knowledge, runtime.today)
+    until = time.monotonic() + settings.deadline_ms / 1000
+    with telemetry.stage("parse"):
+        bounds.check_body(body, settings)
+        request = envelope.parse(body)
+        bounds.check_orders(request.context.draft_orders, settings)
+    service = _service_for(request, service_id, runtime.knowledge)
+    telemetry.current().hook = request.hook
+    if caller.client is not None and not caller.client.may_call(request.hook):
+        raise Forbidden("this client is not registered for this hook", "hook")
+    consultation = Consultation(request, service, runtime.knowledge, runtime.today)
     with telemetry.stage("read"):
         for _ in consultation.read():
-            if is_large:
+            if len(body) > LARGE:
                 await asyncio.sleep(0)
     if consultation.lacks_orders:
         telemetry.warn("a call without draft orders: is the EHR set up to send them?")
-    no_access: str | None = None
     if request.has_fhir_access:
         try:
-            await _fetch(consultation, runtime, client, arrived + settings.deadline_ms / 1000)
+            await _fetch(consultation, runtime, caller, until)
         except ehr.NoAccess as error:
-            no_access = str(error)
-    chart, assessment = consultation.decide()
-    refuse_unread(request, chart, assessment, no_access)
-    context = request.context
+            consultation.no_access = str(error)
+    consultation.decide()
+    consultation.refuse_unread()
     with telemetry.stage("cards"):
-        return runtime.composer.compose(assessment, chart, context.encounter_id, context.user_id)
+        consultation.compose(runtime.composer)
+    return consultation
 
 
 async def _fetch(
-    consultation: Consultation, runtime: Runtime, client: Client | None, until: float
+    consultation: Consultation, runtime: Runtime, caller: Caller, until: float
 ) -> None:
     """Read what is lacking (PD-03). Raises NoAccess."""
     try:
@@ -247,59 +233,208 @@ async def _fetch(
     except ValueError as error:
         raise ehr.NoAccess(f"context.patientId is {error}") from None
     outgoing = runtime.trust.outgoing
-    granted = ehr.grant(consultation.request, partial(outgoing.allowed, client), until)
+    allowed = partial(outgoing.allowed, caller.client)
+    granted = ehr.grant(consultation.request, allowed, until)
     if granted is not None and urls:
         with telemetry.stage("fetch"):
-            session = ehr.FhirReads(granted, outgoing.client_for(client), runtime.settings)
+            session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
             await session.read(consultation.reader, urls)
 
 
-async def read_body(request: Request, settings: Settings) -> bytes:
-    """The body as plain UTF-8, within the limits. Raises a RequestError."""
-    return await read_bytes(request.scope, request.receive, settings)
+class Consultation:
+    """One call on its way: it reads what was sent, tells what is lacking, decides, and answers.
+
+    Nothing is read before `read` has been gone through; `chart` and `assessment` are there after
+    `decide`, `answer` after `compose`.
+    """
+
+    chart: Chart
+    assessment: Assessment
+    answer: models.Json
+
+    def __init__(
+        self, request: models.CDSRequest, service: HookService, knowledge: Knowledge, today: date
+    ) -> None:
+        self.request = request
+        self.service = service
+        self.knowledge = knowledge
+        self.today = today
+        self.no_access: str | None = None
+        """Why the FHIR server of the call was not read."""
+        self._about_orders = service.question.about_orders
+        self._selected = selected(service.question, request.context.selections)
+        patient = request.context.patient_id
+        index, named = knowledge.index, knowledge.once(mentions)
+        self.reader = ChartReader(index, patient, today, named)
+        self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
+        self._orders = OrdersRead()
+        self._passed_over = False
+
+    def read(self) -> Iterator[None]:
+        """Read the orders; and the chart, unless they tell on their own that it will not matter.
+
+        Pauses every few milliseconds, so that a server can do other things between. Raises
+        BadRequest when no draft order can be read.
+        """
+        if self._about_orders:
+            self._orders = self._drafts.read()
+            unread, orders = self._orders.problems, self._orders.orders
+            if unread and not orders and not self._orders.foreign:
+                raise BadRequest(f"no order can be read: {unread[0].why}", unread[0].place)
+            if not self._may_matter():
+                self._passed_over = True
+                return
+        yield from self._read_chart()
+
+    def _read_chart(self) -> Iterator[None]:
+        yield from self.reader.prefetch_in_turns(self.request.prefetch)
+        if self._about_orders:
+            self._orders = self._drafts.read(self.reader)
+
+    @property
+    def lacks_orders(self) -> bool:
+        """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
+        the scopes are not set up as registered (checklist, section 4)."""
+        orders = self._orders
+        return self._about_orders and not (orders.orders or orders.problems or orders.foreign)
+
+    def _may_matter(self) -> bool:
+        """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
+        sure, orders = self._triggers() or self._are_others(), self._orders.orders
+        return sure or any(order.live and not order.coded for order in orders)
+
+    def _are_others(self) -> bool:
+        """Whether something was ordered, and for other patients only."""
+        return bool(self._orders.foreign) and not self._orders.orders
+
+    def _triggers(self) -> bool:
+        """Whether an order triggers, or would if the chart had FOP."""
+        return may_trigger(self._orders.orders, self.knowledge, self._selected)
+
+    def lacking(self, queries: Queries) -> dict[InputName, str]:
+        """What has to be read from the FHIR server, each with its URL: searches for what was not
+        sent, and further pages. Nothing when no order triggers. Raises ValueError for a patient
+        id that cannot be searched for."""
+        if self._about_orders and not self._triggers():
+            return {}
+        patient, release = self.request.context.patient_id, self._orders.release
+        wanted = _inputs(self.service)
+        absent = [name for name in self.reader.missing() if name in wanted]
+        pages = self.reader.next_links()
+        further = {name: link for name, link in pages.items() if name in wanted}
+        return queries.searches(absent, patient, release) | further if absent or further else {}
+
+    def decide(self) -> None:
+        """Make the chart of everything read so far, and assess it."""
+        self.chart, self.assessment = self._decided()
+        _note(self.assessment)
+
+    def _decided(self) -> tuple[Chart, Assessment]:
+        orders, chart = self._orders, self.reader.chart()
+        chart = replace(
+            chart,
+            problems=chart.problems + orders.problems,
+            foreign=chart.foreign + orders.foreign,
+            release=orders.release if self._about_orders else chart.release,
+        )
+        with telemetry.stage("assess"):
+            assessment = assess(
+                chart,
+                orders.orders,
+                self.knowledge,
+                self.today,
+                self.service.question,
+                self.request.context.selections,
+                orders.unread,
+                orders.foreign if self._are_others() else 0,
+            )
+        return chart, assessment
+
+    def refuse_unread(self) -> None:
+        """Raise MissingData when nothing can be said (PD-01).
+
+        Where the patient alone is asked about, an unread problem list gives no card: that is told
+        as 412, never as silence.
+        """
+        conditions = self.chart.input(InputName.CONDITIONS)
+        unread = self.assessment.unassessable
+        if not (self._about_orders or conditions.known or self.assessment.guidances):
+            unread = (str(InputName.CONDITIONS),)
+        if unread:
+            why = self.no_access or conditions.why
+            raise MissingData(
+                f"send prefetch {', '.join(unread)}, or fhirServer and fhirAuthorization to read it"
+                + (f" ({why})" if why else ""),
+                "prefetch",
+            )
+
+    def compose(self, composer: Composer) -> None:
+        """Make the answer of what was decided."""
+        context = self.request.context
+        self.answer = composer.compose(
+            self.assessment, self.chart, context.encounter_id, context.user_id
+        )
+
+    def explained(self) -> tuple[Chart, Assessment]:
+        """What was decided, for people who ask why: with the chart read also where the orders
+        told on their own that it does not matter."""
+        if not self._passed_over:
+            return self.chart, self.assessment
+        for _ in self._read_chart():
+            pass
+        return self._decided()
 
 
-async def read_bytes(scope: Scope, receive: Receive, settings: Settings) -> bytes:
-    """As `read_body`, without a request object."""
-    limit = settings.max_body_bytes
-    with telemetry.stage("body"):
-        collected = body.collect(_chunks(receive), _header(scope, b"content-length"), limit)
-        packed = await limits.in_time(collected, settings.read_seconds)
-        plain = body.unpack(packed, _header(scope, b"content-encoding"), limit)
-        text = to_utf8(plain, _header(scope, b"content-type"))
-        limits.check_body(text, settings)
-        return text
+def _note(assessment: Assessment) -> None:
+    """Keep what was decided for logs and metrics: tier, ids of the rules that fired, and cards."""
+    guidances, log = assessment.guidances, telemetry.current()
+    log.knowledge = assessment.knowledge_version
+    log.skipped, log.foreign = assessment.skipped, assessment.foreign
+    log.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
+    log.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
+    log.cards = tuple(
+        telemetry.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
+        for g in assessment.spoken
+    )
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
+# --- feedback ---
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
-    """The first header of this name, which is in lower case."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return None
+def feedback_service(service_id: str, runtime: Runtime) -> HookService:
+    """The service that feedback is about. Raises UnknownService, also where nothing is kept."""
+    service = find_service(service_id, runtime.knowledge)
+    if not runtime.store.is_kept:
+        raise UnknownService("this service keeps no feedback")
+    return service
 
 
-def check_client(client: Client | None, hook: str) -> None:
-    """Raise Forbidden when the client is not registered for this hook."""
-    if client is not None and not client.may_call(hook):
-        raise Forbidden("this client is not registered for this hook", "hook")
+async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
+    """Store what clinicians did with cards, and acknowledge it after COMMIT (FB-01 to FB-08).
+
+    Raises UnknownService, BadRequest, TooLarge or Unavailable, and then stores nothing that is
+    acknowledged.
+    """
+    service = feedback_service(service_id, runtime)
+    items = read_feedback(service, body, access.client_id(caller), runtime)
+    if items:
+        with telemetry.stage("store"):
+            await runtime.store.save(items)
+    return acknowledge(items)
 
 
-def check_hook(request: models.CDSRequest, services: Sequence[HookService]) -> None:
-    """Raise WrongHook or BadRequest when the call does not fit the service (RQ-07, HK-01)."""
-    service = next((s for s in services if s.hook == request.hook), None)
-    if service is None:
-        served = ", ".join(s.hook for s in services)
-        raise WrongHook(f"this service answers {served} only", "hook")
-    if service.needs_orders and request.context.draft_orders is None:
-        raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
+def read_feedback(
+    service: HookService, body: bytes, client: str, runtime: Runtime
+) -> tuple[FeedbackItem, ...]:
+    """The items of a body as they would be stored. Raises BadRequest or TooLarge."""
+    with telemetry.stage("parse"):
+        bounds.check_body(body, runtime.settings)
+        return feedback.read(body, service.id, client, runtime.clock())
+
+
+def acknowledge(items: tuple[FeedbackItem, ...]) -> bytes:
+    """What is answered to items that were taken: their number, and notes on what was unusual."""
+    shown = list(islice(feedback.notes(items), NOTES_SHOWN))
+    if shown:
+        telemetry.warn("feedback with unusual members", notes=shown)
+    return msgspec.json.encode({"feedback": len(items)} | ({"notes": shown} if shown else {}))

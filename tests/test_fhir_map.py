@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName, InputState
+from cds_service.clinical.chart import InputState
+from cds_service.knowledge.names import InputName
 from tests.support.charts import (
     ABSENT,
     DULL,

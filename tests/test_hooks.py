@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
-from cds_service.services import SERVICES
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.ehr_calls import HIGH, SIGN, cards_of, without_uuids
@@ -347,7 +346,7 @@ def test_only_listed_origins(make_client: ClientFactory) -> None:
     assert allowed("https://b.example") is None
 
 
-def test_service_ids_are_stable() -> None:
+def test_service_ids_are_stable(knowledge: Knowledge) -> None:
     """EHRs register these addresses by hand: changing one breaks every installation."""
-    assert [s.id for s in SERVICES] == ["ho-order-sign", "ho-order-select", "ho-patient-view"]
-    assert [s.id for s in SERVICES] == [f"ho-{s.hook}" for s in SERVICES]
+    assert list(knowledge.services) == ["ho-order-sign", "ho-order-select", "ho-patient-view"]
+    assert all(s.id == f"ho-{s.hook}" for s in knowledge.services.values())

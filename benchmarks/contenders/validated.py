@@ -9,12 +9,11 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from cds_service import hooks
 from cds_service.cards import suggested_orders
-from cds_service.cdshooks import models
-from cds_service.cdshooks import request as envelope
 from cds_service.knowledge.loader import load
+from cds_service.trust.tokens import ANONYMOUS
 
 app = FastAPI()
-knowledge = load()
+runtime = hooks.offline(load(), date.today())
 
 
 def validate(resource: Any) -> None:
@@ -28,10 +27,10 @@ async def call(service: str, request: Request) -> Response:
     sent = orjson.loads(body)
     for resource in (sent["context"]["draftOrders"], *sent["prefetch"].values()):
         validate(resource)
-    answer = hooks.answer(envelope.parse(body), knowledge, date.today())
-    for card in answer.cards:
-        for suggestion in card.suggestions or ():
-            for action in suggestion.actions or ():
-                if action.resource is not None:
-                    suggested_orders.validate(action.resource)
-    return Response(models.to_bytes(answer), media_type="application/json")
+    answer = await hooks.answer(service, body, ANONYMOUS, runtime)
+    for card in orjson.loads(answer)["cards"]:
+        for suggestion in card.get("suggestions", ()):
+            for action in suggestion.get("actions", ()):
+                if "resource" in action:
+                    suggested_orders.validate(action["resource"])
+    return Response(answer, media_type="application/json")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,7 +20,6 @@ from msgspec import Raw
 
 from cds_service.cdshooks import request
 from cds_service.errors import BadRequest, TooLarge
-from cds_service.store.records import FeedbackItem
 
 MAX_ITEMS = 1_000
 """Items in one call; more are refused with 413."""
@@ -39,6 +39,29 @@ _SYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._:/~%-]{1,200}")
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60(?=[.,Z+-]|$)")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(days=1)  # how far the clock of a client may be ahead of ours
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackItem:
+    """What a clinician did with one card (CDS Hooks 2.0 "Feedback").
+
+    `key` is equal for the same item sent again. `card` and `suggestions` are as sent, where that
+    is a plain token, else a hash. Of a comment only its length in characters is known.
+    `outcome_at` is when it happened, by the client's clock or, failing that, `received_at`.
+    """
+
+    key: str
+    card: str
+    outcome: str
+    service: str
+    client: str
+    outcome_at: datetime
+    received_at: datetime
+    suggestions: tuple[str, ...] = ()
+    reason_system: str | None = None
+    reason_code: str | None = None
+    comment_length: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Note(StrEnum):
@@ -261,3 +284,10 @@ def _time(value: Any, now: datetime, notes: list[Note]) -> datetime | None:
         notes.append(Note.ODD_TIME)
         return None
     return said
+
+
+def notes(items: Iterable[FeedbackItem]) -> Iterator[str]:
+    """What was unusual about items that were taken, in words, each with its place."""
+    for index, item in enumerate(items):
+        for note in item.notes:
+            yield f"feedback[{index}]: {WORDS[Note(note)]}"

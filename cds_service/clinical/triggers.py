@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from cds_service.clinical.chart import DraftOrder, FhirDate, Side
+from cds_service.clinical.chart import DraftOrder, FhirDate
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import Trigger
+from cds_service.knowledge.names import Side
+from cds_service.knowledge.schema import Question, Trigger
 
 # Which kind of order decides when one order is of several kinds.
 _PRECEDENCE = (
@@ -41,31 +42,34 @@ def _may_be_one_day(one: FhirDate | None, other: FhirDate | None) -> bool:
     return max(one.earliest, other.earliest) - min(one.latest, other.latest) <= timedelta(days=1)
 
 
+def selected(question: Question, selections: Collection[str]) -> Collection[str]:
+    """The `Type/id` of the orders that a question is about; empty where it is about all drafts."""
+    return selections if question is Question.ORDER_SELECTED else ()
+
+
 def triggers(
     orders: Iterable[DraftOrder],
     knowledge: Knowledge,
-    hook: str = "order-sign",
     selections: Collection[str] = (),
 ) -> list[tuple[DraftOrder, Trigger]]:
     """The orders that are looked at, each with the trigger it is.
 
-    At order-select these are the selected ones. A draft without id cannot be named by a
+    Where orders were selected, these are the ones. A draft without id cannot be named by a
     selection, so it is looked at, too; without selections, or with such that name no draft at all,
     all drafts are: silence would claim that they had been checked.
     """
-    looked_at = _looked_at(list(orders), hook, selections)
+    looked_at = _looked_at(list(orders), selections)
     return [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
 
 
 def may_trigger(
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
-    hook: str = "order-sign",
     selections: Collection[str] = (),
 ) -> bool:
     """Whether the chart matters: an order triggers, or would if the chart had or named FOP (see
     `by_words`)."""
-    return bool(triggers(by_words(orders), knowledge, hook, selections))
+    return bool(triggers(by_words(orders), knowledge, selections))
 
 
 def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:
@@ -79,17 +83,15 @@ def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:
     return orders
 
 
-def names_none(orders: Iterable[DraftOrder], hook: str, selections: Collection[str]) -> bool:
-    """Whether something was selected at order-select, and it is none of the drafts."""
-    if hook != "order-select" or not selections:
+def names_none(orders: Iterable[DraftOrder], selections: Collection[str]) -> bool:
+    """Whether something was selected, and it is none of the drafts."""
+    if not selections:
         return False
     return all(_names(order).isdisjoint(selections) for order in orders)
 
 
-def _looked_at(
-    orders: list[DraftOrder], hook: str, selections: Collection[str]
-) -> list[DraftOrder]:
-    if hook != "order-select" or not selections or names_none(orders, hook, selections):
+def _looked_at(orders: list[DraftOrder], selections: Collection[str]) -> list[DraftOrder]:
+    if not selections or names_none(orders, selections):
         return orders
     return [o for o in orders if o.resource_id is None or not _names(o).isdisjoint(selections)]
 

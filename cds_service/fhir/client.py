@@ -20,10 +20,10 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import msgspec
 
 from cds_service.cdshooks.models import CDSRequest
-from cds_service.clinical.chart import InputName
 from cds_service.errors import RequestError, TooLarge
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.search import without_paging
+from cds_service.knowledge.names import InputName
 from cds_service.ops import metrics, telemetry
 from cds_service.ops.urls import default_port, is_loopback_host
 

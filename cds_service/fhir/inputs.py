@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from cds_service.clinical.chart import InputName, InputReport, InputState, Problem
+from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir.bundle import Opened
 from cds_service.fhir.subject import Subjects, Whose
+from cds_service.knowledge.names import InputName
 
 # Which input a resource type belongs to, whatever key it came under. DSTU2 and STU3 names too.
 INPUT_OF: dict[str, InputName] = {

@@ -9,22 +9,13 @@ from cds_service.clinical.chart import (
     CodeSeen,
     DraftOrder,
     FhirDate,
-    InputName,
     MedicationFact,
     Problem,
     Unidentified,
 )
 from cds_service.fhir.body_site import side_of, with_hip_site
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
-from cds_service.fhir.codings import (
-    INJECTION_IM,
-    NOTHING,
-    ROUTE_IM,
-    SURGICAL_CATEGORY,
-    Recognised,
-    label_of,
-    recognise,
-)
+from cds_service.fhir.codings import NOTHING, Recognised, label_of, recognise
 from cds_service.fhir.context import ReadContext
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.decoding import Unreadable, decode
@@ -32,6 +23,7 @@ from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, o
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
 from cds_service.fhir.order_text import heard, says_intramuscular
+from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY, InputName
 
 # Resources that come along with orders (references, context) and are no orders themselves.
 NOT_ORDERS = frozenset({

@@ -20,6 +20,7 @@ class Content:
     """What the content files say. All mappings are by id and keep the order of their file."""
 
     meta: schema.Meta
+    services: Mapping[str, schema.HookService]
     triggers: Mapping[str, schema.Trigger]
     genetic: Mapping[str, schema.Genetic]
     factors: Mapping[str, schema.Factor]
@@ -31,7 +32,7 @@ class Content:
     regimens: Mapping[str, schema.Regimen]
     protection: schema.Protection
     cards: Mapping[str, schema.CardText]
-    override_reasons: Mapping[str, schema.OverrideReason]
+    override_reasons: Mapping[str, schema.ReasonText]
     standard_reasons: Mapping[str, schema.CodedReason]
     links: Mapping[str, schema.LinkText]
     referrals: Mapping[str, schema.Referral]

@@ -1,13 +1,56 @@
-"""Reads a request body within the size limit, and unpacks it."""
+"""Reads a request body in time and within the size limit, unpacked, as plain UTF-8."""
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
-from cds_service.errors import BadRequest, TooLarge, UnsupportedBody
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from cds_service.cdshooks.encoding import to_utf8
+from cds_service.errors import BadRequest, TooLarge, TooSlow, UnsupportedBody
+from cds_service.ops import telemetry
+from cds_service.ops.settings import Settings
 
 _MOST_MEMBERS = 1_000  # each copies what is left: more would take minutes for what holds nothing
+
+
+async def read(scope: Scope, receive: Receive, settings: Settings) -> bytes:
+    """The whole body of a request. Raises a RequestError, or ClientDisconnect."""
+    limit = settings.max_body_bytes
+    with telemetry.stage("body"):
+        collected = collect(_chunks(receive), _header(scope, b"content-length"), limit)
+        packed = await _in_time(collected, settings.read_seconds)
+        plain = unpack(packed, _header(scope, b"content-encoding"), limit)
+        return to_utf8(plain, _header(scope, b"content-type"))
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name, which is in lower case."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+async def _in_time(reading: Awaitable[bytes], seconds: float) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        raise TooSlow(f"the body did not arrive within {seconds:g} seconds", "body") from None
 
 
 async def collect(stream: AsyncIterator[bytes], length: str | None, limit: int) -> bytes:

@@ -9,10 +9,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from cds_service.errors import UnknownService
-from cds_service.hooks import runtime_of
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.namespaces import FHIR_BASE
 from cds_service.knowledge.schema import Evidence
+from cds_service.server.routes import runtime_of
 
 LIBRARY_ID = "ho-prophylaxis"
 

@@ -7,9 +7,11 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from cds_service.errors import UnknownService
-from cds_service.hooks import Runtime, json_response, runtime_of
+from cds_service.hooks import Runtime
 from cds_service.ops import metrics
 from cds_service.server import openapi
+from cds_service.server.responses import json_response
+from cds_service.server.routes import runtime_of
 from cds_service.trust.replay import SeenInDatabase
 
 router = APIRouter()
@@ -71,6 +73,7 @@ async def show_metrics(request: Request) -> Response:
 @router.api_route("/openapi.json", methods=["GET", "HEAD"])
 async def describe_interface(request: Request) -> Response:
     """The OpenAPI document, where settings allow it."""
-    if not runtime_of(request).settings.shows_openapi:
+    runtime = runtime_of(request)
+    if not runtime.settings.shows_openapi:
         raise UnknownService("set CDS_OPENAPI to serve the description of the interface")
-    return json_response(openapi.document(), cache="max-age=60")
+    return json_response(openapi.document(runtime.knowledge.services.values()), cache="max-age=60")

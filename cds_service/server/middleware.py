@@ -12,19 +12,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+import cds_service
 from cds_service import hooks
 from cds_service.errors import RequestError
 from cds_service.ops import metrics, telemetry
 from cds_service.ops.settings import Settings
 from cds_service.ops.telemetry import Trace
+from cds_service.server import body
 from cds_service.server.limits import Capacity
-from cds_service.server.responses import error_response, refusal
+from cds_service.server.responses import ANSWER_HEADERS, error_response, not_allowed, refusal
 from cds_service.trust import access
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
 _CALLS = f"{access.ROOT}/"
-_PACKAGE = Path(__file__).parents[1]
-_HEADERS = [(b"content-type", b"application/json"), *hooks.ANSWER_HEADERS]
+_PACKAGE = Path(cds_service.__file__).parent
+_HEADERS = [(b"content-type", b"application/json"), *ANSWER_HEADERS]
 
 
 class Front:
@@ -95,16 +97,22 @@ class Front:
         if service_id is None:
             await self.app(scope, receive, send)
             return
-        content = await hooks.answer_call(service_id, scope, receive, self._runtime)
-        headers = [*_HEADERS, (b"content-length", b"%d" % len(content))]
+        if scope["method"] != "POST":
+            await not_allowed(scope["method"], {"POST"})(scope, receive, send)
+            return
+        runtime = self._runtime
+        telemetry.current().service = hooks.find_service(service_id, runtime.knowledge).id
+        content = await body.read(scope, receive, runtime.settings)
+        answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
+        headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": answer})
 
 
 def _service_id(scope: Scope) -> str | None:
-    """`x` of `POST /cds-services/x`; None for everything that is not a call."""
+    """`x` of `/cds-services/x`; None for every other path."""
     path: str = scope["path"]
-    if scope["method"] != "POST" or not path.startswith(_CALLS) or scope.get("root_path"):
+    if not path.startswith(_CALLS):
         return None
     service_id = path[len(_CALLS) :]
     return service_id if service_id and "/" not in service_id else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from cds_service import __version__
 from cds_service.cdshooks import models
-from cds_service.services import SERVICES, HookService
+from cds_service.knowledge.schema import HookService
 
 _REF = "#/components/schemas/"
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": r"\S"}
@@ -27,7 +28,7 @@ _ERRORS = {
 }
 
 
-def document() -> bytes:
+def document(services: Iterable[HookService]) -> bytes:
     """The whole document as JSON."""
     schemas: dict[str, Any] = {"OperationOutcome": _OUTCOME, "Feedback": _FEEDBACK}
     for model in (models.Discovery, models.CDSResponse):
@@ -37,7 +38,7 @@ def document() -> bytes:
         "/health/live": {"get": _operation("The process answers", None)},
         "/health/ready": {"get": _operation("State of the parts", None)},
     }
-    for service in SERVICES:
+    for service in services:
         schemas[f"Request-{service.id}"] = _request(service)
         paths[f"/cds-services/{service.id}"] = {"post": _call(service)}
         paths[f"/cds-services/{service.id}/feedback"] = {"post": _feedback()}
@@ -98,7 +99,7 @@ def _request(service: HookService) -> dict[str, Any]:
     """The envelope of CDS Hooks 2.0 "HTTP Request". FHIR resources are not described here."""
     context = {
         "type": "object",
-        "required": ["userId", "patientId"] + ["draftOrders"] * service.needs_orders,
+        "required": ["userId", "patientId"] + ["draftOrders"] * service.question.about_orders,
         "properties": {
             "userId": _TEXT,
             "patientId": _TEXT,

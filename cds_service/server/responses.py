@@ -1,6 +1,8 @@
-"""Errors as HTTP answers: each an OperationOutcome that says what is wrong and where."""
+"""HTTP answers: JSON, and errors as OperationOutcome that says what is wrong and where."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 from fastapi import Response
 from msgspec.json import encode
@@ -14,10 +16,21 @@ from cds_service.errors import (
     Unavailable,
     operation_outcome,
 )
-from cds_service.hooks import json_response
 from cds_service.server import limits
 
 _RETRY_SECONDS = 5
+ANSWER_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""Of an answer to a call: it is about one patient and is not cached (PE-02)."""
+
+
+def json_response(content: bytes, status: int = 200, cache: str = "no-store") -> Response:
+    """A JSON answer. Answers to calls are about one patient and are not cached (PE-02)."""
+    return Response(
+        content,
+        status,
+        headers={"Cache-Control": cache, "X-Content-Type-Options": "nosniff"},
+        media_type="application/json",
+    )
 
 
 def refusal(error: RequestError) -> Response:
@@ -33,6 +46,15 @@ def refusal(error: RequestError) -> Response:
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(limits.RETRY_AFTER_SECONDS)
     return error_response(error.status, error.code, error.message, error.place, **headers)
+
+
+def not_allowed(method: str, allowed: set[str]) -> Response:
+    """405 with the methods of a path; 204 for OPTIONS, which asks for them (DS-18)."""
+    allow = {"Allow": ", ".join(sorted({"OPTIONS", *allowed}))}
+    if method == "OPTIONS":
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    return error_response(status, "not-supported", status.phrase, **allow)
 
 
 def error_response(

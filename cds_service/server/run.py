@@ -16,8 +16,8 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
-from cds_service.hooks import SERVICES
 from cds_service.ops import metrics, telemetry
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.server.app import create_app
@@ -40,14 +40,15 @@ def run(settings: Settings, example: Path | None = None) -> None:
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
     _hand_down(settings)
+    knowledge = load_checked(settings.knowledge_overlay)
     if settings.workers > 1:
-        create_app(settings)  # refuse here, not in every worker again and again
+        create_app(settings, knowledge)  # refuse here, not in every worker again and again
         config = _config(_FACTORY, settings)
     else:
-        config = _config(create_app(settings), settings)
+        config = _config(create_app(settings, knowledge), settings)
     listener = _bind(settings)
     listener.listen(config.backlog)  # from here on a call waits instead of being refused
-    announce(settings, listener.getsockname()[1], example)
+    announce(settings, listener.getsockname()[1], next(iter(knowledge.services)), example)
     try:
         if settings.workers > 1:
             with _shared_figures():
@@ -123,8 +124,9 @@ def _shared_figures() -> Iterator[None]:
         yield
 
 
-def announce(settings: Settings, port: int, example: Path | None) -> None:
-    """Print the addresses and, with an example, a curl line that works as printed."""
+def announce(settings: Settings, port: int, service: str, example: Path | None) -> None:
+    """Print the addresses and, with an example, a curl line that works as printed: it calls
+    `service`."""
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{name}:{port}/cds-services"
     typer.echo(f"Discovery: {base}")
@@ -134,6 +136,6 @@ def announce(settings: Settings, port: int, example: Path | None) -> None:
         typer.echo("Try it (in another terminal):")
         typer.echo(
             f"  curl -s -H 'Content-Type: application/json' "
-            f"--data-binary @{shlex.quote(str(example.resolve()))} {base}/{SERVICES[0].id}"
+            f"--data-binary @{shlex.quote(str(example.resolve()))} {base}/{service}"
         )
     sys.stdout.flush()

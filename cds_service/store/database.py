@@ -28,8 +28,9 @@ from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.store.outbox import Batch
-from cds_service.store.records import CallCount, CallKey, FeedbackItem, IssuedCard
+from cds_service.store.records import CallCount, CallKey, IssuedCard
 from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -71,6 +71,14 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
     return Trust(clients, ring, outgoing, gate, seen)
 
 
+def trust_nobody(clock: Callable[[], datetime]) -> Trust:
+    """For answers outside of a service: nobody is registered, and nothing may be called."""
+    clients, outgoing = ClientFile(None), Outgoing()
+    ring, seen = KeyRing(outgoing), SeenInMemory(clock)
+    gate = Gate(clients, ring, seen, clock, anonymous=False)
+    return Trust(clients, ring, outgoing, gate, seen)
+
+
 def load_libraries(settings: Settings) -> None:
     """Import what registered clients need, at the start: the first call should not wait for it.
 

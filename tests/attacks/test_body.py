@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cds_service.cdshooks import bounds
 from cds_service.errors import RequestError
-from cds_service.server import limits
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.attack_book import attack, attacks, status_of
 from tests.support.builders import request as build
@@ -297,11 +297,11 @@ DEPTHS = [
 
 @pytest.mark.parametrize(("body", "depth"), DEPTHS)
 def test_depth_is_counted_outside_of_strings(body: str, depth: int) -> None:
-    brackets = limits._brackets(body.encode())
+    brackets = bounds._brackets(body.encode())
 
-    assert not limits._is_deeper(brackets, max(depth, 1))
+    assert not bounds._is_deeper(brackets, max(depth, 1))
     if depth > 1:
-        assert limits._is_deeper(brackets, depth - 1)
+        assert bounds._is_deeper(brackets, depth - 1)
 
 
 def test_the_worst_input_for_the_count_of_depth_is_refused() -> None:
@@ -310,4 +310,4 @@ def test_the_worst_input_for_the_count_of_depth_is_refused() -> None:
     chain = b"[" * 100 + b"]" * 100 + b","
     body = b"[" + chain * (16 * MB // len(chain)) + b"1]"
     with pytest.raises(RequestError):
-        limits.check_body(body, Settings())
+        bounds.check_body(body, Settings())

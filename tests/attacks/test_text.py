@@ -12,9 +12,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from cds_service.cards import terminal
-from cds_service.cdshooks import request as envelope
-from cds_service.hooks import answer
+from cds_service.cdshooks.models import CDSResponse
 from cds_service.knowledge.loader import Knowledge
+from tests.support import offline
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.attack_book import attack, attacks
 from tests.support.builders import request as build
@@ -123,14 +123,14 @@ def test_hostile_text_in_a_card(client: AppClient, answer: str, value: str) -> N
 
 @attacks("Terminal", [case for case in TEXTS if case[1] == "taken out"])
 def test_hostile_text_on_the_terminal(knowledge: Knowledge, answer: str, value: str) -> None:
-    request = envelope.parse(json.dumps(hostile(value)).encode())
-    shown = terminal.json_text(answer_of(request, knowledge))
+    shown = terminal.json_text(answer_of(hostile(value), knowledge))
 
     assert not [c for c in shown if unicodedata.category(c) in {"Cc", "Cf"} and c != "\n"]
 
 
 def answer_of(request: Any, knowledge: Knowledge) -> Any:
-    return answer(request, knowledge, NOW.date())
+    answer = offline.answer(json.dumps(request).encode(), knowledge, NOW.date())
+    return CDSResponse.model_validate_json(answer)
 
 
 # --- logs and figures ---

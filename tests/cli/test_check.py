@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from cds_service import __version__
 from cds_service.cli import main
+from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.ehr_calls import HIGH
 from tests.support.wire_rules import check_answer
@@ -209,3 +211,66 @@ def test_markup_of_rich_is_shown_as_it_stands() -> None:
     condition["code"]["coding"][0]["display"] = "[bold]not bold[/bold] [link=x]y[/link]"
 
     assert "[bold]not bold[/bold]" in check(body).out
+
+
+# --- what the service refuses, the command line refuses ---
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """A call whose patient has extensions in extensions."""
+    extension: dict[str, Any] = {"url": "u", "valueString": "x"}
+    for _ in range(levels):
+        extension = {"url": "u", "extension": [extension]}
+    body = build(HIGH)
+    body["prefetch"]["patient"]["extension"] = [extension]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "setting", "said"),
+    [
+        (build(HIGH | {"orders": ["right hip replacement", "muscle biopsy"]}),
+         {"max_draft_orders": 1}, "context.draftOrders: more than 1 draft orders"),
+        (nested(60), {}, "body: nested deeper than 100 levels"),
+        (build(HIGH), {"max_body_bytes": 1024}, "body: more than 1024 bytes"),
+        (build(HIGH) | {"hook": "encounter-start"}, {}, "hook: this service answers"),
+    ],
+)  # fmt: skip
+def test_the_same_refusal_as_over_http(
+    make_client: ClientFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, Any],
+    setting: dict[str, Any],
+    said: str,
+) -> None:
+    for name, value in setting.items():
+        monkeypatch.setenv(f"CDS_{name.upper()}", str(value))
+    refused = make_client(**setting).post("/cds-services/ho-order-sign", json=body)
+    result = check(body)
+
+    issue = refused.json()["issue"][0]
+    assert refused.status_code in {400, 413}
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert issue["diagnostics"].split(" only")[0].split(",")[0] in result.err
+
+
+def test_the_same_answer_as_over_http(client: AppClient) -> None:
+    """Also where the orders alone tell that the chart does not matter, and asked for reasons."""
+    for orders in (["right hip replacement"], ["knee replacement"]):
+        body = build(HIGH | {"orders": orders})
+        http = client.post("/cds-services/ho-order-sign", json=body).content
+
+        for options in ((), ("--explain",)):
+            shown = json.loads(check(body, "--json", *options).out)
+            assert without_ids(shown) == without_ids(json.loads(http))
+
+
+def without_ids(answer: dict[str, Any]) -> str:
+    """An answer as text that two equal ones share; the link to the evidence page is left out,
+    because the command line serves none."""
+    for card in answer["cards"]:
+        card["source"].pop("url", None)
+        card["links"] = [link for link in card.get("links", ()) if "evidence#" not in link["url"]]
+    text = json.dumps(answer, sort_keys=True)
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "uuid", text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import Side
+from cds_service.knowledge.names import Side
 from tests.support.charts import (
     APIXABAN,
     BOTH,

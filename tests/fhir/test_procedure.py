@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import ProcedureFact, Side
+from cds_service.clinical.chart import ProcedureFact
+from cds_service.knowledge.names import Side
 from tests.support.charts import (
     HIP_JOINT,
     ICD10CM,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName
+from cds_service.knowledge.names import InputName
 from tests.support.charts import (
     DULL,
     PARTIAL,

@@ -20,7 +20,6 @@ from cds_service.server.pages import about, changelog, words
 from cds_service.server.pages.assets import FOLDER, Assets
 from cds_service.server.pages.code_lists import CodeLists
 from cds_service.server.pages.samples import Samples
-from cds_service.services import SERVICES
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.constants import FIXTURES, ROOT
 
@@ -188,7 +187,7 @@ def test_playground_reads_no_fhir_server(client: AppClient) -> None:
     assert told["notes"] == ["the playground reads nothing from fhirServer"]
 
 
-def test_samples_show_every_hook(client: AppClient) -> None:
+def test_samples_show_every_hook(client: AppClient, knowledge: Knowledge) -> None:
     hooks = set()
     for one in client.get("/playground/kit").json()["samples"]:
         sample = client.get(f"/playground/samples/{one['id']}")
@@ -198,7 +197,7 @@ def test_samples_show_every_hook(client: AppClient) -> None:
             assert bool(answer.json()["answer"]["cards"]) is not one["id"].endswith("low-risk")
         hooks.add(sample.json()["hook"])
 
-    assert hooks == {service.hook for service in SERVICES}
+    assert hooks == {service.hook for service in knowledge.services.values()}
 
 
 def test_samples_move_with_the_calendar(client: AppClient) -> None:

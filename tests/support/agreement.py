@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from cds_service import hooks
-from cds_service.cdshooks import models, request
 from cds_service.errors import RequestError
 from cds_service.fhir import record_to_call
 from cds_service.knowledge.loader import Knowledge
 from cds_service.tools.synthetic.generate import Patient
 from cds_service.tools.synthetic.truth import Expected, Truth
+from tests.support import offline
 from tests.support.observed import read_answer
 
 
@@ -67,10 +66,9 @@ def _differences(patient: Patient, knowledge: Knowledge, today: date) -> Iterato
 def answer(call: bytes, knowledge: Knowledge, today: date) -> Truth:
     """What the service says, in the words of the truth."""
     try:
-        response = hooks.answer(request.parse(call), knowledge, today)
+        body: dict[str, Any] = json.loads(offline.answer(call, knowledge, today))
     except RequestError as error:
         return Truth(error.status)
-    body: dict[str, Any] = json.loads(models.to_bytes(response))
     seen = read_answer(body)
     cards = tuple(
         Expected(card.row, card.card, card.tier, _offered(card.offers)) for card in seen.cards

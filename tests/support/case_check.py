@@ -7,11 +7,9 @@ import re
 from datetime import date
 from typing import Any
 
-from cds_service import hooks
-from cds_service.cdshooks import models
-from cds_service.cdshooks import request as envelope
 from cds_service.errors import RequestError
 from cds_service.knowledge.loader import Knowledge
+from tests.support import offline
 from tests.support.builders import request
 from tests.support.casebook import Case
 from tests.support.observed import TRACE, SeenAnswer, SeenCard, read_answer
@@ -20,12 +18,11 @@ from tests.support.shorthand import TODAY
 
 def run(case: Case, knowledge: Knowledge, today: date = TODAY) -> tuple[int, dict[str, Any]]:
     """The answer to a case as (status, body), by the same line as over HTTP."""
-    call = envelope.parse(json.dumps(request(case.description)).encode())
+    call = json.dumps(request(case.description)).encode()
     try:
-        response = hooks.answer(call, knowledge, today)
+        decoded: dict[str, Any] = json.loads(offline.answer(call, knowledge, today))
     except RequestError as error:
         return error.status, {"place": error.place, "message": error.message}
-    decoded: dict[str, Any] = json.loads(models.to_bytes(response))
     return 200, decoded
 
 

@@ -14,7 +14,6 @@ from cds_service.clinical.chart import (
     Chart,
     ConditionFact,
     DraftOrder,
-    InputName,
     InputReport,
     InputState,
     SetAside,
@@ -22,6 +21,7 @@ from cds_service.clinical.chart import (
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.loader import load
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.terminology import CodeIndex
 
 TODAY = date(2026, 11, 23)

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from cds_service.clinical.chart import InputName
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient

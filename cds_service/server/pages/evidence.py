@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.knowledge import evidence_anchors
 from cds_service.knowledge.loader import Knowledge
@@ -18,6 +17,8 @@ from cds_service.knowledge.schema import Rule
 from cds_service.server.pages import about, changelog, words
 from cds_service.server.pages.code_lists import MOST, CodeLists
 from cds_service.server.pages.html import packed_page, page, render
+from cds_service.server.responses import json_response
+from cds_service.server.routes import runtime_of
 
 router = APIRouter(prefix=evidence_anchors.PAGE)
 
@@ -37,7 +38,7 @@ _lists: dict[str, CodeLists] = {}
 @router.api_route("", methods=["GET", "HEAD"])
 def show(request: Request) -> Response:
     """The whole page. It is written once for a version of the knowledge."""
-    knowledge = hooks.runtime_of(request).knowledge
+    knowledge = runtime_of(request).knowledge
     if knowledge.version not in _kept:
         content = render("evidence.html", knowledge, **_values(knowledge))
         _kept[knowledge.version] = content, gzip.compress(content)
@@ -47,7 +48,7 @@ def show(request: Request) -> Response:
 @router.api_route("/codes", methods=["GET", "HEAD"])
 def search(request: Request) -> Response:
     """All value sets, and a search in their codes (`?q=`)."""
-    knowledge = hooks.runtime_of(request).knowledge
+    knowledge = runtime_of(request).knowledge
     lists = _code_lists(knowledge)
     asked = request.query_params.get("q", "")[:200]
     found = lists.search(asked)
@@ -59,7 +60,7 @@ def search(request: Request) -> Response:
 @router.api_route("/codes/{value_set}", methods=["GET", "HEAD"])
 def show_value_set(request: Request) -> Response:
     """All codes of one value set; with the ending `.json` the FHIR ValueSet itself."""
-    knowledge = hooks.runtime_of(request).knowledge
+    knowledge = runtime_of(request).knowledge
     value_set: str = request.path_params["value_set"]
     name = value_set.removesuffix(".json")
     lists = _code_lists(knowledge)
@@ -68,7 +69,7 @@ def show_value_set(request: Request) -> Response:
         raise UnknownService("there is no value set of this name", "value_set")
     resource = knowledge.value_sets[name]
     if name != value_set:
-        return hooks.json_response(msgspec.json.encode(resource), cache="no-cache")
+        return json_response(msgspec.json.encode(resource), cache="no-cache")
     users = lists.users.get(name, [])
     content = render("value_set.html", knowledge, one=resource, found=found, users=users)
     return page(content, request)

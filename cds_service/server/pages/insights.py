@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -10,13 +11,14 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response
 
 from cds_service.errors import Unauthorized, Unavailable, UnknownService
-from cds_service.hooks import Runtime, read_body, runtime_of
+from cds_service.hooks import Runtime
 from cds_service.ops import metrics
+from cds_service.server import body
 from cds_service.server.pages import demo, latency, operator
 from cds_service.server.pages.html import page, render
 from cds_service.server.pages.insight_tables import Table, tables, tiles
 from cds_service.server.pages.latency import Latency
-from cds_service.services import SERVICES
+from cds_service.server.routes import runtime_of
 from cds_service.store import report
 from cds_service.store.report import Figures, Reason, Tally
 
@@ -72,7 +74,8 @@ async def login(request: Request) -> Response:
     """Take the token of the form and let in with a cookie."""
     runtime = runtime_of(request)
     operator.refuse_other_origins(request, runtime.settings)
-    form = parse_qs((await read_body(request, runtime.settings)).decode(), max_num_fields=10)
+    content = await body.read(request.scope, request.receive, runtime.settings)
+    form = parse_qs(content.decode(), max_num_fields=10)
     if not operator.is_token(form.get("token", [""])[0], runtime.settings):
         return _login(request, runtime, "This is not the token.")
     response = Response(status_code=303, headers={"Location": operator.PATH, **_PRIVATE})
@@ -105,8 +108,8 @@ async def _view(request: Request, runtime: Runtime) -> View:
     found = "you asked for a demonstration" if asked_for_it else await _kept(runtime, since)
     if isinstance(found, str):
         invented = demo.figures(runtime.knowledge, runtime.today, days)
-        return _drawn(runtime, invented, demo.times(), days, found)
-    return _drawn(runtime, found, _times(), days, None)
+        return _drawn(runtime, invented, demo.times(runtime.knowledge), days, found)
+    return _drawn(runtime, found, _times(runtime.knowledge.services), days, None)
 
 
 async def _kept(runtime: Runtime, since: date) -> Counted | str:
@@ -133,9 +136,8 @@ def _drawn(
     return View(found, list(tiles(told)), days, why)
 
 
-def _times() -> list[Latency]:
+def _times(services: Collection[str]) -> list[Latency]:
     families = list(metrics.registry().collect())
-    services = {service.id for service in SERVICES}
     calls = latency.read(families, "cds_request_seconds", "service")
     stages = latency.read(families, "cds_stage_seconds", "stage")
     named = [Latency(f"stage {s.name}", s.count, s.p50, s.p95, s.p99) for s in stages]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.server.pages import evidence, insights, playground
 from cds_service.server.pages.assets import MOUNT
 from cds_service.server.pages.html import ASSETS, answer, page, render
+from cds_service.server.routes import runtime_of
 
 router = APIRouter()
 for part in (playground.router, evidence.router, insights.router):
@@ -21,7 +21,7 @@ for part in (playground.router, evidence.router, insights.router):
 @router.api_route("/", methods=["GET", "HEAD"])
 async def show_playground(request: Request) -> Response:
     """The playground."""
-    runtime = hooks.runtime_of(request)
+    runtime = runtime_of(request)
     anonymous = runtime.trust.gate.anonymous
     return page(render("playground.html", runtime.knowledge, anonymous=anonymous), request)
 

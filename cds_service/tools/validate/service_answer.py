@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 
 from cds_service import hooks
 from cds_service.cards import trace
-from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.conformance.statements import Path
-from cds_service.cdshooks.models import CDSRequest, CDSResponse
-from cds_service.clinical.assessment import Assessment, Guidance
+from cds_service.clinical.assessment import Guidance
 from cds_service.clinical.triggers import trigger_of
-from cds_service.errors import MissingData, RequestError
+from cds_service.errors import MissingData, RequestError, WrongHook
 from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
+from cds_service.hooks import Consultation
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate.documents import BUNDLE, CALL, JsonDocument
 from cds_service.tools.validate.findings import CardNote, DocumentFinding, ServiceAnswer
+from cds_service.trust.tokens import ANONYMOUS
 
 
 def answer(
@@ -26,12 +27,11 @@ def answer(
     if document.what not in {CALL, BUNDLE}:
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
-        request = envelope.parse(record_to_call.as_call(document.data, knowledge.index, order))
-        if all(service.hook != request.hook for service in hooks.SERVICES):
-            return ServiceAnswer(silences=("no service here for this hook",)), []
-        hooks.check_hook(request, hooks.SERVICES)
-        chart, assessment = hooks.decide(request, knowledge, today)
-        response = hooks.respond(request, chart, assessment, knowledge)
+        call = record_to_call.as_call(document.data, knowledge.index, order)
+        runtime = hooks.offline(knowledge, today)
+        consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
+    except WrongHook:
+        return ServiceAnswer(silences=("no service here for this hook",)), []
     except MissingData as error:
         said = f"412: {error.message}"
         mend = "send the prefetch key, or give access to the FHIR server"
@@ -40,7 +40,7 @@ def answer(
         ]
     except RequestError as error:
         return _refused(error, document)
-    return _told(request, assessment, response, knowledge, today), []
+    return _told(consultation), []
 
 
 def _refused(
@@ -54,21 +54,15 @@ def _refused(
     return ServiceAnswer(error.status, silences=(said,)), [DocumentFinding("refused", path, said)]
 
 
-def _told(
-    request: CDSRequest,
-    assessment: Assessment,
-    response: CDSResponse,
-    knowledge: Knowledge,
-    today: date,
-) -> ServiceAnswer:
+def _told(consultation: Consultation) -> ServiceAnswer:
     cards = []
-    for card in response.cards:
-        why = (card.extension or {}).get(trace.NAME, {})
+    for card in consultation.answer["cards"]:
+        why = card.get("extension", {}).get(trace.NAME, {})
         name, row, tier = (str(why.get(key, "")) for key in ("card", "row", "tier"))
-        cards.append(CardNote(row, name, card.indicator, tier, card.summary))
-    silences = [_silence(g) for g in assessment.guidances if g.card is None]
+        cards.append(CardNote(row, name, card["indicator"], tier, card["summary"]))
+    silences = [_silence(g) for g in consultation.assessment.guidances if g.card is None]
     if not cards and not silences:
-        silences.append(_nothing(request, knowledge, today))
+        silences.append(_nothing(consultation))
     return ServiceAnswer(200, tuple(cards), tuple(silences))
 
 
@@ -77,8 +71,9 @@ def _silence(guidance: Guidance) -> str:
     return f"row {guidance.row}: {guidance.silent_because} ({orders})"
 
 
-def _nothing(request: CDSRequest, knowledge: Knowledge, today: date) -> str:
-    if request.hook == "patient-view":
+def _nothing(consultation: Consultation) -> str:
+    request, knowledge, today = (consultation.request, consultation.knowledge, consultation.today)
+    if not consultation.service.question.about_orders:
         return "no genetic heterotopic ossification on record"
     raw, patient = request.context.draft_orders, request.context.patient_id
     orders = read_orders(raw, knowledge.index, patient, today).orders

@@ -12,13 +12,12 @@ from msgspec import Raw
 
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.chart import Chart, Fact, Problem
-from cds_service.consultation import mentions
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir.elements import Doc, first_text, kind_of, reference, type_and_id
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.order import NOT_ORDERS
 from cds_service.fhir.subject import bare_id
-from cds_service.fhir_map import ChartReader
+from cds_service.fhir_map import ChartReader, mentions
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located

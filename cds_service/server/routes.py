@@ -1,0 +1,45 @@
+"""The routes of CDS Hooks beside the calls themselves: discovery and feedback.
+
+A call of a service never gets here: `middleware.Front` answers it.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from cds_service import hooks
+from cds_service.ops import telemetry
+from cds_service.server import body
+from cds_service.server.responses import json_response
+from cds_service.trust import access
+
+# Handlers take ids from `request.path_params`: for a parameter of its own FastAPI would load
+# pydantic.v1 at the start, a tenth of the import.
+router = APIRouter()
+
+
+def runtime_of(request: Request) -> hooks.Runtime:
+    """The Runtime that `create_app` put into the application."""
+    runtime: hooks.Runtime = request.app.state.runtime
+    return runtime
+
+
+@router.api_route("/cds-services", methods=["GET", "HEAD"])
+async def discover(request: Request) -> Response:
+    """Discovery (DS-01)."""
+    return json_response(request.app.state.discovery, cache="max-age=60")
+
+
+@router.post("/cds-services/{service_id}/feedback")
+async def receive_feedback(request: Request) -> Response:
+    """Feedback on cards (CDS Hooks 2.0 "Feedback", FB-01 to FB-08).
+
+    200 says that every item is committed, now or by an earlier call: `feedback` is their number,
+    `notes` says what was unusual and tolerated. 400 and 503 store nothing that is acknowledged.
+    """
+    runtime = runtime_of(request)
+    service = hooks.feedback_service(request.path_params["service_id"], runtime)
+    telemetry.current().service = service.id
+    content = await body.read(request.scope, request.receive, runtime.settings)
+    caller = access.caller_of(request.scope)
+    return json_response(await hooks.take_feedback(service.id, content, caller, runtime))
