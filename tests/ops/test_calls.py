@@ -14,8 +14,8 @@ from cds_service.ops import calls
 from cds_service.ops.log import JsonFormatter
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
-from tests.test_hooks import HIGH
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
