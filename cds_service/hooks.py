@@ -19,6 +19,7 @@ import msgspec
 
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
+from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackItem
@@ -156,9 +157,14 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     """
     arrived = time.monotonic()
     consultation = await consult(service_id, body, caller, runtime)
-    shown = vendors.fit(consultation.answer, caller.client)
+    quirks = frozenset(caller.client.quirks if caller.client else ())
+    shown = vendors.fit(consultation.answer, quirks)
     origin = Origin(service_id, consultation.request.hook, access.client_id(caller))
-    runtime.store.record_issued(shown, origin, runtime.clock(), runtime.knowledge.version)
+    if runtime.store.is_kept:
+        at, version = runtime.clock(), runtime.knowledge.version
+        runtime.store.record_issued(
+            issued_cards(shown, origin, at), *call_of(shown, origin, at, version)
+        )
     content = models.encode(shown)
     settings, spent = runtime.settings, round((time.monotonic() - arrived) * 1000)
     if spent > settings.budget_ms:  # PE-01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cds_service.cards.trace import Section, as_text, explain
+from cds_service.cards.explain import Section, as_text, explain
 from cds_service.clinical.assessment import Effect, Finding, OptionVerdict, Reason, Standing
 from cds_service.clinical.chart import (
     CodeSeen,
