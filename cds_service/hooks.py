@@ -106,7 +106,7 @@ def describe(runtime: Runtime) -> models.Discovery:
                 title=service.title,
                 description=service.description,
                 id=service.id,
-                prefetch=runtime.queries.templates(_inputs(service)),
+                prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
                 usage_requirements=service.usage,
                 version=runtime.settings.spec_version,
             )
@@ -142,10 +142,6 @@ def _service_for(
     return service
 
 
-def _inputs(service: HookService) -> tuple[InputName, ...]:
-    return tuple(InputName(name) for name in service.inputs)
-
-
 # --- a call ---
 
 
@@ -175,10 +171,8 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
 async def consult(
     service_id: str | None, body: bytes, caller: Caller, runtime: Runtime
 ) -> Consultation:
-    """Go the whole way of a call, and give all that came of it. Without `service_id` the hook
-    says which service is asked. Raises what `answer` raises.
-
-    A large chart is read in turns with other calls, so that they need not wait for it.
+    """Go the whole way of a call, and give all that came of it; a large chart is read in turns
+    with other calls. Without `service_id` the hook says who is asked. Raises what `answer` does.
     """
     settings = runtime.settings
     until = time.monotonic() + settings.deadline_ms / 1000
@@ -304,7 +298,7 @@ class Consultation:
         if self._about_orders and not self._triggers():
             return {}
         patient, release = self.request.context.patient_id, self._orders.release
-        wanted = _inputs(self.service)
+        wanted = self.service.inputs
         absent = [name for name in self.reader.missing() if name in wanted]
         pages = self.reader.next_links()
         further = {name: link for name, link in pages.items() if name in wanted}
