@@ -41,6 +41,7 @@ _QUALIFIERS = SITES | frozenset(_SIDES) | {
 }  # fmt: skip
 _SCTID = re.compile(r"[0-9]{6,18}")
 _TERMS = re.compile(r"\|[^|]*(?:\||$)")  # the words beside an id, which may hold any sign
+_ADDRESS = re.compile(r"https?://snomed\.info/id/")  # a concept by its URI
 _SNOMED_OID = ".6.96"
 _ICD11 = "id.who.int/icd"
 _ICD = frozenset({ICD10, ICD10CM})
@@ -128,7 +129,7 @@ def _readings(coding: CodeSeen) -> Iterable[tuple[str | None, str | None, bool]]
         return ((coding.system, code, False),)
     system = (coding.system or "").lower()
     if "snomed" in system or system.endswith(_SNOMED_OID):
-        return _parts(coding, _TERMS.sub(" ", code))
+        return _parts(coding, _ADDRESS.sub("", _TERMS.sub(" ", code)))
     if _ICD11 in system:
         return _stems(coding, code)
     if canonical(system) in _ICD:

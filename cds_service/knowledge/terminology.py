@@ -29,10 +29,10 @@ _PREFIXES: Final[Mapping[str, re.Pattern[str]]] = {
     OMIM: re.compile(r"(?:O?MIM\b[:\s]*)?#?\s*", re.IGNORECASE),
     ORPHA: re.compile(r"(?:Orpha(?:net|code)?[:_\s]*)?", re.IGNORECASE),
 }
-# What stands before a code: definition status of a SNOMED CT expression, its address as a concept;
-# the letter that the Danish SKS puts before an ICD-10 code (D alone is followed by digits).
+# What stands before a code: the definition status of a SNOMED CT expression; the letter that the
+# Danish SKS puts before an ICD-10 code (D alone is followed by digits).
 _BEFORE: Final[Mapping[str, re.Pattern[str]]] = {
-    SNOMED: re.compile(r"(?:={3}|<{3})\s*|https?://snomed\.info/id/"),
+    SNOMED: re.compile(r"(?:={3}|<{3})\s*"),
     ICD10: re.compile(r"D(?=[A-Z][0-9]{2})", re.IGNORECASE),
 }
 # A modifier behind a CPT code may name the side: 27130-RT, 27130-50 (both).
@@ -142,9 +142,12 @@ class _Codes(dict[str, CodeMatch | None]):
         for length in self._lengths:
             if length <= len(plain):
                 hits += self._prefix.get(plain[:length], ())
+        if self._system == ICD10 and len(plain) > _WHO_CHARACTERS:
+            # A further character stands below the four: WHO has optional fifth ones (S32.40).
+            hits += self._exact.get(plain[:_WHO_CHARACTERS], ())
         match = _join(hits)
-        if match is None:
-            match = self._with_modifier(plain) if self._system == CPT else self._wider(plain)
+        if match is None and self._system == CPT:
+            match = self._with_modifier(plain)
         if len(self) < _MOST_CODES and len(code) < 100:
             self[code] = match
         return match
@@ -157,12 +160,6 @@ class _Codes(dict[str, CodeMatch | None]):
             return None
         sides = [s for name, s in _MODIFIER_SIDES.items() if name in re.split("[- ]", modified[2])]
         return replace(match, side=sides[0]) if len(sides) == 1 else match
-
-    def _wider(self, code: str) -> CodeMatch | None:
-        """A code of ICD-10 with a further character of its country stands below its four: WHO
-        itself has optional fifth ones (S32.40)."""
-        is_longer = self._system == ICD10 and len(code) > _WHO_CHARACTERS
-        return _join(list(self._exact.get(code[:_WHO_CHARACTERS], ()))) if is_longer else None
 
 
 class _Nothing(dict[str, CodeMatch | None]):
