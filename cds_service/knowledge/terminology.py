@@ -139,12 +139,13 @@ class _Codes(dict[str, CodeMatch | None]):
     def __missing__(self, code: str) -> CodeMatch | None:
         plain = normal_code(self._system, code)
         hits = list(self._exact.get(plain, ()))
+        is_longer = self._system == ICD10 and len(plain) > _WHO_CHARACTERS
         for length in self._lengths:
+            if length <= _WHO_CHARACTERS and is_longer and not hits:
+                # A further character stands below the four: WHO has optional fifth ones (S32.40).
+                hits += self._exact.get(plain[:_WHO_CHARACTERS], ())
             if length <= len(plain):
                 hits += self._prefix.get(plain[:length], ())
-        if self._system == ICD10 and len(plain) > _WHO_CHARACTERS:
-            # A further character stands below the four: WHO has optional fifth ones (S32.40).
-            hits += self._exact.get(plain[:_WHO_CHARACTERS], ())
         match = _join(hits)
         if match is None and self._system == CPT:
             match = self._with_modifier(plain)
