@@ -1,0 +1,52 @@
+"""Runs the FHIR stand-in on this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import uvicorn
+
+from cds_service.errors import SettingsError
+from cds_service.tools.sandbox.app import create_stand_in_app
+from cds_service.tools.sandbox.fhir_server import StandIn
+from cds_service.tools.sandbox.guide import guide
+from cds_service.tools.sandbox.patients import sandbox_patients
+
+HOST = "127.0.0.1"
+"""Nobody else may reach it: it has no tokens, and every page of the browser may read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A stand-in that listens already. `guide` says what to open; `run` serves until stopped."""
+
+    guide: str
+    run: Callable[[], None]
+
+
+def prepare(port: int, discovery: str, sandbox: str) -> Ready:
+    """Listen on this port, for a CDS service at the URL `discovery` and a Sandbox at `sandbox`.
+
+    Raises SettingsError for a port that is taken.
+    """
+    listener = listen(port, "choose another with --fhir-port")
+    home = f"http://{HOST}:{listener.getsockname()[1]}"
+    patients = sandbox_patients(datetime.now(UTC).date())
+    words = guide(sandbox, discovery, home, patients)
+    app = create_stand_in_app(StandIn(patients, f"{home}/fhir"), discovery, words)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    return Ready(words, lambda: server.run(sockets=[listener]))
+
+
+def listen(port: int, mend: str) -> socket.socket:
+    """A socket on this port of the loopback address; 0 takes a free one. Raises SettingsError, and
+    says what would mend it."""
+    try:
+        return socket.create_server((HOST, port), backlog=64)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise SettingsError(f"cannot listen on port {port} of {HOST}: {why}; {mend}") from None
