@@ -24,24 +24,26 @@ def sandbox_link(sandbox: str, discovery: str, fhir: str, patient_id: str) -> st
 
 def guide(sandbox: str, discovery: str, home: str, patients: Mapping[str, SandboxPatient]) -> str:
     """All there is to do. URLs have no slash at their end; `home` is that of the stand-in."""
-    fhir = f"{home}/fhir"
+    fhir, bridge = f"{home}/fhir", f"{home}/cds-services"
     width = max(len(id_) for id_ in patients)
     listed = "\n".join(f"  {id_:<{width}}  {patient.about}" for id_, patient in patients.items())
     return f"""\
-1. FOP on opening the chart. Open:
+Open one of these in the browser:
 
+FOP, a card when the chart is opened (patient-view):
   {sandbox_link(sandbox, discovery, fhir, "fop")}
-{_permission(sandbox)}
-2. The hip card. The Sandbox cannot draft a hip replacement; its Card Demo shows the card that this
-   service gives for one. Copy all of
 
+Hip, the card for a drafted hip replacement, with its buttons and override reasons:
+  {sandbox_link(sandbox, bridge, fhir, "hip")}
+{_permission(sandbox)}
+The Sandbox cannot draft a hip replacement. In the second link a bridge of this command does: it
+calls the service at order-sign, with one drafted, whenever the Sandbox opens a chart. Feedback goes
+to the service; `cds-service feedback report` counts it.
+
+For the Card Demo (the pencil in the bar of the Sandbox), paste this over what stands there:
   {home}/card/hip
 
-   open the Card Demo (the pencil in the bar of the Sandbox), and paste it over what stands there.
-
-Other patients: put another id into the link, or into "Change Patient" behind the gear.
-{home}/card/ID is the card for a hip replacement of each.
-
+Other patients: another id in the link, in "Change Patient" behind the gear, or in {home}/card/ID
 {listed}
 
 FHIR server (synthetic patients, R4, open to every page on this machine): {fhir}
@@ -53,7 +55,7 @@ def _permission(sandbox: str) -> str:
     if is_loopback_host(urlsplit(sandbox).hostname):
         return ""
     return """
-   Chrome and Edge (since 142) ask whether the page may reach this device: allow it. Until then
-   the Sandbox shows "Change FHIR Server". Once blocked, it is allowed again in the settings of the
-   site, left of the address.
+Chrome and Edge, since version 142, ask whether the page may reach this device: allow it. When it
+was blocked, the Sandbox asks for another FHIR server; allow it again in the settings of the site
+(left of the address), and reload.
 """

@@ -13,6 +13,7 @@ from cds_service.errors import SettingsError
 from cds_service.tools.sandbox.app import create_stand_in_app
 from cds_service.tools.sandbox.fhir_server import StandIn
 from cds_service.tools.sandbox.guide import guide
+from cds_service.tools.sandbox.hip_order import HipOrder
 from cds_service.tools.sandbox.patients import sandbox_patients
 
 HOST = "127.0.0.1"
@@ -36,7 +37,8 @@ def prepare(port: int, discovery: str, sandbox: str) -> Ready:
     home = f"http://{HOST}:{listener.getsockname()[1]}"
     patients = sandbox_patients(datetime.now(UTC).date())
     words = guide(sandbox, discovery, home, patients)
-    app = create_stand_in_app(StandIn(patients, f"{home}/fhir"), discovery, words)
+    stand_in = StandIn(patients, f"{home}/fhir")
+    app = create_stand_in_app(stand_in, HipOrder(discovery, stand_in), words)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
     server = uvicorn.Server(config)
     return Ready(words, lambda: server.run(sockets=[listener]))
