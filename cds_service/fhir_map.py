@@ -30,7 +30,6 @@ from cds_service.clinical.chart import (
     ConditionFact,
     DraftOrder,
     FamilyFact,
-    InputName,
     MeasurementFact,
     MedicationFact,
     Mention,
@@ -78,6 +77,7 @@ from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
+from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge

@@ -15,7 +15,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import Chart, DraftOrder, InputName, InputState
+from cds_service.clinical.chart import Chart, DraftOrder, InputState
 from cds_service.clinical.evaluate import Session, View
 from cds_service.clinical.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
 from cds_service.clinical.existing_prophylaxis import (
@@ -44,8 +44,8 @@ from cds_service.clinical.triggers import (
     triggers,
 )
 from cds_service.clinical.undecided import Undecided, undecided
-from cds_service.fhir.unidentified import may_rule_out
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import Question, Trigger
 
 _INPUT_WORDS = {
@@ -286,10 +286,7 @@ def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -
     A result that nobody measured is the prescriber's business; an input that got lost, a result
     that we cannot read, or an allergy that we cannot identify and that names an NSAID, is ours.
     """
-    named = any(
-        entry.input is InputName.ALLERGIES and may_rule_out(entry.source.label)
-        for entry in view.session.unidentified
-    )
+    named = any(entry.may_rule_out for entry in view.session.unidentified)
     targets = {p.target for p in there}
     return [
         said

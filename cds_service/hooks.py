@@ -1,10 +1,9 @@
 """The CDS Hooks services: the bytes of a call in, the bytes of its answer out. And feedback.
 
 A call goes through once: its bytes are bounded and parsed, the draft orders are read, then the
-chart of prefetch, then what prefetch lacks from the EHR's FHIR server; all of it is assessed, the
-cards are composed, and what was issued is noted for the store. `consult` goes this way for
-everybody who wants an answer: the service (`answer`), the command line, the playground. Nothing
-here knows of HTTP servers.
+chart of prefetch, then what that lacks from the EHR's FHIR server; all of it is assessed and the
+cards are composed. `consult` goes this way for everybody who wants an answer: the service
+(`answer`, which keeps what was issued), command line, playground. Nothing here knows of sockets.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import islice
 
 import msgspec
 
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
+from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.clinical.assessment import Assessment, Tier
-from cds_service.clinical.chart import Chart, InputName
+from cds_service.clinical.chart import Chart
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
@@ -34,8 +33,9 @@ from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader, mentions
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import HookService
-from cds_service.ops import telemetry
+from cds_service.ops import calls, log
 from cds_service.ops.settings import Settings
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
@@ -44,15 +44,12 @@ from cds_service.trust.tokens import Caller
 
 LARGE = 256 * 1024
 """Bytes of a body above which a chart is read in turns with other calls."""
-NOTES_SHOWN = 20
-"""Notes in one answer to feedback; the client that needs more of them has made its point."""
 _SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every call needs: settings, clinical content, the clock (UTC), the store, trust, and
-    what is asked of an EHR."""
+    """What every call needs. `clock` is in UTC."""
 
     settings: Settings
     knowledge: Knowledge
@@ -67,8 +64,7 @@ class Runtime:
         return self.clock().astimezone(UTC).date()
 
     def alone(self) -> Runtime:
-        """The same, for answers that touch nothing else: no FHIR server is read, nothing is
-        kept."""
+        """The same, for answers that read no FHIR server and keep nothing."""
         return replace(self, store=Store(None), trust=access.trust_nobody(self.clock))
 
 
@@ -80,20 +76,11 @@ def build_runtime(
     trust: access.Trust | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
-    composer = Composer(
-        knowledge,
-        evidence_url=settings.evidence_page,
-        standard_reasons=settings.spec_version is not None,
-    )
-    return Runtime(
-        settings,
-        knowledge,
-        clock,
-        store or Store(None),
-        trust or access.trust_nobody(clock),
-        Queries(knowledge.value_sets),
-        composer,
-    )
+    page, is_new = settings.evidence_page, settings.spec_version is not None
+    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new)
+    store, trust = store or Store(None), trust or access.trust_nobody(clock)
+    queries = Queries(knowledge.value_sets)
+    return Runtime(settings, knowledge, clock, store, trust, queries, composer)
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
@@ -119,7 +106,7 @@ def describe(runtime: Runtime) -> models.Discovery:
                 title=service.title,
                 description=service.description,
                 id=service.id,
-                prefetch=runtime.queries.templates(_inputs(service)),
+                prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
                 usage_requirements=service.usage,
                 version=runtime.settings.spec_version,
             )
@@ -155,10 +142,6 @@ def _service_for(
     return service
 
 
-def _inputs(service: HookService) -> tuple[InputName, ...]:
-    return tuple(InputName(name) for name in service.inputs)
-
-
 # --- a call ---
 
 
@@ -170,41 +153,44 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     """
     arrived = time.monotonic()
     consultation = await consult(service_id, body, caller, runtime)
-    shown = vendors.fit(consultation.answer, caller.client)
+    quirks = frozenset(caller.client.quirks if caller.client else ())
+    shown = vendors.fit(consultation.answer, quirks)
     origin = Origin(service_id, consultation.request.hook, access.client_id(caller))
-    runtime.store.record_issued(shown, origin, runtime.clock(), runtime.knowledge.version)
+    if runtime.store.is_kept:
+        at, version = runtime.clock(), runtime.knowledge.version
+        runtime.store.record_issued(
+            issued_cards(shown, origin, at), *call_of(shown, origin, at, version)
+        )
     content = models.encode(shown)
     settings, spent = runtime.settings, round((time.monotonic() - arrived) * 1000)
     if spent > settings.budget_ms:  # PE-01
-        telemetry.warn("over budget", ms=spent, budget_ms=settings.budget_ms)
+        log.warn("over budget", ms=spent, budget_ms=settings.budget_ms)
     return content
 
 
 async def consult(
     service_id: str | None, body: bytes, caller: Caller, runtime: Runtime
 ) -> Consultation:
-    """Go the whole way of a call, and give all that came of it. Without `service_id` the hook
-    says which service is asked. Raises what `answer` raises.
-
-    A large chart is read in turns with other calls, so that they need not wait for it.
+    """Go the whole way of a call, and give all that came of it; a large chart is read in turns
+    with other calls. Without `service_id` the hook says who is asked. Raises what `answer` does.
     """
     settings = runtime.settings
     until = time.monotonic() + settings.deadline_ms / 1000
-    with telemetry.stage("parse"):
+    with calls.stage("parse"):
         bounds.check_body(body, settings)
         request = envelope.parse(body)
         bounds.check_orders(request.context.draft_orders, settings)
     service = _service_for(request, service_id, runtime.knowledge)
-    telemetry.current().hook = request.hook
+    calls.current().hook = request.hook
     if caller.client is not None and not caller.client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
     consultation = Consultation(request, service, runtime.knowledge, runtime.today)
-    with telemetry.stage("read"):
+    with calls.stage("read"):
         for _ in consultation.read():
             if len(body) > LARGE:
                 await asyncio.sleep(0)
     if consultation.lacks_orders:
-        telemetry.warn("a call without draft orders: is the EHR set up to send them?")
+        log.warn("a call without draft orders: is the EHR set up to send them?")
     if request.has_fhir_access:
         try:
             await _fetch(consultation, runtime, caller, until)
@@ -212,8 +198,11 @@ async def consult(
             consultation.no_access = str(error)
     consultation.decide()
     consultation.refuse_unread()
-    with telemetry.stage("cards"):
-        consultation.compose(runtime.composer)
+    context = request.context
+    with calls.stage("cards"):
+        consultation.answer = runtime.composer.compose(
+            consultation.assessment, consultation.chart, context.encounter_id, context.user_id
+        )
     return consultation
 
 
@@ -229,7 +218,7 @@ async def _fetch(
     allowed = partial(outgoing.allowed, caller.client)
     granted = ehr.grant(consultation.request, allowed, until)
     if granted is not None and urls:
-        with telemetry.stage("fetch"):
+        with calls.stage("fetch"):
             session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
             await session.read(consultation.reader, urls)
 
@@ -238,7 +227,7 @@ class Consultation:
     """One call on its way: it reads what was sent, tells what is lacking, decides, and answers.
 
     Nothing is read before `read` has been gone through; `chart` and `assessment` are there after
-    `decide`, `answer` after `compose`.
+    `decide`, `answer` after `consult`.
     """
 
     chart: Chart
@@ -252,8 +241,7 @@ class Consultation:
         self.service = service
         self.knowledge = knowledge
         self.today = today
-        self.no_access: str | None = None
-        """Why the FHIR server of the call was not read."""
+        self.no_access: str | None = None  # why the FHIR server of the call was not read
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
@@ -288,8 +276,8 @@ class Consultation:
     def lacks_orders(self) -> bool:
         """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
         the scopes are not set up as registered (checklist, section 4)."""
-        orders = self._orders
-        return self._about_orders and not (orders.orders or orders.problems or orders.foreign)
+        told = self._orders
+        return self._about_orders and not (told.orders or told.problems or told.foreign)
 
     def _may_matter(self) -> bool:
         """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
@@ -301,7 +289,6 @@ class Consultation:
         return bool(self._orders.foreign) and not self._orders.orders
 
     def _triggers(self) -> bool:
-        """Whether an order triggers, or would if the chart had FOP."""
         return may_trigger(self._orders.orders, self.knowledge, self._selected)
 
     def lacking(self, queries: Queries) -> dict[InputName, str]:
@@ -311,7 +298,7 @@ class Consultation:
         if self._about_orders and not self._triggers():
             return {}
         patient, release = self.request.context.patient_id, self._orders.release
-        wanted = _inputs(self.service)
+        wanted = self.service.inputs
         absent = [name for name in self.reader.missing() if name in wanted]
         pages = self.reader.next_links()
         further = {name: link for name, link in pages.items() if name in wanted}
@@ -330,7 +317,7 @@ class Consultation:
             foreign=chart.foreign + orders.foreign,
             release=orders.release if self._about_orders else chart.release,
         )
-        with telemetry.stage("assess"):
+        with calls.stage("assess"):
             assessment = assess(
                 chart,
                 orders.orders,
@@ -344,11 +331,8 @@ class Consultation:
         return chart, assessment
 
     def refuse_unread(self) -> None:
-        """Raise MissingData when nothing can be said (PD-01).
-
-        Where the patient alone is asked about, an unread problem list gives no card: that is told
-        as 412, never as silence.
-        """
+        """Raise MissingData when nothing can be said (PD-01). Where the patient alone is asked
+        about, an unread problem list gives no card: that is told, too, never silence."""
         conditions = self.chart.input(InputName.CONDITIONS)
         unread = self.assessment.unassessable
         if not (self._about_orders or conditions.known or self.assessment.guidances):
@@ -361,16 +345,8 @@ class Consultation:
                 "prefetch",
             )
 
-    def compose(self, composer: Composer) -> None:
-        """Make the answer of what was decided."""
-        context = self.request.context
-        self.answer = composer.compose(
-            self.assessment, self.chart, context.encounter_id, context.user_id
-        )
-
     def explained(self) -> tuple[Chart, Assessment]:
-        """What was decided, for people who ask why: with the chart read also where the orders
-        told on their own that it does not matter."""
+        """What was decided, for people who ask why: with the chart read in any case."""
         if not self._passed_over:
             return self.chart, self.assessment
         for _ in self._read_chart():
@@ -380,13 +356,13 @@ class Consultation:
 
 def _note(assessment: Assessment) -> None:
     """Keep what was decided for logs and metrics: tier, ids of the rules that fired, and cards."""
-    guidances, log = assessment.guidances, telemetry.current()
-    log.knowledge = assessment.knowledge_version
-    log.skipped, log.foreign = assessment.skipped, assessment.foreign
-    log.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
-    log.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
-    log.cards = tuple(
-        telemetry.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
+    guidances, call = assessment.guidances, calls.current()
+    call.knowledge = assessment.knowledge_version
+    call.skipped, call.foreign = assessment.skipped, assessment.foreign
+    call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
+    call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
+    call.cards = tuple(
+        calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
         for g in assessment.spoken
     )
 
@@ -394,24 +370,15 @@ def _note(assessment: Assessment) -> None:
 # --- feedback ---
 
 
-def feedback_service(service_id: str, runtime: Runtime) -> HookService:
-    """The service that feedback is about. Raises UnknownService, also where nothing is kept."""
-    service = find_service(service_id, runtime.knowledge)
-    if not runtime.store.is_kept:
-        raise UnknownService("this service keeps no feedback")
-    return service
-
-
 async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
     """Store what clinicians did with cards, and acknowledge it after COMMIT (FB-01 to FB-08).
 
-    Raises UnknownService, BadRequest, TooLarge or Unavailable, and then stores nothing that is
-    acknowledged.
+    Raises a RequestError, and then stores nothing that is acknowledged.
     """
-    service = feedback_service(service_id, runtime)
+    service = find_service(service_id, runtime.knowledge)
     items = read_feedback(service, body, access.client_id(caller), runtime)
     if items:
-        with telemetry.stage("store"):
+        with calls.stage("store"):
             await runtime.store.save(items)
     return acknowledge(items)
 
@@ -420,14 +387,14 @@ def read_feedback(
     service: HookService, body: bytes, client: str, runtime: Runtime
 ) -> tuple[FeedbackItem, ...]:
     """The items of a body as they would be stored. Raises BadRequest or TooLarge."""
-    with telemetry.stage("parse"):
+    with calls.stage("parse"):
         bounds.check_body(body, runtime.settings)
         return feedback.read(body, service.id, client, runtime.clock())
 
 
 def acknowledge(items: tuple[FeedbackItem, ...]) -> bytes:
-    """What is answered to items that were taken: their number, and notes on what was unusual."""
-    shown = list(islice(feedback.notes(items), NOTES_SHOWN))
+    """What is answered to items that were taken: their number, and what was unusual."""
+    shown = feedback.notes(items)
     if shown:
-        telemetry.warn("feedback with unusual members", notes=shown)
+        log.warn("feedback with unusual members", notes=shown)
     return msgspec.json.encode({"feedback": len(items)} | ({"notes": shown} if shown else {}))

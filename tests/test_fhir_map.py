@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName, InputState
-from cds_service.fhir_map import ChartReader
+from cds_service.clinical.chart import InputState
+from cds_service.knowledge.names import InputName
 from tests.support.charts import (
+    ABSENT,
+    DULL,
+    EMPTY,
+    FAILED,
     FOP,
     INDOMETHACIN,
+    PARTIAL,
     POSTOPERATIVE_HO,
-    TODAY,
+    READ,
     TOTAL_HIP,
     bundle,
-    concept,
     condition,
-    index,
     orders,
     raw,
     read,
@@ -27,10 +30,6 @@ from tests.support.charts import (
     resource,
     state,
 )
-
-READ, EMPTY, ABSENT = InputState.READ, InputState.EMPTY, InputState.ABSENT
-FAILED, PARTIAL = InputState.FAILED, InputState.PARTIAL
-DULL = concept("444814009", display="Viral sinusitis")
 
 
 def outcome(*severities: str) -> dict[str, Any]:
@@ -341,109 +340,6 @@ def test_chart_can_be_asked_for_twice() -> None:
     assert made.chart() == made.chart()
 
 
-# --- whose it is ---
-
-OWN = [
-    "Patient/p1",
-    "p1",
-    " Patient/p1 ",
-    "https://ehr.example.org/fhir/Patient/p1",
-    "Patient/p1/_history/3",
-    "https://ehr.example.org/fhir/Patient/p1/_history/3",
-    "urn:uuid:p1",
-    "urn:uuid:unheard-of",
-    "#pat",
-    "",
-]
-FOREIGN = ["Patient/p2", "p2", "https://ehr/fhir/Patient/p2", "Group/p1", "Patient/p1/x", "p1/p2"]
-
-
-@pytest.mark.parametrize("code", [POSTOPERATIVE_HO, DULL])
-@pytest.mark.parametrize("ref", OWN)
-def test_own_subject(ref: str, code: Any) -> None:
-    chart = read(condition(code, subject={"reference": ref}))
-    assert chart.foreign == 0
-    assert report(chart).state is READ
-    assert len(chart.conditions) == (code is POSTOPERATIVE_HO)
-
-
-@pytest.mark.parametrize("code", [POSTOPERATIVE_HO, DULL])
-@pytest.mark.parametrize("ref", FOREIGN)
-def test_foreign_subject_is_dropped_and_counted(ref: str, code: Any) -> None:
-    chart = read(condition(code, subject={"reference": ref}), condition(DULL))
-    assert chart.foreign == 1
-    assert chart.conditions == ()
-    assert report(chart).seen == 1
-
-
-@pytest.mark.parametrize(
-    "subject",
-    [None, {}, {"display": "Ann"}, "Patient/p1", [{"reference": "Patient/p1"}], 5,
-     {"identifier": {"value": "1"}}, {"reference": None}, {"reference": 5}],
-)  # fmt: skip
-def test_subject_of_odd_shape_is_accepted(subject: Any) -> None:
-    assert len(read(condition(subject=subject)).conditions) == 1
-
-
-def test_patient_by_many_urls() -> None:
-    urls = [{"reference": f"https://ehr{n}/Patient/p1"} for n in range(100)]
-    assert read(*[condition(id=str(n), subject=url) for n, url in enumerate(urls)]).foreign == 0
-
-
-def test_any_subject_element_may_tell() -> None:
-    assert read(resource("AllergyIntolerance", patient={"reference": "Patient/p2"})).foreign == 1
-    assert read(condition(patient={"reference": "Patient/p2"}, subject=None)).foreign == 1
-    assert read(resource("Encounter", subject={"reference": "Patient/p2"})).foreign == 1
-
-
-@pytest.mark.parametrize("patient", ["Patient/p1", "https://ehr/fhir/Patient/p1", "p1 "])
-def test_context_patient_id_in_any_form(patient: str) -> None:
-    chart = reader({"conditions": bundle(condition())}, patient).chart()
-    assert chart.patient.id == "p1"
-    assert len(chart.conditions) == 1
-
-
-def test_only_foreign_resources_say_nothing_about_the_patient() -> None:
-    chart = read(condition(subject={"reference": "Patient/p2"}))
-    assert report(chart).state is PARTIAL
-    assert report(chart).why == "every entry is about another patient"
-    made = reader({"conditions": bundle(condition(subject={"reference": "Patient/p2"}))})
-    assert made.strangers(InputName.CONDITIONS) == 1
-
-
-def transaction(patient_id: str, *subjects: str) -> dict[str, Any]:
-    entries = [{"fullUrl": "urn:uuid:AAA", "resource": resource("Patient", gender="female")
-                | {"id": patient_id}}]  # fmt: skip
-    for number, subject in enumerate(subjects):
-        for code in (POSTOPERATIVE_HO, DULL):
-            made = condition(code, id=f"c{number}", subject={"reference": subject})
-            entries.append({"fullUrl": f"urn:uuid:c{number}", "resource": made})
-    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-
-
-def test_urn_subject_is_explained_by_the_full_url_of_the_patient() -> None:
-    chart = reader({"item1": transaction("p1", "urn:uuid:aaa")}).chart()
-    assert chart.patient.sex == "female"
-    assert len(chart.conditions) == 1
-    assert report(chart).seen == 2
-    assert (chart.foreign, chart.problems) == (0, ())
-
-
-def test_urn_subject_of_another_patient_is_foreign() -> None:
-    chart = reader({"item1": transaction("p2", "urn:uuid:aaa")}).chart()
-    assert chart.conditions == ()
-    assert chart.foreign == 3  # the Patient and both Conditions
-    chart = reader({"item1": transaction("p1", "urn:uuid:bbb")}).chart()
-    assert chart.conditions == ()
-    assert chart.foreign == 2
-
-
-def test_urn_that_nobody_explains_is_accepted_with_a_problem() -> None:
-    chart = read(condition(subject={"reference": "urn:uuid:bbb"}))
-    assert len(chart.conditions) == 1
-    assert [p.place for p in chart.problems] == ["prefetch.item1.entry[0].resource"]
-
-
 # --- what is told about what could not be read ---
 
 
@@ -495,155 +391,3 @@ def test_irrelevant_resources_are_counted_and_left_alone() -> None:
     chart = read(*many, condition(id="last"))
     assert report(chart).seen == 2501
     assert len(chart.conditions) == 1
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        {"text": "suspected Fibrodysplasia Ossificans progressiva"},
-        {"coding": [{"display": "FOP"}]},
-        {"coding": [{"system": "urn:local", "code": "1", "display": "known FOP"}]},
-        "FOP, see letter",
-        {"concept": {"text": "FOP"}},
-        [{"text": "FOP"}],
-    ],
-)
-def test_text_that_names_a_genetic_disease_is_a_mention(code: Any) -> None:
-    (mention,) = read(condition(code)).mentions
-    assert mention.disease == "fop"
-    assert mention.source.reference == "Condition/c1"
-    assert mention.source.coding is None
-
-
-@pytest.mark.parametrize(
-    "notes",
-    [
-        {"note": [{"text": "mother has FOP"}]},
-        {"note": "FOP?"},
-        {"note": {"text": "FOP"}},
-        {"notes": "FOP"},  # DSTU2
-    ],
-)
-def test_notes_mention_too(notes: Any) -> None:
-    assert [m.disease for m in read(condition(DULL, **notes)).mentions] == ["fop"]
-
-
-@pytest.mark.parametrize(
-    "denial",
-    [
-        "no family history of FOP",
-        "No FOP.",
-        "no FOP in the family",
-        "No FOP. No known allergies.",
-        "No known FOP or POH",
-        "negative for FOP",
-        "denies fibrodysplasia ossificans progressiva",
-        "no fibrodysplasia ossificans progressiva (FOP)",
-        "does not have FOP",
-        "FOP excluded (ACVR1 negative)",
-        "FOP ruled out by ACVR1 testing",
-        "FOP has been ruled out",
-        "FOP: negative",
-        "without evidence of FOP",
-        "kein Hinweis auf FOP",
-        "FOP ausgeschlossen",
-    ],
-)
-def test_text_that_denies_the_disease_is_no_mention(denial: str) -> None:
-    assert read(condition(DULL, note=[{"text": denial}])).mentions == ()
-
-
-@pytest.mark.parametrize(
-    "open_",
-    [
-        "rule out FOP",
-        "FOP not yet excluded",
-        "FOP not excluded",
-        "FOP cannot be ruled out",
-        "FOP to be excluded",
-        "no biopsy until FOP is excluded",
-        "no surgery without FOP expert",
-        "No FOP test yet",
-        "No FOP?",
-        "No known FOP, not excluded",
-        "no biopsy: FOP",
-        "Do not operate. FOP",
-        "No. FOP since childhood",
-        "IM route not for FOP.",
-        "has not had FOP flares",
-        "FOP, negative family history",
-        "FOP negative family history",
-        "FOP - no IM injections",
-        "no family history of FOP. Patient: FOP since childhood",
-        "no FOP gene test done",
-        "no FOP in siblings",
-        "no FOP in the family, but typical toes",
-        "no genetic diagnosis of FOP",
-    ],
-)
-def test_text_that_leaves_it_open_is_a_mention(open_: str) -> None:
-    assert [m.disease for m in read(condition(DULL, note=[{"text": open_}])).mentions] == ["fop"]
-
-
-def test_mention_deep_in_a_long_note_is_shown_with_its_surroundings() -> None:
-    note = "blah " * 500 + "and then FOP was named"
-    (mention,) = read(condition(DULL, note=[{"text": note}])).mentions
-    assert "FOP was named" in mention.source.label
-    assert len(mention.source.label) <= 120
-
-
-def test_two_diseases_in_one_text_are_two_mentions_and_procedures_mention_as_well() -> None:
-    both = {"text": "FOP or osseous  heteroplasia, FOP"}
-    assert {m.disease for m in read(condition(both)).mentions} == {"fop", "poh"}
-    assert [m.disease for m in read(resource("Procedure", code={"text": "FOP"})).mentions] == [
-        "fop"
-    ]
-
-
-@pytest.mark.parametrize(
-    "quiet",
-    [
-        condition(FOP | {"text": "FOP"}),
-        condition({"text": "fopped"}),
-        condition({"text": "FOP"}, verificationStatus="refuted"),
-        condition({"text": None}),
-    ],
-)
-def test_no_mention(quiet: Any) -> None:
-    assert read(quiet).mentions == ()
-
-
-def test_without_patterns_there_are_no_mentions() -> None:
-    made = ChartReader(index(), "p1", TODAY)
-    made.read_prefetch({"conditions": raw(bundle(condition({"text": "FOP"})))})
-    assert made.chart().mentions == ()
-
-
-# --- the release ---
-
-
-@pytest.mark.parametrize(
-    ("resources", "release"),
-    [
-        ([], "R4"),
-        ([resource("Observation", code=concept("33914-3", "http://loinc.org"))], "R4"),
-        ([condition(clinicalStatus={"coding": []})], "R4"),
-        ([resource("ServiceRequest")], "R4"),
-        ([condition(clinicalStatus="active")], "STU3"),
-        ([resource("ProcedureRequest", intent="order")], "STU3"),
-        ([condition(assertedDate="2020")], "STU3"),
-        ([resource("MedicationOrder")], "DSTU2"),
-        ([resource("ProcedureRequest", orderedOn="2020")], "DSTU2"),
-        ([resource("AllergyIntolerance", substance=FOP)], "DSTU2"),
-        ([condition(patient={"reference": "Patient/p1"}, clinicalStatus="active")], "DSTU2"),
-        ([resource("MedicationUsage")], "R5"),
-        ([resource("MedicationRequest", medication={"concept": INDOMETHACIN})], "R5"),
-        ([resource("ServiceRequest", code={"concept": TOTAL_HIP})], "R5"),
-        ([resource("ServiceRequest", reason=[{"concept": FOP}])], "R5"),
-        ([resource("ServiceRequest", reason=[5])], "R4"),
-        ([resource("MedicationUsage"), condition(clinicalStatus={}),
-          resource("ServiceRequest")], "R4"),
-    ],
-)  # fmt: skip
-def test_release_is_told_from_the_shape_of_resources(resources: list[Any], release: str) -> None:
-    assert read(*resources).release == release

@@ -10,20 +10,14 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH, SIGN, cards_of, without_uuids
 from tests.support.wire_rules import template_problems
-
-SIGN = "/cds-services/ho-order-sign"
-HIGH = {
-    "patient": {"age": 60, "sex": "female"},
-    "orders": ["right hip replacement"],
-    "chart": {"conditions": ["sct 444748003 Postoperative heterotopic ossification"]},
-}
 
 
 @pytest.fixture
@@ -33,20 +27,7 @@ def high() -> dict[str, Any]:
 
 
 def cards(client: AppClient, body: Any, **arguments: Any) -> list[dict[str, Any]]:
-    response = client.post(SIGN, json=body, **arguments)
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["cards"]
-    return found
-
-
-def without_uuids(found: list[dict[str, Any]]) -> str:
-    """Cards as text that two equal answers share."""
-    plain = deepcopy(found)
-    for card in plain:
-        card.pop("uuid")
-        for suggestion in card.get("suggestions", []):
-            suggestion.pop("uuid")
-    return json.dumps(plain, sort_keys=True)
+    return cards_of(client.post(SIGN, json=body, **arguments))
 
 
 # --- discovery (section B, D) ---

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from cds_service.cards import detail, trace
-from cds_service.cards.markdown import clean, fill_plain, shorten, units
 from cds_service.cards.override_reasons import own, standard
 from cds_service.cards.suggestions import Requester, behavior, suggest
+from cds_service.cards.summary import summary
 from cds_service.cdshooks.models import (
-    SUMMARY_LIMIT,
-    CDSResponse,
     Coding,
     Json,
     Link,
@@ -34,8 +32,7 @@ from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText
-    from cds_service.knowledge.schema import OverrideReason as Reason
+    from cds_service.knowledge.schema import CardText, ReasonText
 
 """Code system of `source.topic`. EHRs keep overrides by it, so its codes never change."""
 
@@ -44,7 +41,6 @@ _USER = re.compile(
 )
 _ID = re.compile(r"[A-Za-z0-9._-]+")
 _EVIDENCE_LINK = "Evidence behind this card"
-_ORDERED_UNITS = 40  # of a name that the chart gives
 
 
 _INDICATORS = frozenset({"info", "warning", "critical"})
@@ -146,51 +142,6 @@ class Composer:
         }
 
 
-def build(
-    assessment: Assessment,
-    chart: Chart,
-    knowledge: Knowledge,
-    *,
-    evidence_url: str | None = None,
-    encounter: str | None = None,
-    requester: str | None = None,
-    standard_reasons: bool = False,
-) -> CDSResponse:
-    """The answer to one call as a whole model; see `Composer`. Raises ValueError."""
-    composer = Composer(knowledge, evidence_url=evidence_url, standard_reasons=standard_reasons)
-    return CDSResponse.model_validate(composer.compose(assessment, chart, encounter, requester))
-
-
-def summary(guidance: Guidance, text: CardText) -> str:
-    """One plain line of fewer than 140 UTF-16 units that names finding and order (CD-02, MD-06)."""
-    none_left = bool(guidance.options) and not any(detail.offered(guidance))
-    words = (text.summary_none_left if none_left else None) or text.summary
-    line = ""
-    for values in _ever_shorter(guidance):
-        line = fill_plain(words, values)
-        if units(line) < SUMMARY_LIMIT:
-            return line
-    return shorten(line, SUMMARY_LIMIT - 1)
-
-
-def _ever_shorter(guidance: Guidance) -> Iterator[dict[str, str]]:
-    """What fills a summary: all of it, then less, so that the sentence need not be cut.
-
-    Of many findings the first are named and the rest counted; the detail has them all. Before a
-    second one is lost the order gives way: it stands before the clinician's eyes, they do not.
-    """
-    values = dict(guidance.params)
-    if "ordered" in values:
-        values["ordered"] = shorten(clean(values["ordered"]), _ORDERED_UNITS)
-    yield values
-    names = values.get("short", values.get("finding", "")).split("\n")
-    bare = "this order" if len(guidance.orders) < 2 else "these orders"
-    for order, least in ((values.get("order", ""), min(2, len(names))), (bare, 1)):
-        for kept in range(len(names), least - 1, -1):
-            rest = f" and {len(names) - kept} more" if kept < len(names) else ""
-            yield {**values, "order": order, "finding": ", ".join(names[:kept]) + rest}
-
-
 def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
     return Source(
         label=f"{knowledge.meta.title}, {knowledge.version}",
@@ -209,7 +160,7 @@ def _shared(
     text: CardText,
     knowledge: Knowledge,
     page: str | None,
-    coded: Callable[[Iterable[Reason]], tuple[OverrideReason, ...]],
+    coded: Callable[[Iterable[ReasonText]], tuple[OverrideReason, ...]],
 ) -> Json:
     """Override reasons and links, as far as the text has any."""
     reasons = coded(knowledge.override_reasons[reason] for reason in text.override)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import escape, fill, section
-from cds_service.cards.prose import Ready, capital
+from cds_service.cards.prose import Prose, capital
 from cds_service.cards.prose import citation as citation
 from cds_service.clinical.assessment import (
     Effect,
@@ -69,19 +69,19 @@ _ROLE_WORDS = {
 
 def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     """The detail of one card as GitHub Flavored Markdown without HTML, tables or images."""
-    ready = knowledge.once(Ready)
-    unread = (ready.escape(n.text, len(n.text)) for n in guidance.not_assessed)
+    prose = knowledge.once(Prose)
+    unread = (prose.escape(n.text, len(n.text)) for n in guidance.not_assessed)
     blocks = (
-        section("Found", _found(guidance, ready)),
+        section("Found", _found(guidance, prose)),
         section("Order", map(_order, guidance.orders)),
-        section("Advised", _advised(guidance, text, knowledge, ready)),
-        ready.cards[text.id].avoid,
-        section("Conflict", (_reason(reason, ready) for reason in guidance.conflicts)),
-        section("Check first", _check_first(guidance, knowledge, ready), inline=False),
-        section("Excluded", _excluded(guidance, knowledge, ready), inline=False),
+        section("Advised", _advised(guidance, text, knowledge, prose)),
+        prose.cards[text.id].avoid,
+        section("Conflict", (_reason(reason, prose) for reason in guidance.conflicts)),
+        section("Check first", _check_first(guidance, knowledge, prose), inline=False),
+        section("Excluded", _excluded(guidance, knowledge, prose), inline=False),
         section("Not assessed", unread),
-        section("Limits", (" ".join(_limits(guidance, ready)),)),
-        section("Sources", _sources(guidance, text, ready)),
+        section("Limits", (" ".join(_limits(guidance, prose)),)),
+        section("Sources", _sources(guidance, text, prose)),
     )
     return "\n\n".join(block for block in blocks if block)
 
@@ -95,18 +95,18 @@ def _order(order: DraftOrder) -> str:
     return f"{named} ({escape(order.reference, REFERENCE_LIMIT)})" if order.reference else named
 
 
-def _found(guidance: Guidance, ready: Ready) -> Iterator[str]:
+def _found(guidance: Guidance, prose: Prose) -> Iterator[str]:
     shown = [finding for finding in guidance.findings if finding.role in _ROLES_SHOWN]
     for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
-        yield _finding(finding, ready)
+        yield _finding(finding, prose)
 
 
-def _finding(finding: Finding, ready: Ready) -> str:
+def _finding(finding: Finding, prose: Prose) -> str:
     facts = list(dict.fromkeys(_fact(source, finding.label) for source in finding.sources))
     shown = facts[:SOURCES_SHOWN]
     if len(facts) > SOURCES_SHOWN:
         shown.append(f"and {len(facts) - SOURCES_SHOWN} more")
-    label = ready.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
+    label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
     line = f"{label}: {'; '.join(shown)}" if shown else label
     return f"{line} ({escape(finding.note)})" if finding.note else line
 
@@ -142,13 +142,13 @@ def _named(source: Provenance, told: str) -> str:
 
 
 def _advised(
-    guidance: Guidance, text: CardText, knowledge: Knowledge, ready: Ready
+    guidance: Guidance, text: CardText, knowledge: Knowledge, prose: Prose
 ) -> Iterator[str]:
     left = list(offered(guidance))
-    prose = ready.cards[text.id]
+    ready = prose.cards[text.id]
     key = left[0].option if left else "none"
-    advice = prose.left.get(key) if guidance.options and len(left) < 2 else None
-    for paragraph, has_names in advice or prose.advice:
+    advice = ready.left.get(key) if guidance.options and len(left) < 2 else None
+    for paragraph, has_names in advice or ready.advice:
         yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
     if left:
         named = " or ".join(_choice(verdict, knowledge) for verdict in left)
@@ -175,23 +175,23 @@ def _lower(label: str) -> str:
     return label[:1].lower() + label[1:]
 
 
-def _check_first(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterator[str]:
+def _check_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
     said = {n.text for n in guidance.not_assessed}
     for verdict in offered(guidance):
         label = knowledge.options[verdict.option].label
         for reason in verdict.reasons:
             if reason.text not in said:
                 said.add(reason.text)
-                yield _labelled(label, reason, ready)
+                yield _labelled(label, reason, prose)
 
 
-def _excluded(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterator[str]:
+def _excluded(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
     conflicts = {reason.rule for reason in guidance.conflicts}  # told already
     for verdict in guidance.options:
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             label = knowledge.options[verdict.option].label
             new = [r for r in _excluding(verdict.reasons) if r.rule not in conflicts]
-            yield from (_labelled(label, reason, ready) for reason in new)
+            yield from (_labelled(label, reason, prose) for reason in new)
         told: set[tuple[str, str]] = set()
         for regimen, reasons in verdict.dropped:
             label = _passed_over(regimen, verdict, knowledge)
@@ -201,7 +201,7 @@ def _excluded(guidance: Guidance, knowledge: Knowledge, ready: Ready) -> Iterato
                 if r.rule not in conflicts and (label, r.rule) not in told
             ]
             told.update((label, reason.rule) for reason in new)
-            yield from (_labelled(label, reason, ready) for reason in new)
+            yield from (_labelled(label, reason, prose) for reason in new)
 
 
 def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> str:
@@ -215,24 +215,24 @@ def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
 
 
-def _labelled(label: str, reason: Reason, ready: Ready) -> str:
-    return f"**{ready.escape(capital(label))}:** {_reason(reason, ready)}"
+def _labelled(label: str, reason: Reason, prose: Prose) -> str:
+    return f"**{prose.escape(capital(label))}:** {_reason(reason, prose)}"
 
 
-def _reason(reason: Reason, ready: Ready) -> str:
+def _reason(reason: Reason, prose: Prose) -> str:
     references = ", ".join(dict.fromkeys(source.reference for source in reason.sources))
     text = f"{reason.text.rstrip('.')} ({references})." if references else reason.text
-    return ready.escape(text, REASON_LIMIT)
+    return prose.escape(text, REASON_LIMIT)
 
 
 # --- limits and sources ---
 
 
-def _limits(guidance: Guidance, ready: Ready) -> Iterator[str]:
-    yield from ready.limits[1:2] if guidance.tier is Tier.NONE else ready.limits[:2]
+def _limits(guidance: Guidance, prose: Prose) -> Iterator[str]:
+    yield from prose.limits[1:2] if guidance.tier is Tier.NONE else prose.limits[:2]
     courses = (c for v in offered(guidance) for c in (v.regimen, *v.alternatives) if c is not None)
-    yield from dict.fromkeys(ready.off_label[course] for course in courses)
-    yield ready.version
+    yield from dict.fromkeys(prose.off_label[course] for course in courses)
+    yield prose.version
 
 
 def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
@@ -247,6 +247,6 @@ def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def _sources(guidance: Guidance, text: CardText, ready: Ready) -> Iterator[str]:
+def _sources(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
     for id_ in evidence_ids(guidance, text)[:CITATIONS_SHOWN]:
-        yield ready.citations[id_]
+        yield prose.citations[id_]

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from cds_service.cdshooks.models import utf16_length
+
 ELLIPSIS = "…"
 TEXT_LIMIT = 160  # characters of one piece of chart text; displays in real records are shorter
 
@@ -107,14 +109,9 @@ def fill_plain(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT
     return " ".join(_PLACEHOLDER.sub(value, template).split())
 
 
-def units(text: str) -> int:
-    """Length in UTF-16 units, the larger of the two ways in which clients count characters."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-
-
 def shorten(text: str, limit: int) -> str:
     """`text` in at most `limit` UTF-16 units, cut after a whole word where there is one."""
-    if units(text) <= limit:
+    if utf16_length(text) <= limit:
         return text
     kept = text.encode("utf-16-le")[: (limit - 1) * 2].decode("utf-16-le", errors="ignore")
     if not text[len(kept)].isspace() and " " in kept:

@@ -31,8 +31,8 @@ class CardProse:
     left: Mapping[str, tuple[tuple[str, bool], ...]]
 
 
-class Ready:
-    """All of it, for one knowledge (`knowledge.once(Ready)`)."""
+class Prose:
+    """All of it, for one knowledge (`knowledge.once(Prose)`)."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._escaped = {text: escape(text, len(text)) for text in _texts(knowledge)}

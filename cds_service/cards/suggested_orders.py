@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from cds_service.cards.markdown import clean
 from cds_service.cdshooks.models import plain
+from cds_service.knowledge.loader import load
 from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 
 if TYPE_CHECKING:
-    from cds_service.knowledge.loader import Knowledge
+    from pathlib import Path
+
+    from cds_service.knowledge.model import Knowledge
     from cds_service.knowledge.schema import DoseForm, Referral
 
 Resource = dict[str, Any]
@@ -127,18 +132,14 @@ def service_request(
 
 def _specialties(knowledge: Knowledge) -> Mapping[str, Resource | None]:
     """Whom each referral is for; for `Knowledge.once`."""
-    return {id_: _specialty(id_, knowledge) for id_ in knowledge.referrals}
+    return {id_: _specialty(one, knowledge) for id_, one in knowledge.referrals.items()}
 
 
-def _specialty(referral: str, knowledge: Knowledge) -> Resource | None:
-    """Whom a referral is for, by the first code of the value set named after it.
-
-    By this code the service knows the referral again once it is accepted (decisions, row 6).
-    """
-    value_set = knowledge.value_sets.get(f"{referral}-referral")
-    if value_set is None:
+def _specialty(referral: Referral, knowledge: Knowledge) -> Resource | None:
+    """Whom a referral is for, by the first code of its value set."""
+    if referral.performer is None:
         return None
-    include = value_set["compose"]["include"][0]
+    include = knowledge.value_sets[referral.performer]["compose"]["include"][0]
     concept = include["concept"][0]
     coding = {name: concept[name] for name in ("code", "display") if name in concept}
     return {"coding": [{"system": include["system"], **coding}]}
@@ -283,18 +284,43 @@ def validate(resource: Resource, release: str = "R4") -> None:
     getattr(import_module(f"{package}.{kind.lower()}"), kind).model_validate(resource)
 
 
-def check(knowledge: Knowledge) -> Iterator[tuple[str, str, Exception]]:
+def check(knowledge: Knowledge) -> Iterator[tuple[str, str, str]]:
     """Validate every draft that `knowledge` can give, in every release.
 
-    Yields (id of the regimen or referral, release, what is wrong); nothing when all is well.
+    Yields the id of a regimen, protection or referral, the member of FHIR that is wrong (blank
+    where it is none) and why, once for each draft; nothing when all is well.
     """
+    wrong: set[str] = set()
     for release in RELEASES:
         context = DraftContext("Patient/1", "Test", "Encounter/1", "Practitioner/1", "Hip", release)
         for name, draft in _every_draft(knowledge, context):
             try:
                 validate(draft, release)
             except ValueError as problem:  # pydantic's ValidationError is one
-                yield name, release, problem
+                if name not in wrong:
+                    wrong.add(name)
+                    yield name, *_told(problem, release)
+
+
+def load_checked(overlay: Path | None) -> Knowledge:
+    """The clinical content, with the orders validated that a site overlay may have changed.
+
+    Those of the content alone are by the tests and by `knowledge check`: a start without an overlay
+    does not wait for fhir.resources. Raises KnowledgeError.
+    """
+    return load(overlay, check=check if overlay else None)
+
+
+def _told(problem: ValueError, release: str) -> tuple[str, str]:
+    """The member that is wrong, and a line for the author of the content."""
+    if not isinstance(problem, ValidationError):
+        return "", f"its draft order is no valid FHIR {release}: {problem}"
+    first = problem.errors(include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"])
+    why = first["msg"]
+    if first["type"] == "string_pattern_mismatch":  # the pattern holds line breaks
+        why = f"{first['input']!r} is {'no text of this kind' if first['input'] else 'blank'}"
+    return str(first["loc"][-1]), f"its draft order is no valid FHIR {release}: {place}: {why}"
 
 
 def _every_draft(knowledge: Knowledge, context: DraftContext) -> Iterator[tuple[str, Resource]]:

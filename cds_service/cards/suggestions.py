@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from cds_service.cards import suggested_orders
 from cds_service.cards.detail import offered
-from cds_service.cards.markdown import clean, shorten, units
-from cds_service.cdshooks.models import Json, new_uuid, plain
+from cds_service.cards.markdown import clean, shorten
+from cds_service.cdshooks.models import Json, new_uuid, plain, utf16_length
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
-from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact, Side
+from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact
 from cds_service.clinical.evaluate import is_elsewhere
 from cds_service.clinical.exclusions import waiting
 from cds_service.clinical.triggers import kind_of
+from cds_service.knowledge.names import Side
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
 LABEL_UNITS = 80
 DESCRIPTION_UNITS = 200
-RADIOTHERAPY_REFERRAL = "radiation-oncology"
-FOP_REFERRAL = "fop-expert"
-OTHER_REFERRAL = "bone-genetics"
-SPECIALIST_REFERRAL = "metabolic-bone"
-"""Ids of `referrals` in cards.yaml that this room looks up."""
 
 # `Type/id` without a version (AC-05). An id that could be anything else is not deleted.
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
@@ -67,13 +63,13 @@ def suggest(
                 made.append(_option(verdict, knowledge, context, protected=protected))
             if not made and _specialist_decides(guidance, knowledge):
                 context = _context("Advice before", guidance, who)
-                made.append(_referral(SPECIALIST_REFERRAL, knowledge, context))
+                made.append(_referral(knowledge.meta.specialist_referral, knowledge, context))
         elif kind == "remove-draft":
             made += _removals(guidance.orders)
         else:
             context = _context("Advice before", guidance, who)
             general = kind == "specialist-referral"
-            expert = SPECIALIST_REFERRAL if general else _expert(guidance, knowledge)
+            expert = knowledge.meta.specialist_referral if general else _expert(guidance, knowledge)
             made.append(_referral(expert, knowledge, context, role=_genetic_role(guidance)))
     return made
 
@@ -101,7 +97,8 @@ def _option(
 ) -> Json:
     check = _checks(verdict, knowledge)
     if verdict.regimen is None:
-        return _referral(RADIOTHERAPY_REFERRAL, knowledge, context, check)
+        referral = knowledge.options[verdict.option].referral
+        return _referral(cast(str, referral), knowledge, context, check)
     regimen = knowledge.regimens[verdict.regimen]
     course, days = regimen.course, regimen.course.days
     templates = knowledge.once(suggested_orders.templates)
@@ -133,7 +130,7 @@ def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledg
 def _create(what: str, checks: tuple[str, ...], resource: suggested_orders.Resource) -> Json:
     kind = "order" if resource["resourceType"].startswith("Medication") else "referral"
     text = f"Create a draft {kind}: {what}."
-    text += _fitting(checks, DESCRIPTION_UNITS - units(text), " Check first: {}.")
+    text += _fitting(checks, DESCRIPTION_UNITS - utf16_length(text), " Check first: {}.")
     return {
         "type": "create",
         "description": plain(shorten(text, DESCRIPTION_UNITS)),
@@ -152,7 +149,9 @@ def _checks(verdict: OptionVerdict, knowledge: Knowledge) -> tuple[str, ...]:
 
 def _label(label: str, checks: tuple[str, ...]) -> str:
     """Drug, dose and days stay whole; what to check gives way, as the detail says it in full."""
-    return shorten(label, LABEL_UNITS) + _fitting(checks, LABEL_UNITS - units(label), " (check {})")
+    return shorten(label, LABEL_UNITS) + _fitting(
+        checks, LABEL_UNITS - utf16_length(label), " (check {})"
+    )
 
 
 def _fitting(checks: tuple[str, ...], room: int, frame: str) -> str:
@@ -160,7 +159,7 @@ def _fitting(checks: tuple[str, ...], room: int, frame: str) -> str:
     for kept in range(len(checks), 0, -1):
         rest = f" +{len(checks) - kept}" if kept < len(checks) else ""
         said = frame.format(", ".join(checks[:kept]) + rest)
-        if units(said) <= room:
+        if utf16_length(said) <= room:
             return said
     return ""
 
@@ -173,13 +172,10 @@ def _lower(label: str) -> str:
 
 
 def _expert(guidance: Guidance, knowledge: Knowledge) -> str:
-    """Which expert: that of the genetic disease found, else metabolic bone disease."""
-    diseases = {
-        knowledge.genetic[finding.rule].disease
-        for finding in guidance.findings
-        if finding.rule in knowledge.genetic
-    }
-    return FOP_REFERRAL if "fop" in diseases else OTHER_REFERRAL
+    """Which expert: that of the genetic disease found, the first of several; else a specialist."""
+    found = {finding.rule for finding in guidance.findings}
+    experts = (rule.referral for rule in knowledge.genetic.values() if rule.id in found)
+    return next(experts, knowledge.meta.specialist_referral)
 
 
 def _genetic_role(guidance: Guidance) -> str | None:

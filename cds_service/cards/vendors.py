@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.cdshooks.models import Json, new_uuid
-from cds_service.trust.clients import Client
 
 
-def fit(answer: Json, client: Client | None) -> Json:
-    """The answer as this client can show it; unchanged for most.
+def fit(answer: Json, quirks: frozenset[str]) -> Json:
+    """The answer as a client with these quirks can show it; unchanged for most.
 
     `epic`: Epic honours `any` only as selectionBehavior, and one action per suggestion (its CDS
     Hooks tutorial). What belongs together then stands as suggestions side by side; the detail of
     the card still says what goes with what, and that one of several is advised.
     """
-    if client is None or "epic" not in client.quirks:
+    if "epic" not in quirks:
         return answer
     return answer | {"cards": [_for_epic(card) for card in answer["cards"]]}
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from cds_service.errors import BadRequest, TooLarge
 
 MAX_ITEMS = 1_000
 """Items in one call; more are refused with 413."""
+
+NOTES_SHOWN = 20
+"""Notes in one answer; the client that needs more of them has made its point."""
 
 MAX_SUGGESTIONS = 50
 """Accepted suggestions kept of one item; no card has as many."""
@@ -286,8 +290,12 @@ def _time(value: Any, now: datetime, notes: list[Note]) -> datetime | None:
     return said
 
 
-def notes(items: Iterable[FeedbackItem]) -> Iterator[str]:
-    """What was unusual about items that were taken, in words, each with its place."""
-    for index, item in enumerate(items):
-        for note in item.notes:
-            yield f"feedback[{index}]: {WORDS[Note(note)]}"
+def notes(items: Iterable[FeedbackItem]) -> list[str]:
+    """What was unusual about items that were taken, in words, each with its place; the first
+    NOTES_SHOWN of it."""
+    every = (
+        f"feedback[{index}]: {WORDS[Note(note)]}"
+        for index, item in enumerate(items)
+        for note in item.notes
+    )
+    return list(islice(every, NOTES_SHOWN))

@@ -12,12 +12,13 @@ import typer
 from rich.console import Console
 
 from cds_service import hooks
-from cds_service.cards import terminal, trace
+from cds_service.cards import explain as explained
+from cds_service.cards import terminal
+from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.cdshooks.models import CDSResponse
 from cds_service.errors import BadRequest, RequestError, TooLarge
 from cds_service.fhir import record_to_call
-from cds_service.knowledge.loader import load
 from cds_service.ops.settings import from_environment
 from cds_service.server.app import utc_now
 from cds_service.trust.tokens import ANONYMOUS
@@ -48,7 +49,7 @@ def check(
     Exit code: 0 cards or silence, 2 bad input with the place named, or nothing to check.
     """
     settings = from_environment()
-    knowledge = load(settings.knowledge_overlay)
+    knowledge = load_checked(settings.knowledge_overlay)
     day = today.date() if today else utc_now().date()
     runtime = hooks.offline(knowledge, day, settings)
     try:
@@ -92,7 +93,7 @@ def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> bytes:
 def _show(consultation: hooks.Consultation, *, as_json: bool, explain: bool) -> None:
     if explain:
         chart, assessment = consultation.explained()
-        text = trace.as_text(trace.explain(assessment, chart, consultation.knowledge))
+        text = explained.as_text(explained.explain(assessment, chart, consultation.knowledge))
         typer.echo(terminal.plain(text), err=as_json)  # with --json, stdout holds JSON only
     for note in consultation.request.notes:
         typer.echo(f"note: {note}", err=True)

@@ -1,4 +1,4 @@
-"""The commands `knowledge list`, `show`, `check` and `diff`: the clinical content for people."""
+"""The commands of `knowledge`: list, show, check, diff, schema."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import typer
 import yaml
 from pydantic import BaseModel
 
+from cds_service.cards import suggested_orders
 from cds_service.cards.terminal import plain
 from cds_service.knowledge.diff import diff as differences
-from cds_service.knowledge.loader import load
+from cds_service.knowledge.json_schema import schema_text
+from cds_service.knowledge.loader import OrderCheck, load
 from cds_service.knowledge.model import Knowledge, ValueSet
 from cds_service.knowledge.schema import Rule
 from cds_service.knowledge.terminology import rows
@@ -79,7 +81,10 @@ def check(
     ] = None,
 ) -> None:
     """Check the content: every mistake with file, line and mend. Exit code 1 when there is one."""
-    knowledge = _read(str(directory)) if directory else _load(None)
+    if directory:
+        knowledge = _read(str(directory), suggested_orders.check)
+    else:
+        knowledge = load(from_environment().knowledge_overlay, check=suggested_orders.check)
     typer.echo(f"{knowledge.version}: no mistake found")
 
 
@@ -96,6 +101,22 @@ def diff(
         typer.echo(plain(str(difference)))
 
 
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
+) -> None:
+    """Print the JSON Schema of the content files and of overlay.yaml, for an editor."""
+    text = schema_text()
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"{out}: {error.strerror}", err=True)
+        raise typer.Exit(_NOT_FOUND) from None
+
+
 # --- reading ---
 
 
@@ -103,14 +124,14 @@ def _load(overlay: Path | None) -> Knowledge:
     return load(overlay or from_environment().knowledge_overlay)
 
 
-def _read(name: str) -> Knowledge:
+def _read(name: str, check: OrderCheck | None = None) -> Knowledge:
     """`base`, a content directory (it has a meta.yaml), or an overlay. Raises KnowledgeError."""
     if name == BASE:
         return load()
     directory = Path(name)
     if (directory / "meta.yaml").is_file():
-        return load(content=directory)
-    return load(directory)
+        return load(content=directory, check=check)
+    return load(directory, check=check)
 
 
 # --- words ---

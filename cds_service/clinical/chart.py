@@ -6,27 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-
-class Side(StrEnum):
-    """Side of the body that a fact or an order is about."""
-
-    LEFT = "left"
-    RIGHT = "right"
-    BILATERAL = "bilateral"
-    UNKNOWN = "unknown"
-
-
-class InputName(StrEnum):
-    """Kinds of data the service asks for; the values are also the prefetch keys."""
-
-    PATIENT = "patient"
-    CONDITIONS = "conditions"
-    PROCEDURES = "procedures"
-    MEDICATIONS = "medications"
-    ALLERGIES = "allergies"
-    OBSERVATIONS = "observations"
-    FAMILY_HISTORY = "familyHistory"
-    SERVICE_REQUESTS = "serviceRequests"
+from cds_service.knowledge.names import InputName, Side
 
 
 class InputState(StrEnum):
@@ -219,6 +199,7 @@ class Unidentified:
 
     input: InputName
     source: Provenance
+    may_rule_out: bool = False  # an allergy whose words name aspirin, an NSAID or a sulfonamide
 
 
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact

@@ -11,16 +11,14 @@ from cds_service.clinical.chart import (
     Chart,
     ConditionFact,
     DraftOrder,
-    InputName,
     MedicationFact,
     ProcedureFact,
     Provenance,
-    Side,
 )
 from cds_service.clinical.laboratory import Laboratory, Result, age_range
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.clinical.time_windows import decisive, recent, told_undated, within
-from cds_service.fhir.codings import BROOKER, SITE_HIP
+from cds_service.knowledge.names import BROOKER, SITE_ELSEWHERE, SITE_HIP, InputName, Side
 from cds_service.knowledge.when import (
     AgeTest,
     AllergyTest,
@@ -344,7 +342,7 @@ def _site(sites: frozenset[str], wanted: str) -> bool:
 
 def is_elsewhere(sites: frozenset[str]) -> bool:
     """Surely not the hip."""
-    return "site-elsewhere" in sites and "site-hip" not in sites
+    return SITE_ELSEWHERE in sites and SITE_HIP not in sites
 
 
 def _compare(result: Result, test: MeasurementTest) -> Answer:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.clinical.assessment import Effect, NotAssessed, OptionVerdict, Reason, Standing
-from cds_service.clinical.chart import Chart, InputName, InputState
+from cds_service.clinical.chart import Chart, InputState
 from cds_service.clinical.evaluate import View
 from cds_service.clinical.laboratory import CONCEPTS
-from cds_service.clinical.logic import Answer, Outcome
+from cds_service.clinical.logic import Answer, Outcome, shortened
 from cds_service.clinical.rule_index import exclusions
-from cds_service.fhir.elements import text as readable
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import Exclusion, UnknownCheck
 
 STATE_WORDS = {
@@ -138,7 +138,7 @@ def _entries(check: UnknownCheck, view: View) -> str:
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
     for entry in view.session.unidentified:
         if entry.input == check.input:
-            label = readable(entry.source.label, ENTRY_LIMIT)
+            label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
                 label.casefold() if label else entry.source.reference, label or NAMELESS
             )

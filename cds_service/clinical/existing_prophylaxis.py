@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.clinical.assessment import Effect, Reason
-from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance, Side
+from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance
 from cds_service.clinical.evaluate import Session, View, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
-from cds_service.fhir.administration_route import ROUTE_UNREAD
-from cds_service.fhir.codings import ROUTE_SYSTEMIC
-from cds_service.fhir.medication import FOR_HO
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, Side
 from cds_service.knowledge.schema import Adequate
 
-# Rules about the course that is drafted here, not about the one that is ordered already.
-_OF_OUR_DRAFT = {"second-nsaid", "fracture-healing-celecoxib"}
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
 _FOR_HO = _HO | {FOR_HO}
-_BY_MOUTH_ONLY = frozenset({"celecoxib"})
 _TUMOUR = frozenset({"malignancy-active", "malignancy-hip-field"})
 _ORDERED = ("MedicationRequest", "MedicationOrder")
 
@@ -81,7 +76,7 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> boo
         return False
     if not fact.concepts.isdisjoint(adequate.not_value_sets):
         return False
-    if not _reaches_the_hip(fact):
+    if not _reaches_the_hip(fact, adequate):
         return False
     if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
         return False
@@ -96,14 +91,15 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> boo
     return left.days >= adequate.min_days
 
 
-def _reaches_the_hip(fact: MedicationFact) -> bool:
+def _reaches_the_hip(fact: MedicationFact, adequate: Adequate) -> bool:
     """Not on the skin or in the eye. By a route that nobody can read, a course for HO does, and a
     drug that is made for the mouth only; any other may be a gel."""
     if not fact.routes or ROUTE_SYSTEMIC in fact.routes:
         return True
     if fact.routes != {ROUTE_UNREAD}:
         return False
-    return bool(fact.concepts & _BY_MOUTH_ONLY or fact.indications & _FOR_HO)
+    by_mouth = not fact.concepts.isdisjoint(adequate.by_mouth_value_sets)
+    return by_mouth or not fact.indications.isdisjoint(_FOR_HO)
 
 
 def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: View) -> date | None:
@@ -234,5 +230,6 @@ def _against(
     for plan in there:
         for target in (plan.target, *([plan.regimen] if plan.regimen else [])):
             for reason in reasons_for(target, view, knowledge):
-                if reason.effect is Effect.EXCLUDE and reason.rule not in _OF_OUR_DRAFT:
+                own = knowledge.exclusions[reason.rule].own_course_only
+                if reason.effect is Effect.EXCLUDE and not own:
                     yield plan, reason

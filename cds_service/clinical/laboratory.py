@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Provenance
+from cds_service.clinical.logic import shortened
 from cds_service.clinical.units import Unit, has_units, unit_by_code, unit_of
-from cds_service.fhir.elements import text as shortened
 
 _CONCEPT = {
     "egfr": "lab-egfr",
@@ -143,7 +143,7 @@ def _result(name: str, fact: MeasurementFact) -> Result | None:
 def _sent(fact: MeasurementFact) -> str | None:
     """Value and unit as they came; None where there is no value at all."""
     if fact.value is None:
-        return shortened(fact.sent, _SENT_LIMIT)
+        return None if fact.sent is None else shortened(fact.sent, _SENT_LIMIT)
     number = f"{fact.comparator or ''}{_shown(fact.value)}"
     return shortened(f"{number} {fact.unit}" if fact.unit else f"{number}, no unit", _SENT_LIMIT)
 

@@ -59,3 +59,8 @@ def any_of(seen: list[Outcome]) -> Outcome:
     unknown = [o for o in seen if o.answer is Answer.UNKNOWN]
     # An unknown that has a result (an eGFR "<60") is told; one without is for the unknown checks.
     return next((o for o in unknown if o.sources), unknown[0]) if unknown else NO
+
+
+def shortened(label: str, limit: int) -> str:
+    """A label that was cleaned when it was read, cut to `limit` signs with an ellipsis."""
+    return label if len(label) <= limit else label[: limit - 1].rstrip() + "…"

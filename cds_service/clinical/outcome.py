@@ -12,15 +12,16 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, InputName, Provenance
+from cds_service.clinical.chart import DraftOrder, Provenance
 from cds_service.clinical.exclusions import not_assessed
 from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import order_words
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
+from cds_service.knowledge.schema import CardText
 
 # What may hide genetic HO is named whatever the card; the rest hangs on the choice of an option.
 _ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)
-_ABOUT_INPUTS = frozenset({"not-assessed", "partly-assessed", "prophylaxis-unchecked"})
 
 
 def silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:
@@ -51,14 +52,16 @@ def card_for(
         tier,
         findings,
         options,
-        _unread(case, card, options),
+        _unread(case, text, options),
         params=tuple(params.items()),
     )
 
 
-def _unread(case: Case, card: str, options: tuple[OptionVerdict, ...]) -> tuple[NotAssessed, ...]:
+def _unread(
+    case: Case, text: CardText, options: tuple[OptionVerdict, ...]
+) -> tuple[NotAssessed, ...]:
     """What was not read and bears on this card."""
-    whole = bool(options) or card in _ABOUT_INPUTS
+    whole = bool(options) or text.every_input
     lost = () if whole else tuple(n for n in _ON_EVERY_CARD if not case.chart.input(n).known)
     if not whole and not lost:
         return ()

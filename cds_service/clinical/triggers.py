@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from cds_service.clinical.chart import DraftOrder, FhirDate, Side
+from cds_service.clinical.chart import DraftOrder, FhirDate
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import Side
 from cds_service.knowledge.schema import Question, Trigger
 
 # Which kind of order decides when one order is of several kinds.

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Finding, NotAssessed, Tier
-from cds_service.clinical.chart import DraftOrder, InputName, Provenance
+from cds_service.clinical.chart import DraftOrder, Provenance
 from cds_service.clinical.evaluate import View
 from cds_service.clinical.exclusions import STATE_WORDS
 from cds_service.clinical.logic import Answer
 from cds_service.clinical.risk import Case, tier_of
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.when import When
 
 _Lack = tuple[InputName, str]

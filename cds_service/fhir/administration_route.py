@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cds_service.fhir.codings import ROUTE_LOCAL, ROUTE_SYSTEMIC, recognise
+from cds_service.fhir.codings import recognise
 from cds_service.fhir.elements import codings, texts
+from cds_service.knowledge.names import ROUTE_LOCAL, ROUTE_SYSTEMIC, ROUTE_UNREAD
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
-
-ROUTE_UNREAD = "route-unread"
-"""A route that is stated and that neither its codes nor its words tell."""
 
 # Many systems send a code of their own with words beside it.
 _LOCAL = re.compile(

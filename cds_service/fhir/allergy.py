@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.clinical.chart import AllergyFact, InputName, Provenance, SetAside, Unidentified
+from cds_service.clinical.chart import AllergyFact, Provenance, SetAside, Unidentified
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, codings, first_text, objects, status, type_and_id
@@ -24,6 +24,7 @@ from cds_service.fhir.unidentified import (
     readable,
     says_none,
 )
+from cds_service.knowledge.names import InputName
 
 
 def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -67,7 +68,7 @@ def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentifi
     if DOUBTED.isdisjoint(verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
         source = Provenance(type_and_id(doc), None, name_in(named), recorded_on(doc))
-        yield Unidentified(InputName.ALLERGIES, source)
+        yield Unidentified(InputName.ALLERGIES, source, may_rule_out(source.label))
 
 
 def _past(doc: Doc) -> str | None:

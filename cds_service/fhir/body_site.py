@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import CodeSeen, Provenance, Side
-from cds_service.fhir.codings import SITE_HIP, Recognised
+from cds_service.clinical.chart import CodeSeen, Provenance
+from cds_service.fhir.codings import Recognised
 from cds_service.fhir.elements import Doc, codings, objects, text, texts
+from cds_service.knowledge.names import SITE_HIP, Side
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import CodeSeen
-from cds_service.fhir.codings import BROOKER
+from cds_service.knowledge.names import BROOKER
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex

@@ -20,11 +20,11 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import msgspec
 
 from cds_service.cdshooks.models import CDSRequest
-from cds_service.clinical.chart import InputName
 from cds_service.errors import RequestError, TooLarge
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.search import without_paging
-from cds_service.ops import metrics, telemetry
+from cds_service.knowledge.names import InputName
+from cds_service.ops import calls, metrics
 from cds_service.ops.urls import default_port, is_loopback_host
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class FhirReads:
             "Accept": ACCEPT,
             "Accept-Encoding": "gzip",
             "Authorization": access.authorization,
-            "traceparent": telemetry.current().traceparent,
+            "traceparent": calls.current().traceparent,
         }
 
     async def read(self, reader: UnfinishedChart, urls: Mapping[InputName, str]) -> None:

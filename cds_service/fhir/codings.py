@@ -7,28 +7,30 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import CodeSeen, FhirDate, Provenance, Side
+from cds_service.clinical.chart import CodeSeen, FhirDate, Provenance
 from cds_service.fhir.elements import Doc, codings, first_text, text, type_and_id
+from cds_service.knowledge.names import (
+    ROUTE_IM,
+    ROUTE_LOCAL,
+    ROUTE_SYSTEMIC,
+    SITE_ELSEWHERE,
+    SITE_HIP,
+    SITE_UNREAD,
+    SURGICAL_CATEGORY,
+    Side,
+)
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex, CodeMatch
 
 # Value sets that the reader itself has to know; all others pass through it unread.
-SITE_HIP = "site-hip"
-ROUTE_IM = "route-intramuscular"
-ROUTE_SYSTEMIC = "route-systemic"
-ROUTE_LOCAL = "route-local"
-INJECTION_IM = "im-injection"
-SURGICAL_CATEGORY = "surgical-category"
 _SIDES = {
     "side-right": Side.RIGHT,
     "side-left": Side.LEFT,
     "side-bilateral": Side.BILATERAL,
 }
-BROOKER = "brooker-class"
-SITE_UNREAD = "site-unrecognised"
 """No value set: a body site is stated and nobody knows which."""
-SITES = frozenset({SITE_HIP, "site-elsewhere", SITE_UNREAD})
+SITES = frozenset({SITE_HIP, SITE_ELSEWHERE, SITE_UNREAD})
 # What a genetic disease is taken for where it is no more than a part of a compound code.
 _HINTS = {"fop": "fop-possible", "poh": "poh-possible"}
 # A code of these alone says nothing about a patient.
@@ -82,11 +84,11 @@ def recognise(index: CodeIndex, found: Iterable[CodeSeen]) -> Recognised:
         for system, code, only_qualifies in _readings(coding):
             match = index.match(system, code)
             if match is not None:
-                result = result.and_also(_told(match, coding, only_qualifies))
+                result = result.and_also(_recognised(match, coding, only_qualifies))
     return result
 
 
-def _told(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Recognised:
+def _recognised(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Recognised:
     concepts, hints = match.concepts, frozenset[str]()
     if only_qualifies:
         hints = frozenset(_HINTS[c] for c in _HINTS.keys() & concepts)

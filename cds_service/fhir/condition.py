@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.clinical.chart import (
-    ConditionFact,
-    FhirDate,
-    InputName,
-    Provenance,
-    SetAside,
-    Unidentified,
-)
+from cds_service.clinical.chart import ConditionFact, FhirDate, Provenance, SetAside, Unidentified
 from cds_service.fhir.body_site import side_of, with_unread_site
 from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
-from cds_service.fhir.codings import BROOKER, Recognised, source_of
+from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, codings, objects, texts, words
 from cds_service.fhir.record_status import (
@@ -26,7 +19,8 @@ from cds_service.fhir.record_status import (
     recorded_on,
     verifications,
 )
-from cds_service.fhir.unidentified import is_allergy_in_words, name_in
+from cds_service.fhir.unidentified import is_allergy_in_words, may_rule_out, name_in
+from cds_service.knowledge.names import BROOKER, InputName
 
 
 def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -51,7 +45,9 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
         suspected = next((w for w in said if w in SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
     elif is_allergy_in_words(code):
-        yield Unidentified(InputName.ALLERGIES, replace(source, label=name_in(code)))
+        named = name_in(code)
+        source = replace(source, label=named)
+        yield Unidentified(InputName.ALLERGIES, source, may_rule_out(named))
 
 
 def _condition(

@@ -20,7 +20,7 @@ from cds_service.clinical.chart import (
     Unidentified,
 )
 from cds_service.fhir.body_site import body_sites, unread_site
-from cds_service.fhir.codings import NOTHING, SITE_UNREAD, Recognised, recognise
+from cds_service.fhir.codings import NOTHING, Recognised, recognise
 from cds_service.fhir.elements import (
     Doc,
     codings,
@@ -32,11 +32,12 @@ from cds_service.fhir.elements import (
     type_and_id,
 )
 from cds_service.fhir.mentions import Mentions
+from cds_service.knowledge.names import SITE_UNREAD
 
 if TYPE_CHECKING:
-    from cds_service.clinical.chart import InputName
     from cds_service.fhir.release import Releases
     from cds_service.fhir.subject import Subjects
+    from cds_service.knowledge.names import InputName
     from cds_service.knowledge.terminology import CodeIndex
 
 Item = (

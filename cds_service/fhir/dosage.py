@@ -120,14 +120,14 @@ def _as_needed(dosage: Doc) -> bool:
 
 def _single(doc: Doc, dosages: list[Doc], dose: float | None, unit: str | None) -> bool:
     """One dose in all: counted once, one point in time, ONCE, or a supply of one dose."""
-    if dosages and all(_once(d) for d in dosages) and len(dosages) == 1:
+    if dosages and all(_is_given_once(d) for d in dosages) and len(dosages) == 1:
         return True
     amount, of = _amount(member(doc, "dispenseRequest", "quantity"))
     repeats = number(member(doc, "dispenseRequest", "numberOfRepeatsAllowed")) or 0
     return amount is not None and amount == dose and of == unit and repeats == 0
 
 
-def _once(dosage: Doc) -> bool:
+def _is_given_once(dosage: Doc) -> bool:
     repeat = member(dosage, "timing", "repeat")
     count, most = number(member(repeat, "count")), number(member(repeat, "countMax"))
     if count is not None:

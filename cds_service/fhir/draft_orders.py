@@ -13,7 +13,7 @@ from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.context import ReadContext, References, UnfinishedChart
 from cds_service.fhir.elements import kind_of
 from cds_service.fhir.mentions import Mentions
-from cds_service.fhir.order import NOT_ORDERS, Draft, collect, once, read_order
+from cds_service.fhir.order import NOT_ORDERS, Draft, collect, read_order, without_repeats
 from cds_service.fhir.release import Releases
 from cds_service.fhir.subject import Subjects, Whose
 
@@ -85,7 +85,7 @@ class Drafts:
     ) -> tuple[DraftOrder, ...]:
         look = ReadContext(self._index, self._today, references, self._mentions)
         found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
-        orders = once(found)
+        orders = without_repeats(found)
         later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
         if not references.asked and not later:
             self._settled = orders  # nothing in them points anywhere else

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from cds_service.clinical.chart import InputName, InputReport, InputState, Problem
+from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir.bundle import Opened
 from cds_service.fhir.subject import Subjects, Whose
+from cds_service.knowledge.names import InputName
 
 # Which input a resource type belongs to, whatever key it came under. DSTU2 and STU3 names too.
 INPUT_OF: dict[str, InputName] = {
@@ -68,10 +69,10 @@ class InputLog:
             self.glimpsed = True
 
     def failed(self, why: str) -> None:
-        self.failures = _once(self.failures, why)
+        self.failures = _with_reason(self.failures, why)
 
     def defect(self, why: str) -> None:
-        self.defects = _once(self.defects, why)
+        self.defects = _with_reason(self.defects, why)
 
     def report(self) -> InputReport:
         """The state as the decision table of the checklist has it, with a reason."""
@@ -95,7 +96,7 @@ class InputLog:
 _EMPTY = {name: InputReport(name, InputState.EMPTY) for name in InputName}
 
 
-def _once(reasons: tuple[str, ...], why: str) -> tuple[str, ...]:
+def _with_reason(reasons: tuple[str, ...], why: str) -> tuple[str, ...]:
     return reasons if why in reasons or len(reasons) >= 5 else (*reasons, why)
 
 

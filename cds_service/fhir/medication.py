@@ -6,14 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cds_service.clinical.chart import (
-    FhirDate,
-    InputName,
-    MedicationFact,
-    Provenance,
-    SetAside,
-    Unidentified,
-)
+from cds_service.clinical.chart import FhirDate, MedicationFact, Provenance, SetAside, Unidentified
 from cds_service.fhir.administration_route import read_routes
 from cds_service.fhir.codings import NOTHING, Recognised, source_of
 from cds_service.fhir.context import REASONS, Item, ReadContext
@@ -35,6 +28,7 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.unidentified import MEDICINES, name_in, readable, says_none
+from cds_service.knowledge.names import FOR_HO, InputName
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
 _ERROR = "entered-in-error"
@@ -43,9 +37,6 @@ _MOST_INGREDIENTS = 20
 _MOST_REASONS = 20
 OVER = (_ENDED - {"completed"}) | {_ERROR, "not-taken", "not-done"}
 """Statuses by which a medicine does not count, whatever else its record says."""
-FOR_HO = "reason-ho-prophylaxis"
-"""No value set: the reason of an order says in words that it is for HO prophylaxis, as our drafts
-do (`suggestions.py`)."""
 _REASON_UNREAD = "reason-unrecognised"
 _FOR_HO = re.compile(
     r"prophylaxis (?:of|for|against) (?:heterotopic ossification|HO)\b"

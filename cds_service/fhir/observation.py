@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
 from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
-from cds_service.fhir.codings import BROOKER, Recognised, source_of
+from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.elements import (
@@ -24,6 +24,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
+from cds_service.knowledge.names import BROOKER
 
 _ERROR = "entered-in-error"
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})

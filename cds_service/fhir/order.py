@@ -9,29 +9,21 @@ from cds_service.clinical.chart import (
     CodeSeen,
     DraftOrder,
     FhirDate,
-    InputName,
     MedicationFact,
     Problem,
     Unidentified,
 )
 from cds_service.fhir.body_site import side_of, with_hip_site
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
-from cds_service.fhir.codings import (
-    INJECTION_IM,
-    NOTHING,
-    ROUTE_IM,
-    SURGICAL_CATEGORY,
-    Recognised,
-    label_of,
-    recognise,
-)
+from cds_service.fhir.codings import NOTHING, Recognised, label_of, recognise
 from cds_service.fhir.context import ReadContext
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
-from cds_service.fhir.order_text import heard, says_intramuscular
+from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
+from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY, InputName
 
 # Resources that come along with orders (references, context) and are no orders themselves.
 NOT_ORDERS = frozenset({
@@ -98,7 +90,7 @@ def collect(opened: Opened, place: str, problems: list[Problem], depth: int = 0)
     return drafts
 
 
-def once(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
+def without_repeats(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
     """Each order once: a second entry with the same reference is the same order."""
     seen: set[str] = set()
     kept = []
@@ -125,7 +117,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
     is_im = ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds
     names = [element for element, _ in elements]
-    suspicions, mentions = heard(doc, look, names)
+    suspicions, mentions = read_genetic_words(doc, look, names)
     medication, unidentified = _medication(doc, look)
     return DraftOrder(
         index=index,

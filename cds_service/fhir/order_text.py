@@ -62,7 +62,7 @@ _NOT_SO = re.compile(
 # --- reasons ---
 
 
-def heard(
+def read_genetic_words(
     doc: Doc, look: ReadContext, names: list[object]
 ) -> tuple[tuple[Suspicion, ...], tuple[Mention, ...]]:
     """Genetic HO in an order: in its coded reasons and the Conditions to which they point, and,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import InputName
 from cds_service.fhir.codings import is_compound
 from cds_service.fhir.decoding import Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.unidentified import MEDICINES, readable
+from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.cdshooks import request
-from cds_service.clinical.chart import InputName
 from cds_service.errors import BadRequest
 from cds_service.fhir.inputs import INPUT_OF
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.terminology import CodeIndex
 
 HIP = ("http://snomed.info/sct", "52734007", "Total hip replacement")

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator
 import httpx
 
 from cds_service.cdshooks.encoding import to_utf8
-from cds_service.errors import TooLarge, UnsupportedBody
+from cds_service.errors import BadRequest, TooLarge, UnsupportedBody
 
 _PIECE = 4096  # gzip packs at most 1,032 to 1: never more than 4 MiB at a time
+_MOST_IDLE = 64  # pieces that unpack to nothing: what follows the end of a gzip is copied each time
 
 
 class ByteBudget:
@@ -41,11 +42,15 @@ class _Pieces(httpx.AsyncByteStream):
     def __init__(self, stream: httpx.AsyncByteStream, budget: ByteBudget) -> None:
         self._stream = stream
         self._budget = budget
+        self.idle = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
             self._budget.spend(packed=len(chunk))
             for start in range(0, len(chunk), _PIECE):
+                self.idle += 1
+                if self.idle > _MOST_IDLE:
+                    raise BadRequest("packed bytes that hold nothing", "body")
                 yield chunk[start : start + _PIECE]
 
     async def aclose(self) -> None:
@@ -63,9 +68,10 @@ async def read_body(answer: httpx.Response, budget: ByteBudget) -> bytes:
     if len(layers) > 1:  # each may hold a thousand times what it takes
         raise UnsupportedBody("packed more than once", "Content-Encoding")
     assert isinstance(answer.stream, httpx.AsyncByteStream)  # noqa: S101  # of an AsyncClient
-    answer.stream = _Pieces(answer.stream, budget)
+    pieces = answer.stream = _Pieces(answer.stream, budget)
     chunks: list[bytes] = []
     async for chunk in answer.aiter_bytes():
+        pieces.idle = 0
         budget.spend(plain=len(chunk))
         chunks.append(chunk)
     return to_utf8(b"".join(chunks), answer.headers.get("content-type"))

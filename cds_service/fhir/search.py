@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.clinical.chart import InputName
-from cds_service.fhir.codings import BROOKER
+from cds_service.knowledge.names import BROOKER, InputName
 from cds_service.knowledge.terminology import LOINC, SNOMED
 
 TEMPLATES: Mapping[InputName, str] = {

@@ -42,6 +42,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "other_than": "value set",
     "nsaid_value_sets": "value set",
     "not_value_sets": "value set",
+    "by_mouth_value_sets": "value set",
     "radiotherapy_value_sets": "value set",
     "for_ho_value_sets": "value set",
     "hip_value_sets": "value set",
@@ -53,6 +54,9 @@ REFERENCES: Final[Mapping[str, str]] = {
     "standard": "standard reason",
     "cards": "card",
     "card_on_record": "card",
+    "referral": "referral",
+    "specialist_referral": "referral",
+    "performer": "value set",
 }
 # Kinds of content whose ids must differ from each other, because a site names rules by id alone.
 RULES: Final = (
@@ -111,6 +115,7 @@ def known(content: Content) -> dict[str, list[str]]:
             "override reason": list(content.override_reasons),
             "standard reason": list(content.standard_reasons),
             "card": list(content.cards),
+            "referral": list(content.referrals),
         }
     )
 
@@ -217,19 +222,12 @@ def _bounds(one: Placed) -> Iterator[Mistake]:
             yield one.mistake(path, "an age test without any bound", "add below or at_least")
 
 
-def _option(one: Placed) -> Iterator[Mistake]:
-    option: schema.Option = one.item
-    if option.id == "nsaid" and not option.regimens:
-        yield one.mistake(("regimens",), "the NSAID option names no regimen", "add one")
-
-
 _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
     "factor": _bounds,
     "modifier": _bounds,
     "non-factor": _bounds,
-    "option": _option,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +38,7 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("options.yaml", "regimens", "regimen", schema.Regimen, True),
     ("options.yaml", "protection", "protection", schema.Protection, False),
     ("cards.yaml", "cards", "card", schema.CardText, True),
-    ("cards.yaml", "override_reasons", "override reason", schema.OverrideReason, True),
+    ("cards.yaml", "override_reasons", "override reason", schema.ReasonText, True),
     ("cards.yaml", "standard_reasons", "standard reason", schema.CodedReason, True),
     ("cards.yaml", "links", "link", schema.LinkText, True),
     ("cards.yaml", "referrals", "referral", schema.Referral, True),
@@ -48,21 +48,45 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
 FILES: Final = tuple(dict.fromkeys(section[0] for section in SECTIONS))
 
 
-def load(overlay: Path | None = None, content: Path = CONTENT) -> Knowledge:
+OrderCheck = Callable[[Knowledge], Iterable[tuple[str, str, str]]]
+"""Looks at the orders that knowledge can suggest: what is wrong, as the id of a course or referral,
+the member of FHIR, and why. Given from above: knowledge does not know how an order is drafted."""
+
+
+def load(
+    overlay: Path | None = None, content: Path = CONTENT, check: OrderCheck | None = None
+) -> Knowledge:
     """The content of a directory, with a site overlay merged in when one is named.
 
-    Takes well under a second. Raises KnowledgeError with every mistake found, each with file,
-    line, reason and, where it is known, how to mend it.
+    Takes well under a second without `check`. Raises KnowledgeError with every mistake found, each
+    with file, line, reason and, where it is known, how to mend it.
     """
-    base, index, files = _read(content)
+    base, index, files, placed = _read(content)
     if overlay is None:
-        return _knowledge(base, version(base.meta.version, files, None), index)
-    from cds_service.knowledge.overlay import merge  # few services have a site overlay
+        knowledge = _knowledge(base, version(base.meta.version, files, None), index)
+    else:
+        from cds_service.knowledge.overlay import merge  # few services have a site overlay
 
-    merged = merge(base, overlay)
-    label = version(base.meta.version, files, merged.files)
-    index = CodeIndex(merged.content.value_sets.values())
-    return _knowledge(merged.content, label, index, merged.name, merged.differences)
+        merged = merge(base, overlay)
+        placed = [*merged.placed, *placed]
+        label = version(base.meta.version, files, merged.files)
+        index = CodeIndex(merged.content.value_sets.values())
+        knowledge = _knowledge(merged.content, label, index, merged.name, merged.differences)
+    if check and (wrong := [_placed(placed, *one) for one in check(knowledge)]):
+        raise KnowledgeError(wrong)
+    return knowledge
+
+
+# Where an author writes what stands in these members of an order.
+_WRITTEN: Final = {"text": "instruction", "value": "dose"}
+
+
+def _placed(placed: Sequence[Placed], name: str, member: str, reason: str) -> Mistake:
+    """A mistake in a suggested order, at the line of the content that it comes from."""
+    kinds = ("regimen", "protection", "referral")
+    one = next(p for p in placed if p.kind in kinds and p.item.id == name)
+    below = (_WRITTEN.get(member, member),)
+    return one.mistake(below if one.kind == "referral" else ("course", *below), reason)
 
 
 def _knowledge(
@@ -76,8 +100,9 @@ def _knowledge(
     return Knowledge(**said, version=label, index=index, site=site, differences=differences)
 
 
-def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes]]:
-    """All files of a content directory, checked; the index of codes; the bytes by name."""
+def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes], list[Placed]]:
+    """All files of a content directory, checked; the index of codes; the bytes by name; and where
+    each item stands."""
     files: dict[str, bytes] = {}
     mistakes: list[Mistake] = []
     value_sets = _value_sets(directory, files, mistakes)
@@ -92,7 +117,7 @@ def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes]]:
         mistakes.extend(checks.missing_cards(known["card"], documents["cards.yaml"]))
     if mistakes:
         raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
-    return _content(placed, value_sets), index, files
+    return _content(placed, value_sets), index, files, placed
 
 
 def _documents(

@@ -32,7 +32,7 @@ class Content:
     regimens: Mapping[str, schema.Regimen]
     protection: schema.Protection
     cards: Mapping[str, schema.CardText]
-    override_reasons: Mapping[str, schema.OverrideReason]
+    override_reasons: Mapping[str, schema.ReasonText]
     standard_reasons: Mapping[str, schema.CodedReason]
     links: Mapping[str, schema.LinkText]
     referrals: Mapping[str, schema.Referral]

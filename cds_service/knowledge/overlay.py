@@ -11,10 +11,11 @@ import msgspec
 
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import value_sets
+from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.diff import diff
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, ValueSet
-from cds_service.knowledge.overlay_changes import Change, apply
+from cds_service.knowledge.overlay_changes import Change, apply, brought
 from cds_service.knowledge.overlay_schema import Overlay
 from cds_service.knowledge.value_sets import ValueSets
 
@@ -23,12 +24,14 @@ FILE: Final = "overlay.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Content with an overlay in it, the bytes of the overlay files, its name, what it changed."""
+    """Content with an overlay in it, the bytes of the overlay files, its name, what it changed,
+    and where each item that it brings or changes stands."""
 
     content: Content
     files: dict[str, bytes]
     name: str
     differences: tuple[str, ...]
+    placed: tuple[Placed, ...] = ()
 
 
 def differences(base: Content, merged: Content) -> tuple[str, ...]:
@@ -45,15 +48,16 @@ def merge(base: Content, directory: Path) -> Merged:
     reader = _Reader(directory)
     content = replace(base, value_sets=reader.read_value_sets(base.value_sets))
     document, overlay = reader.read_overlay()
+    change = Change(content, document)
     if overlay is not None:
-        change = Change(content, document)
         apply(change, overlay)
-        content = change.content
     mistakes = [*reader.mistakes, *document.mistakes]
     if mistakes:
         raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
+    content = change.content
     name = overlay.name if overlay else directory.name
-    return Merged(content, reader.files, name, differences(base, content))
+    placed = tuple(brought(change, overlay)) if overlay else ()
+    return Merged(content, reader.files, name, differences(base, content), placed)
 
 
 @dataclass

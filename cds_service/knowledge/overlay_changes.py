@@ -270,18 +270,8 @@ def _changed(item: M, said: Mapping[str, Any]) -> M:
 def _check(change: Change, overlay: overlay_schema.Overlay) -> None:
     """Names and codes that the overlay brings must exist; an option must be left."""
     content, document = change.content, change.document
-    placed = [
-        *_placed(document, "regimen", "new_regimens", overlay.new_regimens),
-        *_placed(document, "link", "links", overlay.links),
-        *_placed(document, "override reason", "override_reasons", overlay.override_reasons),
-    ]
-    for name in overlay.regimens:
-        path = ("overlay", "regimens", name)
-        placed.append(Placed("regimen", content.regimens[name], document, path))
-    if overlay.protection:
-        where = ("overlay", "protection")
-        placed.append(Placed("protection", content.protection, document, where))
     index = CodeIndex(content.value_sets.values())
+    placed = brought(change, overlay)
     document.mistakes.extend(checks.check(placed, checks.known(content), index))
     for name, reasons in overlay.card_override.items():
         for number, said in enumerate(reasons):
@@ -289,6 +279,25 @@ def _check(change: Change, overlay: overlay_schema.Overlay) -> None:
                 place = ("card_override", name, number)
                 change.unknown(place, "override reason", said, content.override_reasons)
     _something_left(change)
+
+
+def brought(change: Change, overlay: overlay_schema.Overlay) -> list[Placed]:
+    """The items that an overlay adds or changes, as they are with it, and where it says so."""
+    content, document = change.content, change.document
+    placed = [
+        *_placed(document, "regimen", "new_regimens", overlay.new_regimens),
+        *_placed(document, "link", "links", overlay.links),
+        *_placed(document, "override reason", "override_reasons", overlay.override_reasons),
+    ]
+    for kind, key, names, items in (
+        ("regimen", "regimens", overlay.regimens, content.regimens),
+        ("referral", "referrals", overlay.referrals, content.referrals),
+    ):
+        placed += [Placed(kind, items[n], document, ("overlay", key, n)) for n in names]
+    if overlay.protection:
+        where = ("overlay", "protection")
+        placed.append(Placed("protection", content.protection, document, where))
+    return placed
 
 
 def _placed(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from cds_service.knowledge.schema import LinkText, OverrideReason, Regimen
+from cds_service.knowledge.schema import LinkText, ReasonText, Regimen
 from cds_service.knowledge.when import Id, Model, Text
 
 
@@ -78,7 +78,7 @@ class Overlay(Model):
     limits: Mapping[Id, LimitChange] = Field(default_factory=dict)
     tier_high_at: int | None = Field(default=None, ge=2)
     adequate: AdequateChange | None = None
-    override_reasons: tuple[OverrideReason, ...] = ()
+    override_reasons: tuple[ReasonText, ...] = ()
     card_override: Mapping[Id, tuple[Id, ...]] = Field(default_factory=dict)
     contact: Text | None = None
     links: tuple[LinkText, ...] = ()

@@ -59,8 +59,11 @@ class Genetic(Rule):
     clues: tuple[Id, ...] = ()  # codes or medicines that only raise a question
     family: tuple[Id, ...] = ()  # value sets that say it of a relative
     mentions: tuple[str, ...] = ()  # regular expressions for uncoded text, case-insensitive
-    cards: Mapping[OrderKind, Id | None]
+    cards: Annotated[
+        Mapping[OrderKind, Id | None], Field(json_schema_extra={"required": list(ORDER_KINDS)})
+    ]
     card_on_record: Id  # the card about the patient, without an order
+    referral: Id  # whom a card about it refers to
 
     @model_validator(mode="after")
     def _every_kind(self) -> Genetic:
@@ -103,6 +106,7 @@ class Exclusion(Rule):
     check: Check | None = None
     above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
+    own_course_only: bool = False  # about the course drafted here, not about one ordered already
 
 
 class UnknownCheck(Model):
@@ -207,10 +211,17 @@ class Regimen(Rule):
 
 
 class Option(Rule):
-    """A choice of prophylaxis. `regimens` are in order of preference."""
+    """A choice of prophylaxis: by courses, in order of preference, or by a referral."""
 
     regimens: tuple[Id, ...] = ()
+    referral: Id | None = None
     advice: Text
+
+    @model_validator(mode="after")
+    def _courses_or_referral(self) -> Option:
+        if bool(self.regimens) == (self.referral is not None):
+            raise ValueError("name its regimens, or else its referral")
+        return self
 
 
 class Protection(Rule):
@@ -225,6 +236,7 @@ class Adequate(Model):
 
     nsaid_value_sets: tuple[Id, ...] = Field(min_length=1)
     not_value_sets: tuple[Id, ...] = ()
+    by_mouth_value_sets: tuple[Id, ...] = ()  # of these, drugs that are made for the mouth only
     min_days: int = Field(gt=0)
     starts_within_days: int = Field(gt=0)
     # No source was read for the days below: they are conventions, to be confirmed locally.
@@ -240,7 +252,10 @@ class Adequate(Model):
 
 
 class CardText(Model):
-    """Text of one card. `{finding}`, `{order}` and what is `{ordered}` are filled in."""
+    """Text of one card. `{finding}`, `{order}` and what is `{ordered}` are filled in.
+
+    `every_input`: it lists every input that was not read, though it offers no option.
+    """
 
     id: Id
     row: str
@@ -257,6 +272,7 @@ class CardText(Model):
         Literal["options", "remove-draft", "expert-referral", "specialist-referral"], ...
     ] = ()
     topic: Id
+    every_input: bool = False
     override: tuple[Id, ...] = ()
 
 
@@ -269,7 +285,7 @@ class CodedReason(Model):
     display: Text
 
 
-class OverrideReason(CodedReason):
+class ReasonText(CodedReason):
     """A reason that cards offer, and the standard reason that stands for it, if one does."""
 
     standard: Id | None = None
@@ -285,9 +301,14 @@ class LinkText(Model):
 
 
 class Referral(Model):
-    """A referral draft. `note_lead` says before the note how genetic HO stands in the chart."""
+    """A referral draft. `note_lead` says before the note how genetic HO stands in the chart.
+
+    `performer` is the value set whose first code says whom it is for; by this code the service
+    knows the referral again once it is accepted (decisions, row 6).
+    """
 
     id: Id
+    performer: Id | None = None
     label: Text
     text: Text
     note: Text
@@ -328,5 +349,6 @@ class Meta(Model):
     limits: tuple[Text, ...] = Field(min_length=1)
     contact: Text
     adequate: Adequate
+    specialist_referral: Id  # where no option is left, or a card asks for a specialist
     tier_high_at: int = Field(default=2, ge=2)  # that many moderate factors make high
     not_offered: tuple[Text, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from cds_service.clinical.chart import Side
+from cds_service.knowledge.names import Side
 from cds_service.knowledge.namespaces import EXTENSIONS
 
 SNOMED: Final = "http://snomed.info/sct"

@@ -139,6 +139,8 @@ class OrderTest(Model):
 class When(Model):
     """Exactly one test, or a combination of tests."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     condition: ConditionTest | None = None
     procedure: ProcedureTest | None = None
     medication: MedicationTest | None = None

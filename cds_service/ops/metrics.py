@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from cds_service.ops.telemetry import ABORTED, Trace
+from cds_service.ops.calls import ABORTED, CallLog
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """Variable of prometheus-client; `server.run` sets it before the workers start."""
@@ -53,19 +53,19 @@ under_way = Gauge(
 )
 
 
-def observe(trace: Trace, seconds: float) -> None:
+def observe(call: CallLog, seconds: float) -> None:
     """Count one call."""
-    service = trace.service or "other"
-    _of(requests, service, str(trace.status or ABORTED)).observe(seconds)
-    for name, spent in trace.stages.items():
+    service = call.service or "other"
+    _of(requests, service, str(call.status or ABORTED)).observe(seconds)
+    for name, spent in call.stages.items():
         _of(stages, name).observe(spent)
-    for shown in trace.cards:
+    for shown in call.cards:
         _of(cards, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
-    if trace.skipped:
-        _of(dropped, service, "unreadable").inc(trace.skipped)
-    if trace.foreign:
-        _of(dropped, service, "foreign").inc(trace.foreign)
-    for rule in trace.rules:
+    if call.skipped:
+        _of(dropped, service, "unreadable").inc(call.skipped)
+    if call.foreign:
+        _of(dropped, service, "foreign").inc(call.foreign)
+    for rule in call.rules:
         _of(rules, rule).inc()
 
 

@@ -17,9 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
 from cds_service import __version__, hooks
+from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks import models
-from cds_service.knowledge.loader import Knowledge, load
-from cds_service.ops import metrics
+from cds_service.knowledge.loader import Knowledge
+from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.server import fhir_content, health, routes
 from cds_service.server.middleware import Front
@@ -47,8 +48,9 @@ def create_app(
     Without arguments the settings come from the environment and the clinical content from its
     files. Raises SettingsError, ClientsError or KnowledgeError: the service does not start half.
     """
+    log.configure()
     settings = settings or from_environment()
-    knowledge = knowledge or load(settings.knowledge_overlay)
+    knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
     trust = access.build_trust(settings, clock, _seen(settings, store, clock))
     app = FastAPI(

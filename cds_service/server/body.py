@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.errors import BadRequest, TooLarge, TooSlow, UnsupportedBody
-from cds_service.ops import telemetry
+from cds_service.ops import calls
 from cds_service.ops.settings import Settings
 
 _MOST_MEMBERS = 1_000  # each copies what is left: more would take minutes for what holds nothing
@@ -20,7 +20,7 @@ _MOST_MEMBERS = 1_000  # each copies what is left: more would take minutes for w
 async def read(scope: Scope, receive: Receive, settings: Settings) -> bytes:
     """The whole body of a request. Raises a RequestError, or ClientDisconnect."""
     limit = settings.max_body_bytes
-    with telemetry.stage("body"):
+    with calls.stage("body"):
         collected = collect(_chunks(receive), _header(scope, b"content-length"), limit)
         packed = await _in_time(collected, settings.read_seconds)
         plain = unpack(packed, _header(scope, b"content-encoding"), limit)

@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import cds_service
 from cds_service import hooks
 from cds_service.errors import RequestError
-from cds_service.ops import metrics, telemetry
+from cds_service.ops import calls, log, metrics
+from cds_service.ops.calls import CallLog
 from cds_service.ops.settings import Settings
-from cds_service.ops.telemetry import Trace
 from cds_service.server import body
 from cds_service.server.limits import Capacity
 from cds_service.server.responses import ANSWER_HEADERS, error_response, not_allowed, refusal
@@ -53,7 +53,7 @@ class Front:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        trace = telemetry.begin(_header(scope, b"traceparent"))
+        trace = calls.begin(_header(scope, b"traceparent"))
         from_browser = any(name == b"origin" for name, _ in scope["headers"])
 
         async def watch(message: Message) -> None:
@@ -84,8 +84,8 @@ class Front:
         except RequestError as error:
             await refusal(error)(scope, receive, send)
         except Exception as error:  # a bug of ours: told, counted, and never an empty answer
-            telemetry.failed(error, _path_of(error))
-            if telemetry.current().status is not None:
+            log.failed(error, _path_of(error))
+            if calls.current().status is not None:
                 raise
             message = "the service failed; the order was not checked"
             await error_response(500, "exception", message)(scope, receive, send)
@@ -101,7 +101,7 @@ class Front:
             await not_allowed(scope["method"], {"POST"})(scope, receive, send)
             return
         runtime = self._runtime
-        telemetry.current().service = hooks.find_service(service_id, runtime.knowledge).id
+        calls.current().service = hooks.find_service(service_id, runtime.knowledge).id
         content = await body.read(scope, receive, runtime.settings)
         answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
         headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
@@ -118,16 +118,16 @@ def _service_id(scope: Scope) -> str | None:
     return service_id if service_id and "/" not in service_id else None
 
 
-def _report(trace: Trace, scope: Scope) -> None:
+def _report(trace: CallLog, scope: Scope) -> None:
     seconds = time.perf_counter() - trace.started
     metrics.observe(trace, seconds)
     is_probe = scope["path"].startswith(("/health/", "/metrics")) and trace.status == 200
     if not is_probe:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        telemetry.log_request(trace, method, seconds)
+        log.log_request(trace, method, seconds)
 
 
-def _server_timing(trace: Trace) -> tuple[bytes, bytes]:
+def _server_timing(trace: CallLog) -> tuple[bytes, bytes]:
     """https://www.w3.org/TR/server-timing/ : the stages of this call, in milliseconds."""
     total = time.perf_counter() - trace.started
     parts = [f"{name};dur={spent * 1000:.2f}" for name, spent in trace.stages.items()]

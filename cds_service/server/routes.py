@@ -8,7 +8,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from cds_service import hooks
-from cds_service.ops import telemetry
+from cds_service.errors import UnknownService
+from cds_service.ops import calls
 from cds_service.server import body
 from cds_service.server.responses import json_response
 from cds_service.trust import access
@@ -38,8 +39,10 @@ async def receive_feedback(request: Request) -> Response:
     `notes` says what was unusual and tolerated. 400 and 503 store nothing that is acknowledged.
     """
     runtime = runtime_of(request)
-    service = hooks.feedback_service(request.path_params["service_id"], runtime)
-    telemetry.current().service = service.id
+    service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
+    if not runtime.store.is_kept:  # told before a body is read
+        raise UnknownService("this service keeps no feedback")
+    calls.current().service = service.id
     content = await body.read(request.scope, request.receive, runtime.settings)
     caller = access.caller_of(request.scope)
     return json_response(await hooks.take_feedback(service.id, content, caller, runtime))

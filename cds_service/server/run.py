@@ -16,9 +16,9 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
-from cds_service.knowledge.loader import load
-from cds_service.ops import metrics, telemetry
+from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
@@ -40,7 +40,7 @@ def run(settings: Settings, example: Path | None = None) -> None:
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
     _hand_down(settings)
-    knowledge = load(settings.knowledge_overlay)
+    knowledge = load_checked(settings.knowledge_overlay)
     if settings.workers > 1:
         create_app(settings, knowledge)  # refuse here, not in every worker again and again
         config = _config(_FACTORY, settings)
@@ -74,7 +74,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         http=BoundedProtocol,
-        log_config=telemetry.LIBRARY_LOGS,
+        log_config=log.LIBRARY_LOGS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

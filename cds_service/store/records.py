@@ -6,10 +6,7 @@ None of them can hold patient data: ids of ours, ids of the knowledge, coded rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-
-from cds_service.cards import trace
-from cds_service.cdshooks.models import Json
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +62,3 @@ class CallCount:
             self.considered + other.considered,
             self.with_cards + other.with_cards,
         )
-
-
-def issued_cards(answer: Json, origin: Origin, at: datetime) -> tuple[IssuedCard, ...]:
-    """What is kept of the cards of an answer."""
-    return tuple(_issued(card, origin, at) for card in answer["cards"])
-
-
-def _issued(card: Json, origin: Origin, at: datetime) -> IssuedCard:
-    told: Json = card.get("extension", {}).get(trace.NAME, {})
-    return IssuedCard(
-        card=card["uuid"],
-        origin=origin,
-        row=str(told.get("row", "")),
-        text=str(told.get("card", "")),
-        indicator=card["indicator"],
-        tier=str(told.get("tier", "")),
-        rules=tuple(sorted({str(finding["rule"]) for finding in told.get("findings", ())})),
-        suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),
-        knowledge=str(told.get("knowledge", "")),
-        issued_at=at,
-    )
-
-
-def call_of(
-    answer: Json, origin: Origin, at: datetime, knowledge: str
-) -> tuple[CallKey, CallCount]:
-    """One call, ready to be added up."""
-    has_cards = bool(answer["cards"])
-    considered = has_cards or "extension" in answer
-    key = CallKey(at.astimezone(UTC).date(), origin, knowledge)
-    return key, _COUNTS[considered, has_cards]
-
-
-_COUNTS = {
-    (considered, with_cards): CallCount(1, int(considered), int(with_cards))
-    for considered in (False, True)
-    for with_cards in (False, True)
-}

@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from cds_service.cdshooks.feedback import FeedbackItem
-from cds_service.cdshooks.models import Json
 from cds_service.errors import Unavailable
-from cds_service.ops import telemetry
+from cds_service.ops import log
 from cds_service.store.outbox import Outbox
-from cds_service.store.records import Origin, call_of, issued_cards
+from cds_service.store.records import CallCount, CallKey, IssuedCard
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -106,7 +105,7 @@ class Store:
         await self._database.close()
         self._database = None
         if self._outbox:
-            telemetry.warn("issued cards were not written before the end", cards=self.waiting)
+            log.warn("issued cards were not written before the end", cards=self.waiting)
             self._outbox.clear()
 
     async def is_reachable(self) -> bool:
@@ -146,11 +145,11 @@ class Store:
         """Issued cards that are not written yet."""
         return len(self._outbox)
 
-    def record_issued(self, answer: Json, origin: Origin, at: datetime, knowledge: str) -> None:
-        """Keep what was answered, later. Never waits and never fails. `at` is aware."""
+    def record_issued(self, cards: tuple[IssuedCard, ...], call: CallKey, count: CallCount) -> None:
+        """Keep what was answered, later. Never waits and never fails."""
         if self._url is None:
             return
-        self._outbox.add(issued_cards(answer, origin, at), *call_of(answer, origin, at, knowledge))
+        self._outbox.add(cards, call, count)
         if self._database is not None:
             self._issued.set()
 
@@ -260,7 +259,7 @@ class Store:
         working = error is None
         if working != self._working and not (working and self._working is None):
             facts = {} if error is None else {"error": type(error).__name__}
-            telemetry.warn("database works again" if working else "database fails", **facts)
+            log.warn("database works again" if working else "database fails", **facts)
         self._working = working
 
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from starlette.types import Scope
 
 from cds_service.errors import SettingsError, Unauthorized
-from cds_service.ops import metrics, telemetry
+from cds_service.ops import calls, log, metrics
 from cds_service.ops.settings import Settings
 from cds_service.trust.clients import Client, ClientFile
 from cds_service.trust.jwks import KeyRing
@@ -62,7 +62,7 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
     )
     ring = KeyRing(outgoing)
     gate = Gate(clients, ring, seen, clock, anonymous=admits_anonymous(settings))
-    telemetry.audit(
+    log.audit(
         "clients in force",
         clients=[client.id for client in clients.registry.clients],
         version=clients.registry.version,
@@ -117,13 +117,13 @@ def reload(trust: Trust) -> None:
     """Read the registry again (SIGHUP) and say in the log what came of it."""
     if trust.clients.reload():
         registry = trust.clients.registry
-        telemetry.audit(
+        log.audit(
             "clients reloaded",
             clients=[client.id for client in registry.clients],
             version=registry.version,
         )
     else:
-        telemetry.warn(
+        log.warn(
             "clients NOT reloaded: the file is broken, the old registry stays in force",
             problem=trust.clients.problem,
             version=trust.clients.registry.version,
@@ -167,9 +167,9 @@ class Access:
             _note_refusal(error)
             raise
         scope[_CALLER] = caller
-        telemetry.current().client = client_id(caller)
+        calls.current().client = client_id(caller)
         if caller.client:
-            telemetry.audit("token accepted", client=caller.client.id, **(caller.claims or {}))
+            log.audit("token accepted", client=caller.client.id, **(caller.claims or {}))
 
     def _is_guarded(self, scope: Scope) -> bool:
         path, method = scope["path"], scope["method"]
@@ -188,4 +188,4 @@ class Access:
 
 def _note_refusal(error: Unauthorized) -> None:
     metrics.refused.labels(error.reason.partition(":")[0]).inc()
-    telemetry.audit("token refused", reason=error.reason, **error.claims)
+    log.audit("token refused", reason=error.reason, **error.claims)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from cds_service.errors import Overloaded, Unavailable
-from cds_service.ops import telemetry
+from cds_service.ops import log
 
 _PAUSE = timedelta(seconds=5)  # before the database is asked again after it did not answer
 _PURGE_EVERY = timedelta(minutes=5)
@@ -93,7 +93,7 @@ class SeenInDatabase:
                 raise
             self._try_again = now + _PAUSE
             self.problem = "used tokens are remembered by each worker alone: no database"
-            telemetry.warn("used tokens are remembered in memory: the database does not answer")
+            log.warn("used tokens are remembered in memory: the database does not answer")
             return True
         self.problem = None
         if now >= self._purge_at:

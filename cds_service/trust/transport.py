@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 import httpx
 
-from cds_service.ops import telemetry
+from cds_service.ops import calls
 from cds_service.ops.urls import default_port
 from cds_service.trust.outgoing import Address, Reach, is_allowed_address
 
@@ -113,4 +113,4 @@ def open_client(reach: Reach, trust: ssl.SSLContext) -> httpx.AsyncClient:
 
 async def _pass_on_trace(request: httpx.Request) -> None:
     """Let the other side's log be joined with ours (W3C Trace Context)."""
-    request.headers["traceparent"] = telemetry.current().traceparent
+    request.headers["traceparent"] = calls.current().traceparent

@@ -19,8 +19,8 @@ from tests.support.app_client import AppClient, ClientFactory
 from tests.support.attack_book import attack, attacks
 from tests.support.builders import request as build
 from tests.support.constants import NOW
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
-from tests.test_hooks import HIGH
 
 KIND = "Text"
 GFM = MarkdownIt("gfm-like", {"html": True, "linkify": True})

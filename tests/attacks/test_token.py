@@ -21,6 +21,7 @@ from tests.support.attack_book import attack, attacks
 from tests.support.bad_tokens import AT, ISSUER, OTHER, OTHER_ISS, RSA, TOKENS, Make, token
 from tests.support.builders import request as build
 from tests.support.constants import NOW
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import (
     ISS,
     PUBLIC,
@@ -32,7 +33,6 @@ from tests.support.issuer import (
     key_set,
     serving,
 )
-from tests.test_hooks import HIGH
 
 KIND = "Token"
 NO_DATABASE = SecretStr("none")

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cards.compose import build, summary
+from cds_service.cards.compose import Composer
+from cds_service.cards.summary import summary
 from cds_service.cdshooks import models
 from cds_service.clinical.assessment import Assessment, Finding, Tier
-from cds_service.clinical.chart import Chart, CodeSeen, Provenance, SetAside, Side
+from cds_service.clinical.chart import Chart, CodeSeen, Provenance, SetAside
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import Side
 from cds_service.knowledge.namespaces import CARD_TOPICS
 from tests.cards.test_markdown import HOSTILE
 from tests.support.assessments import (
@@ -42,8 +44,10 @@ TRACE = "org.example.ho-cds"
 def answered(
     given_: Assessment, knowledge: Knowledge, of: Chart | None = None, **options: Any
 ) -> dict[str, Any]:
-    """The answer as JSON, after the wire rules have been checked on its bytes."""
-    body = models.to_bytes(build(given_, of or chart(), knowledge, **options))
+    """The answer as JSON, after the models and the wire rules have been put on its bytes."""
+    who = {name: options.pop(name) for name in ("encounter", "requester") if name in options}
+    made = Composer(knowledge, **options).compose(given_, of or chart(), **who)
+    body = models.to_bytes(models.CDSResponse.model_validate(made))
     check_answer(200, body)
     answer: dict[str, Any] = json.loads(body)
     return answer
@@ -56,7 +60,7 @@ def card_of(given_: Any, knowledge: Knowledge, **options: Any) -> dict[str, Any]
 
 
 def test_nothing_looked_at_gives_exactly_no_cards(knowledge: Knowledge) -> None:
-    body = models.to_bytes(build(assessment(), chart(), knowledge))
+    body = models.encode(Composer(knowledge).compose(assessment(), chart()))
     assert body == b'{"cards":[]}'
 
 

@@ -19,8 +19,8 @@ from cds_service.cards.markdown import (
     link,
     section,
     shorten,
-    units,
 )
+from cds_service.cdshooks.models import utf16_length
 
 RENDERERS = (
     MarkdownIt("gfm-like", {"html": True, "linkify": True}),
@@ -226,12 +226,12 @@ def test_an_empty_value_leaves_no_double_blank() -> None:
 )
 def test_shorten_counts_utf16_and_cuts_at_a_word(text: str, limit: int, short: str) -> None:
     assert shorten(text, limit) == short
-    assert units(short) <= limit
+    assert utf16_length(short) <= limit
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), st.integers(2, 60))
 def test_shorten_never_exceeds_its_limit(text: str, limit: int) -> None:
-    assert units(shorten(text, limit)) <= limit
+    assert utf16_length(shorten(text, limit)) <= limit
 
 
 def test_a_link_has_its_url_encoded() -> None:

@@ -46,8 +46,9 @@ def test_check_names_what_is_wrong(knowledge: Knowledge, course: DoseForm) -> No
     form = course.model_copy(update={"code": "two  blanks"})
     protection = knowledge.protection.model_copy(update={"course": form})
     broken = replace(knowledge, protection=protection)
-    found = [(name, release) for name, release, _ in suggested_orders.check(broken)]
-    assert found == [("omeprazole", release) for release in ("R4", "R5", "STU3")]
+    ((name, member, why),) = suggested_orders.check(broken)
+    assert (name, member) == ("omeprazole", "code")
+    assert why.startswith("its draft order is no valid FHIR R4: ")
 
 
 def test_an_nsaid_course_has_dose_bounds_stop_and_no_refill(course: DoseForm) -> None:

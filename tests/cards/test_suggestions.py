@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.cards.compose import build
+from cds_service.cards.compose import Composer
+from cds_service.cdshooks.models import CDSResponse
 from cds_service.clinical.assessment import (
     Effect,
     Finding,
@@ -17,8 +18,9 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import AllergyFact, Chart, MedicationFact, Provenance, Side
+from cds_service.clinical.chart import AllergyFact, Chart, MedicationFact, Provenance
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import Side
 from tests.cards.test_compose import answered
 from tests.support.assessments import (
     EGFR_48,
@@ -336,7 +338,9 @@ def test_not_assessed_has_no_suggestion(knowledge: Knowledge) -> None:
 
 
 def test_r5_drafts_for_an_r5_request(knowledge: Knowledge) -> None:
-    response = build(assessment([guidance()]), chart(release="R5"), knowledge)
+    response = CDSResponse.model_validate(
+        Composer(knowledge).compose(assessment([guidance()]), chart(release="R5"))
+    )
     suggestion = (response.cards[0].suggestions or ())[0]
     resource = (suggestion.actions or ())[0].resource or {}
     assert "concept" in resource["medication"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 from typing import Any
 
-from cds_service.cards.compose import summary
+from cds_service.cards.summary import summary
 from cds_service.clinical.assessment import OptionVerdict, Standing
 from cds_service.knowledge.loader import Knowledge
 from tests.support.assessments import guidance

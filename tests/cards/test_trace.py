@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cds_service.cards.trace import Section, as_text, explain
+from cds_service.cards.explain import Section, as_text, explain
 from cds_service.clinical.assessment import Effect, Finding, OptionVerdict, Reason, Standing
 from cds_service.clinical.chart import (
     CodeSeen,
-    InputName,
     InputReport,
     InputState,
     Problem,
@@ -16,6 +15,7 @@ from cds_service.clinical.chart import (
     SetAside,
 )
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from tests.support.assessments import (
     AGE,
     ALLERGY,

@@ -14,8 +14,8 @@ from cds_service.server.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.builders import request as build
 from tests.support.constants import NOW
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, client_toml, jwk, key_set
-from tests.test_hooks import HIGH
 
 ISSUER = Issuer(NOW)
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from cds_service.cdshooks import models
-from cds_service.clinical.chart import InputName
 from cds_service.errors import SettingsError
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings, from_environment
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.constants import ROOT

@@ -19,9 +19,9 @@ from cds_service.store import report
 from cds_service.store.tables import issued
 from tests.support.builders import request as build
 from tests.support.constants import NOW
+from tests.support.ehr_calls import HIGH, SIGN
 from tests.support.live import Live, Service
 from tests.support.wire_rules import check_answer
-from tests.test_hooks import HIGH, SIGN
 
 pytestmark = pytest.mark.anyio
 

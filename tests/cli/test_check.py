@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,8 @@ from cds_service import __version__
 from cds_service.cli import main
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
-from tests.support.constants import ROOT
+from tests.support.ehr_calls import HIGH
 from tests.support.wire_rules import check_answer
-from tests.test_hooks import HIGH
 
 DAY = ("--today", "2026-11-23")
 
@@ -51,15 +48,6 @@ def record(description: dict[str, Any], *, drafts: bool) -> dict[str, Any]:
 
 def test_version() -> None:
     assert Result("--version").out == f"cds-service {__version__}\n"
-
-
-def test_module_and_console_script_are_the_same() -> None:
-    module = subprocess.run(
-        [sys.executable, "-m", "cds_service", "--version"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-
-    assert module.stdout == f"cds-service {__version__}\n"
 
 
 def test_a_card_as_a_clinician_sees_it() -> None:

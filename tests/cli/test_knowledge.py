@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from cds_service.cli import knowledge as knowledge_cli
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.loader import CONTENT
 from cds_service.knowledge.model import Knowledge
+from cds_service.ops.settings import from_environment
+from cds_service.server.app import create_app
 
 SITE = """\
 overlay:
@@ -105,3 +108,48 @@ def test_diff(site: Path) -> None:
     assert "0 differences" in same
     assert "radiotherapy" in changed
     assert "radiotherapy" in back
+
+
+BLANK_UNIT = """\
+overlay:
+  name: St Elsewhere
+  protection:
+    label: Pantoprazole 40 mg daily while the NSAID course lasts
+    course:
+      code: "314200"
+      display: pantoprazole 40 MG
+      dose: 40
+      unit: ""
+      instruction: 40 mg by mouth once daily
+"""
+
+
+def test_check_refuses_an_order_that_would_be_invalid_fhir(tmp_path: Path) -> None:
+    (tmp_path / "overlay.yaml").write_text(BLANK_UNIT, encoding="utf-8")
+    with pytest.raises(KnowledgeError) as raised:
+        run("check", str(tmp_path))
+
+    (found,) = raised.value.mistakes
+    assert (found.file, found.line) == (str(tmp_path / "overlay.yaml"), 9)
+    assert "'omeprazole'" in found.reason
+    assert "no valid FHIR" in found.reason
+
+
+def test_check_validates_the_orders_of_whole_content(tmp_path: Path) -> None:
+    shutil.copytree(CONTENT, tmp_path / "content")
+    path = tmp_path / "content" / "options.yaml"
+    path.write_text(path.read_text().replace("unit: mg", 'unit: ""', 1))
+    with pytest.raises(KnowledgeError) as raised:
+        run("check", str(tmp_path / "content"))
+
+    (found,) = raised.value.mistakes
+    assert found.file == "options.yaml"
+    assert path.read_text().splitlines()[(found.line or 0) - 1].strip() == 'unit: ""'
+
+
+def test_a_site_whose_order_would_be_invalid_fhir_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "overlay.yaml").write_text(BLANK_UNIT, encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=r"overlay\.yaml:9: .*no valid FHIR"):
+        create_app(
+            from_environment({"CDS_DATABASE_URL": "none", "CDS_KNOWLEDGE_OVERLAY": str(tmp_path)})
+        )

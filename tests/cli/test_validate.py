@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cds_service.cli.main import app
-from cds_service.tools.validate.engine import Options
 from cds_service.tools.validate.files import files, tasks
-from cds_service.tools.validate.run import run
-from tests.tools.test_validate import SCT, condition
+from tests.support.validating import CLEAN, SCT, WARNED, condition
 
 TODAY = "2026-11-23"
-CLEAN = json.dumps(condition())
-WARNED = json.dumps(condition(clinicalStatus=None))
 HOSTILE = "[red]x[/red]\x1b]0;title\x07\u202e"
 
 
@@ -137,16 +132,3 @@ def test_an_error_of_the_tool_does_not_end_a_run(
     told = json.loads(validate(folder, "--format", "json").output)
     assert told["summary"]["kinds"] == {"internal-error": 4}
     assert "ZeroDivisionError" in told["documents"][0]["findings"][0]["message"]
-
-
-@pytest.mark.process
-def test_many_files_are_spread_over_processes_and_stay_in_order(tmp_path: Path) -> None:
-    names = []
-    for number in range(60):
-        file = tmp_path / f"{number:03}.json"
-        file.write_text(WARNED if number % 7 == 0 else CLEAN)
-        names.append(str(file))
-    options = Options(today=date(2026, 11, 23))
-    reports = list(run(tasks(files([str(tmp_path)])), options, jobs=2))
-    assert [report.name for report in reports] == names
-    assert [report.failed for report in reports] == [n % 7 == 0 for n in range(60)]

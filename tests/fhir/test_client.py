@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import time
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-import httpx
 import pytest
 
 from cds_service.cdshooks.models import FhirAuthorization
@@ -28,18 +26,12 @@ from tests.support.ehr_calls import (
     inputs_of,
     plain,
     record,
+    serving,
     with_access,
     without,
 )
 from tests.support.faulty_proxy import Exchange, FaultyProxy
-from tests.support.service_process import running
 from tests.support.small_ehr import TOKEN, SmallEhr
-
-
-def serving(ehr: SmallEhr) -> FaultyProxy:
-    """A proxy in front of a small EHR."""
-    transport = httpx.ASGITransport(ehr.app)
-    return FaultyProxy(lambda: httpx.AsyncClient(transport=transport, base_url="http://small"))
 
 
 @pytest.fixture(scope="module")
@@ -116,16 +108,6 @@ def test_order_select_and_patient_view_read_too(client: EhrClient, proxy: Faulty
     view = client.post(VIEW, json=bare | {"hook": "patient-view"})
     assert cards_of(view) == []
     assert sorted(proxy.kinds()) == ["Condition", "Patient"]
-
-
-def test_connections_are_used_again(proxy: FaultyProxy) -> None:
-    body = with_access(without(record(), *ALL), proxy.base)
-    with running(CDS_DEADLINE_MS="5000", CDS_BUDGET_MS="6000") as base:
-        for _ in range(3):
-            assert len(cards_of(httpx.post(base + SIGN, json=body, timeout=30))) == 1
-
-    assert len(proxy.seen) == 3 * len(ALL)
-    assert max(seen.connection for seen in proxy.seen) == len(ALL)
 
 
 @pytest.mark.parametrize(
@@ -294,11 +276,9 @@ def test_the_deadline_ends_all_reading(knowledge: Knowledge, proxy: FaultyProxy)
     client = client_of(knowledge, deadline_ms=400, budget_ms=500)
     body = with_access(without(record(), *ALL), proxy.base)
     client.post(SIGN, json=with_access(record(), proxy.base))
-    proxy.faults["*"] = faults.silent
-    started = time.monotonic()
+    proxy.faults["*"] = faults.silent  # only the deadline can end this call
     response = client.post(SIGN, json=body)
 
-    assert 0.39 < time.monotonic() - started < 2
     assert [card["indicator"] for card in cards_of(response)] == ["info"]
     assert set(inputs_of(response).values()) == {"failed"}
 

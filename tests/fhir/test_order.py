@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import Side
-from cds_service.fhir.draft_orders import read_orders
+from cds_service.knowledge.names import Side
 from tests.support.charts import (
     APIXABAN,
     BOTH,
@@ -19,13 +17,11 @@ from tests.support.charts import (
     OPCS4,
     POSTOPERATIVE_HO,
     RIGHT,
-    SUBJECT,
-    TODAY,
+    THR,
     TOTAL_HIP,
     bundle,
     concept,
     condition,
-    index,
     order,
     orders,
     reader,
@@ -34,118 +30,6 @@ from tests.support.charts import (
 
 IM = concept("78421000")
 IM_INJECTION = concept("76601001")
-THR = resource("ServiceRequest", code=TOTAL_HIP, status="draft", **SUBJECT)
-
-
-# --- shapes of draftOrders ---
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        bundle(THR),
-        {"entry": [{"resource": THR}]},
-        {"resourceType": "Bundle", "entry": [THR]},
-        {"resourceType": "Bundle", "type": "collection", "entry": {"resource": THR}},
-        [THR],
-        [{"resource": THR}],
-        [bundle(THR)],
-        THR,
-        json.dumps(bundle(THR)),
-        bundle(5, None, "x", {}, {"resourceType": 5}, THR),
-    ],
-)
-def test_draft_orders_in_any_shape(value: Any) -> None:
-    read = orders(value)
-    (only,) = read.orders
-    assert "hip-total-primary" in only.kinds
-    assert only.reference == "ServiceRequest/r1"
-    assert only.live
-    assert only.coded
-
-
-@pytest.mark.parametrize("value", [None, [], bundle(), {"resourceType": "Bundle"}])
-def test_no_draft_orders(value: Any) -> None:
-    assert orders(value).orders == ()
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        (5, "neither a resource nor a Bundle"),
-        ("<html>", "text that is not JSON"),
-        ({"id": "x"}, "without resourceType"),
-        ({"resourceType": "Bundle", "entry": 5}, "a Bundle whose entry is no list"),
-    ],
-)
-def test_draft_orders_that_cannot_be_read_are_a_problem(value: Any, why: str) -> None:
-    read = orders(value)
-    assert read.orders == ()
-    assert [(p.place, p.why) for p in read.problems] == [("context.draftOrders", why)]
-
-
-def test_missing_draft_orders_are_a_problem() -> None:
-    read = read_orders(None, index(), "p1", TODAY)
-    assert [p.why for p in read.problems] == ["missing"]
-
-
-def test_junk_entries_are_named_by_place_and_keep_the_numbers_of_their_neighbours() -> None:
-    deep = '{"a":' * 5000 + "1" + "}" * 5000
-    read = orders(bundle(5, {}, THR))
-    assert [p.place for p in read.problems] == [
-        "context.draftOrders.entry[0].resource", "context.draftOrders.entry[1].resource",
-    ]  # fmt: skip
-    assert [o.index for o in read.orders] == [2]
-    text = json.dumps(bundle(THR, "HERE")).replace('"HERE"', deep)
-    assert [p.why for p in orders(text).problems] == ["nested too deeply"]
-
-
-def test_order_that_the_standard_library_has_to_read() -> None:
-    number = json.dumps(bundle(THR | {"priority": "HERE"})).replace('"HERE"', "1e999")
-    assert len(orders(number.encode()).orders) == 1
-    deep = "[" * 985 + "]" * 985
-    nested = json.dumps(bundle(THR | {"x": "HERE"})).replace('"HERE"', deep)
-    read = orders(nested.encode())
-    assert read.orders or read.problems
-
-
-def test_order_without_id_and_with_a_very_long_one() -> None:
-    assert order(id=None).reference is None
-    assert order(id="e" * 194).resource_id == "e" * 194
-    assert order(id="e" * 1001).resource_id is None
-    assert order(id="a/../b c").resource_id is None
-
-
-def test_same_order_twice_is_one_order_and_orders_without_id_are_all_kept() -> None:
-    assert len(orders(bundle(THR, THR)).orders) == 1
-    nameless = THR | {"id": None}
-    assert len(orders(bundle(nameless, nameless)).orders) == 2
-
-
-# --- whose ---
-
-
-@pytest.mark.parametrize(
-    ("more", "foreign"),
-    [
-        ({"subject": {"reference": "Patient/p2"}}, True),
-        ({"subject": {"reference": "Patient/p1"}}, False),
-        ({"subject": {"reference": "urn:uuid:pat"}}, False),
-        ({"subject": {"reference": "urn:uuid:else"}}, True),
-        ({"subject": {"display": "Ann"}}, False),
-        ({"subject": None, "patient": {"reference": "Patient/p2"}}, True),
-        ({"subject": None, "for": {"reference": "Patient/p2"}}, True),
-        ({"subject": None, "participant": [{"actor": {"reference": "Patient/p2"}}]}, True),
-        ({"subject": None, "participant": [{"actor": {"reference": "Practitioner/2"}},
-                                           {"actor": {"reference": "Patient/p1"}}]}, False),
-    ],
-)  # fmt: skip
-def test_orders_for_another_patient_are_dropped_and_counted(more: Any, foreign: bool) -> None:
-    patient = {"resourceType": "Patient", "id": "p1"}
-    entries = [{"resource": THR | more}, {"fullUrl": "urn:uuid:pat", "resource": patient}]
-    read = orders({"resourceType": "Bundle", "entry": entries})
-    assert read.foreign == foreign
-    assert len(read.orders) == (not foreign)
 
 
 # --- what is ordered, in every release and type ---

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.clinical.chart import InputName
 from cds_service.fhir import record_to_call
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from tests.support.charts import (
     APIXABAN,
     EGFR,

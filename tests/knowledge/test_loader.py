@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,6 @@ from cds_service.knowledge import checks, terminology
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
 from cds_service.knowledge.version import version
 from cds_service.knowledge.when import When
-
-
-@pytest.fixture(scope="module")
-def knowledge() -> Knowledge:
-    return load()
 
 
 @pytest.fixture
@@ -75,12 +69,6 @@ def test_the_content_has_its_parts(knowledge: Knowledge) -> None:
     for part in ("triggers", "factors", "modifiers", "non_factors", "exclusions", "cards", "links"):
         for name, item in getattr(knowledge, part).items():
             assert item.id == name
-
-
-def test_loading_takes_well_under_a_second() -> None:
-    started = time.perf_counter()
-    load()
-    assert time.perf_counter() - started < 1.0
 
 
 def test_evidence_names_a_source_and_no_copy(knowledge: Knowledge) -> None:
@@ -188,6 +176,11 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("options.yaml", "      days: 10", "      days: 400", "course.days", None),
     ("cards.yaml", "[coded-in-error,", "[coded-error,", "no override", "coded-in"),
     ("cards.yaml", "standard: patient-refuses", "standard: declined", "no standard reason", None),
+    ("cards.yaml", "performer: radiation", "performer: radiatoin", "no value set", "radiation"),
+    ("options.yaml", "referral: radiation-onc", "referral: onc", "no referral", "radiation-onc"),
+    ("options.yaml", "    referral: radiation-oncology\n", "", "or else its referral", None),
+    ("genetic.yaml", "referral: fop-expert", "referral: fop-xpert", "no referral", "fop-expert"),
+    ("meta.yaml", "referral: metabolic-bone", "referral: bones", "no referral", None),
     ("cards.yaml", "url: https://", "url: http://", "does not fit the pattern", None),
     ("cards.yaml", "cards: [fop-surgery,", "cards: [fop-surgry,", "no card", "'fop-surgery'"),
     ("cards.yaml", "id: not-assessed", "id: unassessed", "'not-assessed' is missing", "add it"),
@@ -226,7 +219,7 @@ def test_an_id_that_stands_twice(content: Path) -> None:
     found = [one for one in mistakes(content) if "stands twice" in one.reason]
     assert found[0].file == "modifiers.yaml"
     assert found[0].line == line
-    assert "factors.yaml:2" in found[0].reason
+    assert "factors.yaml:3" in found[0].reason
 
 
 def test_a_rule_without_a_source_and_without_the_word_convention(content: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import textwrap
 from pathlib import Path
@@ -11,16 +10,9 @@ from typing import Any
 import pytest
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge.diff import Difference, diff
 from cds_service.knowledge.loader import Knowledge, load
-from cds_service.knowledge.overlay import differences
 
 LOCAL = "https://hospital.example.org/orders"
-
-
-@pytest.fixture(scope="module")
-def base() -> Knowledge:
-    return load()
 
 
 def overlaid(directory: Path, text: str) -> Knowledge:
@@ -380,52 +372,6 @@ def test_all_mistakes_of_an_overlay_are_told_at_once(tmp_path: Path) -> None:
     )
     value_set(tmp_path, "nothing", LOCAL, {"code": "X", "display": "x"})
     assert len(mistakes(tmp_path)) == 5
-
-
-# --- telling two states apart ---
-
-
-def test_the_same_content_does_not_differ(base: Knowledge) -> None:
-    assert diff(base, load()) == ()
-    assert differences(base, base) == ()
-
-
-def test_added_and_removed_items_are_named(base: Knowledge) -> None:
-    fewer = {name: rule for name, rule in base.factors.items() if name != "dish"}
-    sets = {name: one for name, one in base.value_sets.items() if name != "dish"}
-    less = dataclasses.replace(base, factors=fewer, value_sets=sets)
-    assert diff(base, less) == (
-        Difference("codes", "dish", "value set removed"),
-        Difference("rule", "dish", "removed"),
-    )
-    added = diff(less, base)
-    assert added[0].change.startswith("value set added, ")
-    assert added[1].change == f"added: {base.factors['dish'].label}"
-    assert {one.heading for one in added} == {"codes", "rule"}
-
-
-def test_changed_codes_and_wording_are_named(base: Knowledge) -> None:
-    changed = json.loads(json.dumps(base.value_sets["dish"]))
-    concepts = changed["compose"]["include"][-1]["concept"]
-    concepts[0]["display"] = "Another display"
-    gone = changed["compose"]["include"][0]["concept"].pop()
-    card = base.cards["high-risk"].model_copy(update={"summary": "Other words for {order}."})
-    new = dataclasses.replace(
-        base,
-        value_sets={**base.value_sets, "dish": changed},
-        cards={**base.cards, "high-risk": card},
-    )
-    found = [str(one) for one in diff(base, new)]
-    assert any("display" in one and "Another display" in one for one in found)
-    assert any(f"removed {changed['compose']['include'][0]['system']}" in one for one in found)
-    assert any(gone["code"] in one for one in found)
-    assert any(one.startswith("wording: high-risk: summary") for one in found)
-
-
-def test_another_order_of_items_is_named(base: Knowledge) -> None:
-    turned = dict(reversed(list(base.regimens.items())))
-    found = diff(base, dataclasses.replace(base, regimens=turned))
-    assert [str(one) for one in found] == [f"dose: regimens: order is now {', '.join(turned)}"]
 
 
 def test_the_example_of_the_documentation_works(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from fhir.resources.R4B.valueset import ValueSet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.clinical.chart import Side
 from cds_service.knowledge import terminology
 from cds_service.knowledge.loader import CONTENT
+from cds_service.knowledge.names import Side
 from cds_service.knowledge.terminology import (
     ATC,
     CDT,

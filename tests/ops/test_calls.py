@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge.loader import Knowledge
-from cds_service.ops import telemetry
-from cds_service.ops.telemetry import LibraryFormatter
+from cds_service.ops import calls
+from cds_service.ops.log import JsonFormatter
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
-from tests.test_hooks import HIGH
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -82,14 +82,14 @@ def test_a_call_without_draft_orders_is_warned_of(
     ],
 )
 def test_a_trace_that_is_none(header: str | None) -> None:
-    trace = telemetry.begin(header)
+    trace = calls.begin(header)
 
     assert len(trace.request_id) == 32
     assert trace.request_id != PARENT.split("-")[1]
 
 
 def test_a_trace_of_a_later_version_is_taken(client: AppClient) -> None:
-    trace = telemetry.begin("01" + PARENT[2:] + "-more")
+    trace = calls.begin("01" + PARENT[2:] + "-more")
 
     assert trace.traceparent.startswith("00-" + PARENT.split("-")[1])
     assert trace.traceparent.endswith("-01")
@@ -155,7 +155,7 @@ def test_libraries_log_no_message_of_an_error() -> None:
         raise ValueError("Jane Doe")
     except ValueError:
         record = logging.LogRecord("uvicorn", 40, "x", 1, "failed", (), sys.exc_info())
-    line = json.loads(LibraryFormatter().format(record))
+    line = json.loads(JsonFormatter().format(record))
 
     assert line["event"] == "failed"
     assert line["error"] == "ValueError"

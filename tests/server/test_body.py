@@ -59,13 +59,16 @@ def test_a_false_length_does_not_matter(length: str) -> None:
         (None, b"abc"),
         ("", b"abc"),
         ("identity", b"abc"),
-        ("gzip", gzip.compress(b"abc")),
-        ("GZip", gzip.compress(b"abc")),
-        ("x-gzip", gzip.compress(b"ab") + gzip.compress(b"c")),
-        ("gzip", gzip.compress(b"abc") + bytes(512)),  # padded to a block, as gzip(1) reads it
-        ("gzip", gzip.compress(b"ab") + gzip.compress(b"c") + b"\0"),
+        ("gzip", gzip.compress(b"abc", mtime=0)),
+        ("GZip", gzip.compress(b"abc", mtime=0)),
+        ("x-gzip", gzip.compress(b"ab", mtime=0) + gzip.compress(b"c", mtime=0)),
+        (
+            "gzip",
+            gzip.compress(b"abc", mtime=0) + bytes(512),
+        ),  # padded to a block, as gzip(1) reads it
+        ("gzip", gzip.compress(b"ab", mtime=0) + gzip.compress(b"c", mtime=0) + b"\0"),
         ("deflate", zlib.compress(b"abc")),
-        ("deflate, gzip", gzip.compress(zlib.compress(b"abc"))),
+        ("deflate, gzip", gzip.compress(zlib.compress(b"abc"), mtime=0)),
     ],
 )
 def test_unpack(encoding: str | None, packed: bytes) -> None:
@@ -88,12 +91,12 @@ def test_many_members_count_together() -> None:
     "packed",
     [
         b"abc",
-        gzip.compress(b"abc")[:-4],
-        gzip.compress(b"a") + b"x",
-        gzip.compress(b"a") + b"\0\0x",
-        gzip.compress(b"a") + b"\0" + gzip.compress(b"b"),
+        gzip.compress(b"abc", mtime=0)[:-4],
+        gzip.compress(b"a", mtime=0) + b"x",
+        gzip.compress(b"a", mtime=0) + b"\0\0x",
+        gzip.compress(b"a", mtime=0) + b"\0" + gzip.compress(b"b", mtime=0),
         bytes(20),
-        gzip.compress(b"") * 1_001,
+        gzip.compress(b"", mtime=0) * 1_001,
     ],
 )
 def test_a_broken_archive(packed: bytes) -> None:

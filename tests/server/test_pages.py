@@ -6,8 +6,6 @@ import asyncio
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -187,11 +185,6 @@ def test_playground_reads_no_fhir_server(client: AppClient) -> None:
     told = client.post("/playground/answer", json=body).json()
 
     assert told["notes"] == ["the playground reads nothing from fhirServer"]
-
-
-def test_samples_are_those_of_the_fixtures() -> None:
-    script = [sys.executable, str(ROOT / "scripts" / "make-samples"), "--check"]
-    subprocess.run(script, check=True, cwd=ROOT)
 
 
 def test_samples_show_every_hook(client: AppClient, knowledge: Knowledge) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from cds_service.store import tables
 from cds_service.store.database import MIGRATIONS
 from cds_service.store.writer import Store
 from tests.support.constants import NOW
-from tests.support.databases import Postgres
 from tests.support.stores import answer, card, item, opened, read, record, started, until
 
 pytestmark = pytest.mark.anyio
@@ -62,32 +59,6 @@ async def test_an_older_worker_works_with_a_newer_schema(database_url: str) -> N
 
     async with started(database_url) as store:
         await store.save([item()])
-
-
-async def test_workers_that_start_at_once_make_one_schema(database_url: str) -> None:
-    program = (
-        "import asyncio, sys; from cds_service.store.database import Database\n"
-        "import alembic.command\n"
-        "print('ready', flush=True); sys.stdin.readline()\n"
-        "asyncio.run(Database(sys.argv[1]).open())"
-    )
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, database_url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for _ in range(3)
-    ]  # fmt: skip
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-
-    ends = [worker.communicate("\n", timeout=30) for worker in workers]  # all were waiting
-
-    assert [worker.returncode for worker in workers] == [0] * 3, ends
-    async with opened(database_url) as database, database.engine.connect() as connection:
-        revisions = await connection.execute(text("SELECT version_num FROM alembic_version"))
-        assert list(revisions.scalars()) == [tables.SCHEMA]
 
 
 async def test_a_commit_reaches_the_disk(database_url: str) -> None:
@@ -183,33 +154,6 @@ async def test_the_service_starts_without_its_database(tmp_path: Path) -> None:
 
     assert len(await read(url, tables.feedback)) == 1
     assert len(await read(url, tables.issued)) == 1
-
-
-async def test_postgres_that_comes_up_later(postgres: Postgres) -> None:
-    name = postgres.new_name()
-
-    async with started(postgres.url(name)) as store:
-        assert not await store.is_reachable()
-        with pytest.raises(Unavailable):
-            await store.save([item()])
-
-        await asyncio.to_thread(postgres.execute, f"CREATE DATABASE {name}")
-        await until(store.is_reachable)
-        await store.save([item()])
-
-
-async def test_connections_that_the_server_has_closed(postgres: Postgres) -> None:
-    url = await asyncio.to_thread(postgres.new_database)
-    end = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE application_name = 'cds-service'"
-    )
-    async with started(url) as store:
-        await store.save([item(1)])
-        await asyncio.to_thread(postgres.execute, end)
-        await store.save([item(2)])
-
-    assert len(await read(url, tables.feedback)) == 2
 
 
 async def test_a_store_that_was_not_started_refuses_feedback_and_takes_cards() -> None:

@@ -23,13 +23,12 @@ from cds_service.clinical.chart import (
     CodeSeen,
     DraftOrder,
     FhirDate,
-    InputName,
     InputReport,
     InputState,
     PatientFacts,
     Provenance,
-    Side,
 )
+from cds_service.knowledge.names import InputName, Side
 
 SNOMED = "http://snomed.info/sct"
 VERSION = "2026.11+1a2b3c4d"

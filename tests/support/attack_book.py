@@ -20,7 +20,7 @@ MODULES = (
     "tests.attacks.test_token",
     "tests.attacks.test_outgoing",
     "tests.attacks.test_body",
-    "tests.attacks.test_http",
+    "tests.system.test_http_attacks",
     "tests.attacks.test_text",
     "tests.system.test_workers",
 )

@@ -10,10 +10,18 @@ from typing import Any
 
 from msgspec import Raw
 
-from cds_service.clinical.chart import Chart, DraftOrder, InputName, InputReport, InputState
+from cds_service.clinical.chart import (
+    Chart,
+    ConditionFact,
+    DraftOrder,
+    InputReport,
+    InputState,
+    SetAside,
+)
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.loader import load
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.terminology import CodeIndex
 
 TODAY = date(2026, 11, 23)
@@ -101,3 +109,26 @@ def order(kind: str = "ServiceRequest", **more: Any) -> DraftOrder:
     """The one order of a Bundle that holds this resource."""
     (only,) = orders(bundle({"resourceType": kind, "id": "o1"} | more)).orders
     return only
+
+
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+
+
+def condition_fact(**more: Any) -> ConditionFact:
+    (fact,) = read(condition(**more)).conditions
+    return fact
+
+
+def set_aside(*resources: Any) -> SetAside:
+    chart = read(*resources)
+    (aside,) = chart.set_aside
+    assert (*chart.conditions, *chart.procedures, *chart.allergies, *chart.measurements) == ()
+    return aside
+
+
+OWN_CLASS_III = concept("3", "https://ho-cds.example.org/fhir/CodeSystem/brooker-class")
+THR = resource("ServiceRequest", code=TOTAL_HIP, status="draft", **SUBJECT)
+
+READ, EMPTY, ABSENT = InputState.READ, InputState.EMPTY, InputState.ABSENT
+FAILED, PARTIAL = InputState.FAILED, InputState.PARTIAL
+DULL = concept("444814009", display="Viral sinusitis")

@@ -8,19 +8,27 @@ from typing import Any
 
 import httpx
 
-from cds_service.clinical.chart import InputName
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.builders import request as build
 from tests.support.constants import NOW
+from tests.support.faulty_proxy import FaultyProxy
 from tests.support.small_ehr import TOKEN, SmallEhr, resources_of
 
 SIGN = "/cds-services/ho-order-sign"
 SELECT = "/cds-services/ho-order-select"
 VIEW = "/cds-services/ho-patient-view"
 ALL = frozenset(str(name) for name in InputName)
+
+HIGH = {
+    "patient": {"age": 60, "sex": "female"},
+    "orders": ["right hip replacement"],
+    "chart": {"conditions": ["sct 444748003 Postoperative heterotopic ossification"]},
+}
+"""A short description of a call that gives one warning."""
 
 RECORD = {
     "patient": {"age": 71, "sex": "male"},
@@ -101,11 +109,22 @@ def cards_of(response: httpx.Response) -> list[dict[str, Any]]:
     return found
 
 
-def plain(response: httpx.Response) -> str:
-    """The cards as text, without uuids: equal for equal guidance."""
-    found = deepcopy(cards_of(response))
-    for card in found:
+def without_uuids(found: list[dict[str, Any]]) -> str:
+    """Cards as text that two equal answers share."""
+    plain = deepcopy(found)
+    for card in plain:
         card.pop("uuid")
         for suggestion in card.get("suggestions", []):
             suggestion.pop("uuid")
-    return json.dumps(found, sort_keys=True)
+    return json.dumps(plain, sort_keys=True)
+
+
+def plain(response: httpx.Response) -> str:
+    """The cards of an answer as text, without uuids: equal for equal guidance."""
+    return without_uuids(cards_of(response))
+
+
+def serving(ehr: SmallEhr) -> FaultyProxy:
+    """A proxy in front of a small EHR."""
+    transport = httpx.ASGITransport(ehr.app)
+    return FaultyProxy(lambda: httpx.AsyncClient(transport=transport, base_url="http://small"))

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cds_service.cards import trace
+from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.cdshooks.models import Card, CDSResponse, Source, to_json
 from cds_service.store.database import Database
@@ -56,7 +57,8 @@ def item(number: int = 1, **changes: Any) -> FeedbackItem:
 
 
 def record(store: Store, response: CDSResponse, at: datetime = NOW) -> None:
-    store.record_issued(to_json(response), ORIGIN, at, "2026.11")
+    told = to_json(response)
+    store.record_issued(issued_cards(told, ORIGIN, at), *call_of(told, ORIGIN, at, "2026.11"))
 
 
 @asynccontextmanager

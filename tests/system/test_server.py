@@ -18,8 +18,8 @@ import pytest
 from tests.support.app_client import check_response
 from tests.support.builders import request as build
 from tests.support.constants import ROOT
+from tests.support.ehr_calls import HIGH, SIGN
 from tests.support.service_process import running
-from tests.test_hooks import HIGH, SIGN
 
 pytestmark = pytest.mark.process
 

@@ -20,9 +20,9 @@ import pytest
 from tests.support.attack_book import attack
 from tests.support.builders import request as build
 from tests.support.databases import Postgres
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, client_toml, jwk, key_set
 from tests.support.service_process import ServiceProcess, started
-from tests.test_hooks import HIGH
 
 pytestmark = pytest.mark.process
 

@@ -14,7 +14,7 @@ from msgspec import Raw
 from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
-from cds_service.ops import telemetry
+from cds_service.ops import calls
 from cds_service.server import body
 from cds_service.server.pages.samples import Samples
 from cds_service.server.pages.tree import grow
@@ -58,7 +58,7 @@ def _egfr_codes(runtime: hooks.Runtime) -> list[str]:
 async def answer(request: Request) -> Response:
     """Answer a CDS Hooks request or a FHIR Bundle (`?order=hip` adds an order to one without)."""
     runtime = runtime_of(request)
-    telemetry.current().service = NAME
+    calls.current().service = NAME
     order = request.query_params.get("order")
     text = await body.read(request.scope, request.receive, runtime.settings)
     order = order if order in _ORDERS_TO_ADD else None
@@ -68,7 +68,7 @@ async def answer(request: Request) -> Response:
     notes = list(consultation.request.notes)
     if consultation.request.has_fhir_access:
         notes.append("the playground reads nothing from fhirServer")
-    stages = telemetry.current().stages
+    stages = calls.current().stages
     told: dict[str, Any] = {
         "wrapped": None if call is text else Raw(call),
         "service": consultation.service.id,
@@ -84,7 +84,7 @@ async def answer(request: Request) -> Response:
 async def check_feedback(request: Request) -> Response:
     """Read feedback as its endpoint does and answer the same, but store nothing."""
     runtime = runtime_of(request)
-    telemetry.current().service = NAME
+    calls.current().service = NAME
     service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
     text = await body.read(request.scope, request.receive, runtime.settings)
     items = hooks.read_feedback(service, text, NAME, runtime)

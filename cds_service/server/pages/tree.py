@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cds_service.cards import trace
+from cds_service.cards.explain import explain
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.knowledge import evidence_anchors
@@ -41,7 +41,7 @@ class Branch:
 def grow(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> list[Branch]:
     """The tree of one decision: first why something was said or not, then what it rests on."""
     links = _links(knowledge)
-    sections = trace.explain(assessment, chart, knowledge)
+    sections = explain(assessment, chart, knowledge)
     decisions = ["card" if guidance.card else "silence" for guidance in assessment.guidances]
     first = [] if decisions or assessment.unassessable else [_nothing_to_look_at(knowledge)]
     rest = []

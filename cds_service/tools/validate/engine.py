@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path as File
 
+from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks.conformance import answers, calls, discovery
 from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Violation
 from cds_service.fhir.elements import member
-from cds_service.knowledge.loader import load
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate import service_answer, structure
 from cds_service.tools.validate.documents import (
@@ -61,7 +61,7 @@ class Validator:
 
     def __init__(self, options: Options | None = None, knowledge: Knowledge | None = None) -> None:
         self.options = options or Options()
-        self.knowledge = knowledge or load(self.options.overlay)
+        self.knowledge = knowledge or load_checked(self.options.overlay)
         self._lexicon = Lexicon(self.knowledge)
 
     def check(self, data: bytes, name: str = "-", line: int = 1) -> Report:

@@ -40,7 +40,7 @@ def answer(
         ]
     except RequestError as error:
         return _refused(error, document)
-    return _told(consultation), []
+    return _cards_and_silences(consultation), []
 
 
 def _refused(
@@ -54,7 +54,7 @@ def _refused(
     return ServiceAnswer(error.status, silences=(said,)), [DocumentFinding("refused", path, said)]
 
 
-def _told(consultation: Consultation) -> ServiceAnswer:
+def _cards_and_silences(consultation: Consultation) -> ServiceAnswer:
     cards = []
     for card in consultation.answer["cards"]:
         why = card.get("extension", {}).get(trace.NAME, {})

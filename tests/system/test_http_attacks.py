@@ -15,9 +15,9 @@ import pytest
 from tests.support.app_client import ClientFactory
 from tests.support.attack_book import attack, attacks, status_of
 from tests.support.builders import request as build
+from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
 from tests.support.service_process import started
-from tests.test_hooks import HIGH
 
 pytestmark = pytest.mark.process
 

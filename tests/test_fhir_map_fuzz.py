@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.clinical.chart import InputName
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.fhir_map import ChartReader
+from cds_service.knowledge.names import InputName
 from tests.support.charts import (
     APIXABAN,
     EGFR,

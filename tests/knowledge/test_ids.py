@@ -1,0 +1,72 @@
+"""Ids of the clinical content in Python: in `knowledge/names.py`, or listed here with a reason."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import cds_service
+from cds_service.knowledge.loader import load
+from cds_service.knowledge.model import Content
+
+PACKAGE = Path(cds_service.__file__).parent
+HOME = "knowledge/names.py"
+
+# Modules that may name ids of the content, and why. A module that names none is taken off again.
+ALLOWED: Mapping[str, str] = {
+    "guidance.py": "tells which card each row of the decision table gives",
+    "knowledge/checks.py": "refuses content without the cards of guidance, and a drug's wrong code",
+    "server/pages/demo.py": "draws demonstration figures, in which cards have their usual shares",
+    "server/pages/playground.py": "has a button for one result",
+    "tools/synthetic/truth.py": "is a second decision table, written apart to test the first",
+    # Value sets that readers look for themselves; they belong into names.py.
+    "cards/suggestions.py": "where an order is",
+    "clinical/existing_prophylaxis.py": "what speaks for HO, and for a tumour",
+    "clinical/laboratory.py": "results and answers",
+    "clinical/merging.py": "the card that gives way to another",
+    "fhir/codings.py": "sides, sites, routes and compounds",
+    "fhir/body_site.py": "codes that mean the hip only with a site",
+    "fhir/mentions.py": "codes that make words superfluous",
+    "fhir/observation.py": "an answer",
+}
+# Words of the schema, of FHIR or of code that happen to be ids as well.
+WORDS = frozenset({"age", "biopsy", "declined", "fop", "poh", "nsaid", "radiotherapy"})
+
+
+def content_ids() -> frozenset[str]:
+    knowledge = load()
+    parts = (getattr(knowledge, field.name) for field in fields(Content))
+    found = {id_ for part in parts if isinstance(part, Mapping) for id_ in part}
+    return frozenset(found | {one.id for one in knowledge.unknown_checks}) - WORDS
+
+
+def strings(path: Path) -> Iterator[ast.Constant]:
+    """Every text in a module that is no docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+            yield node
+
+
+@pytest.fixture(scope="module")
+def named() -> dict[str, list[str]]:
+    """Ids of the content by the module that names them, with the lines."""
+    ids, found = content_ids(), {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        lines = [f"{s.lineno}: {s.value}" for s in strings(path) if s.value in ids]
+        if lines:
+            found[path.relative_to(PACKAGE).as_posix()] = lines
+    return found
+
+
+def test_no_other_module_names_an_id_of_the_content(named: dict[str, list[str]]) -> None:
+    assert {module: ids for module, ids in named.items() if module not in {HOME, *ALLOWED}} == {}
+
+
+def test_what_is_allowed_is_still_needed(named: dict[str, list[str]]) -> None:
+    assert sorted(set(ALLOWED) - set(named)) == []
