@@ -29,7 +29,7 @@ app = typer.Typer(help="What clinicians did with cards.", no_args_is_help=True)
 
 _DAY = ["%Y-%m-%d"]
 _URL = typer.Option("--database", metavar="URL", help="Another database than CDS_DATABASE_URL.")
-_COLUMNS = ("issued", "accepted", "overridden", "no feedback")
+_COLUMNS = ("issued", "accepted", "overridden", "ignored", "no feedback")
 
 
 @app.command()
@@ -161,11 +161,12 @@ def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
 
 
 def _plain(tally: Tally) -> dict[str, int]:
-    return dict(zip(("issued", "accepted", "overridden", "noFeedback"), _cells(tally), strict=True))
+    names = ("issued", "accepted", "overridden", "ignored", "noFeedback")
+    return dict(zip(names, _cells(tally), strict=True))
 
 
-def _cells(tally: Tally) -> tuple[int, int, int, int]:
-    return tally.issued, tally.accepted, tally.overridden, tally.unanswered
+def _cells(tally: Tally) -> tuple[int, int, int, int, int]:
+    return tally.issued, tally.accepted, tally.overridden, tally.ignored, tally.unanswered
 
 
 def _as_csv(figures: Figures, displays: Displays) -> str:
@@ -175,7 +176,7 @@ def _as_csv(figures: Figures, displays: Displays) -> str:
     for dimension, value, tally in _tallies(figures):
         writer.writerow((dimension, value, *_cells(tally)))
     for _, display, count in _reasons(figures, displays):
-        writer.writerow(("reason", display, "", "", count, ""))
+        writer.writerow(("reason", display, "", "", count, "", ""))
     return text.getvalue()
 
 
