@@ -16,8 +16,7 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import Chart, DraftOrder, InputState
-from cds_service.clinical.evaluate import Session, View
-from cds_service.clinical.exclusions import STATE_WORDS, not_assessed, verdicts, waiting
+from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.existing_prophylaxis import (
     Conflict,
     Planned,
@@ -32,8 +31,8 @@ from cds_service.clinical.genetic import (
     open_questions,
     question_findings,
 )
-from cds_service.clinical.merging import merge
-from cds_service.clinical.outcome import card_for, listed, named, named_facts, silence
+from cds_service.clinical.options import verdicts, waiting
+from cds_service.clinical.outcome import card_for, listed, merge, named, named_facts, silence
 from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
 from cds_service.clinical.triggers import (
     by_words,
@@ -44,6 +43,7 @@ from cds_service.clinical.triggers import (
     triggers,
 )
 from cds_service.clinical.undecided import Undecided, undecided
+from cds_service.clinical.unknown_inputs import STATE_WORDS, not_assessed
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import Question, Trigger
@@ -89,8 +89,8 @@ def assess(
     live = tuple(o for o in orders if o.live)
     hips = [o for o in live if kind_of(o, knowledge) == "arthroplasty"]
     both = one_session(hips)
-    case = Case(Session(chart, today, live, both_hips=both), knowledge)
-    found = genetics(case.session, knowledge)
+    case = Case(CallFacts(chart, today, live, both_hips=both), knowledge)
+    found = genetics(case.facts, knowledge)
     heard = by_words(orders)
     asks = heard is orders or _may_be_genetic(case, found)
     triggered = triggers(heard if asks else orders, knowledge, chosen)
@@ -115,7 +115,7 @@ def _may_be_genetic(case: Case, found: Genetics) -> bool:
     chart, knowledge = case.chart, case.knowledge
     if found.rule or not chart.input(InputName.CONDITIONS).known:
         return True
-    return bool(question_findings(case.session, knowledge) or family_findings(chart, knowledge))
+    return bool(question_findings(case.facts, knowledge) or family_findings(chart, knowledge))
 
 
 def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, ...]:
@@ -129,10 +129,10 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     """One card for genetic HO on record, and nothing else."""
-    case = Case(Session(chart, today, ()), knowledge)
+    case = Case(CallFacts(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
-    found = genetics(case.session, knowledge)
+    found = genetics(case.facts, knowledge)
     if found.finding is None or found.rule is None:
         return _assessment(case, (), ())
     card = found.rule.card_on_record
@@ -233,7 +233,7 @@ def _prophylaxis_there(
         also = [_dose_to_check(conflict) for conflict in doses] + unread
         new = (said for said in also if said not in card.not_assessed)
         return replace(card, not_assessed=(*new, *card.not_assessed))
-    return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors))
+    return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors), tier)
 
 
 def _conflict(
@@ -280,13 +280,15 @@ def _ordered(there: Iterable[Planned]) -> str:
     return " and ".join(dict.fromkeys(plan.label for plan in there))
 
 
-def _not_checked(view: View, there: tuple[Planned, ...], knowledge: Knowledge) -> list[NotAssessed]:
+def _not_checked(
+    view: OrderView, there: tuple[Planned, ...], knowledge: Knowledge
+) -> list[NotAssessed]:
     """Inputs that were not read and that could speak against what is ordered already.
 
     A result that nobody measured is the prescriber's business; an input that got lost, a result
     that we cannot read, or an allergy that we cannot identify and that names an NSAID, is ours.
     """
-    named = any(entry.may_rule_out for entry in view.session.unidentified)
+    named = any(entry.may_rule_out for entry in view.facts.unidentified)
     targets = {p.target for p in there}
     return [
         said
@@ -316,7 +318,7 @@ def _asides(
     """Questions that go beside the cards: uncoded genetic HO, and a relative who has it."""
     orders = tuple(o for o, _ in triggered)
     open_ = open_questions(found, case.knowledge)
-    questions = [f for f in question_findings(case.session, case.knowledge) if f.rule in open_]
+    questions = [f for f in question_findings(case.facts, case.knowledge) if f.rule in open_]
     family = [f for f in family_findings(case.chart, case.knowledge) if f.rule in open_]
     asked = {f.rule for f in questions}
     if questions:
@@ -358,7 +360,7 @@ def _assessment(
         chart.foreign,
         len(chart.problems),
         case.knowledge.version,
-        drafted=_drafted(case.session.orders) if guidances else frozenset(),
+        drafted=_drafted(case.facts.orders) if guidances else frozenset(),
         any_draft=any_draft,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cds_service.cards.markdown import TEXT_LIMIT, escape, link, section
-from cds_service.clinical.exclusions import STATES_SAID
+from cds_service.clinical.unknown_inputs import STATES_SAID
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge

@@ -14,7 +14,7 @@ from cds_service.cdshooks.models import Json, new_uuid, plain, utf16_length
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
 from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact
 from cds_service.clinical.evaluate import is_elsewhere
-from cds_service.clinical.exclusions import waiting
+from cds_service.clinical.options import waiting
 from cds_service.clinical.triggers import kind_of
 from cds_service.knowledge.names import Side
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FAILED, _UNUSABLE = 1, 2
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     """Forms of the report."""
 
     TEXT = "text"
@@ -46,7 +46,9 @@ def doctor(
     level: Annotated[
         LevelWish, typer.Option(help="Failures of this level or above give exit code 1.")
     ] = LevelWish.SHALL,
-    format_: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.TEXT,
+    format_: Annotated[
+        ReportFormat, typer.Option("--format", help="Form of the report.")
+    ] = ReportFormat.TEXT,
     spec: Annotated[
         Spec, typer.Option(help="Rules, where the service names no version.")
     ] = Spec.V2,
@@ -115,12 +117,12 @@ def _signer(jwk: Path | None, issuer: str, jku: str | None, tenant: str | None) 
         raise typer.Exit(_UNUSABLE) from None
 
 
-def _write(report: Examination, format_: Format, verbose: bool) -> None:
+def _write(report: Examination, format_: ReportFormat, verbose: bool) -> None:
     from rich.console import Console
 
     from cds_service.tools.doctor import render
 
-    if format_ is Format.TEXT:
+    if format_ is ReportFormat.TEXT:
         render.as_text(report, Console(), verbose=verbose)
     else:
         typer.echo(render.WRITERS[format_.value](report))

@@ -30,7 +30,7 @@ class Release(StrEnum):
     DSTU2 = "DSTU2"
 
 
-class Format(StrEnum):
+class FindingsFormat(StrEnum):
     """Forms of the output."""
 
     TEXT = "text"
@@ -52,7 +52,9 @@ def validate(
     release: Annotated[
         Release | None, typer.Option(help="FHIR release, instead of telling it by the content.")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TEXT,
+    format_: Annotated[
+        FindingsFormat, typer.Option("--format", help="Form of the output.")
+    ] = FindingsFormat.TEXT,
     fix_suggestions: Annotated[
         bool, typer.Option("--fix-suggestions", help="Print only JSON Patches of certain mends.")
     ] = False,
@@ -122,17 +124,17 @@ def _utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _writer(format_: Format, detailed: bool, verbose: bool) -> _Writer:
+def _writer(format_: FindingsFormat, detailed: bool, verbose: bool) -> _Writer:
     from rich.console import Console
 
     from cds_service.tools.validate import render_machine
     from cds_service.tools.validate.render_text import TextWriter
 
-    if format_ is Format.TEXT:
+    if format_ is FindingsFormat.TEXT:
         return TextWriter(Console(), detailed=detailed, verbose=verbose)
-    if format_ is Format.JSON:
+    if format_ is FindingsFormat.JSON:
         return render_machine.JsonWriter(sys.stdout)
-    if format_ is Format.SARIF:
+    if format_ is FindingsFormat.SARIF:
         return render_machine.SarifWriter(sys.stdout)
     return render_machine.JunitWriter(sys.stdout)
 

@@ -34,7 +34,7 @@ from cds_service.knowledge.when import (
 _T = TypeVar("_T")
 
 
-class Session:
+class CallFacts:
     """What all orders of one call share, read once: chart, day, live drafts, and what is in them.
 
     `both_hips` says that the arthroplasty orders cover both sides. `medications` are those of the
@@ -87,45 +87,45 @@ class Session:
         """False when the chart has nothing that the test asks for."""
         return when.needs is None or not when.needs.isdisjoint(self.present)
 
-    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
-        return View(self, order, cautious)
+    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> OrderView:
+        return OrderView(self, order, cautious)
 
 
 _REASSURING = frozenset({"negative", "not-pregnant"})
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class OrderView:
     """One order seen against the chart.
 
     `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
     Without it (risk factors) they do not.
     """
 
-    session: Session
+    facts: CallFacts
     order: DraftOrder | None = None
     cautious: bool = False
 
     @property
     def chart(self) -> Chart:
-        return self.session.chart
+        return self.facts.chart
 
     @property
     def today(self) -> date:
-        return self.session.today
+        return self.facts.today
 
     def known(self, name: InputName) -> Outcome:
         return NO if self.chart.input(name).known else UNKNOWN
 
     def ask(self, when: When) -> Outcome:
         """Answer a `When` of the knowledge."""
-        if not self.session.can_hold(when):
-            return self.session.nothing_found
+        if not self.facts.can_hold(when):
+            return self.facts.nothing_found
         if when.any:
-            present = self.session.present
+            present = self.facts.present
             asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
             if len(asked) < len(when.any):
-                asked.append(self.session.nothing_found)
+                asked.append(self.facts.nothing_found)
             return any_of(asked)
         if when.all:
             return self._all(when.all)
@@ -168,7 +168,7 @@ class View:
         raise AssertionError("the schema lets no empty test through")
 
     def _side(self, side: Side, wanted: str) -> bool:
-        if wanted == "any" or self.order is None or self.session.both_hips:
+        if wanted == "any" or self.order is None or self.facts.both_hips:
             return True
         return {side, self.order.side} != {Side.LEFT, Side.RIGHT}
 
@@ -230,7 +230,7 @@ class View:
                 )
             )
 
-        facts = [f for f in self.session.medications if counts(f)]
+        facts = [f for f in self.facts.medications if counts(f)]
         return found_in((f.source, f.source.label) for f in facts) or self.known(
             InputName.MEDICATIONS
         )
@@ -242,7 +242,7 @@ class View:
         )
 
     def _measurement(self, test: MeasurementTest) -> Outcome:
-        laboratory = self.session.laboratory
+        laboratory = self.facts.laboratory
         result = laboratory.newest(test.quantity, test.within_days)
         if result is not None:
             answer = _compare(result, test)
@@ -259,7 +259,7 @@ class View:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        ages = self.session.ages
+        ages = self.facts.ages
         if ages is None:
             return UNKNOWN
         low, high = ages
@@ -273,8 +273,8 @@ class View:
             return YES if sure else NO if never else UNKNOWN
         if test.straddling == "in":
             return YES
-        source = Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.session.age}")
-        return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.session.age}",))
+        source = Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.facts.age}")
+        return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.facts.age}",))
 
     def _sex(self, test: SexTest) -> Outcome:
         if self.chart.patient.sex == "unknown":
@@ -287,11 +287,11 @@ class View:
     def _others(self) -> list[DraftOrder]:
         """The other orders of the session, and what is planned in the record."""
         planned = (order for order in self.chart.planned if order.live)
-        return [o for o in (*self.session.orders, *planned) if not _same(o, self.order)]
+        return [o for o in (*self.facts.orders, *planned) if not _same(o, self.order)]
 
     def _order(self, test: OrderTest) -> Outcome:
         if test.both_hips:
-            return YES if self.session.both_hips and self.order is not None else NO
+            return YES if self.facts.both_hips and self.order is not None else NO
         looked_at = self._others() if test.anywhere else (self.order,) if self.order else ()
         found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
         sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from cds_service.clinical.assessment import Effect, Reason
 from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance
-from cds_service.clinical.evaluate import Session, View, is_elsewhere
+from cds_service.clinical.evaluate import CallFacts, OrderView, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, Side
@@ -42,18 +42,18 @@ class Conflict:
     reason: Reason
 
 
-def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
+def planned(view: OrderView, knowledge: Knowledge) -> tuple[Planned, ...]:
     """Adequate prophylaxis in the drafts of the session and in the active orders of the chart."""
     adequate = knowledge.meta.adequate
     found = []
-    for fact in view.session.medications:
+    for fact in view.facts.medications:
         if _adequate_nsaid(fact, adequate, view):
             regimen = next(
                 (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
             )
             label, daily = fact.source.label, _daily_mg(fact)
             found.append(Planned("nsaid", label, fact.source, regimen, daily))
-    for order, drafted in view.session.once("radiated", lambda: _radiated(view.session, adequate)):
+    for order, drafted in view.facts.once("radiated", lambda: _radiated(view.facts, adequate)):
         if _for_this_site(order, adequate, view, drafted=drafted):
             source = Provenance(
                 order.reference or order.resource_type, None, order.label, order.when
@@ -62,7 +62,7 @@ def planned(view: View, knowledge: Knowledge) -> tuple[Planned, ...]:
     return tuple(found)
 
 
-def _surgery_date(view: View) -> date:
+def _surgery_date(view: OrderView) -> date:
     when: FhirDate | None = view.order.when if view.order else None
     return max(view.today, when.earliest) if when else view.today
 
@@ -70,7 +70,7 @@ def _surgery_date(view: View) -> date:
 # --- an NSAID course ---
 
 
-def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: View) -> bool:
+def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -> bool:
     """A scheduled non-aspirin NSAID for at least `min_days` around surgery (decisions, row 6)."""
     if fact.concepts.isdisjoint(adequate.nsaid_value_sets):
         return False
@@ -102,7 +102,7 @@ def _reaches_the_hip(fact: MedicationFact, adequate: Adequate) -> bool:
     return by_mouth or not fact.indications.isdisjoint(_FOR_HO)
 
 
-def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: View) -> date | None:
+def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: OrderView) -> date | None:
     """The first day of a course; None where nothing tells.
 
     The day on which an order was written is no start: without stated bounds, a draft and an order
@@ -124,7 +124,7 @@ def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: View) 
     return surgery if waits else written.earliest
 
 
-def _operated_since(written: FhirDate, view: View) -> bool:
+def _operated_since(written: FhirDate, view: OrderView) -> bool:
     """Whether an operation like the one ordered was done since: the course was for that one."""
     kinds = view.order.kinds if view.order else frozenset[str]()
     return any(
@@ -143,17 +143,19 @@ def _daily_mg(fact: MedicationFact) -> float | None:
 # --- radiotherapy ---
 
 
-def _radiated(session: Session, adequate: Adequate) -> list[tuple[DraftOrder, bool]]:
+def _radiated(facts: CallFacts, adequate: Adequate) -> list[tuple[DraftOrder, bool]]:
     """Radiotherapy in the drafts and in the active orders of the chart, and whether drafted."""
-    drafts = session.orders
+    drafts = facts.orders
     return [
         (order, order in drafts)
-        for order in (*drafts, *session.chart.planned)
+        for order in (*drafts, *facts.chart.planned)
         if order.live and not order.kinds.isdisjoint(adequate.radiotherapy_value_sets)
     ]
 
 
-def _for_this_site(order: DraftOrder, adequate: Adequate, view: View, *, drafted: bool) -> bool:
+def _for_this_site(
+    order: DraftOrder, adequate: Adequate, view: OrderView, *, drafted: bool
+) -> bool:
     """Radiotherapy for this surgery: not for a tumour, the other side, elsewhere, or long ago.
 
     Where the reason is not stated, an active cancer may be it; only an order for the hip that is
@@ -167,14 +169,14 @@ def _for_this_site(order: DraftOrder, adequate: Adequate, view: View, *, drafted
         return False
     if order.reasons & _HO or not order.kinds.isdisjoint(adequate.for_ho_value_sets):
         return True
-    cancer = view.session.once("cancer", lambda: _cancer(view.session))
+    cancer = view.facts.once("cancer", lambda: _cancer(view.facts))
     if at_hip:
         return drafted or not cancer
     here = not order.sites or is_elsewhere(order.sites)  # by now that is where the surgery is
     return here and drafted and not cancer
 
 
-def _another_place(order: DraftOrder, view: View, *, at_hip: bool) -> bool:
+def _another_place(order: DraftOrder, view: OrderView, *, at_hip: bool) -> bool:
     """Surely the other side, or another part of the body than the surgery."""
     surgery = view.order
     if surgery is None:
@@ -184,7 +186,7 @@ def _another_place(order: DraftOrder, view: View, *, at_hip: bool) -> bool:
     return at_hip if is_elsewhere(surgery.sites) else is_elsewhere(order.sites)
 
 
-def _off_date(order: DraftOrder, adequate: Adequate, view: View) -> bool:
+def _off_date(order: DraftOrder, adequate: Adequate, view: OrderView) -> bool:
     """Long past, or too long after a surgery whose day is known."""
     if order.when is None:
         return False
@@ -195,14 +197,16 @@ def _off_date(order: DraftOrder, adequate: Adequate, view: View) -> bool:
     return known and order.when.earliest > latest
 
 
-def _cancer(session: Session) -> bool:
-    return any(c.concepts & _TUMOUR and not c.resolved for c in session.chart.conditions)
+def _cancer(facts: CallFacts) -> bool:
+    return any(c.concepts & _TUMOUR and not c.resolved for c in facts.chart.conditions)
 
 
 # --- conflicts ---
 
 
-def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> tuple[Conflict, ...]:
+def conflicts(
+    there: tuple[Planned, ...], view: OrderView, knowledge: Knowledge
+) -> tuple[Conflict, ...]:
     """What excludes the prophylaxis which is already ordered, each rule once."""
     found: dict[str, Conflict] = {}
     for plan, reason in _against(there, view, knowledge):
@@ -213,7 +217,7 @@ def conflicts(there: tuple[Planned, ...], view: View, knowledge: Knowledge) -> t
 
 
 def dose_unknown(
-    there: tuple[Planned, ...], view: View, knowledge: Knowledge
+    there: tuple[Planned, ...], view: OrderView, knowledge: Knowledge
 ) -> tuple[Conflict, ...]:
     """What would exclude the prophylaxis above a daily dose, where its dose is not known."""
     found: dict[str, Conflict] = {}
@@ -224,7 +228,7 @@ def dose_unknown(
 
 
 def _against(
-    there: tuple[Planned, ...], view: View, knowledge: Knowledge
+    there: tuple[Planned, ...], view: OrderView, knowledge: Knowledge
 ) -> Iterator[tuple[Planned, Reason]]:
     """Excluding reasons that are about the course ordered, and not only about ours."""
     for plan in there:

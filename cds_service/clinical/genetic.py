@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from cds_service.clinical.assessment import Finding
 from cds_service.clinical.chart import Chart, DraftOrder, FamilyFact, Provenance
-from cds_service.clinical.evaluate import Session, with_status
+from cds_service.clinical.evaluate import CallFacts, with_status
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Genetic
 
@@ -21,7 +21,7 @@ class Genetics:
     words: dict[str, str] = field(default_factory=dict)
 
 
-def genetics(session: Session, knowledge: Knowledge) -> Genetics:
+def genetics(facts: CallFacts, knowledge: Knowledge) -> Genetics:
     """Find coded genetic HO of the patient.
 
     Resolved and suspected entries count (decisions, section 2): a confirmed one outweighs a
@@ -30,11 +30,11 @@ def genetics(session: Session, knowledge: Knowledge) -> Genetics:
     """
     for rule in knowledge.genetic.values():
         wanted = rule.value_sets
-        facts = [c for c in session.chart.conditions if not c.concepts.isdisjoint(wanted)]
-        sources = _once(with_status(c) for c in facts) or _once(_suspected(session.orders, wanted))
+        coded = [c for c in facts.chart.conditions if not c.concepts.isdisjoint(wanted)]
+        sources = _once(with_status(c) for c in coded) or _once(_suspected(facts.orders, wanted))
         if not sources:
             continue
-        suspected = all(c.suspected for c in facts)
+        suspected = all(c.suspected for c in coded)
         role, status = ("suspected", "suspected") if suspected else ("genetic", "on record")
         finding = Finding(rule.id, role, rule.label, sources, evidence=rule.evidence)
         return Genetics(rule, finding, {"status": status, "disease": rule.label})
@@ -47,31 +47,31 @@ def open_questions(found: Genetics, knowledge: Knowledge) -> frozenset[str]:
     return frozenset(ids[: ids.index(found.rule.id)] if found.rule else ids)
 
 
-def question_findings(session: Session, knowledge: Knowledge) -> tuple[Finding, ...]:
+def question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding, ...]:
     """Text that names the disease without a code, and codes or medicines that only hint at it."""
     found = []
     for rule in knowledge.genetic.values():
-        if clues := [*_hints(session, rule), *_named(session, rule)]:
+        if clues := [*_hints(facts, rule), *_named(facts, rule)]:
             found.append(
                 Finding(rule.id, "mention", rule.label, _once(clues), evidence=rule.evidence)
             )
     return tuple(found)
 
 
-def _hints(session: Session, rule: Genetic) -> Iterator[Provenance]:
+def _hints(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     """What an order of the record was for is no more than a hint: it may have been answered."""
     clues = frozenset(rule.clues)
-    if not clues.isdisjoint(session.present):
-        yield from (with_status(c) for c in session.chart.conditions if c.concepts & clues)
-        yield from (m.source for m in session.medications if m.concepts & clues)
-    yield from _suspected(session.orders, clues)
-    yield from _suspected(session.chart.planned, clues.union(rule.value_sets))
+    if not clues.isdisjoint(facts.present):
+        yield from (with_status(c) for c in facts.chart.conditions if c.concepts & clues)
+        yield from (m.source for m in facts.medications if m.concepts & clues)
+    yield from _suspected(facts.orders, clues)
+    yield from _suspected(facts.chart.planned, clues.union(rule.value_sets))
 
 
-def _named(session: Session, rule: Genetic) -> Iterator[Provenance]:
-    chart = session.chart
+def _named(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
+    chart = facts.chart
     told = [*chart.mentions]
-    for order in (*session.orders, *chart.planned):
+    for order in (*facts.orders, *chart.planned):
         told += order.mentions
     yield from (m.source for m in told if m.disease == rule.disease)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cds_service.clinical.assessment import (
     Finding,
@@ -13,9 +14,9 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
-from cds_service.clinical.exclusions import not_assessed
 from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import order_words
+from cds_service.clinical.unknown_inputs import not_assessed
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import CardText
@@ -24,9 +25,11 @@ from cds_service.knowledge.schema import CardText
 _ON_EVERY_CARD = (InputName.CONDITIONS, InputName.FAMILY_HISTORY)
 
 
-def silence(row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...]) -> Guidance:
-    """No card, and why."""
-    return Guidance(row, None, None, (order,), findings=findings, silent_because=why)
+def silence(
+    row: str, order: DraftOrder, why: str, findings: tuple[Finding, ...], tier: Tier = Tier.NONE
+) -> Guidance:
+    """No card, and why; the tier stays what it is."""
+    return Guidance(row, None, None, (order,), tier, findings, silent_because=why)
 
 
 def card_for(
@@ -100,3 +103,35 @@ def _with_year(label: str, sources: Iterable[Provenance]) -> str:
 def listed(names: tuple[str, ...]) -> dict[str, str]:
     """Names for a card text: all of them, and one a line for a summary that has to be shorter."""
     return {"finding": ", ".join(names), "short": "\n".join(names)}
+
+
+# --- several orders ---
+
+
+def merge(guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
+    """One card for orders that get the same answer; excision follows the arthroplasty's card."""
+    hip_card = any(g.card for g in guidances if g.row in {"6c", "7", "8", "9"})
+    groups: dict[tuple[object, ...], list[Guidance]] = {}
+    for guidance in guidances:
+        if guidance.card == "ho-excision" and hip_card:
+            # Two cards would offer the same drugs twice.
+            why = "the same advice stands on the card of the arthroplasty"
+            guidance = replace(guidance, card=None, indicator=None, silent_because=why)
+        rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")
+        standing = tuple((o.option, o.standing, o.regimen) for o in guidance.options)
+        key = (guidance.row, guidance.card, rules, standing, guidance.silent_because)
+        groups.setdefault(key, []).append(guidance)
+    return [_as_one(group, knowledge) for group in groups.values()]
+
+
+def _as_one(group: list[Guidance], knowledge: Knowledge) -> Guidance:
+    """The first of a group, with the orders and findings of all."""
+    first = group[0]
+    if len(group) == 1:
+        return first
+    orders = tuple(order for guidance in group for order in guidance.orders)
+    params = dict(first.params) | {"order": order_words(orders, knowledge)}
+    findings = {(f.role, f.rule): f for guidance in group for f in guidance.findings}
+    return replace(
+        first, orders=orders, findings=tuple(findings.values()), params=tuple(params.items())
+    )

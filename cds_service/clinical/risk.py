@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Finding, Tier
 from cds_service.clinical.chart import Chart, DraftOrder, Provenance
-from cds_service.clinical.evaluate import Session, View
+from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.logic import Answer
 from cds_service.clinical.rule_index import factors, modifiers, non_factors
 from cds_service.knowledge.loader import Knowledge
@@ -20,21 +20,21 @@ _UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 class Case:
     """What all orders of one call share."""
 
-    session: Session
+    facts: CallFacts
     knowledge: Knowledge
 
     @property
     def chart(self) -> Chart:
-        return self.session.chart
+        return self.facts.chart
 
     @property
     def factors(self) -> list[Factor]:
         """The risk factors that this chart can meet."""
-        rules, session = self.knowledge.once(factors), self.session
-        return session.once("factors", lambda: rules.among(session.present))
+        rules, facts = self.knowledge.once(factors), self.facts
+        return facts.once("factors", lambda: rules.among(facts.present))
 
-    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> View:
-        return self.session.view(order, cautious=cautious)
+    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> OrderView:
+        return self.facts.view(order, cautious=cautious)
 
 
 def factors_of(case: Case, order: DraftOrder) -> tuple[Finding, ...]:
@@ -64,7 +64,7 @@ def tier_of(case: Case, factors: tuple[Finding, ...]) -> Tier:
 
 def seen(case: Case) -> tuple[Finding, ...]:
     """Non-factors that the chart has, for the trace."""
-    rules = case.knowledge.once(non_factors).among(case.session.present)
+    rules = case.knowledge.once(non_factors).among(case.facts.present)
     return _matching(case, None, "non-factor", rules)
 
 
@@ -91,7 +91,7 @@ def _unconfirmed(source: Provenance) -> bool:
 
 def beside(case: Case, order: DraftOrder, counted: tuple[Finding, ...] = ()) -> tuple[Finding, ...]:
     """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
-    rules = case.knowledge.once(modifiers).among(case.session.present)
+    rules = case.knowledge.once(modifiers).among(case.facts.present)
     found = [*_matching(case, order, "modifier", rules)]
     for rule in case.factors:
         if any(finding.rule == rule.id for finding in counted):

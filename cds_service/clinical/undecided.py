@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Finding, NotAssessed, Tier
 from cds_service.clinical.chart import DraftOrder, Provenance
-from cds_service.clinical.evaluate import View
-from cds_service.clinical.exclusions import STATE_WORDS
+from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.logic import Answer
 from cds_service.clinical.risk import Case, tier_of
+from cds_service.clinical.unknown_inputs import STATE_WORDS
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.when import When
@@ -86,10 +86,10 @@ def _is_joint(when: When) -> bool:
     return bool(when.all) or any(_is_joint(part) for part in when.any)
 
 
-# --- as `View.ask`, with what is known of an answer that is not ---
+# --- as `OrderView.ask`, with what is known of an answer that is not ---
 
 
-def _weigh(view: View, when: When) -> _Weighed:
+def _weigh(view: OrderView, when: When) -> _Weighed:
     if when.any:
         return _either([_weigh(view, part) for part in when.any])
     if when.all:
@@ -122,7 +122,7 @@ def _either(parts: list[_Weighed]) -> _Weighed:
     return _Weighed(Answer.YES if sure else Answer.UNKNOWN, held, lacks)
 
 
-def _lack(view: View, when: When) -> _Lack:
+def _lack(view: OrderView, when: When) -> _Lack:
     name, words = next(
         said for member, said in _ANSWERED_BY.items() if getattr(when, member) is not None
     )

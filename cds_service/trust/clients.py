@@ -91,7 +91,7 @@ class Client(BaseModel):
         return not self.hooks or hook in self.hooks
 
 
-class _File(BaseModel):
+class _ClientsFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     client: list[Client] = Field(min_length=1)
@@ -196,7 +196,7 @@ def _entries(path: Path, text: str) -> list[Client]:
         reason = "not TOML: " + _POSITION.sub("", str(error))
         raise ClientsError([Mistake(str(path), line, reason)]) from None
     try:
-        return _File.model_validate(document).client
+        return _ClientsFile.model_validate(document).client
     except ValidationError as error:
         raise ClientsError([_mistake(path, text, item) for item in error.errors()]) from None
 

@@ -27,7 +27,7 @@ ALLOWED: Mapping[str, str] = {
     "cards/suggestions.py": "where an order is",
     "clinical/existing_prophylaxis.py": "what speaks for HO, and for a tumour",
     "clinical/laboratory.py": "results and answers",
-    "clinical/merging.py": "the card that gives way to another",
+    "clinical/outcome.py": "the card that gives way to another",
     "fhir/codings.py": "sides, sites, routes and compounds",
     "fhir/body_site.py": "codes that mean the hip only with a site",
     "fhir/mentions.py": "codes that make words superfluous",

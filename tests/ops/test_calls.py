@@ -14,6 +14,7 @@ from cds_service.ops import calls
 from cds_service.ops.log import JsonFormatter
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
+from tests.support.constants import FIXTURES
 from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
 
@@ -23,6 +24,17 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def lines(capsys: pytest.CaptureFixture[str], stream: str = "request") -> list[dict[str, Any]]:
     logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     return [line for line in logged if line["stream"] == stream]
+
+
+def test_silence_because_of_ordered_prophylaxis_keeps_its_tier(
+    client: AppClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ordered = (FIXTURES / "prophylaxis-ordered.json").read_bytes()
+    answer = client.post(SIGN, content=ordered, headers={"content-type": "application/json"})
+    [line] = lines(capsys)
+
+    assert answer.json()["cards"] == []
+    assert line["tier"] == "high"
 
 
 def test_the_line_of_a_call(

@@ -28,7 +28,7 @@ class Sample:
     request: Raw
 
 
-class _File(msgspec.Struct, frozen=True):
+class _SamplesFile(msgspec.Struct, frozen=True):
     day: date
     samples: list[Sample]
     facts: Raw
@@ -40,7 +40,7 @@ class Samples:
     """Everything the playground offers."""
 
     def __init__(self, file: Path = _FILE) -> None:
-        self._content = msgspec.json.decode(file.read_bytes(), type=_File)
+        self._content = msgspec.json.decode(file.read_bytes(), type=_SamplesFile)
         self._samples = {sample.id: sample for sample in self._content.samples}
 
     def request(self, id_: str, today: date) -> bytes | None:

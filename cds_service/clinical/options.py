@@ -1,0 +1,112 @@
+"""Which options of prophylaxis are left for this patient, on what conditions, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cds_service.clinical.assessment import Effect, OptionVerdict, Reason, Standing
+from cds_service.clinical.evaluate import OrderView
+from cds_service.clinical.exclusions import reasons_for
+from cds_service.clinical.unknown_inputs import not_assessed
+from cds_service.knowledge.loader import Knowledge
+
+
+def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]:
+    """How each option of the knowledge stands, in the order of the knowledge."""
+    unknown = not_assessed(view, knowledge)
+    found = []
+    for option in knowledge.options.values():
+        if not option.enabled:
+            continue
+        reasons = reasons_for(option.id, view, knowledge)
+        excluding = tuple(r for r in reasons if r.effect is Effect.EXCLUDE)
+        if excluding:
+            found.append(OptionVerdict(option.id, Standing.EXCLUDED, reasons=excluding))
+            continue
+        open_points = tuple(
+            Reason(check.id, Effect.CONDITION, said.text, unknown=True)
+            for said, check in unknown
+            if option.id in check.applies_to
+        )
+        found.append(_choose(option.id, option.regimens, (*reasons, *open_points), view, knowledge))
+    return tuple(found)
+
+
+def waiting(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> dict[str, str]:
+    """Words for a card with no option left, of which one is only closed until a test is done.
+
+    Empty when no test would open any.
+    """
+    lifted_by: dict[str, str] = {}
+    for verdict in options:
+        lifts = [knowledge.exclusions[reason.rule].until for reason in verdict.reasons]
+        if lifts and all(lifts):
+            lifted_by[verdict.option] = " and ".join(dict.fromkeys(str(lift) for lift in lifts))
+    if not lifted_by:
+        return {}
+    closed = [
+        f"{knowledge.options[verdict.option].label} is ruled out"
+        + (f" as long as {lift} is missing" if (lift := lifted_by.get(verdict.option)) else "")
+        for verdict in options
+    ]
+    said = "; ".join(closed)
+    return {"until": next(iter(lifted_by.values())), "closed": said[:1].upper() + said[1:]}
+
+
+def _other_drugs(left: list[str], knowledge: Knowledge) -> tuple[str, ...]:
+    """Regimens beside the chosen one, one for each other drug."""
+    drugs = {knowledge.regimens[r].drug: r for r in reversed(left)}
+    return tuple(r for r in left[1:] if r in drugs.values() and r != left[0])
+
+
+def _choose(
+    option: str,
+    regimens: tuple[str, ...],
+    conditions: tuple[Reason, ...],
+    view: OrderView,
+    knowledge: Knowledge,
+) -> OptionVerdict:
+    left, dropped = _sorted_out(regimens, view, knowledge)
+    if regimens and not left:
+        reasons = tuple(r for _, against in dropped for r in against)
+        return OptionVerdict(option, Standing.EXCLUDED, reasons=reasons, dropped=tuple(dropped))
+    if left:
+        conditions = (*conditions, *reasons_for(left[0], view, knowledge))
+    return OptionVerdict(
+        option,
+        Standing.CONDITIONAL if conditions else Standing.OFFERED,
+        regimen=left[0] if left else None,
+        alternatives=_other_drugs(left, knowledge),
+        reasons=conditions,
+        dropped=tuple(dropped),
+    )
+
+
+def _sorted_out(
+    regimens: tuple[str, ...], view: OrderView, knowledge: Knowledge
+) -> tuple[list[str], list[tuple[str, tuple[Reason, ...]]]]:
+    """The regimens that are left, and those that are passed over with the reasons.
+
+    One about which a question is open is passed over while another is left; else the first of
+    them is left alone, and the question becomes a condition.
+    """
+    fit: list[str] = []
+    doubtful: list[str] = []
+    dropped: list[tuple[str, tuple[Reason, ...]]] = []
+    for regimen in regimens:
+        if not knowledge.regimens[regimen].enabled:
+            continue
+        against = reasons_for(regimen, view, knowledge)
+        if any(r.effect is Effect.EXCLUDE for r in against):
+            dropped.append((regimen, against))
+        elif any(r.unknown for r in against):
+            doubtful.append(regimen)
+        else:
+            fit.append(regimen)
+    left = fit or doubtful[:1]
+    for regimen in doubtful:
+        if regimen not in left:
+            against = reasons_for(regimen, view, knowledge)
+            open_ = tuple(replace(r, effect=Effect.EXCLUDE) for r in against if r.unknown)
+            dropped.append((regimen, open_))
+    return left, dropped
