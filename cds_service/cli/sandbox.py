@@ -45,14 +45,15 @@ def sandbox(
     stand_in = prepare(
         fhir_port, base.removesuffix(_DISCOVERY) + _DISCOVERY, _checked(page, "--sandbox")
     )
-    typer.echo(stand_in.guide)
     if service is not None:
+        typer.echo(stand_in.guide)
         stand_in.run()
         return
     from cds_service.server import run  # as for serve
 
     Thread(target=stand_in.run, daemon=True).start()
-    run.run(from_environment(options={"host": HOST, "port": port, "workers": 1}))
+    settings = from_environment(options={"host": HOST, "port": port, "workers": 1})
+    run.run(settings, more=stand_in.guide)
 
 
 def _checked(url: str, option: str) -> str:

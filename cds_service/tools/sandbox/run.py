@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import uvicorn
 
@@ -40,8 +42,12 @@ def prepare(port: int, discovery: str, sandbox: str) -> Ready:
     stand_in = StandIn(patients, f"{home}/fhir")
     app = create_stand_in_app(stand_in, HipOrder(discovery, stand_in), words)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
-    server = uvicorn.Server(config)
-    return Ready(words, lambda: server.run(sockets=[listener]))
+    return Ready(words, partial(_serve, uvicorn.Server(config), listener))
+
+
+def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    with suppress(KeyboardInterrupt):  # which uvicorn raises again after it has stopped
+        server.run(sockets=[listener])
 
 
 def listen(port: int, mend: str) -> socket.socket:
