@@ -17,10 +17,12 @@ _DISCOVERY = "/cds-services"
 
 def sandbox(
     port: Annotated[
-        int, typer.Option(help="Port of the service, on 127.0.0.1.", min=1, max=65535)
-    ] = 8000,
+        int | None,
+        typer.Option(help="Port of the service, on 127.0.0.1 (CDS_PORT).", min=1, max=65535),
+    ] = None,
     fhir_port: Annotated[
-        int, typer.Option(help="Port of the FHIR server, on 127.0.0.1; 0 picks one.", max=65535)
+        int,
+        typer.Option(help="Port of the FHIR server, on 127.0.0.1; 0 picks one.", min=0, max=65535),
     ] = 8001,
     service: Annotated[
         str | None,
@@ -37,11 +39,13 @@ def sandbox(
     """
     from cds_service.tools.sandbox.run import HOST, listen, prepare
 
-    own = f"http://{HOST}:{port}"
+    given = {"host": HOST, "port": port, "workers": 1}
+    settings = from_environment(options={k: v for k, v in given.items() if v is not None})
+    own = f"http://{HOST}:{settings.port}"
     base = _checked(service, "--service") if service else own
     if service is None:
         running = f"when the service runs there already, add --service {own}, else choose --port"
-        listen(port, running).close()  # told before the guide is
+        listen(settings.port, running).close()  # told before the guide is
     stand_in = prepare(
         fhir_port, base.removesuffix(_DISCOVERY) + _DISCOVERY, _checked(page, "--sandbox")
     )
@@ -52,7 +56,6 @@ def sandbox(
     from cds_service.server import run  # as for serve
 
     Thread(target=stand_in.run, daemon=True).start()
-    settings = from_environment(options={"host": HOST, "port": port, "workers": 1})
     run.run(settings, more=stand_in.guide)
 
 

@@ -160,8 +160,10 @@ def _check_times(claims: Mapping[str, Any], now: float) -> float:
 
 def _bearer(authorization: Sequence[str]) -> str:
     """The token of `Authorization: Bearer x`; the scheme in any case (RFC 9110 section 11.1)."""
-    if len(authorization) != 1:
-        raise Unauthorized("not exactly one Authorization header")
+    if not authorization:
+        raise Unauthorized("no Authorization header")
+    if len(authorization) > 1:
+        raise Unauthorized("several Authorization headers")
     scheme, _, token = authorization[0].partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("no bearer token")
