@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -56,5 +57,6 @@ def listen(port: int, mend: str) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=64)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
+        # not error.strerror: create_server adds the address to it once more
+        why = os.strerror(error.errno).lower() if error.errno else type(error).__name__
         raise SettingsError(f"cannot listen on port {port} of {HOST}: {why}; {mend}") from None
