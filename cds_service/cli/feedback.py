@@ -191,7 +191,8 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         f"looked at, {figures.with_cards} with cards.",
         highlight=False,
     )
-    table = Table("by", "", *(_number(name) for name in _COLUMNS), title="Cards")
+    names = Column("", overflow="fold")  # ids are copied: none is cut
+    table = Table("by", names, *(_number(name) for name in _COLUMNS), title="Cards")
     last = ""
     for dimension, value, tally in _tallies(figures):
         if dimension != last and last:
