@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, terminology
+from cds_service.knowledge import checks
+from cds_service.knowledge.code_systems import ATC, RXNORM
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
 from cds_service.knowledge.version import version
 from cds_service.knowledge.when import When
@@ -401,4 +402,4 @@ def test_every_value_set_of_medicines_is_listed_in_the_systems_that_identify_one
     assert {"warfarin", "lithium", "nsaid"} <= named
     for value_set in named:
         systems = {i["system"] for i in knowledge.value_sets[value_set]["compose"]["include"]}
-        assert {terminology.RXNORM, terminology.ATC} <= systems, value_set
+        assert {RXNORM, ATC} <= systems, value_set
