@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from cds_service.knowledge.code_systems import (
+    CPT,
     HPO,
     ICD9CM,
+    ICD10,
     ICD11,
     MONDO,
     OMIM,
@@ -27,6 +29,15 @@ _PREFIXES: Final[Mapping[str, re.Pattern[str]]] = {
     OMIM: re.compile(r"(?:O?MIM\b[:\s]*)?#?\s*", re.IGNORECASE),
     ORPHA: re.compile(r"(?:Orpha(?:net|code)?[:_\s]*)?", re.IGNORECASE),
 }
+# What stands before a code: definition status of a SNOMED CT expression, its address as a concept;
+# the letter that the Danish SKS puts before an ICD-10 code (D alone is followed by digits).
+_BEFORE: Final[Mapping[str, re.Pattern[str]]] = {
+    SNOMED: re.compile(r"(?:={3}|<{3})\s*|https?://snomed\.info/id/"),
+    ICD10: re.compile(r"D(?=[A-Z][0-9]{2})", re.IGNORECASE),
+}
+# A modifier behind a CPT code may name the side: 27130-RT, 27130-50 (both).
+_MODIFIED: Final = re.compile(r"([0-9]{4}[0-9A-Z])((?:[- ]?[0-9A-Z]{2}){1,4})")
+_MODIFIER_SIDES: Final = {"RT": Side.RIGHT, "LT": Side.LEFT, "50": Side.BILATERAL}
 # Where the first code of a compound ends: SNOMED CT puts the term behind a bar, ICD-11 joins
 # extension codes with & and further stem codes with a slash.
 _FIRST_ENDS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -36,6 +47,7 @@ _FIRST_ENDS: Final[Mapping[str, re.Pattern[str]]] = {
 # Hostile input cannot grow the memory of answers beyond these.
 _MOST_CODES: Final = 20_000
 _MOST_SYSTEMS: Final = 500
+_WHO_CHARACTERS: Final = 4
 _SIDES: Final[Mapping[str, Side]] = {
     side.value: side for side in (Side.LEFT, Side.RIGHT, Side.BILATERAL)
 }
@@ -94,6 +106,8 @@ def normal_code(system: str, code: str) -> str:
     """Form of a code under which it is looked up in its (canonical) system; of a compound its
     first code, which names the thing (see `recognition` for the others)."""
     plain = code.strip()
+    if (before := _BEFORE.get(system)) is not None:
+        plain = before.sub("", plain, count=1)
     if (ends := _FIRST_ENDS.get(system)) is not None:
         plain = ends.sub("", plain).strip()
     known = SYSTEMS.get(system)
@@ -129,9 +143,26 @@ class _Codes(dict[str, CodeMatch | None]):
             if length <= len(plain):
                 hits += self._prefix.get(plain[:length], ())
         match = _join(hits)
+        if match is None:
+            match = self._with_modifier(plain) if self._system == CPT else self._wider(plain)
         if len(self) < _MOST_CODES and len(code) < 100:
             self[code] = match
         return match
+
+    def _with_modifier(self, code: str) -> CodeMatch | None:
+        """A CPT code with modifiers, of which some name the side."""
+        modified = _MODIFIED.fullmatch(code)
+        match = _join(list(self._exact.get(modified[1], ()))) if modified else None
+        if modified is None or match is None:
+            return None
+        sides = [s for name, s in _MODIFIER_SIDES.items() if name in re.split("[- ]", modified[2])]
+        return replace(match, side=sides[0]) if len(sides) == 1 else match
+
+    def _wider(self, code: str) -> CodeMatch | None:
+        """A code of ICD-10 with a further character of its country stands below its four: WHO
+        itself has optional fifth ones (S32.40)."""
+        is_longer = self._system == ICD10 and len(code) > _WHO_CHARACTERS
+        return _join(list(self._exact.get(code[:_WHO_CHARACTERS], ()))) if is_longer else None
 
 
 class _Nothing(dict[str, CodeMatch | None]):
