@@ -15,6 +15,7 @@ from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import checks
 from cds_service.knowledge.code_systems import ATC, RXNORM
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
+from cds_service.knowledge.names import VALUE_SETS
 from cds_service.knowledge.version import version
 from cds_service.knowledge.when import When
 
@@ -129,6 +130,13 @@ def test_text_that_is_not_yaml(content: Path) -> None:
     assert "not YAML" in found[0].reason
     assert found[0].line is not None
     assert found[0].line >= line
+
+
+@pytest.mark.parametrize("id_", VALUE_SETS)
+def test_a_value_set_that_readers_look_for(content: Path, id_: str) -> None:
+    (content / "valuesets" / f"{id_}.json").unlink()
+    reasons = [one.reason for one in mistakes(content) if one.file == f"valuesets/{id_}.json"]
+    assert reasons == ["readers look for this value set"]
 
 
 def test_bytes_that_are_no_text(content: Path) -> None:
