@@ -135,6 +135,7 @@ class UnknownCheck(Model):
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
+    none_recorded: bool = False  # True: told where the input was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     check: Check | None = None
 
