@@ -25,7 +25,8 @@ from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.clinical.chart import Chart
-from cds_service.clinical.triggers import may_trigger, selected
+from cds_service.clinical.genetic_card import may_harm
+from cds_service.clinical.triggers import looked_at, may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
@@ -280,9 +281,13 @@ class Consultation:
         return self._about_orders and not (told.orders or told.problems or told.foreign)
 
     def _may_matter(self) -> bool:
-        """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
-        sure, orders = self._triggers() or self._are_others(), self._orders.orders
-        return sure or any(order.live and not order.coded for order in orders)
+        """Whether an order is not known to be harmless, or the chart may yet tell whose it is."""
+        return self._are_others() or self._may_harm()
+
+    def _may_harm(self) -> bool:
+        """Whether an order would get a card if the chart had FOP."""
+        orders = looked_at(self._orders.orders, self._selected)
+        return any(may_harm(order, self.knowledge) for order in orders)
 
     def _are_others(self) -> bool:
         """Whether something was ordered, and for other patients only."""
@@ -293,7 +298,8 @@ class Consultation:
 
     def lacking(self, queries: Queries) -> dict[InputName, str]:
         """What has to be read from the FHIR server, each with its URL: searches for what was not
-        sent, and further pages. Nothing when no order triggers. Raises ValueError for a patient
+        sent, and further pages. Only the problem list where no order triggers, and nothing where
+        all are harmless. Raises ValueError for a patient
         id that cannot be searched for."""
         if self._about_orders and not self._triggers():
             return {}

@@ -42,3 +42,13 @@ BROOKER = "brooker-class"
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""
+GENOMIC_FINDING = "genomic-finding"
+GENOMIC = frozenset({GENOMIC_FINDING, "genomic-gene"})
+GENE_ACVR1 = "gene-acvr1"
+ACVR1_GERMLINE = "acvr1-germline"
+ACVR1_SOURCE_OPEN = "acvr1-source-open"
+ACVR1_ASKED = "acvr1-significance-open"
+"""No value sets: what an Observation says of a variant of ACVR1 (`fhir/genomics.py`)."""
+PALOVAROTENE = "palovarotene"
+"""The medicine that exists for FOP only; also told by its name."""
+BRAIN_TUMOUR = "brain-tumour"

@@ -1,0 +1,105 @@
+"""Matches codings of an order with the selections of codes that the knowledge names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds_service.clinical.chart import CodeSeen
+from cds_service.knowledge.order_schema import CodeSelection
+from cds_service.knowledge.terminology import ALIASES, normal_code, normal_system
+
+_ALIASES = {normal_system(alias): normal_system(name) for alias, name in ALIASES.items()}
+_CANONICAL = {normal_system(name): name for name in ALIASES.values()}
+_FIVE = re.compile(r"[0-9]{5}")
+
+
+@dataclass(frozen=True, slots=True)
+class CodingKey:
+    """A coding as it is compared: system and code in their normal forms, and its name."""
+
+    system: str
+    code: str
+    name: str
+
+
+def key_of(coding: CodeSeen) -> CodingKey | None:
+    """None for a coding without system or code: it says nothing that could be looked up."""
+    if coding.system is None or coding.code is None:
+        return None
+    system = normal_system(coding.system)
+    system = _ALIASES.get(system, system)
+    code = normal_code(_CANONICAL.get(system, coding.system), coding.code)
+    return CodingKey(system, code.upper(), coding.display or "")
+
+
+def words_of(expressions: Iterable[str]) -> re.Pattern[str] | None:
+    """One pattern for many; None for none."""
+    found = "|".join(f"(?:{one})" for one in expressions)
+    return re.compile(found, re.IGNORECASE) if found else None
+
+
+class Selected:
+    """One selection, made ready for matching."""
+
+    def __init__(self, selection: CodeSelection) -> None:
+        systems = {normal_system(system) for system in selection.systems}
+        self._systems = frozenset(_ALIASES.get(system, system) for system in systems)
+        canonical = next((_CANONICAL[s] for s in self._systems if s in _CANONICAL), "")
+
+        def plain(code: str) -> str:
+            return normal_code(canonical, code).upper()
+
+        self._codes = frozenset(map(plain, selection.codes))
+        self._prefixes = tuple(map(plain, selection.prefixes))
+        self._ranges = tuple(tuple(map(int, span.split("-"))) for span in selection.ranges)
+        self._pattern = words_of(selection.patterns)
+        self._not_codes = frozenset(map(plain, selection.not_codes))
+        self._not_prefixes = tuple(map(plain, selection.not_prefixes))
+        self._not_pattern = words_of(selection.not_patterns)
+        self._names = words_of(selection.names)
+        self._not_names = words_of(selection.not_names)
+        listed = (selection.codes, selection.prefixes, selection.ranges, selection.patterns)
+        self._whole = not any(listed)
+
+    def holds(self, key: CodingKey) -> bool:
+        """Whether this coding is one of the selection."""
+        if key.system not in self._systems or self._refuses(key):
+            return False
+        if self._names is not None and not self._names.search(key.name):
+            return False
+        code = key.code
+        return (
+            self._whole
+            or code in self._codes
+            or code.startswith(self._prefixes)
+            or self._in_range(code)
+            or (self._pattern is not None and self._pattern.fullmatch(code) is not None)
+        )
+
+    def _refuses(self, key: CodingKey) -> bool:
+        return (
+            key.code in self._not_codes
+            or key.code.startswith(self._not_prefixes)
+            or (self._not_pattern is not None and bool(self._not_pattern.fullmatch(key.code)))
+            or (self._not_names is not None and bool(self._not_names.search(key.name)))
+        )
+
+    def _in_range(self, code: str) -> bool:
+        if not self._ranges or not _FIVE.match(code):
+            return False  # CPT carries modifiers behind a hyphen: 27130-RT
+        number = int(code[:5])
+        return any(low <= number <= high for low, high in self._ranges)
+
+
+def selected(selections: Iterable[CodeSelection]) -> tuple[Selected, ...]:
+    """Selections made ready."""
+    return tuple(Selected(one) for one in selections)
+
+
+def any_holds(listed: Iterable[Selected], codings: Iterable[CodeSeen]) -> bool:
+    """Whether a selection holds one of the codings."""
+    ready = tuple(listed)
+    keys = [key for coding in codings if (key := key_of(coding)) is not None]
+    return any(one.holds(key) for key in keys for one in ready)
