@@ -18,8 +18,9 @@ from cds_service.clinical.harm import harm_of, is_kept
 from cds_service.clinical.harmless import known_harmless
 from cds_service.clinical.outcome import card_for, listed, named
 from cds_service.clinical.risk import Case
-from cds_service.clinical.triggers import order_words, trigger_of
+from cds_service.clinical.triggers import looked_at, order_words, trigger_of
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import GENETIC_CHECK_CODE, GENETIC_FAMILY, GENETIC_QUESTION
 from cds_service.knowledge.schema import Trigger
 
 _SEVERITY = ("critical", "warning", "info")
@@ -32,6 +33,13 @@ def may_harm(order: DraftOrder, knowledge: Knowledge) -> bool:
     if not order.live:
         return False
     return trigger_of(order, knowledge) is not None or not known_harmless(order, knowledge)
+
+
+def any_may_harm(
+    orders: Iterable[DraftOrder], knowledge: Knowledge, selections: Collection[str] = ()
+) -> bool:
+    """Whether the chart matters for one of the orders that the question is about."""
+    return any(may_harm(order, knowledge) for order in looked_at(orders, selections))
 
 
 def on_record(case: Case, found: Genetics, orders: Iterable[DraftOrder]) -> list[Guidance]:
@@ -73,7 +81,7 @@ def one_card(case: Case, found: Genetics, cards: list[Guidance]) -> Iterator[Gui
     lead = first
     if found.doubted_at is not None and first.indicator == "critical":
         words = {**found.words, "order": params["order"]}
-        lead = card_for(case, "fop-check-code", orders, first.findings, words)
+        lead = card_for(case, GENETIC_CHECK_CODE, orders, first.findings, words)
         params = dict(lead.params)
     findings = {(f.role, f.rule): f for g in ranked for f in g.findings}
     kept = frozenset(o.index for o in orders if is_kept(o, case.knowledge))
@@ -110,7 +118,7 @@ def questions(
     if asked:
         rules = {f.rule for f in asked}
         told = (*asked, *(f for f in family if f.rule in rules))
-        yield card_for(case, "genetic-question", orders, told, _words(case, asked))
+        yield card_for(case, GENETIC_QUESTION, orders, told, _words(case, asked))
         family = [f for f in family if f.rule not in rules]
     early = case.knowledge.early
     concerned = tuple(order for order, trigger in triggered if trigger.kind in early.orders)
@@ -119,7 +127,7 @@ def questions(
         words = listed((early.label[:1].upper() + early.label[1:],))
         yield card_for(case, early.card, concerned, signs, words)
     if family:
-        yield card_for(case, "family-history", orders, tuple(family), _words(case, family))
+        yield card_for(case, GENETIC_FAMILY, orders, tuple(family), _words(case, family))
 
 
 def in_words(case: Case, found: Genetics) -> Iterator[Guidance]:
@@ -129,7 +137,7 @@ def in_words(case: Case, found: Genetics) -> Iterator[Guidance]:
     asked = [f for f in every if f.rule in open_ and _on_record(case, f)]
     if asked:
         words = {**_words(case, asked), "order": "any procedure"}
-        yield card_for(case, "genetic-question", (), tuple(asked), words)
+        yield card_for(case, GENETIC_QUESTION, (), tuple(asked), words)
 
 
 def _on_record(case: Case, finding: Finding) -> bool:

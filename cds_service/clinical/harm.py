@@ -27,15 +27,15 @@ def is_kept(order: DraftOrder, knowledge: Knowledge) -> bool:
     return any(kept.fits(order) for kept in knowledge.once(_kept))
 
 
-def _harms(knowledge: Knowledge) -> tuple[_Harm, ...]:
-    return tuple(_Harm(rule) for rule in knowledge.harms.values() if rule.enabled)
+def _harms(knowledge: Knowledge) -> tuple[_ReadyHarm, ...]:
+    return tuple(_ReadyHarm(rule) for rule in knowledge.harms.values() if rule.enabled)
 
 
-def _kept(knowledge: Knowledge) -> tuple[_Kept, ...]:
-    return tuple(_Kept(rule) for rule in knowledge.kept.values() if rule.enabled)
+def _kept(knowledge: Knowledge) -> tuple[_ReadyKept, ...]:
+    return tuple(_ReadyKept(rule) for rule in knowledge.kept.values() if rule.enabled)
 
 
-class _Harm:
+class _ReadyHarm:
     """One harm, made ready."""
 
     def __init__(self, rule: Harm) -> None:
@@ -47,6 +47,8 @@ class _Harm:
         self._unless = words_of(rule.unless)
 
     def fits(self, order: DraftOrder, kind: str | None) -> bool:
+        if self.rule.intramuscular and kind != "intramuscular":
+            return False
         if kind in self.rule.orders or order.resource_type in self._resources:
             return True
         said = order.said
@@ -57,7 +59,9 @@ class _Harm:
     def _named(self, order: DraftOrder) -> bool:
         """By the words of what is ordered and how it is given; a note may say something else."""
         said = order.said
-        told = (*said.names, *(w for r in said.routes for w in r.words), *said.instructions)
+        told = (*said.names, *(w for r in said.routes for w in r.words))
+        if not (said.routes and is_medicine(order)):  # a stated route is believed
+            told += said.instructions
         if self._unless is not None and any(self._unless.search(text) for text in told):
             return False
         if self._medicine is not None and is_medicine(order) and names(self._medicine, told):
@@ -65,7 +69,7 @@ class _Harm:
         return names(self._words, told)
 
 
-class _Kept:
+class _ReadyKept:
     """One kind of order that is never removed, made ready."""
 
     def __init__(self, rule: KeptOrder) -> None:

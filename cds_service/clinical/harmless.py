@@ -18,7 +18,8 @@ from cds_service.knowledge.order_schema import HarmlessOrder, NeverHarmless
 def known_harmless(order: DraftOrder, knowledge: Knowledge) -> bool:
     """Whether the list of the knowledge says that this order needs no cut, no needle into muscle
     and no stretching. What is not on the list is not known, and so not harmless."""
-    return not order.intramuscular and knowledge.once(HarmlessList).holds(order)
+    into_muscle = order.intramuscular or order.says_intramuscular
+    return not into_muscle and knowledge.once(HarmlessList).holds(order)
 
 
 def is_medicine(order: DraftOrder) -> bool:
@@ -86,7 +87,9 @@ class _Never:
         self._codes = selected(rule.codes)
         self._resources = frozenset(rule.resources)
         self._words = words_of(rule.words)
+        self._name_words = words_of(rule.name_words)
         self._order_words = words_of(rule.order_words)
+        self._line_words = words_of(rule.line_words)
         self._routes = selected(rule.unless_routes)
         self._route_words = words_of(rule.unless_route_words)
 
@@ -99,10 +102,11 @@ class _Never:
             return True
         if any(any_holds(self._codes, element) for element in said.elements):
             return True
-        told = all_words(said)
-        return names(self._words, told) or (
-            not is_medicine(order) and names(self._order_words, told)
-        )
+        if names(self._words, told_by(order)) or names(self._name_words, said.names):
+            return True
+        if names(self._line_words, (*said.names, *said.instructions, *said.notes)):
+            return True
+        return not is_medicine(order) and names(self._order_words, told_by(order))
 
     def _by_harmless_route(self, said: OrderSaid) -> bool:
         return bool(said.routes) and all(
@@ -111,10 +115,14 @@ class _Never:
         )
 
 
-def all_words(said: OrderSaid) -> tuple[str, ...]:
-    """Everything that an order says to people."""
-    routes = (word for route in said.routes for word in route.words)
-    return (*said.names, *routes, *said.instructions, *said.notes)
+def told_by(order: DraftOrder) -> tuple[str, ...]:
+    """The words of an order that say what it is and how it is given. The instructions of a
+    medicine count only where no route is stated, its notes never."""
+    said = order.said
+    routes = tuple(word for route in said.routes for word in route.words)
+    if not is_medicine(order):
+        return (*said.names, *routes, *said.instructions, *said.notes)
+    return (*said.names, *routes, *(() if said.routes else said.instructions))
 
 
 def _is_resource(order: DraftOrder, rule: HarmlessOrder) -> bool:

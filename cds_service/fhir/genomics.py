@@ -18,8 +18,15 @@ from cds_service.knowledge.names import (
     ACVR1_ASKED,
     ACVR1_GERMLINE,
     ACVR1_SOURCE_OPEN,
+    ANSWER_NEGATIVE,
+    ANSWER_POSITIVE,
     GENE_ACVR1,
     GENOMIC,
+    GENOMIC_GERMLINE,
+    GENOMIC_NOT_PATHOGENIC,
+    GENOMIC_PATHOGENIC,
+    GENOMIC_PRESENT,
+    GENOMIC_SOMATIC,
 )
 
 _GENE = re.compile(r"\bACVR1\b(?!\s*[BC])|\bALK-?2\b", re.IGNORECASE)
@@ -46,8 +53,8 @@ def read_variant(doc: Doc, look: ReadContext) -> Iterator[MeasurementFact]:
         return
     when = read_moment(*(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "issued")))
     source = source_of(doc, {"text": "ACVR1 variant"}, known, when)
-    pathogenic = "genomic-pathogenic" in said or any(map(_PATHOGENIC.search, _texts(doc)))
-    germline = "genomic-germline" in said or any(map(_GERMLINE.search, _texts(doc)))
+    pathogenic = GENOMIC_PATHOGENIC in said or any(map(_PATHOGENIC.search, _texts(doc)))
+    germline = GENOMIC_GERMLINE in said or any(map(_GERMLINE.search, _texts(doc)))
     concept = ACVR1_ASKED
     if pathogenic:
         concept = ACVR1_GERMLINE if germline else ACVR1_SOURCE_OPEN
@@ -77,7 +84,7 @@ def _told(doc: Doc, look: ReadContext) -> frozenset[str]:
 
 def _none(doc: Doc, said: frozenset[str]) -> bool:
     """Whether the answers say that it is not there, or not one that causes FOP."""
-    if said & {"genomic-somatic", "genomic-not-pathogenic", "answer-negative"}:
+    if said & {GENOMIC_SOMATIC, GENOMIC_NOT_PATHOGENIC, ANSWER_NEGATIVE}:
         return True
     specimen = all_texts(doc.get("specimen"), member(doc, "specimen", "display"))
     told = [*_texts(doc), *specimen]
@@ -85,7 +92,7 @@ def _none(doc: Doc, said: frozenset[str]) -> bool:
         return True
     if any(_BENIGN.search(text) for text in told):
         return True
-    found = "genomic-present" in said or "answer-positive" in said
+    found = GENOMIC_PRESENT in said or ANSWER_POSITIVE in said
     return not found and any(_ABSENT.search(text) for text in told)
 
 

@@ -65,8 +65,10 @@ class NeverHarmless(Rule):
     resources: tuple[Text, ...] = ()
     unless_routes: tuple[CodeSelection, ...] = ()
     unless_route_words: tuple[Expression, ...] = ()
-    words: tuple[Expression, ...] = ()  # in the words of any order
-    order_words: tuple[Expression, ...] = ()  # in those of orders other than medicines
+    words: tuple[Expression, ...] = ()  # in the words of any order; a stated route is believed
+    name_words: tuple[Expression, ...] = ()  # in the name of what is ordered
+    order_words: tuple[Expression, ...] = ()  # in the words of orders other than medicines
+    line_words: tuple[Expression, ...] = ()  # in all words, also beside a stated route
 
 
 class Harm(Rule):
@@ -82,6 +84,7 @@ class Harm(Rule):
     resources: tuple[Text, ...] = ()
     words: tuple[Expression, ...] = ()
     medicine_words: tuple[Expression, ...] = ()  # in orders for medicines only
+    intramuscular: bool = False  # only where the order is for the intramuscular route
     unless: tuple[Expression, ...] = ()  # words by which it is something else
     any_order: bool = False  # what nothing else fits
 
