@@ -107,8 +107,9 @@ def assess(
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
     decided = (_decide(case, order, trigger) for order, trigger in rest)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
-    genetic = one_card(case, found, [*cards, *questions(case, found, triggered)])
-    return _assessment(case, (*genetic, *merged, *not_read), seen(case), any_draft)
+    genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
+    made = [*genetic, *merged] if cards else [*merged, *genetic]
+    return _assessment(case, (*made, *not_read), seen(case), any_draft)
 
 
 def _genetic(

@@ -117,6 +117,9 @@ def _hints(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     if not clues.isdisjoint(facts.present):
         yield from (with_status(c) for c in facts.chart.conditions if c.concepts & clues)
         yield from (m.source for m in facts.medications if m.concepts & clues)
+    if rule.disease == "fop":
+        asked = {ACVR1_ASKED, ACVR1_SOURCE_OPEN}
+        yield from (m.source for m in facts.chart.measurements if m.concepts & asked)
     yield from _suspected(facts.orders, clues)
     yield from _suspected(facts.chart.planned, clues.union(rule.value_sets))
 
