@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.clinical.chart import CodeSeen
+from cds_service.knowledge.code_systems import canonical
 from cds_service.knowledge.order_schema import CodeSelection
-from cds_service.knowledge.terminology import ALIASES, normal_code, normal_system
+from cds_service.knowledge.terminology import normal_code
 
-_ALIASES = {normal_system(alias): normal_system(name) for alias, name in ALIASES.items()}
-_CANONICAL = {normal_system(name): name for name in ALIASES.values()}
 _FIVE = re.compile(r"[0-9]{5}")
 
 
@@ -28,9 +27,8 @@ def key_of(coding: CodeSeen) -> CodingKey | None:
     """None for a coding without system or code: it says nothing that could be looked up."""
     if coding.system is None or coding.code is None:
         return None
-    system = normal_system(coding.system)
-    system = _ALIASES.get(system, system)
-    code = normal_code(_CANONICAL.get(system, coding.system), coding.code)
+    system = canonical(coding.system)
+    code = normal_code(system, coding.code)
     return CodingKey(system, code.upper(), coding.display or "")
 
 
@@ -44,12 +42,11 @@ class Selected:
     """One selection, made ready for matching."""
 
     def __init__(self, selection: CodeSelection) -> None:
-        systems = {normal_system(system) for system in selection.systems}
-        self._systems = frozenset(_ALIASES.get(system, system) for system in systems)
-        canonical = next((_CANONICAL[s] for s in self._systems if s in _CANONICAL), "")
+        first = canonical(selection.systems[0])
+        self._systems = frozenset(map(canonical, selection.systems))
 
         def plain(code: str) -> str:
-            return normal_code(canonical, code).upper()
+            return normal_code(first, code).upper()
 
         self._codes = frozenset(map(plain, selection.codes))
         self._prefixes = tuple(map(plain, selection.prefixes))

@@ -39,6 +39,7 @@ ROUTE_UNREAD = "route-unread"
 INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
 BROOKER = "brooker-class"
+FOP_POSSIBLE = "fop-possible"
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""
@@ -47,7 +48,8 @@ GENETIC_QUESTION = "genetic-question"
 GENETIC_FAMILY = "family-history"
 """Cards about genetic HO that no rule names."""
 GENOMIC_FINDING = "genomic-finding"
-GENOMIC = frozenset({GENOMIC_FINDING, "genomic-gene"})
+GENOMIC_GENE = "genomic-gene"
+GENOMIC = frozenset({GENOMIC_FINDING, GENOMIC_GENE})
 GENE_ACVR1 = "gene-acvr1"
 ACVR1_GERMLINE = "acvr1-germline"
 ACVR1_SOURCE_OPEN = "acvr1-source-open"
@@ -64,3 +66,11 @@ GENOMIC_NOT_PATHOGENIC = "genomic-not-pathogenic"
 ANSWER_POSITIVE = "answer-positive"
 ANSWER_NEGATIVE = "answer-negative"
 """Answers that an Observation of a variant has."""
+
+VALUE_SETS = (
+    SITE_HIP, SITE_ELSEWHERE, ROUTE_IM, ROUTE_SYSTEMIC, ROUTE_LOCAL, INJECTION_IM,
+    SURGICAL_CATEGORY, BROOKER, FOP_POSSIBLE, GENOMIC_FINDING, GENOMIC_GENE, GENE_ACVR1, PALOVAROTENE,
+    BRAIN_TUMOUR, GENOMIC_PRESENT, GENOMIC_GERMLINE, GENOMIC_SOMATIC, GENOMIC_PATHOGENIC,
+    GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
+)  # fmt: skip
+"""Value sets that the readers look for; content without one of them is refused at load."""
