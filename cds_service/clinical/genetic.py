@@ -10,6 +10,7 @@ from cds_service.clinical.chart import Chart, ConditionFact, DraftOrder, FamilyF
 from cds_service.clinical.evaluate import CallFacts, with_status
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import (
+    ACVR1_ASKED,
     ACVR1_GERMLINE,
     ACVR1_SOURCE_OPEN,
     BRAIN_TUMOUR,
