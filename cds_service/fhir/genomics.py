@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds_service.clinical.chart import MeasurementFact
 from cds_service.fhir.codings import source_of
@@ -52,7 +53,7 @@ def read_variant(doc: Doc, look: ReadContext) -> Iterator[MeasurementFact]:
     if status(doc.get("status")) in _TAKEN_BACK or _none(doc, said):
         return
     when = read_moment(*(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "issued")))
-    source = source_of(doc, {"text": "ACVR1 variant"}, known, when)
+    source = replace(source_of(doc, code, known, when), label="ACVR1 variant")
     pathogenic = GENOMIC_PATHOGENIC in said or any(map(_PATHOGENIC.search, _texts(doc)))
     germline = GENOMIC_GERMLINE in said or any(map(_GERMLINE.search, _texts(doc)))
     concept = ACVR1_ASKED
