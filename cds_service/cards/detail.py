@@ -126,7 +126,7 @@ def _advised(
     yield from _life_first(guidance, knowledge, prose)
     for paragraph, has_names in advice or ready.advice:
         yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
-    yield from _also(guidance, prose)
+    yield from _also(guidance, text, prose)
     if left:
         named = " or ".join(_choice(verdict, knowledge) for verdict in left)
         only = " only" if len(guidance.options) > len(left) else ""
@@ -140,11 +140,14 @@ def _life_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Itera
         yield from (prose.escape(r.life_first) for r in rules if r is not None and r.life_first)
 
 
-def _also(guidance: Guidance, prose: Prose) -> Iterator[str]:
-    """The first advice of each other card that this one stands for."""
+def _also(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
+    """The first advice of each other card that this one stands for, each once."""
+    told = {paragraph for paragraph, _ in prose.cards[text.id].advice}
     for other in guidance.also:
         paragraph, has_names = prose.cards[other.card].advice[0]
-        yield fill(paragraph, dict(other.params)) if has_names else paragraph
+        if paragraph not in told:
+            told.add(paragraph)
+            yield fill(paragraph, dict(other.params)) if has_names else paragraph
 
 
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:

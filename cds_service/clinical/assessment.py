@@ -115,7 +115,7 @@ class Guidance:
     params: tuple[tuple[str, str], ...] = ()
     silent_because: str | None = None
     also: tuple[AlsoSaid, ...] = ()
-    kept: frozenset[int] = frozenset()  # orders (by index) that may save a life: never removed
+    kept: tuple[DraftOrder, ...] = ()  # orders that may save a life: never removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.clinical.chart import CodeSeen
-from cds_service.knowledge.code_systems import canonical
+from cds_service.knowledge.code_systems import CPT, canonical
 from cds_service.knowledge.order_schema import CodeSelection
 from cds_service.knowledge.terminology import normal_code
 
 _FIVE = re.compile(r"[0-9]{5}")
+_MODIFIED = re.compile(r"([0-9]{4}[0-9A-Z])(?:[- ]?[0-9A-Z]{2}){1,4}")  # 27130-RT
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,10 @@ def key_of(coding: CodeSeen) -> CodingKey | None:
     if coding.system is None or coding.code is None:
         return None
     system = canonical(coding.system)
-    code = normal_code(system, coding.code)
-    return CodingKey(system, code.upper(), coding.display or "")
+    code = normal_code(system, coding.code).upper()
+    if system == CPT and (modified := _MODIFIED.fullmatch(code)):
+        code = modified[1]
+    return CodingKey(system, code, coding.display or "")
 
 
 def words_of(expressions: Iterable[str]) -> re.Pattern[str] | None:
@@ -84,8 +87,8 @@ class Selected:
         )
 
     def _in_range(self, code: str) -> bool:
-        if not self._ranges or not _FIVE.match(code):
-            return False  # CPT carries modifiers behind a hyphen: 27130-RT
+        if not self._ranges or not _FIVE.fullmatch(code):
+            return False
         number = int(code[:5])
         return any(low <= number <= high for low, high in self._ranges)
 

@@ -76,7 +76,7 @@ def one_card(case: Case, found: Genetics, cards: list[Guidance]) -> Iterator[Gui
         return
     ranked = sorted(cards, key=lambda g: _SEVERITY.index(g.indicator or "info"))
     first = ranked[0]
-    orders = tuple({o.index: o for g in cards for o in g.orders}.values())
+    orders = tuple({id(o): o for g in cards for o in g.orders}.values())
     params = {**dict(first.params), "order": _nouns(ranked)}
     lead = first
     if found.doubted_at is not None and first.indicator == "critical":
@@ -84,7 +84,7 @@ def one_card(case: Case, found: Genetics, cards: list[Guidance]) -> Iterator[Gui
         lead = card_for(case, GENETIC_CHECK_CODE, orders, first.findings, words)
         params = dict(lead.params)
     findings = {(f.role, f.rule): f for g in ranked for f in g.findings}
-    kept = frozenset(o.index for o in orders if is_kept(o, case.knowledge))
+    kept = tuple(order for order in orders if is_kept(order, case.knowledge))
     others = (g for g in ranked if g.card != lead.card)
     also = {g.card: AlsoSaid(str(g.card), g.params) for g in others}
     yield replace(
