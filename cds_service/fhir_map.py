@@ -107,9 +107,10 @@ class _Kept:
     urn: str | None = None
 
 
-def quick_mentions(patterns: Patterns) -> Mentions:
-    """The mention patterns as a ChartReader wants them; may be shared by all of them."""
-    return Mentions(patterns, also=("brooker", *HINTS))
+def quick_mentions(patterns: Patterns, medicines: tuple[str, ...] = ()) -> Mentions:
+    """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
+    are names, in small letters, of what is given for such a disease only."""
+    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines)
 
 
 def mentions(knowledge: Knowledge) -> Mentions:
@@ -119,7 +120,8 @@ def mentions(knowledge: Knowledge) -> Mentions:
             (rule.disease, re.compile(pattern, re.IGNORECASE))
             for rule in knowledge.genetic.values()
             for pattern in rule.mentions
-        )
+        ),
+        tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
     )
 
 

@@ -273,6 +273,33 @@ class Suspicion:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A coded element as it was sent: its codings and its words."""
+
+    codings: tuple[CodeSeen, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSaid:
+    """What an order says, whether or not a value set knows it.
+
+    `elements` are the codings of each element that says what is ordered, `names` the words of
+    these; `routes` and `forms` are those of a medicine, `instructions` the words of its dosage.
+    `members` names the members of the resource that are there.
+    """
+
+    elements: tuple[tuple[CodeSeen, ...], ...] = ()
+    names: tuple[str, ...] = ()
+    routes: tuple[Stated, ...] = ()
+    forms: tuple[Stated, ...] = ()
+    instructions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    members: frozenset[str] = frozenset()
+    priority: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DraftOrder:
     """One entry of `context.draftOrders`.
 
@@ -300,6 +327,7 @@ class DraftOrder:
     mentions: tuple[Mention, ...] = ()
     medication: MedicationFact | None = None
     unidentified: Unidentified | None = None  # a medicine whose code says nothing here
+    said: OrderSaid = OrderSaid()
 
     @property
     def reference(self) -> str | None:
