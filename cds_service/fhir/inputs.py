@@ -93,7 +93,9 @@ class InputLog:
         if signal.state is InputState.NONE_STATED:
             return replace(report, state=signal.state) if report.state in _NOTHING else report
         state = InputState.PARTIAL if self.seen else signal.state
-        return InputReport(self.name, state, self.seen, _joined((*self.failures, *self.defects, signal.why)))
+        return InputReport(
+            self.name, state, self.seen, _joined((*self.failures, *self.defects, signal.why))
+        )
 
     def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
