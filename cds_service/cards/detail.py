@@ -151,6 +151,7 @@ def _advised(
     for paragraph, has_names in advice or ready.advice:
         yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
     if left:
+        left.sort(key=lambda verdict: not verdict.drafted)
         named = " or ".join(_choice(verdict, knowledge) for verdict in left)
         only = " only" if len(guidance.options) > len(left) else ""
         yield escape(f"Open for this patient: {named}{only}.", CHOICE_LIMIT)
@@ -164,6 +165,8 @@ def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
 def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
     """An option as part of a sentence, with the course that is drafted and what else is left."""
     label = knowledge.options[verdict.option].label
+    if not verdict.drafted:
+        return f"{label} as your decision, not drafted"
     if verdict.regimen is None:
         return label
     courses = (verdict.regimen, *verdict.alternatives)
