@@ -12,7 +12,6 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion
 
 _ORDER = (Effect.EXCLUDE, Effect.NO_DRAFT, Effect.CONDITION, Effect.REFERRAL)
-_DECIDING = frozenset({Effect.EXCLUDE, Effect.NO_DRAFT})
 
 
 def _reason(rule: Exclusion, outcome: Outcome, view: OrderView) -> Reason:
@@ -70,15 +69,19 @@ def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:
     the clinician, or one as open."""
     kept: list[Reason] = []
     excluded: set[str] = set()
+    decided: set[str] = set()
     unclear: set[str] = set()
     for reason in found:
         references = {s.reference for s in reason.sources if "/" in s.reference}
-        named = excluded | unclear if reason.unknown else excluded
+        # What the clinician decides anyway may still be excluded: its question stays.
+        named = excluded | (unclear if reason.unknown else decided)
         if references and references <= named:
             continue
         kept.append(reason)
-        if reason.effect in _DECIDING:
+        if reason.effect is Effect.EXCLUDE:
             excluded |= references
+        elif reason.effect is Effect.NO_DRAFT:
+            decided |= references
         elif reason.unknown:
             unclear |= references
     return tuple(kept)
