@@ -63,16 +63,23 @@ class WrongHook(BadRequest):
 class Unauthorized(RequestError):
     """The caller is not known. Every 401 reads the same; `reason` is for the audit log only.
 
-    `claims` are the unverified `iss`, `kid` and `jti` of the token, as far as it could be read.
+    `claims` are the unverified `iss`, `kid` and `jti` of the token, as far as it could be read;
+    `mismatch` names the claim that decided, what came and what was expected.
     """
 
     status = 401
     code = "login"
 
-    def __init__(self, reason: str, claims: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        claims: Mapping[str, str] | None = None,
+        mismatch: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__("authentication is required")
         self.reason = reason
         self.claims = dict(claims or {})
+        self.mismatch = dict(mismatch or {})
 
 
 class Forbidden(RequestError):

@@ -22,7 +22,7 @@ from cds_service.cards.compose import Composer
 from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
-from cds_service.cdshooks.feedback import FeedbackItem
+from cds_service.cdshooks.feedback import FeedbackRead
 from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.triggers import may_trigger, selected
@@ -376,25 +376,23 @@ async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: R
     Raises a RequestError, and then stores nothing that is acknowledged.
     """
     service = find_service(service_id, runtime.knowledge)
-    items = read_feedback(service, body, access.client_id(caller), runtime)
-    if items:
+    read = read_feedback(service, body, access.client_id(caller), runtime)
+    if read.items:
         with calls.stage("store"):
-            await runtime.store.save(items)
-    return acknowledge(items)
+            await runtime.store.save(read.items)
+    return acknowledge(read)
 
 
-def read_feedback(
-    service: HookService, body: bytes, client: str, runtime: Runtime
-) -> tuple[FeedbackItem, ...]:
+def read_feedback(service: HookService, body: bytes, client: str, runtime: Runtime) -> FeedbackRead:
     """The items of a body as they would be stored. Raises BadRequest or TooLarge."""
     with calls.stage("parse"):
         bounds.check_body(body, runtime.settings)
         return feedback.read(body, service.id, client, runtime.clock())
 
 
-def acknowledge(items: tuple[FeedbackItem, ...]) -> bytes:
-    """What is answered to items that were taken: their number, and what was unusual."""
-    shown = feedback.notes(items)
-    if shown:
-        log.warn("feedback with unusual members", notes=shown)
-    return msgspec.json.encode({"feedback": len(items)} | ({"notes": shown} if shown else {}))
+def acknowledge(read: FeedbackRead) -> bytes:
+    """What is answered: how many items were taken, which were refused, and what was unusual."""
+    if read.refused or read.notes:
+        places = [item.place for item in read.refused[: feedback.NOTES_SHOWN]]
+        log.warn("feedback with unusual members", refused=places, notes=read.notes)
+    return msgspec.json.encode(read.as_answer())

@@ -21,7 +21,7 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
-from cds_service.knowledge import terminology
+from cds_service.knowledge.code_systems import name_of
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -34,26 +34,6 @@ CHOICE_LIMIT = 400
 REASON_LIMIT = 600
 REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
 
-_SYSTEMS = {
-    terminology.SNOMED: "SNOMED CT",
-    terminology.ICD10CM: "ICD-10-CM",
-    terminology.ICD10: "ICD-10",
-    terminology.ICD9CM: "ICD-9-CM",
-    terminology.PCS: "ICD-10-PCS",
-    terminology.CPT: "CPT",
-    terminology.RXNORM: "RxNorm",
-    terminology.ATC: "ATC",
-    terminology.LOINC: "LOINC",
-    terminology.OPCS4: "OPCS-4",
-    terminology.ORPHA: "Orphanet",
-    terminology.OMIM: "OMIM",
-    "http://id.who.int/icd/release/11/mms": "ICD-11",
-}
-_SHORT_NAMES = {terminology.normal_system(uri): name for uri, name in _SYSTEMS.items()} | {
-    terminology.normal_system(alias): _SYSTEMS[uri]
-    for alias, uri in terminology.ALIASES.items()
-    if uri in _SYSTEMS
-}
 _ROLES_SHOWN = (
     "genetic", "suspected", "mention", "family", "prophylaxis", "factor", "undecided", "modifier",
 )  # fmt: skip
@@ -123,18 +103,13 @@ def _fact(source: Provenance, told: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def system_name(system: str) -> str:
-    """What people call a code system, blank when it has no name here."""
-    return _SHORT_NAMES.get(terminology.normal_system(system), "")
-
-
 def _named(source: Provenance, told: str) -> str:
     """Label and code of a fact; the label is left out where `told` has just said the same."""
     label = "" if source.label.casefold() in told.casefold() else escape(source.label)
     coding = source.coding
     if coding is None or coding.code is None:
         return label
-    code = escape(f"{system_name(coding.system or '')} {coding.code}")
+    code = escape(f"{name_of(coding.system or '')} {coding.code}")
     return f"{label} ({code})" if label else code
 
 

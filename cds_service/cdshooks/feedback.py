@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +33,16 @@ MAX_SUGGESTIONS = 50
 EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason.reasonCategory"
 """Extension in which Epic sends the category of a reason; kept as the `system` of its number."""
 
-_OUTCOMES = ("accepted", "overridden")
+_OUTCOMES: Mapping[str, str] = {
+    "accepted": "accepted",
+    "overridden": "overridden",
+    "ignored": "ignored",  # cds-hooks/docs#21: seen and not answered
+    "dismissed": "dismissed",
+    "dismiss": "dismissed",  # cds-hooks/docs#48
+}
+"""What clients send as outcome, and what is kept. The specification has the first two."""
+
+_OUTCOME_RULE = "must be accepted, overridden, ignored or dismissed"
 # No blanks and no @: free text, names and addresses do not fit, ids and codes do. The first sign
 # is none that a spreadsheet takes for a formula.
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}")
@@ -68,11 +76,36 @@ class FeedbackItem:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """An item that cannot be taken: its place in the body, and what is wrong."""
+
+    place: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRead:
+    """What came of each item of a call. `notes` say what was unusual about items that were taken,
+    each with its place, NOTES_SHOWN at most."""
+
+    items: tuple[FeedbackItem, ...]
+    refused: tuple[RefusedItem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_answer(self) -> dict[str, Any]:
+        """What the client is told: `feedback` is the number of items that were taken."""
+        refused = [asdict(item) for item in self.refused]
+        told = {"refused": refused, "notes": list(self.notes)}
+        return {"feedback": len(self.items)} | {name: said for name, said in told.items() if said}
+
+
 class Note(StrEnum):
     """What was unusual about an item and tolerated."""
 
     SINGLE = "single-object"
     PLURAL = "override-reasons-plural"
+    FLAT = "override-reason-flat"
     CARD_HASHED = "card-hashed"
     NO_SUGGESTIONS = "no-accepted-suggestions"
     ODD_SUGGESTIONS = "odd-accepted-suggestions"
@@ -85,6 +118,7 @@ class Note(StrEnum):
 WORDS = {
     Note.SINGLE: "feedback should be an array",
     Note.PLURAL: "overrideReasons was read as overrideReason",
+    Note.FLAT: "overrideReason has code and system of its own: they belong into reason",
     Note.CARD_HASHED: "card is no plain id: a hash of it is kept",
     Note.NO_SUGGESTIONS: "acceptedSuggestions is missing",
     Note.ODD_SUGGESTIONS: "acceptedSuggestions should be an array of objects with id",
@@ -96,20 +130,32 @@ WORDS = {
 """The notes as sentences for whoever connects an EHR; no values of the request."""
 
 
-def read(body: bytes, service: str, client: str, now: datetime) -> tuple[FeedbackItem, ...]:
+def read(body: bytes, service: str, client: str, now: datetime) -> FeedbackRead:
     """Read all items of a call from UTF-8 JSON (CDS Hooks 2.0 "Feedback").
 
-    `now` is the time of receipt. Raises BadRequest with the place when the body is not JSON, or
-    when an item has no card or no outcome, and TooLarge for more than MAX_ITEMS. One bad item
-    refuses the call as a whole: nothing of it is stored.
+    `now` is the time of receipt. An item without card or outcome is refused, and the others are
+    taken. Raises BadRequest with the place when the body is not JSON, or when every item is
+    refused, and TooLarge for more than MAX_ITEMS.
     """
     raws, alone = _items(body)
     if len(raws) > MAX_ITEMS:
         raise TooLarge(f"more than {MAX_ITEMS} items", "feedback")
-    return tuple(
-        _item(_plain(raw, f"feedback[{index}]"), f"feedback[{index}]", service, client, now, alone)
-        for index, raw in enumerate(raws)
-    )
+    items: list[FeedbackItem] = []
+    refusals: list[BadRequest] = []
+    notes: list[str] = []
+    for index, raw in enumerate(raws):
+        place = f"feedback[{index}]"
+        try:
+            item = _item(_plain(raw, place), place, service, client, now, alone)
+        except BadRequest as error:
+            refusals.append(error)
+            continue
+        items.append(item)
+        notes += (f"{place}: {WORDS[Note(note)]}" for note in item.notes)
+    if refusals and not items:
+        raise refusals[0]
+    refused = tuple(RefusedItem(error.place or "feedback", error.message) for error in refusals)
+    return FeedbackRead(tuple(items), refused, tuple(notes[:NOTES_SHOWN]))
 
 
 def _items(body: bytes) -> tuple[list[Raw], bool]:
@@ -181,9 +227,9 @@ def _card(value: Any, place: str, notes: list[Note]) -> str:
 def _outcome(value: Any, place: str) -> str:
     if value is None:
         raise BadRequest("is required", place)
-    if value not in _OUTCOMES:
-        raise BadRequest(f"must be {' or '.join(_OUTCOMES)}", place)
-    return str(value)
+    if not isinstance(value, str) or value not in _OUTCOMES:
+        raise BadRequest(_OUTCOME_RULE, place)
+    return _OUTCOMES[value]
 
 
 def _id(text: str) -> str:
@@ -237,6 +283,9 @@ def _override(
     for system, code in _codings(said):
         if code is not None:
             return system, code, length
+    if (code := _code(said.get("code"))) is not None:
+        notes.append(Note.FLAT)
+        return _system(said.get("system")), code, length
     if said.keys() - {"userComment"}:
         notes.append(Note.REASON_NOT_KEPT)
     return None, None, length
@@ -288,14 +337,3 @@ def _time(value: Any, now: datetime, notes: list[Note]) -> datetime | None:
         notes.append(Note.ODD_TIME)
         return None
     return said
-
-
-def notes(items: Iterable[FeedbackItem]) -> list[str]:
-    """What was unusual about items that were taken, in words, each with its place; the first
-    NOTES_SHOWN of it."""
-    every = (
-        f"feedback[{index}]: {WORDS[Note(note)]}"
-        for index, item in enumerate(items)
-        for note in item.notes
-    )
-    return list(islice(every, NOTES_SHOWN))

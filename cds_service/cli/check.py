@@ -53,11 +53,13 @@ def check(
     day = today.date() if today else utc_now().date()
     runtime = hooks.offline(knowledge, day, settings)
     try:
-        call = _call(_input(file), runtime, order)
+        call, own = _call(_input(file), runtime, order)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except RequestError as error:
         typer.echo(terminal.plain(f"{file}: {error}"), err=True)
         raise typer.Exit(BAD_INPUT) from None
+    for note in consultation.request.notes if own else ():
+        typer.echo(f"note: {note}", err=True)
     _show(consultation, as_json=as_json, explain=explain)
 
 
@@ -71,9 +73,11 @@ def _input(file: str) -> bytes:
         raise typer.Exit(BAD_INPUT) from None
 
 
-def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> bytes:
-    """A call as it is, or a Bundle wrapped into one. Raises RequestError, also for a Bundle in
-    which nothing could be checked."""
+def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> tuple[bytes, bool]:
+    """A call as it is, or a Bundle wrapped into one; and whether it is the user's own call.
+
+    Raises RequestError, also for a Bundle in which nothing could be checked.
+    """
     most = runtime.settings.max_body_bytes
     plain = to_utf8(data, None)
     call = record_to_call.as_call(plain, runtime.knowledge.index, order)
@@ -87,7 +91,7 @@ def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> bytes:
         typer.echo(
             "note: --order is not used: this is a call, with draft orders of its own", err=True
         )
-    return call
+    return call, call is plain
 
 
 def _show(consultation: hooks.Consultation, *, as_json: bool, explain: bool) -> None:
@@ -95,8 +99,6 @@ def _show(consultation: hooks.Consultation, *, as_json: bool, explain: bool) -> 
         chart, assessment = consultation.explained()
         text = explained.as_text(explained.explain(assessment, chart, consultation.knowledge))
         typer.echo(terminal.plain(text), err=as_json)  # with --json, stdout holds JSON only
-    for note in consultation.request.notes:
-        typer.echo(f"note: {note}", err=True)
     response = CDSResponse.model_validate(consultation.answer)
     if as_json:
         typer.echo(terminal.json_text(response))

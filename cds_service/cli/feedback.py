@@ -29,7 +29,7 @@ app = typer.Typer(help="What clinicians did with cards.", no_args_is_help=True)
 
 _DAY = ["%Y-%m-%d"]
 _URL = typer.Option("--database", metavar="URL", help="Another database than CDS_DATABASE_URL.")
-_COLUMNS = ("issued", "accepted", "overridden", "no feedback")
+_COLUMNS = ("issued", "accepted", "overridden", "ignored", "no feedback")
 
 
 @app.command()
@@ -161,11 +161,12 @@ def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
 
 
 def _plain(tally: Tally) -> dict[str, int]:
-    return dict(zip(("issued", "accepted", "overridden", "noFeedback"), _cells(tally), strict=True))
+    names = ("issued", "accepted", "overridden", "ignored", "noFeedback")
+    return dict(zip(names, _cells(tally), strict=True))
 
 
-def _cells(tally: Tally) -> tuple[int, int, int, int]:
-    return tally.issued, tally.accepted, tally.overridden, tally.unanswered
+def _cells(tally: Tally) -> tuple[int, int, int, int, int]:
+    return tally.issued, tally.accepted, tally.overridden, tally.ignored, tally.unanswered
 
 
 def _as_csv(figures: Figures, displays: Displays) -> str:
@@ -175,7 +176,7 @@ def _as_csv(figures: Figures, displays: Displays) -> str:
     for dimension, value, tally in _tallies(figures):
         writer.writerow((dimension, value, *_cells(tally)))
     for _, display, count in _reasons(figures, displays):
-        writer.writerow(("reason", display, "", "", count, ""))
+        writer.writerow(("reason", display, "", "", count, "", ""))
     return text.getvalue()
 
 
@@ -190,7 +191,8 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         f"looked at, {figures.with_cards} with cards.",
         highlight=False,
     )
-    table = Table("by", "", *(_number(name) for name in _COLUMNS), title="Cards")
+    names = Column("", overflow="fold")  # ids are copied: none is cut
+    table = Table("by", names, *(_number(name) for name in _COLUMNS), title="Cards")
     last = ""
     for dimension, value, tally in _tallies(figures):
         if dimension != last and last:

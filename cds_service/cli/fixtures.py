@@ -87,7 +87,8 @@ def generate(
         size=_size(resources),
     )
     written = _write(make(wish), wish, folder, what)
-    typer.echo(f"{written} patients in {folder}; the truth holds on {wish.today}")
+    patients = "1 patient" if written == 1 else f"{written} patients"
+    typer.echo(f"{patients} in {folder}; the truth holds on {wish.today}")
 
 
 def _write(patients: Iterable[Patient], wish: Wish, folder: Path, what: What) -> int:

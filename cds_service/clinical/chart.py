@@ -37,11 +37,17 @@ class FhirDate:
 
 @dataclass(frozen=True, slots=True)
 class CodeSeen:
-    """One FHIR Coding as it stood in the record (system as written by the EHR)."""
+    """One FHIR Coding as it stood in the record (system as written by the EHR).
+
+    `certainty` is refuted, provisional, resolved or confirmed and `side` a side of the body, where
+    the coding itself says so (Germany).
+    """
 
     system: str | None
     code: str | None
     display: str | None = None
+    certainty: str | None = None
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)

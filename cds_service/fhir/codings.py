@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import CodeSeen, FhirDate, Provenance
 from cds_service.fhir.elements import Doc, codings, first_text, text, type_and_id
+from cds_service.knowledge.code_systems import ICD10, ICD10CM, canonical, is_known
 from cds_service.knowledge.names import (
+    FOP_POSSIBLE,
     ROUTE_IM,
     ROUTE_LOCAL,
     ROUTE_SYSTEMIC,
@@ -39,8 +41,13 @@ _QUALIFIERS = SITES | frozenset(_SIDES) | {
 }  # fmt: skip
 _SCTID = re.compile(r"[0-9]{6,18}")
 _TERMS = re.compile(r"\|[^|]*(?:\||$)")  # the words beside an id, which may hold any sign
+_ADDRESS = re.compile(r"https?://snomed\.info/id/")  # a concept by its URI
 _SNOMED_OID = ".6.96"
 _ICD11 = "id.who.int/icd"
+_ICD = frozenset({ICD10, ICD10CM})
+# FHIR's own page on ICD puts several codes into one coding: "S62.32 Z33! O09.1! Z34".
+_ICD_CODES = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
+_FOP_CODE = re.compile(r"D?M61\.?1[0-9A-Z]{0,3}|82725007", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,16 @@ def recognise(index: CodeIndex, found: Iterable[CodeSeen]) -> Recognised:
             match = index.match(system, code)
             if match is not None:
                 result = result.and_also(_recognised(match, coding, only_qualifies))
+            elif code is not None and _may_be_fop(system, code):
+                result = result.and_also(Recognised(frozenset({FOP_POSSIBLE}), coding))
     return result
+
+
+def _may_be_fop(system: str | None, code: str) -> bool:
+    """Whether a code that nobody can place would be FOP in ICD-10 or SNOMED CT: a question."""
+    if not _FOP_CODE.fullmatch(code.strip()):
+        return False
+    return system is None or not is_known(system)
 
 
 def _recognised(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Recognised:
@@ -94,8 +110,9 @@ def _recognised(match: CodeMatch, coding: CodeSeen, only_qualifies: bool) -> Rec
         hints = frozenset(_HINTS[c] for c in _HINTS.keys() & concepts)
         concepts = (concepts & _QUALIFIERS) | hints
     sides = frozenset(_SIDES[c] for c in _SIDES.keys() & concepts)
-    if match.side is not None and match.side is not Side.UNKNOWN:
-        sides |= {match.side}
+    for side in (match.side, coding.side):
+        if side is not None and side is not Side.UNKNOWN:
+            sides |= {side}
     named = None if only_qualifies and not hints else coding
     return Recognised(concepts, named, sides, match.display)
 
@@ -112,15 +129,22 @@ def _readings(coding: CodeSeen) -> Iterable[tuple[str | None, str | None, bool]]
         return ((coding.system, code, False),)
     system = (coding.system or "").lower()
     if "snomed" in system or system.endswith(_SNOMED_OID):
-        return _parts(coding, _TERMS.sub(" ", code))
+        return _parts(coding, _ADDRESS.sub("", _TERMS.sub(" ", code)))
     if _ICD11 in system:
         return _stems(coding, code)
+    if canonical(system) in _ICD:
+        return [(coding.system, part, False) for part in _ICD_CODES.findall(code.upper())]
     return ((coding.system, code, False),)
 
 
 def is_compound(code: str) -> bool:
     """Whether a code may have further codes in it, which a look-up of the whole does not see."""
-    return ":" in code or "+" in code or "/" in code or "&" in code
+    return ":" in code or "+" in code or "/" in code or "&" in code or " " in code
+
+
+def wants_reading(code: str) -> bool:
+    """Whether a code that is in no value set may say something all the same."""
+    return is_compound(code) or _FOP_CODE.fullmatch(code) is not None
 
 
 def _parts(coding: CodeSeen, code: str) -> Iterator[tuple[str | None, str | None, bool]]:

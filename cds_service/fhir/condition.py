@@ -33,7 +33,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
     onset, recorded = onset_of(doc, look.birth), recorded_on(doc)
     recorder = doc.get("recorder") or doc.get("asserter")
     source = source_of(doc, code, known, onset or recorded, recorder)
-    said = verifications(doc)
+    said = [*_certainty(known), *verifications(doc)]
     doubt = next((w for w in said if w in DOUBTED), None)
     meaning = known.meaning
     if doubt:
@@ -50,6 +50,12 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
         yield Unidentified(InputName.ALLERGIES, source, may_rule_out(named))
 
 
+def _certainty(known: Recognised) -> list[str]:
+    """What the recognised coding itself says of its certainty."""
+    said = known.coding.certainty if known.coding else None
+    return [said] if said else []
+
+
 def _condition(
     doc: Doc,
     look: ReadContext,
@@ -61,7 +67,7 @@ def _condition(
     return ConditionFact(
         concepts=known.meaning,
         source=with_unread_site(source, site),
-        clinical=clinical_status(doc),
+        clinical="resolved" if _certainty(known) == ["resolved"] else clinical_status(doc),
         verification=verification,
         onset=dates[0],
         recorded=dates[1],

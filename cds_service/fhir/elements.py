@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from cds_service.clinical.chart import CodeSeen
+from cds_service.knowledge.names import Side
 
 Doc = dict[str, Any]
 
@@ -150,9 +152,32 @@ def codings(value: object) -> list[CodeSeen]:
     return found
 
 
+# What stands on the coding of a German diagnosis: its certainty, and the side. Source: HL7 Germany,
+# "Deutsche Basisprofile", extensions of these names; Z is "Zustand nach" (a past condition).
+_CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+_LATERALITY = "http://fhir.de/StructureDefinition/seitenlokalisation"
+_CERTAINTIES = {"A": "refuted", "V": "provisional", "Z": "resolved", "G": "confirmed"}
+_LATERALITIES = {"R": Side.RIGHT, "L": Side.LEFT, "B": Side.BILATERAL}
+
+
 def _coding(part: Doc) -> CodeSeen | None:
     coding = CodeSeen(word(part.get("system")), word(part.get("code")), text(part.get("display")))
-    return coding if coding.code or coding.display else None
+    if not (coding.code or coding.display):
+        return None
+    return _qualified(coding, part["extension"]) if "extension" in part else coding
+
+
+def _qualified(coding: CodeSeen, extensions: object) -> CodeSeen:
+    """The coding with what its extensions say of certainty and side."""
+    said: dict[str, str] = {}
+    for extension in objects(extensions):
+        value = member(extension.get("valueCoding"), "code") or extension.get("valueCode")
+        said[str(extension.get("url"))] = str(value).upper()
+    return replace(
+        coding,
+        certainty=_CERTAINTIES.get(said.get(_CERTAINTY, "")),
+        side=_LATERALITIES.get(said.get(_LATERALITY, "")),
+    )
 
 
 def texts(value: object) -> Iterator[str]:

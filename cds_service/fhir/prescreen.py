@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cds_service.fhir.codings import is_compound
+from cds_service.fhir.codings import wants_reading
 from cds_service.fhir.decoding import Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
@@ -81,7 +81,7 @@ class Prescreen:
         for coding in concept.coding or ():
             code = coding.code
             # A compound (SNOMED CT focus : refinement, ICD-11 stem/stem) is taken apart later.
-            if match(coding.system, code) is not None or (code is not None and is_compound(code)):
+            if match(coding.system, code) is not None or (code is not None and wants_reading(code)):
                 return True
             name = coding.display
             if name is not None and self._tells(name):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from cds_service.knowledge.code_systems import LOINC, SNOMED
 from cds_service.knowledge.names import BROOKER, InputName
-from cds_service.knowledge.terminology import LOINC, SNOMED
 
 TEMPLATES: Mapping[InputName, str] = {
     InputName.PATIENT: "Patient/{{context.patientId}}",

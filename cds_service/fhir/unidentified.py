@@ -9,15 +9,14 @@ from cds_service.clinical.chart import CodeSeen
 from cds_service.fhir import decoding
 from cds_service.fhir.codings import NOTHING, label_of
 from cds_service.fhir.elements import Doc, codings, first_text, printable, texts, words
-from cds_service.knowledge.terminology import (
-    ALIASES,
+from cds_service.knowledge.code_systems import (
     ATC,
     ICD9CM,
     ICD10,
     ICD10CM,
     RXNORM,
     SNOMED,
-    normal_system,
+    canonical,
 )
 
 # What an entry says that there is none of: never an entry that was not understood.
@@ -67,24 +66,18 @@ HINTS = ("allerg", "sensitiv", "intoleran", "anaphyla", "adverse")
 _NO_MEDICINE = frozenset({"food", "environment"})
 
 
-def _names(*systems: str) -> frozenset[str]:
-    """The systems under all their names, as `normal_system` spells them."""
-    aliases = (alias for alias, name in ALIASES.items() if name in systems)
-    return frozenset(normal_system(name) for name in (*systems, *aliases))
-
-
 # The systems in which every value set of medicines lists its codes
 # (tests/knowledge/test_loader.py). The sets have SNOMED CT for a few drugs only: there, a code
 # that is in none of them says nothing.
-MEDICINES = _names(RXNORM, ATC)
+MEDICINES = frozenset({RXNORM, ATC})
 # Substances and findings; SNOMED CT and RxNorm are what records code allergies in. Of the findings
 # many are missing: see `may_rule_out`.
-ALLERGIES = _names(RXNORM, ATC, SNOMED, ICD10CM, ICD10, ICD9CM)
+ALLERGIES = frozenset({RXNORM, ATC, SNOMED, ICD10CM, ICD10, ICD9CM})
 
 
 def readable(found: Iterable[CodeSeen | decoding.GlancedCoding], systems: frozenset[str]) -> bool:
     """Whether a coding is in one of the systems: then a code in no value set is a harmless one."""
-    return any(c.code and c.system and normal_system(c.system) in systems for c in found)
+    return any(c.code and c.system and canonical(c.system) in systems for c in found)
 
 
 def says_none(element: object) -> bool:

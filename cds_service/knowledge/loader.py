@@ -15,6 +15,7 @@ from cds_service.knowledge import value_sets as valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, Knowledge, ValueSet
+from cds_service.knowledge.names import VALUE_SETS
 from cds_service.knowledge.terminology import CodeIndex
 from cds_service.knowledge.value_sets import ValueSets
 from cds_service.knowledge.version import version
@@ -185,6 +186,11 @@ def _value_sets(directory: Path, files: dict[str, bytes], mistakes: list[Mistake
     if not readable:
         reason = "there is no readable value set"
         mistakes.append(Mistake("valuesets", None, reason, "add the value set files"))
+    mistakes.extend(
+        Mistake(f"valuesets/{id_}.json", None, "readers look for this value set", "add the file")
+        for id_ in VALUE_SETS
+        if id_ not in raws
+    )
     found = ValueSets(readable)
     mistakes.extend(
         conflict_mistakes(found, {k: (f"valuesets/{k}.json", r) for k, r in raws.items()})

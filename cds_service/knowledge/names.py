@@ -39,6 +39,13 @@ ROUTE_UNREAD = "route-unread"
 INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
 BROOKER = "brooker-class"
+FOP_POSSIBLE = "fop-possible"
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""
+
+VALUE_SETS = (
+    SITE_HIP, SITE_ELSEWHERE, ROUTE_IM, ROUTE_SYSTEMIC, ROUTE_LOCAL, INJECTION_IM,
+    SURGICAL_CATEGORY, BROOKER, FOP_POSSIBLE,
+)  # fmt: skip
+"""Value sets that the readers look for; content without one of them is refused at load."""

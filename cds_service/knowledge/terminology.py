@@ -4,84 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from cds_service.knowledge.code_systems import (
+    CPT,
+    HPO,
+    ICD9CM,
+    ICD10,
+    ICD11,
+    MONDO,
+    OMIM,
+    ORPHA,
+    SNOMED,
+    SYSTEMS,
+    canonical,
+)
 from cds_service.knowledge.names import Side
 from cds_service.knowledge.namespaces import EXTENSIONS
 
-SNOMED: Final = "http://snomed.info/sct"
-ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
-ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
-ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
-PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
-CPT: Final = "http://www.ama-assn.org/go/cpt"
-CDT: Final = "http://www.ada.org/cdt"
-RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
-LOINC: Final = "http://loinc.org"
-ICD11: Final = "http://id.who.int/icd/release/11/mms"
-ATC: Final = "http://www.whocc.no/atc"
-OPCS4: Final = "https://fhir.hl7.org.uk/Id/opcs-4"
-HPO: Final = "http://human-phenotype-ontology.org"
-MONDO: Final = "http://purl.obolibrary.org/obo/mondo.owl"
-OMIM: Final = "http://www.omim.org"
-ORPHA: Final = "http://www.orpha.net"
-EDQM: Final = "http://standardterms.edqm.eu"
-NCIT: Final = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
-UMLS: Final = "http://terminology.hl7.org/CodeSystem/umls"
-
-_OID: Final = "urn:oid:2.16.840.1.113883."
-# Other names of a code system. Source: NamingSystem resources of HL7 THO 7.0.1 (npm package
-# hl7.terminology.r4) for the OIDs and former URIs; the retired ICD-9 URI and the German forms are
-# those of the terminology research (section "FHIR system URIs"). ICD-10-GM extends the WHO codes.
-# The last two forms of ICD-10-PCS are official nowhere, but real records carry them.
-ALIASES: Final[Mapping[str, str]] = {
-    f"{_OID}6.96": SNOMED,
-    f"{_OID}6.90": ICD10CM,
-    "http://terminology.hl7.org/CodeSystem/icd10CM": ICD10CM,
-    f"{_OID}6.3": ICD10,
-    f"{_OID}6.3.1": ICD10,
-    "http://terminology.hl7.org/CodeSystem/icd10": ICD10,
-    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
-    f"{_OID}6.103": ICD9CM,
-    f"{_OID}6.104": ICD9CM,
-    f"{_OID}6.2": ICD9CM,
-    "http://terminology.hl7.org/CodeSystem/icd9cm": ICD9CM,
-    f"{_OID}6.4": PCS,
-    "http://terminology.hl7.org/CodeSystem/icd10PCS": PCS,
-    "http://hl7.org/fhir/sid/icd-10-pcs": PCS,
-    "http://www.icd10data.com/icd10pcs": PCS,
-    f"{_OID}6.12": CPT,
-    f"{_OID}6.13": CDT,
-    "http://terminology.hl7.org/CodeSystem/CD2": CDT,
-    f"{_OID}6.88": RXNORM,
-    f"{_OID}6.1": LOINC,
-    f"{_OID}6.73": ATC,
-    "http://fhir.de/CodeSystem/bfarm/atc": ATC,
-    f"{_OID}6.86": UMLS,
-    f"{_OID}6.339": HPO,
-    "http://purl.obolibrary.org/obo/hp.owl": HPO,
-    f"{_OID}3.9216": MONDO,
-    f"{_OID}3.26.1.1": NCIT,
-    "urn:oid:0.4.0.127.0.16.1.1.2.1": EDQM,  # as Swiss guides write it
-    # Forms in which records write the addresses of these two registries; the last is that of ORDO,
-    # Orphanet's ontology, whose ids are Orphanet_337.
-    "http://omim.org": OMIM,
-    "http://orpha.net": ORPHA,
-    "http://www.orpha.net/ORDO": ORPHA,
-}
-
-# Dots carry no meaning in these systems: M61551 is M61.551, W371 is W37.1.
-_DOTLESS: Final = frozenset({ICD10CM, ICD10, PCS, OPCS4})
-# Letters have no case here. In all other systems a code matches only as it is written.
-_CASELESS: Final = frozenset({*_DOTLESS, ICD9CM, ICD11, ATC, MONDO, HPO})
 # Marks that an ICD code can carry behind it: dagger, asterisk, optional code, open position.
 _ICD_MARKS: Final = "*+!†-"
 _PREFIXES: Final[Mapping[str, re.Pattern[str]]] = {
     OMIM: re.compile(r"(?:O?MIM\b[:\s]*)?#?\s*", re.IGNORECASE),
     ORPHA: re.compile(r"(?:Orpha(?:net|code)?[:_\s]*)?", re.IGNORECASE),
 }
-_ICD11_RELEASE: Final = re.compile(re.escape(ICD11).replace("/mms", r"/[0-9-]+/mms"))
+# What stands before a code: the definition status of a SNOMED CT expression; the letter that the
+# Danish SKS puts before an ICD-10 code (D alone is followed by digits).
+_BEFORE: Final[Mapping[str, re.Pattern[str]]] = {
+    SNOMED: re.compile(r"(?:={3}|<{3})\s*"),
+    ICD10: re.compile(r"D(?=[A-Z][0-9]{2})", re.IGNORECASE),
+}
+# A modifier behind a CPT code may name the side: 27130-RT, 27130-50 (both).
+_MODIFIED: Final = re.compile(r"([0-9]{4}[0-9A-Z])((?:[- ]?[0-9A-Z]{2}){1,4})")
+_MODIFIER_SIDES: Final = {"RT": Side.RIGHT, "LT": Side.LEFT, "50": Side.BILATERAL}
 # Where the first code of a compound ends: SNOMED CT puts the term behind a bar, ICD-11 joins
 # extension codes with & and further stem codes with a slash.
 _FIRST_ENDS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -91,6 +47,7 @@ _FIRST_ENDS: Final[Mapping[str, re.Pattern[str]]] = {
 # Hostile input cannot grow the memory of answers beyond these.
 _MOST_CODES: Final = 20_000
 _MOST_SYSTEMS: Final = 500
+_WHO_CHARACTERS: Final = 4
 _SIDES: Final[Mapping[str, Side]] = {
     side.value: side for side in (Side.LEFT, Side.RIGHT, Side.BILATERAL)
 }
@@ -145,31 +102,18 @@ def rows(value_set: Mapping[str, Any]) -> Iterable[Row]:
             )
 
 
-def normal_system(system: str) -> str:
-    """Form of a system URI under which it is looked up: no version, no last slash, lower case.
-
-    An edition of SNOMED CT (http://snomed.info/sct/<module>/version/<date>) and a release of ICD-11
-    (http://id.who.int/icd/release/11/<release>/mms) in the URI are dropped.
-    """
-    plain = system.strip().partition("|")[0].strip().rstrip("/").lower()
-    if plain.startswith("https://"):
-        plain = "http://" + plain[8:]
-    if plain[:1].isdigit() and plain.replace(".", "").isdigit():
-        plain = "urn:oid:" + plain
-    if _ICD11_RELEASE.fullmatch(plain):
-        return ICD11
-    return SNOMED if plain.startswith(SNOMED + "/") else plain
-
-
 def normal_code(system: str, code: str) -> str:
     """Form of a code under which it is looked up in its (canonical) system; of a compound its
     first code, which names the thing (see `recognition` for the others)."""
     plain = code.strip()
+    if (before := _BEFORE.get(system)) is not None:
+        plain = before.sub("", plain, count=1)
     if (ends := _FIRST_ENDS.get(system)) is not None:
         plain = ends.sub("", plain).strip()
-    if system in _CASELESS:
+    known = SYSTEMS.get(system)
+    if known is not None and not known.cased:
         plain = plain.upper()
-    if system in _DOTLESS:
+    if known is not None and not known.dots:
         return plain.rstrip(_ICD_MARKS).replace(".", "")
     if system in (MONDO, HPO):
         return plain.replace("_", ":")
@@ -195,13 +139,28 @@ class _Codes(dict[str, CodeMatch | None]):
     def __missing__(self, code: str) -> CodeMatch | None:
         plain = normal_code(self._system, code)
         hits = list(self._exact.get(plain, ()))
+        is_longer = self._system == ICD10 and len(plain) > _WHO_CHARACTERS
         for length in self._lengths:
+            if length <= _WHO_CHARACTERS and is_longer and not hits:
+                # A further character stands below the four: WHO has optional fifth ones (S32.40).
+                hits += self._exact.get(plain[:_WHO_CHARACTERS], ())
             if length <= len(plain):
                 hits += self._prefix.get(plain[:length], ())
         match = _join(hits)
+        if match is None and self._system == CPT:
+            match = self._with_modifier(plain)
         if len(self) < _MOST_CODES and len(code) < 100:
             self[code] = match
         return match
+
+    def _with_modifier(self, code: str) -> CodeMatch | None:
+        """A CPT code with modifiers, of which some name the side."""
+        modified = _MODIFIED.fullmatch(code)
+        match = _join(list(self._exact.get(modified[1], ()))) if modified else None
+        if modified is None or match is None:
+            return None
+        sides = [s for name, s in _MODIFIER_SIDES.items() if name in re.split("[- ]", modified[2])]
+        return replace(match, side=sides[0]) if len(sides) == 1 else match
 
 
 class _Nothing(dict[str, CodeMatch | None]):
@@ -219,16 +178,11 @@ class _Systems(dict[str, dict[str, CodeMatch | None]]):
         by_system: dict[str, list[Row]] = {}
         for row in found:
             by_system.setdefault(row.system, []).append(row)
-        self._canonical = {
-            normal_system(name): _Codes(name, of_system) for name, of_system in by_system.items()
-        }
-        for alias, name in ALIASES.items():
-            if name in by_system:
-                self._canonical[normal_system(alias)] = self._canonical[normal_system(name)]
+        self._codes = {canonical(name): _Codes(name, codes) for name, codes in by_system.items()}
         self._nothing = _Nothing()
 
     def __missing__(self, system: str) -> dict[str, CodeMatch | None]:
-        codes = self._canonical.get(normal_system(system), self._nothing)
+        codes = self._codes.get(canonical(system), self._nothing)
         if len(self) < _MOST_SYSTEMS and len(system) < 300:
             self[system] = codes
         return codes

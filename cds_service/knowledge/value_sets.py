@@ -8,10 +8,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
-from stdnum import luhn, verhoeff
 
 from cds_service.errors import Mistake
 from cds_service.knowledge import terminology
+from cds_service.knowledge.code_systems import (
+    CPT,
+    LOINC,
+    RXNORM,
+    SNOMED,
+    good_check_digit,
+    has_form,
+)
 from cds_service.knowledge.documents import nearest
 from cds_service.knowledge.model import ValueSet
 from cds_service.knowledge.terminology import Row
@@ -21,22 +28,6 @@ ACQUIRED: Final = "ho-"
 CONFIDENCE: Final = ("high", "medium", "low")
 MATCH: Final = ("exact", "prefix")
 SIDES: Final = ("left", "right", "bilateral")
-
-# Shape of a code, or of the beginning of one, in systems where a wrong one can be told.
-SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
-    terminology.SNOMED: re.compile(r"[1-9][0-9]{5,17}"),
-    terminology.ICD10CM: re.compile(r"[A-Z]([0-9][0-9A-Z](\.[0-9A-Z]{1,4})?)?"),
-    terminology.ICD10: re.compile(r"[A-Z]([0-9][0-9](\.[0-9A-Z]{1,3})?)?"),
-    terminology.ICD9CM: re.compile(r"([0-9]{3}|V[0-9]{2}|E[0-9]{3}|[0-9]{2})(\.[0-9]{1,2})?"),
-    terminology.PCS: re.compile(r"[0-9A-HJ-NP-Z]{1,7}"),
-    terminology.CPT: re.compile(r"[0-9]{4}[0-9A-Z]"),
-    terminology.RXNORM: re.compile(r"[1-9][0-9]{0,7}"),
-    terminology.LOINC: re.compile(r"(LA)?[0-9]{1,7}-[0-9]"),
-    terminology.ATC: re.compile(r"[A-Z]([0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?)?"),
-    terminology.OPCS4: re.compile(r"[A-Z][0-9]{2}(\.[0-9])?"),
-    terminology.OMIM: re.compile(r"[0-9]{6}"),
-    terminology.ORPHA: re.compile(r"[0-9]{1,6}"),
-}
 
 
 class ValueSets(Mapping[str, ValueSet]):
@@ -154,35 +145,29 @@ def _wrong_concept(
 
 
 def _wrong_code(system: str, code: str, match: str | None) -> Iterator[tuple[str, str | None]]:
-    shape = SHAPES.get(system)
     if not code.strip() or code != code.strip():
         yield "a code has no blanks around it and is not empty", "remove the blanks"
-    elif shape and not shape.fullmatch(code):
+    elif not has_form(system, code, listed=True):
         yield f"this is not how a code of {system} looks", "check it in its source"
-    elif system == terminology.SNOMED and not _snomed_digit(code):
+    elif system == SNOMED and not _snomed_digit(code):
         yield (
             "the SNOMED check digit (Verhoeff) is wrong",
             "long ids must be strings; copy it again",
         )
-    elif system == terminology.LOINC and not _loinc_digit(code):
+    elif system == LOINC and not good_check_digit(system, code):
         yield "the LOINC check digit is wrong", "check it in its source"
     if match == "prefix" and system in (
-        terminology.SNOMED,
-        terminology.RXNORM,
-        terminology.LOINC,
-        terminology.CPT,
+        SNOMED,
+        RXNORM,
+        LOINC,
+        CPT,
     ):
         yield "a prefix has no meaning in this code system", "list the codes"
 
 
 def _snomed_digit(code: str) -> bool:
     """Verhoeff check digit and a concept partition (SNOMED CT Release File Specifications 5)."""
-    return bool(verhoeff.is_valid(code)) and code[-3:-1] in {"00", "10"}
-
-
-def _loinc_digit(code: str) -> bool:
-    """Mod-10 check digit (LOINC Users' Guide). Answer codes (LA) do not follow it."""
-    return code.startswith("LA") or bool(luhn.is_valid(code.replace("-", "")))
+    return good_check_digit(SNOMED, code) and code[-3:-1] in {"00", "10"}
 
 
 def conflicts(value_sets: Mapping[str, ValueSet]) -> list[tuple[str, Row, str]]:

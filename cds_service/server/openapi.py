@@ -173,7 +173,7 @@ _FEEDBACK = {
                 "required": ["card", "outcome", "outcomeTimestamp"],
                 "properties": {
                     "card": {"type": "string", "format": "uuid"},
-                    "outcome": {"enum": ["accepted", "overridden"]},
+                    "outcome": {"enum": ["accepted", "overridden", "ignored", "dismissed"]},
                     "outcomeTimestamp": {"type": "string", "format": "date-time"},
                     "acceptedSuggestions": {
                         "type": "array",

@@ -35,8 +35,8 @@ async def discover(request: Request) -> Response:
 async def receive_feedback(request: Request) -> Response:
     """Feedback on cards (CDS Hooks 2.0 "Feedback", FB-01 to FB-08).
 
-    200 says that every item is committed, now or by an earlier call: `feedback` is their number,
-    `notes` says what was unusual and tolerated. 400 and 503 store nothing that is acknowledged.
+    200 says that `feedback` items are committed, now or by an earlier call; `refused` lists the
+    others, `notes` says what was unusual and tolerated. 400 and 503 store nothing.
     """
     runtime = runtime_of(request)
     service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)

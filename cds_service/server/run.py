@@ -28,11 +28,11 @@ _GRACE_SECONDS = 10
 _FACTORY = "cds_service.server.app:create_app"
 
 
-def run(settings: Settings, example: Path | None = None) -> None:
+def run(settings: Settings, example: Path | None = None, more: str = "") -> None:
     """Serve until stopped. Raises a CdsError for a wrong set-up before anything listens.
 
     That is also what a port that is taken raises. With `example`, the file of a request, a curl
-    line that posts it is printed.
+    line that posts it is printed. `more` is printed after the addresses.
     """
     access.refuse_open_door(settings)
     # A hang-up ends a process that has no handler yet: it waits until there is one.
@@ -49,6 +49,8 @@ def run(settings: Settings, example: Path | None = None) -> None:
     listener = _bind(settings)
     listener.listen(config.backlog)  # from here on a call waits instead of being refused
     announce(settings, listener.getsockname()[1], next(iter(knowledge.services)), example)
+    if more:
+        typer.echo(f"\n{more}")
     try:
         if settings.workers > 1:
             with _shared_figures():

@@ -26,22 +26,26 @@ Reason = tuple[str | None, str | None]
 
 @dataclass(slots=True)
 class Tally:
-    """Cards issued, and how many of them were accepted and overridden. The rest got no feedback."""
+    """Cards issued, and how many of them were accepted, overridden and ignored. The rest got no
+    feedback. A card that was dismissed without a reason counts as ignored."""
 
     issued: int = 0
     accepted: int = 0
     overridden: int = 0
+    ignored: int = 0
 
     @property
     def unanswered(self) -> int:
-        return self.issued - self.accepted - self.overridden
+        return self.issued - self.accepted - self.overridden - self.ignored
 
     def add(self, count: int, outcome: str | None) -> None:
         self.issued += count
         if outcome == "accepted":
             self.accepted += count
-        elif outcome is not None:
+        elif outcome == "overridden":
             self.overridden += count
+        elif outcome is not None:
+            self.ignored += count
 
 
 @dataclass(slots=True)
@@ -66,8 +70,8 @@ class Figures:
 async def read(database: Database, since: date | None = None) -> Figures:
     """Count the cards issued, and feedback received, from the beginning of a day (UTC).
 
-    Of several events on one card the acceptance counts, else the latest override: whoever
-    accepts a suggestion and closes the card then has accepted it.
+    Of several events on one card the acceptance counts, else the latest override, else that it was
+    ignored: whoever accepts a suggestion and closes the card then has accepted it.
     """
     start = _start(since)
     figures = Figures(since)
@@ -130,7 +134,7 @@ def _cards(start: datetime, columns: Iterable[Any]) -> Select[Any]:
     rank = func.row_number().over(
         partition_by=feedback.c.card,
         order_by=(
-            case((feedback.c.outcome == "accepted", 0), else_=1),
+            case({"accepted": 0, "overridden": 1}, value=feedback.c.outcome, else_=2),
             feedback.c.outcome_at.desc(),
             feedback.c.key,
         ),

@@ -188,4 +188,4 @@ class Access:
 
 def _note_refusal(error: Unauthorized) -> None:
     metrics.refused.labels(error.reason.partition(":")[0]).inc()
-    log.audit("token refused", reason=error.reason, **error.claims)
+    log.audit("token refused", reason=error.reason, **error.claims, **error.mismatch)

@@ -19,6 +19,7 @@ from cds_service.errors import Unauthorized
 from cds_service.trust.clients import Client, Registry
 from cds_service.trust.jwks import KeyFetchError, KeyRing
 from cds_service.trust.keys import ALGORITHMS, Key
+from cds_service.trust.refusal import LOGGED_CHARS, at, mismatch, numeric_date, one_of, told
 from cds_service.trust.replay import SeenTokens
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ LEEWAY_SECONDS = 60
 LONGEST_LIFE_SECONDS = 3600
 MAX_TOKEN_CHARS = 16 * 1024
 _MAX_CLAIM_CHARS = 512
-_LOGGED_CHARS = 200
 
 
 class HasRegistry(Protocol):
@@ -90,9 +90,10 @@ class Gate:
             _verify(token, keys, header)
             until = self._check_claims(client, claims, endpoints)
             if not await self._seen.first(client.iss, claims["jti"], until):
-                raise Unauthorized("the token was used before")
+                expected = "a jti that this issuer did not use within the life of the token"
+                raise mismatch("the token was used before", "jti", told(claims["jti"]), expected)
         except Unauthorized as error:
-            raise Unauthorized(error.reason, shown) from None
+            raise Unauthorized(error.reason, shown, error.mismatch) from None
         return Caller(client, shown)
 
     async def _keys(
@@ -100,53 +101,69 @@ class Gate:
     ) -> tuple[Key, ...]:
         algorithm, kid, jku = header.get("alg"), header.get("kid"), header.get("jku")
         if not isinstance(algorithm, str) or algorithm not in client.algorithms:
-            raise Unauthorized("the algorithm is not allowed")
+            allowed = one_of(client.algorithms)
+            raise mismatch("the algorithm is not allowed", "alg", told(algorithm), allowed)
         if "crit" in header or "b64" in header:
             raise Unauthorized("the header asks for an extension")
         if "typ" in header and str(header["typ"]).upper() != "JWT":
-            raise Unauthorized("the token is of another type")
+            raise mismatch("the token is of another type", "typ", told(header["typ"]), '"JWT"')
         if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_CLAIM_CHARS:
-            raise Unauthorized("kid is missing")
+            raise mismatch("kid is missing", "kid", told(kid), "the id of the key, as a string")
         if jku is not None and client.jku is not None and jku != client.jku:
-            raise Unauthorized("jku is not the registered one")
+            raise mismatch("jku is not the registered one", "jku", told(jku), one_of([client.jku]))
         try:
             keys = await self._ring.find(registry, client, kid, algorithm)
         except KeyFetchError as error:
             raise Unauthorized(f"keys: {error}") from None
         if not keys:
-            raise Unauthorized("no key of this kid and kind")
+            expected = f"the kid of a key for {algorithm} in the key set of {client.id}"
+            raise mismatch("no key of this kid and kind", "kid", told(kid), expected)
         return keys
 
     def _check_claims(
         self, client: Client, claims: Mapping[str, Any], endpoints: Sequence[str]
     ) -> datetime:
         """Check time, audience, tenant and jti; give the time until which the token is alive."""
-        now = self._clock().timestamp()
-        expires, issued = _time(claims, "exp"), _time(claims, "iat")
-        begins = _time(claims, "nbf") if "nbf" in claims else issued
-        if expires + LEEWAY_SECONDS <= now:
-            raise Unauthorized("the token has expired")
-        if max(issued, begins) - LEEWAY_SECONDS > now:
-            raise Unauthorized("the token is not valid yet")
-        if not 0 < expires - issued <= LONGEST_LIFE_SECONDS:
-            raise Unauthorized("the token lives too long")
+        expires = _check_times(claims, self._clock().timestamp())
         audience = claims.get("aud")
         given = audience if isinstance(audience, list) else [audience]
         accepted = {*endpoints, *client.audiences}
         if not any(isinstance(value, str) and value in accepted for value in given):
-            raise Unauthorized("the token is meant for another endpoint")
+            reason = "the token is meant for another endpoint"
+            raise mismatch(reason, "aud", told(audience), one_of(accepted))
         if client.tenants and claims.get("tenant") not in client.tenants:
-            raise Unauthorized("the tenant is not allowed")
+            tenant, allowed = told(claims.get("tenant")), one_of(client.tenants)
+            raise mismatch("the tenant is not allowed", "tenant", tenant, allowed)
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_CLAIM_CHARS:
-            raise Unauthorized("jti is missing")
+            expected = f"a string of at most {_MAX_CLAIM_CHARS} characters, new for each call"
+            raise mismatch("jti is missing", "jti", told(jti), expected)
         return datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC)
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> float:
+    """Check exp, iat and nbf against the clock, and give exp."""
+    expires, issued = _time(claims, "exp"), _time(claims, "iat")
+    begins = _time(claims, "nbf") if "nbf" in claims else issued
+    if expires + LEEWAY_SECONDS <= now:
+        raise mismatch("the token has expired", "exp", at(expires), f"after {at(now)}")
+    if max(issued, begins) - LEEWAY_SECONDS > now:
+        name = "iat" if issued >= begins else "nbf"
+        came, expected = at(max(issued, begins)), f"not after {at(now)}"
+        raise mismatch("the token is not valid yet", name, came, expected)
+    if not 0 < expires - issued <= LONGEST_LIFE_SECONDS:
+        came = f"{expires - issued:.0f} s after iat"
+        expected = f"1 to {LONGEST_LIFE_SECONDS} s after iat"
+        raise mismatch("the token lives too long", "exp", came, expected)
+    return expires
 
 
 def _bearer(authorization: Sequence[str]) -> str:
     """The token of `Authorization: Bearer x`; the scheme in any case (RFC 9110 section 11.1)."""
-    if len(authorization) != 1:
-        raise Unauthorized("not exactly one Authorization header")
+    if not authorization:
+        raise Unauthorized("no Authorization header")
+    if len(authorization) > 1:
+        raise Unauthorized("several Authorization headers")
     scheme, _, token = authorization[0].partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("no bearer token")
@@ -194,17 +211,19 @@ def _client_of(registry: Registry, claims: Mapping[str, Any]) -> Client:
     iss = claims.get("iss")
     client = registry.by_iss.get(iss) if isinstance(iss, str) else None
     if client is None:
-        raise Unauthorized("iss is not registered")
+        raise mismatch("iss is not registered", "iss", told(iss), one_of(registry.by_iss))
     return client
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
     """A NumericDate (RFC 7519 section 2), as a number and in a sensible range."""
     value = claims.get(name)
+    if value is None:
+        raise mismatch(f"{name} is missing", name, told(value), numeric_date(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unauthorized(f"{name} is missing")
+        raise mismatch(f"{name} is no number", name, told(value), numeric_date(value))
     if not 0 < value < 1e11:  # refuses NaN, too
-        raise Unauthorized(f"{name} is out of range")
+        raise mismatch(f"{name} is out of range", name, told(value), numeric_date(value))
     return float(value)
 
 
@@ -216,4 +235,4 @@ def _shown(header: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, st
         "jti": claims.get("jti"),
         "tenant": claims.get("tenant"),
     }
-    return {name: v[:_LOGGED_CHARS] for name, v in values.items() if isinstance(v, str)}
+    return {name: v[:LOGGED_CHARS] for name, v in values.items() if isinstance(v, str)}

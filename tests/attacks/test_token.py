@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,79 @@ def test_the_audit_log_tells_why(guarded: AppClient, capsys: pytest.CaptureFixtu
     assert line["event"] == "token refused"
     assert line["reason"] == "the token is meant for another endpoint"
     assert (line["iss"], line["kid"], line["jti"]) == (ISS, ISSUER.kid, "for-the-log")
+    assert (line["claim"], line["came"]) == ("aud", '"x"')
+    assert line["expected"] == f'"{PUBLIC}{SIGN}" or "north-cds"'
+
+
+def _seconds(at: int) -> str:
+    return f"{at} ({datetime.fromtimestamp(at, UTC).isoformat(timespec='seconds')})"
+
+
+WHY = [
+    ({"iss": ISS + "/"}, "iss", f'"{ISS}/"', f'"{ISS}"'),
+    ({"iss": None}, "iss", "nothing", f'"{ISS}"'),
+    ({"exp": str(AT + 300)}, "exp", f'"{AT + 300}"', "this is a string"),
+    ({"exp": (AT + 300) * 1000}, "exp", f"{(AT + 300) * 1000}", "these look like milliseconds"),
+    ({"exp": 10**400}, "exp", "a very large number", "seconds since 1970"),
+    ({"exp": True}, "exp", "true", "a number"),
+    ({"iat": None}, "iat", "nothing", "a number"),
+    ({"exp": AT - 61}, "exp", _seconds(AT - 61), f"after {_seconds(AT)}"),
+    ({"nbf": AT + 90}, "nbf", _seconds(AT + 90), f"not after {_seconds(AT)}"),
+    ({"exp": AT + 7200}, "exp", "7200 s after iat", "1 to 3600 s after iat"),
+    ({"tenant": "t9"}, "tenant", '"t9"', '"t1"'),
+    ({"jti": 7}, "jti", "7", "a string"),
+    ({"aud": ["a", {}]}, "aud", 'a list: "a", an object', f'"{PUBLIC}{SIGN}"'),
+    (
+        {"aud": f"https://me:secret@cds.example.org{SIGN}?key=secret#secret"},
+        "aud", f'"https://cds.example.org{SIGN} (parts left out)"', f'"{PUBLIC}{SIGN}"',
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.statement("AU-12", "ER-03")
+@pytest.mark.parametrize(("changes", "claim", "came", "expected"), WHY)
+def test_the_audit_log_names_the_claim(
+    guarded: AppClient,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    claim: str,
+    came: str,
+    expected: str,
+) -> None:
+    """What came and what was expected, so that whoever connects an EHR need not guess; the caller
+    is told nothing of it, and a secret in a URL is left out."""
+    answer = call(guarded, f"Bearer {ISSUER.token(**({'tenant': 't1'} | changes))}")
+    text = capsys.readouterr().err
+    [line] = [line for line in map(json.loads, text.splitlines()) if line["stream"] == "audit"]
+
+    assert (line["event"], line["claim"], line["came"]) == ("token refused", claim, came)
+    assert expected in line["expected"]
+    assert "secret" not in text
+    assert answer.status_code == 401
+    assert claim not in answer.json()["issue"][0]["diagnostics"]
+
+
+@pytest.mark.statement("AU-12")
+@pytest.mark.parametrize(
+    ("headers", "member", "came", "expected"),
+    [
+        ({"kid": None}, "kid", "nothing", "the id of the key"),
+        ({"kid": "nobody"}, "kid", '"nobody"', "a key for ES384"),
+        ({"typ": "at+jwt"}, "typ", '"at+jwt"', '"JWT"'),
+        ({"jku": "https://evil.example/k"}, "jku", '"https://evil.example/k"', '/jwks.json"'),
+    ],
+)
+def test_the_audit_log_names_the_member_of_the_header(
+    guarded: AppClient,
+    capsys: pytest.CaptureFixture[str],
+    headers: dict[str, Any],
+    member: str,
+    came: str,
+    expected: str,
+) -> None:
+    call(guarded, f"Bearer {ISSUER.token(headers, tenant='t1')}")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [line] = [line for line in lines if line["stream"] == "audit"]
+
+    assert (line["claim"], line["came"]) == (member, came)
+    assert expected in line["expected"]

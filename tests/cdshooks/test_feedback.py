@@ -307,6 +307,71 @@ async def test_our_own_reason_is_kept_without_its_display(
     assert reason.display not in row.values()
 
 
+@pytest.mark.statement("FB-06")
+@pytest.mark.parametrize("comment", [None, "she may take it"])
+async def test_the_flat_reason_of_earlier_drafts(service: Service, comment: str | None) -> None:
+    """cds-hooks/docs#519, cds-hooks/sandbox#135: code and system stood in overrideReason itself."""
+    flat = {"code": "generic-drug-unavailable", "system": "http://example.org/OverrideReasons"}
+    said = flat | ({"userComment": comment} if comment else {})
+    row = await service.stored(OVERRIDDEN | {"overrideReason": said})
+
+    assert (row["reason_system"], row["reason_code"]) == (flat["system"], flat["code"])
+    assert row["comment_length"] == (len(comment) if comment else None)
+    assert row["notes"] == "override-reason-flat"
+
+
+async def test_the_nested_reason_wins_over_a_flat_one(service: Service) -> None:
+    said = {"code": "outer", "reason": {"code": "inner", "system": "urn:x"}}
+    row = await service.stored(OVERRIDDEN | {"overrideReason": said})
+
+    assert (row["reason_system"], row["reason_code"], row["notes"]) == ("urn:x", "inner", "")
+
+
+# --- cards that were neither accepted nor overridden ---
+
+
+@pytest.mark.statement("FB-06")
+@pytest.mark.parametrize(
+    ("outcome", "kept"),
+    [("ignored", "ignored"), ("dismissed", "dismissed"), ("dismiss", "dismissed")],
+)
+async def test_ignored_and_dismissed_are_kept_and_counted(
+    live: Live, database_url: str, outcome: str, kept: str
+) -> None:
+    """cds-hooks/docs#21, #48."""
+    async with live(database_url) as service:
+        card = (await service.post(build(HIGH), SIGN)).json()["cards"][0]["uuid"]
+        answer = await service.send(OVERRIDDEN | {"card": card, "outcome": outcome})
+    async with live(database_url) as service:
+        [row] = await service.rows()
+        found = await service.figures()
+
+    assert answer == {"feedback": 1}
+    assert row["outcome"] == kept
+    assert found.total == report.Tally(issued=1, ignored=1)
+    assert found.total.unanswered == 0
+    assert found.reasons == {}
+
+
+@pytest.mark.statement("FB-06")
+async def test_one_odd_item_does_not_refuse_the_good_ones(service: Service) -> None:
+    odd = [{"card": "x"}, ACCEPTED, 7, OVERRIDDEN | {"overrideReason": {"code": "c"}}]
+    response = await service.post({"feedback": odd})
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "feedback": 2,
+        "refused": [
+            {"place": "feedback[0].outcome", "problem": "is required"},
+            {"place": "feedback[2]", "problem": "must be a JSON object"},
+        ],
+        "notes": [
+            "feedback[3]: overrideReason has code and system of its own: they belong into reason"
+        ],
+    }
+    assert {row["card"] for row in await service.rows()} == {CARD, OVERRIDDEN["card"]}
+
+
 # --- together with calls ---
 
 
@@ -369,11 +434,11 @@ def test_anything_is_read_or_refused_and_kept_plain(items: list[Any]) -> None:
         read = feedback.read(body, "ho-order-sign", "anonymous", NOW)
     except BadRequest:
         return
-    for item in read:
-        assert item.outcome in {"accepted", "overridden"}
+    for item in read.items:
+        assert item.outcome in {"accepted", "overridden", "ignored", "dismissed"}
         assert item.outcome_at.tzinfo is not None
         for text in (item.card, *item.suggestions, item.reason_code or "x"):
             assert text.isascii()
             assert not any(char.isspace() for char in text)
             assert len(text) <= 80
-    check_answer(200, json.dumps({"feedback": len(read)}).encode())
+    check_answer(200, json.dumps(read.as_answer()).encode())

@@ -139,7 +139,17 @@ def test_missing_data_is_bad_input() -> None:
 
 
 def test_a_record_with_its_draft_order() -> None:
-    assert "WARNING" in check(record(HIGH, drafts=True)).out
+    result = check(record(HIGH, drafts=True))
+
+    assert "WARNING" in result.out
+    assert result.err == ""  # what the call lacks that was made of it is not the user's matter
+
+
+def test_what_a_call_lacks_is_noted() -> None:
+    body = build(HIGH)
+    del body["context"]["userId"]
+
+    assert check(body).err == "note: context.userId is missing\n"
 
 
 @pytest.mark.parametrize("order", ["hip", "27130", "http://snomed.info/sct|52734007", "0SR90JZ"])

@@ -84,8 +84,10 @@ def test_table(filled: str, knowledge: Knowledge) -> None:
 
     assert "Calls so far: 3, of these 3 with an order that was looked at, 2 with cards." in text
     lines = [line.strip("│ ").split() for line in text.splitlines()]
-    assert ["all", "│", "│", "6", "│", "2", "│", "3", "│", "1"] in lines
-    assert ["dish", "│", "1", "│", "1", "│", "0", "│", "0"] in [line[-9:] for line in lines]
+    assert ["all", "│", "│", "6", "│", "2", "│", "3", "│", "0", "│", "1"] in lines
+    assert ["dish", "│", "1", "│", "1", "│", "0", "│", "0", "│", "0"] in [
+        line[-11:] for line in lines
+    ]
     assert knowledge.override_reasons["planned-otherwise"].display in text
     assert "no coded reason" in text
     assert "Patient refuses/declines" in text
@@ -97,7 +99,9 @@ def test_json(filled: str, knowledge: Knowledge) -> None:
     reason = knowledge.override_reasons["planned-otherwise"]
 
     assert report["calls"] == {"all": 3, "considered": 3, "withCards": 2}
-    assert report["cards"] == {"issued": 6, "accepted": 2, "overridden": 3, "noFeedback": 1}
+    assert report["cards"] == {
+        "issued": 6, "accepted": 2, "overridden": 3, "ignored": 0, "noFeedback": 1,
+    }  # fmt: skip
     assert set(report["by"]) == {"rule", "tier", "card", "service", "client", "knowledge"}
     assert report["by"]["card"]["fop-surgery"]["overridden"] == 1
     assert {
@@ -115,7 +119,7 @@ def test_csv_since_a_day(filled: str) -> None:
 
     assert rows[0] == {
         "by": "all", "value": "", "issued": "5", "accepted": "1", "overridden": "3",
-        "no feedback": "1",
+        "ignored": "0", "no feedback": "1",
     }  # fmt: skip
     assert {row["by"] for row in rows} == {
         "all", "rule", "tier", "card", "service", "client", "knowledge", "reason",

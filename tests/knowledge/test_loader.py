@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, terminology
+from cds_service.knowledge import checks
+from cds_service.knowledge.code_systems import ATC, RXNORM
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
+from cds_service.knowledge.names import VALUE_SETS
 from cds_service.knowledge.version import version
 from cds_service.knowledge.when import When
 
@@ -128,6 +130,13 @@ def test_text_that_is_not_yaml(content: Path) -> None:
     assert "not YAML" in found[0].reason
     assert found[0].line is not None
     assert found[0].line >= line
+
+
+@pytest.mark.parametrize("id_", VALUE_SETS)
+def test_a_value_set_that_readers_look_for(content: Path, id_: str) -> None:
+    (content / "valuesets" / f"{id_}.json").unlink()
+    reasons = [one.reason for one in mistakes(content) if one.file == f"valuesets/{id_}.json"]
+    assert reasons == ["readers look for this value set"]
 
 
 def test_bytes_that_are_no_text(content: Path) -> None:
@@ -401,4 +410,4 @@ def test_every_value_set_of_medicines_is_listed_in_the_systems_that_identify_one
     assert {"warfarin", "lithium", "nsaid"} <= named
     for value_set in named:
         systems = {i["system"] for i in knowledge.value_sets[value_set]["compose"]["include"]}
-        assert {terminology.RXNORM, terminology.ATC} <= systems, value_set
+        assert {RXNORM, ATC} <= systems, value_set

@@ -9,8 +9,9 @@ from typing import Any, Final
 import pytest
 
 from cds_service.knowledge import terminology
+from cds_service.knowledge.code_systems import RXNORM
 from cds_service.knowledge.loader import CONTENT
-from cds_service.knowledge.terminology import RXNORM, CodeIndex
+from cds_service.knowledge.terminology import CodeIndex
 
 FILES = sorted((CONTENT / "valuesets").glob("*.json"))
 VALUE_SETS: dict[str, dict[str, Any]] = {f.stem: json.loads(f.read_bytes()) for f in FILES}

@@ -34,22 +34,24 @@ async def test_feedback_is_linked_whichever_comes_first(database_url: str) -> No
 
 
 async def test_a_card_counts_once_however_often_it_is_reported(database_url: str) -> None:
-    taken, left = card(), card()
+    taken, left, closed = card(), card(), card()
     later = NOW + timedelta(minutes=5)
     async with started(database_url) as store:
-        record(store, answer(taken, left, card()))
+        record(store, answer(taken, left, closed, card()))
         await store.save(
             [
                 item(1, card=taken.uuid),
                 item(2, card=taken.uuid, outcome="overridden", outcome_at=later),
                 item(3, card=left.uuid, outcome="overridden", reason_code="first"),
                 item(4, card=left.uuid, outcome="overridden", reason_code="x", outcome_at=later),
+                item(5, card=left.uuid, outcome="ignored", outcome_at=later + timedelta(minutes=1)),
+                item(6, card=closed.uuid, outcome="dismissed"),
             ]
         )
 
     async with opened(database_url) as database:
         found = await report.read(database)
-    assert found.total == report.Tally(issued=3, accepted=1, overridden=1)
+    assert found.total == report.Tally(issued=4, accepted=1, overridden=1, ignored=1)
     assert found.total.unanswered == 1
     assert found.reasons == {(None, "x"): 1}
 

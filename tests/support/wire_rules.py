@@ -128,8 +128,8 @@ def _outcome(answer: dict[str, Any], report: Report) -> None:
 
 
 def _feedback(answer: dict[str, Any], report: Report) -> None:
-    if type(answer["feedback"]) is not int or answer.keys() - {"feedback", "notes"}:
-        report("FB-06 not the number of items and notes", "$")
+    if type(answer["feedback"]) is not int or answer.keys() - {"feedback", "refused", "notes"}:
+        report("FB-06 not the number of items, what was refused, and notes", "$")
 
 
 def _discovery(answer: dict[str, Any], report: Report) -> None:

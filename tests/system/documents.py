@@ -24,7 +24,9 @@ _COMMENT = re.compile(r"<!-- (.*) -->")
 _NOT_RUN = re.compile(r"not run: \S.*")
 _EXIT_CODE = re.compile(r"exit code (\d+): \S.*")
 _FILE = re.compile(r"file: (\S+)")
-_SERVES = re.compile(r"^(?:\w+=\S+ )*(?:scripts/serve|(?:\.venv/bin/)?cds-service serve)\b", re.M)
+_SERVES = re.compile(
+    r"^(?:\w+=\S+ )*(?:scripts/serve|(?:\.venv/bin/)?cds-service (?:serve|sandbox))\b", re.M
+)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cds_service.cli.main import app
+from cds_service.knowledge.code_systems import ICD10CM
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.terminology import ICD10CM
 from cds_service.tools.synthetic.catalogue import SYSTEMS, Habits, Piece, catalogue, coded
 from cds_service.tools.synthetic.fhir_releases import RELEASES
 from cds_service.tools.synthetic.generate import Patient, Wish, generate

@@ -146,6 +146,29 @@ def test_answers_and_discovery_are_judged_by_the_same_rules(check: Check) -> Non
     assert {"DS-05", "DS-07", "DS-15", "PF-04", "PF-05", "PF-07"} <= found
 
 
+# --- feedback ---
+
+
+def test_each_item_of_feedback_is_told_what_becomes_of_it(check: Check) -> None:
+    good = {"card": "x", "outcome": "ignored", "outcomeTimestamp": "2026-11-23T10:00:00Z"}
+    flat = good | {"outcome": "overridden", "overrideReason": {"code": "c", "system": "urn:s"}}
+    report = check({"feedback": [good, good | {"outcome": "seen"}, flat, 7]})
+
+    assert [(f.kind, f.path) for f in report.findings] == [
+        ("feedback-item", ("feedback", 1, "outcome")),
+        ("cds-hooks-unusual", ("feedback", 2)),
+        ("feedback-item", ("feedback", 3)),
+    ]
+    assert report.answer.silences == ("feedback: 2 kept, 2 refused",)
+
+
+def test_feedback_without_a_good_item_is_refused(check: Check) -> None:
+    report = check({"feedback": [{"outcome": "accepted"}]})
+
+    assert [(f.kind, f.path) for f in report.findings] == [("refused", ("feedback", 0, "card"))]
+    assert report.answer.status == 400
+
+
 # --- everything ---
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cds_service.cards.detail import system_name
 from cds_service.knowledge import evidence_anchors, terminology
+from cds_service.knowledge.code_systems import name_of
 from cds_service.server.pages.words import value_sets
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _codes(value_set: Mapping[str, Any]) -> Iterator[Code]:
         said = terminology.extensions(concept)
         yield Code(
             value_set=row.concept,
-            system=system_name(row.system) or row.system,
+            system=name_of(row.system) or row.system,
             code=row.code,
             display=row.display,
             prefix=row.prefix,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cds_service.store.report import Figures, Reason, Tally
 
 Cell = str | int | float
-_OUTCOMES = ("issued", "accepted", "overridden", "no feedback")
+_OUTCOMES = ("issued", "accepted", "overridden", "ignored", "no feedback")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 MOST_ROWS = 100
 
@@ -82,8 +82,8 @@ def _tallies(id_: str, title: str, values: Mapping[str, Tally]) -> Table:
     return Table(id_, title, (id_, *_OUTCOMES), rows, "bars", note)
 
 
-def _cells(tally: Tally) -> tuple[int, int, int, int]:
-    return tally.issued, tally.accepted, tally.overridden, tally.unanswered
+def _cells(tally: Tally) -> tuple[int, int, int, int, int]:
+    return tally.issued, tally.accepted, tally.overridden, tally.ignored, tally.unanswered
 
 
 def _reasons(figures: Figures, displays: Mapping[Reason, str]) -> Table:
@@ -120,6 +120,7 @@ def tiles(figures: Figures) -> Iterator[tuple[str, str, str]]:
         f"{total.overridden:,}",
         f"{_share(total.overridden, total.issued)} of cards",
     )
+    yield "Ignored", f"{total.ignored:,}", f"{_share(total.ignored, total.issued)} of cards"
     yield (
         "No feedback",
         f"{total.unanswered:,}",

@@ -87,5 +87,5 @@ async def check_feedback(request: Request) -> Response:
     calls.current().service = NAME
     service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
     text = await body.read(request.scope, request.receive, runtime.settings)
-    items = hooks.read_feedback(service, text, NAME, runtime)
-    return json_response(hooks.acknowledge(items))
+    read = hooks.read_feedback(service, text, NAME, runtime)
+    return json_response(hooks.acknowledge(read))

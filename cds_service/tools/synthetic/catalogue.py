@@ -11,17 +11,12 @@ from typing import Any
 
 import yaml
 
-from cds_service.knowledge import terminology
+from cds_service.knowledge.code_systems import TABLE
 
 TEXT = "text"
-SYSTEMS: Mapping[str, str] = {
-    "sct": terminology.SNOMED, "icd10cm": terminology.ICD10CM, "icd10": terminology.ICD10,
-    "pcs": terminology.PCS,
-    "cpt": terminology.CPT, "rxnorm": terminology.RXNORM, "loinc": terminology.LOINC,
-    "atc": terminology.ATC,
-    "opcs": terminology.OPCS4, "hpo": terminology.HPO, "orpha": terminology.ORPHA,
-    "house": "https://hospital.example/codes",
-}  # fmt: skip
+SYSTEMS: Mapping[str, str] = {system.short: system.uri for system in TABLE if system.short} | {
+    "house": "https://hospital.example/codes"
+}
 RIGHT, LEFT = "right", "left"
 
 

@@ -9,19 +9,23 @@ from typing import Any
 
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.fhir.elements import word
-from cds_service.knowledge.terminology import ICD10CM, LOINC, SNOMED, CodeMatch
-from cds_service.tools.validate import icd
-from cds_service.tools.validate.displays import contradiction, unlike
-from cds_service.tools.validate.findings import DocumentFinding, added, replaced
-from cds_service.tools.validate.lexicon import Lexicon
-from cds_service.tools.validate.systems import (
+from cds_service.knowledge.code_systems import (
+    ICD10CM,
+    LOINC,
+    SNOMED,
     SYSTEMS,
     by_name,
     canonical,
     good_check_digit,
+    has_form,
     name_of,
     spelling,
 )
+from cds_service.knowledge.terminology import CodeMatch
+from cds_service.tools.validate import icd
+from cds_service.tools.validate.displays import contradiction, unlike
+from cds_service.tools.validate.findings import DocumentFinding, added, replaced
+from cds_service.tools.validate.lexicon import Lexicon
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+")
 _DIGIT_KINDS = {SNOMED: "snomed-check-digit", LOINC: "loinc-check-digit"}
@@ -106,7 +110,7 @@ class _Look:
         expression = uri == SNOMED and any(sign in self.code for sign in ":+|{")
         if expression:
             return
-        if not SYSTEMS[uri].form.fullmatch(self.code):
+        if not has_form(uri, self.code):
             yield from self._bad_form(uri)
         elif not good_check_digit(uri, self.code):
             yield from self._bad_digit(uri)

@@ -109,6 +109,8 @@ _ALL = (
     ),
     *_kinds(
         Layer.ANSWER,
+        ("feedback-item", _ERROR, "an item of feedback that is not taken",
+         "The service keeps the other items."),
         ("refused", _ERROR, "the call would be refused", "The service answers 4xx."),
         ("data-missing", _WARNING, "required data are missing",
          "The service answers 412 unless it can read them from a FHIR server."),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cds_service.knowledge.code_systems import CPT, ICD10CM, SYSTEMS, good_check_digit, has_form
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.terminology import CPT, ICD10CM, CodeMatch, normal_code, rows
+from cds_service.knowledge.terminology import CodeMatch, normal_code, rows
 from cds_service.tools.validate import icd
 from cds_service.tools.validate.displays import same_name
-from cds_service.tools.validate.systems import SYSTEMS, good_check_digit
 
 
 class Lexicon:
@@ -55,7 +55,7 @@ class Lexicon:
         """(system, name) of the other systems that have this code, as far as is known here."""
         found = []
         for other, system in SYSTEMS.items():
-            if other == uri or not system.form.fullmatch(code):
+            if other == uri or system.form is None or not has_form(other, code):
                 continue
             match = self.index.match(other, code)
             if match is None or not good_check_digit(other, code):

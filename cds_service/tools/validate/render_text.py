@@ -83,7 +83,8 @@ class TextWriter:
                 table.add_row(kind, known.layer.value, known.severity.value, str(count))
             self._console.print(table)
         clean = totals.documents - totals.failed - totals.unusable
-        words = f"{totals.documents} documents: {clean} clean, {totals.failed} with findings, "
+        looked_at = f"{totals.documents} document{'s' if totals.documents != 1 else ''}"
+        words = f"{looked_at}: {clean} clean, {totals.failed} with findings, "
         self._line((f"{words}{totals.unusable} unusable", "bold"))
         for notice in sorted(totals.notices):
             self._line((f"note: {notice}", "yellow"))

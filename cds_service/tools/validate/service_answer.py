@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+import re
+from datetime import UTC, date, datetime
 
 from cds_service import hooks
 from cds_service.cards import trace
+from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
 from cds_service.clinical.triggers import trigger_of
@@ -15,7 +17,7 @@ from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.hooks import Consultation
 from cds_service.knowledge.model import Knowledge
-from cds_service.tools.validate.documents import BUNDLE, CALL, JsonDocument
+from cds_service.tools.validate.documents import BUNDLE, CALL, FEEDBACK, JsonDocument
 from cds_service.tools.validate.findings import CardNote, DocumentFinding, ServiceAnswer
 from cds_service.trust.tokens import ANONYMOUS
 
@@ -24,6 +26,8 @@ def answer(
     document: JsonDocument, knowledge: Knowledge, today: date, order: str | None
 ) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """The cards that would come, or why there would be none."""
+    if document.what == FEEDBACK:
+        return _feedback(document, today)
     if document.what not in {CALL, BUNDLE}:
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
@@ -49,9 +53,34 @@ def _refused(
     said = f"{error.place}: {error.message}" if error.place else error.message
     if document.what == BUNDLE:
         return ServiceAnswer(silences=(f"no decision about this Bundle: {said}",)), []
-    place = (error.place or "").split(".")
-    path: Path = tuple(place) if " " not in (error.place or " ") and place[0] != "body" else ()
-    return ServiceAnswer(error.status, silences=(said,)), [DocumentFinding("refused", path, said)]
+    return ServiceAnswer(error.status, silences=(said,)), [
+        DocumentFinding("refused", _path(error.place), said)
+    ]
+
+
+def _feedback(document: JsonDocument, today: date) -> tuple[ServiceAnswer, list[DocumentFinding]]:
+    """What the service would keep of each item of feedback."""
+    now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+    try:
+        read = feedback.read(document.data, "validate", "anonymous", now)
+    except RequestError as error:
+        return _refused(error, document)
+    findings = [
+        DocumentFinding("feedback-item", _path(item.place), item.problem) for item in read.refused
+    ]
+    for note in read.notes:
+        place, _, said = note.partition(": ")
+        findings.append(DocumentFinding("cds-hooks-unusual", _path(place), said, statement="FB-06"))
+    said = f"feedback: {len(read.items)} kept, {len(read.refused)} refused"
+    return ServiceAnswer(200, silences=(said,)), findings
+
+
+def _path(place: str | None) -> Path:
+    """`feedback[1].outcome` as a path; nothing for a line and column, and for the body."""
+    if place is None or " " in place or place.startswith("body"):
+        return ()
+    steps = re.findall(r"[^.\[\]]+", place)
+    return tuple(int(step) if step.isdecimal() else step for step in steps)
 
 
 def _cards_and_silences(consultation: Consultation) -> ServiceAnswer:

@@ -54,15 +54,15 @@ def test_figures_of_calls_and_feedback(visit: Open, site: str) -> None:
         page.reload()
     expect(page.get_by_role("note")).to_have_count(0)
     cells = page.locator("#table-tier tbody tr > *").all_text_contents()
-    assert cells == ["high", "3", "1", "1", "1"]
+    assert cells == ["high", "3", "1", "1", "0", "1"]
     expect(page.locator("#table-reason")).to_contain_text("Patient declined")
     expect(page.locator("#table-day")).to_contain_text("2026-11-23")
     expect(page.locator("#table-time")).to_contain_text("ho-order-sign")
 
     answer = httpx.get(f"{site}/insights/rule.csv")
     table = list(csv.reader(io.StringIO(answer.text)))
-    assert table[0] == ["rule", "issued", "accepted", "overridden", "no feedback"]
-    assert ["previous-ho-site-not-stated", "3", "1", "1", "1"] in table
+    assert table[0] == ["rule", "issued", "accepted", "overridden", "ignored", "no feedback"]
+    assert ["previous-ho-site-not-stated", "3", "1", "1", "0", "1"] in table
 
 
 def test_operators_show_their_token(visit: Open, knowledge: Knowledge) -> None:

@@ -41,7 +41,7 @@ const heightOf = (names, series) => {
 };
 
 /** Outcomes keep their colours; times are no outcomes. */
-const COLOURS = { accepted: 1, overridden: 2, "no feedback": 3 };
+const COLOURS = { accepted: 1, overridden: 2, "no feedback": 3, ignored: 5 };
 const colourOf = ({ label }, n) => colour(`--series-${COLOURS[label] ?? n + 4}`);
 
 function options(plot) {
