@@ -144,6 +144,7 @@ class MedicationFact:
     routes: frozenset[str] = frozenset()  # empty where no route is stated
     indications: frozenset[str] = frozenset()
     indication_stated: bool = False
+    piece_mg: float | None = None  # strength of one tablet or capsule of a single drug
 
     @property
     def date(self) -> FhirDate | None:
