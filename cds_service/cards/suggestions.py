@@ -65,7 +65,7 @@ def suggest(
                 context = _context("Advice before", guidance, who)
                 made.append(_referral(knowledge.meta.specialist_referral, knowledge, context))
         elif kind == "remove-draft":
-            made += _removals(guidance.orders)
+            made += _removals(tuple(o for o in guidance.orders if o not in guidance.kept))
         else:
             context = _context("Advice before", guidance, who)
             general = kind == "specialist-referral"

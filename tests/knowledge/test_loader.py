@@ -97,14 +97,16 @@ def test_every_card_is_one_that_the_service_needs() -> None:
     knowledge = load()
     genetic = knowledge.genetic.values()
     of_disease = {card for rule in genetic for card in rule.cards.values() if card}
-    of_disease |= {rule.card_on_record for rule in genetic}
+    of_disease |= {rule.card_on_record for rule in genetic if rule.card_on_record}
+    of_disease |= {harm.card for harm in knowledge.harms.values()} | {knowledge.early.card}
     assert sorted({*checks.CARDS, *of_disease}) == sorted(knowledge.cards)
 
 
 def test_a_genetic_card_that_does_not_exist_is_told_where_it_is_named(content: Path) -> None:
     replace(content, "cards.yaml", "id: fop-block", "id: fop-blocks")
     replace(content, "cards.yaml", "[fop-surgery, fop-block,", "[fop-surgery,")
-    found = only(mistakes(content), "genetic.yaml")
+    found, also = mistakes(content)
+    assert (found.file, also.file) == ("genetic.yaml", "triggers.yaml")
     assert found.reason == "genetic 'fop': there is no card 'fop-block'"
     line = (content / "genetic.yaml").read_text().split("\n")[(found.line or 0) - 1]
     assert line == "      block: fop-block"
