@@ -59,7 +59,7 @@ _INPUT_WORDS = {
 }
 
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
-_BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
+_BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
 
 
 def assess(

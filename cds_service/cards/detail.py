@@ -128,6 +128,7 @@ def _advised(
         yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
     yield from _also(guidance, text, prose)
     if left:
+        left.sort(key=lambda verdict: not verdict.drafted)
         named = " or ".join(_choice(verdict, knowledge) for verdict in left)
         only = " only" if len(guidance.options) > len(left) else ""
         yield escape(f"Open for this patient: {named}{only}.", CHOICE_LIMIT)
@@ -158,6 +159,8 @@ def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
 def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
     """An option as part of a sentence, with the course that is drafted and what else is left."""
     label = knowledge.options[verdict.option].label
+    if not verdict.drafted:
+        return f"{label} as your decision, not drafted"
     if verdict.regimen is None:
         return label
     courses = (verdict.regimen, *verdict.alternatives)

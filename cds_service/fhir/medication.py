@@ -114,6 +114,7 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     indications, stated = look.reasons(doc)
     product = named.known.display
     dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
+    piece, of = in_milligrams(1.0, None, product)
     yield MedicationFact(
         concepts=concepts,
         source=source,
@@ -129,6 +130,7 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
         routes=read_routes(look.index, schedule.routes, product),
         indications=indications | _in_words(doc, look) if stated else indications,
         indication_stated=stated,
+        piece_mg=piece if of == "mg" else None,
     )
 
 
