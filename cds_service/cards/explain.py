@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.cards.detail import REASON_LIMIT, REFERENCE_LIMIT
 from cds_service.cards.markdown import clean
-from cds_service.cards.trace import STRAY, own_reasons, untold
+from cds_service.cards.trace import REFERENCE_LIMIT, STRAY, own_reasons, untold
 from cds_service.clinical.assessment import (
     Assessment,
     Finding,
@@ -24,6 +23,9 @@ from cds_service.clinical.chart import Chart, Provenance
 
 if TYPE_CHECKING:
     from cds_service.knowledge.model import Knowledge
+
+
+REASON_LIMIT = 600
 
 
 @dataclass(frozen=True, slots=True)

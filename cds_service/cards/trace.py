@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sized
 from typing import Any
 
-from cds_service.cards.detail import REFERENCE_LIMIT
 from cds_service.cards.markdown import clean
 from cds_service.clinical.assessment import (
     Assessment,
@@ -23,6 +22,7 @@ from cds_service.clinical.chart import DraftOrder, InputState, Provenance
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
 
+REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
 FACTS_SHOWN = 20
 """Facts listed for one rule; more are counted, so that no record makes an answer grow."""
 

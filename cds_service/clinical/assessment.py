@@ -20,7 +20,9 @@ class Effect(StrEnum):
     """What an exclusion does to an option."""
 
     EXCLUDE = "exclude"  # X: the option is not offered
+    NO_DRAFT = "no-draft"  # named as a decision of the clinician; no suggestion drafts it
     CONDITION = "condition"  # C: offered with a condition
+    REFERRAL = "referral"  # no condition; told to whom the patient is referred
 
 
 class Standing(StrEnum):
@@ -76,15 +78,26 @@ class OptionVerdict:
     alternatives: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
     dropped: tuple[tuple[str, tuple[Reason, ...]], ...] = ()
+    for_referral: tuple[Reason, ...] = ()  # no condition: the referral tells it to its reader
+
+    @property
+    def drafted(self) -> bool:
+        """Whether a suggestion may draft it: it is open, and nothing asks a clinician first."""
+        open_ = self.standing is not Standing.EXCLUDED
+        return open_ and all(r.effect is not Effect.NO_DRAFT for r in self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
 class NotAssessed:
-    """An input that could not be read in full, and what to check by hand because of it."""
+    """An input that could not be read in full, and what to check by hand because of it.
+
+    `check` is the unknown check of the knowledge that says so, blank for a factor that is open.
+    """
 
     input: str
     state: str
     text: str
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
