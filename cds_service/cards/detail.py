@@ -37,6 +37,7 @@ _LEAST = 10
 """Words that found, avoid and check have at least, however much the others say."""
 _FOUND_MOST = 30
 _AVOID_MOST = 36
+_ORDERS_MOST = 12
 _SHORTS = 8  # words for checks that are only named
 
 _ROLES_SHOWN = (
@@ -123,16 +124,19 @@ def _check(checks: dict[str, str], room: int) -> str:
 
 
 def _found(guidance: Guidance, prose: Prose, room: int) -> str:
-    """Orders where a card is about several, this patient's facts, and who it is."""
+    """This patient's facts, the orders as the EHR names them where no option names the operation,
+    and who it is."""
     facts: dict[str, None] = {}
-    if len(guidance.orders) > 1 and not guidance.options:
-        facts.update(dict.fromkeys(map(_order, guidance.orders)))
     shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN and not _of_sex(one)]
     for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
         facts.update(dict.fromkeys(_finding(finding, prose)))
+    orders = [] if guidance.options else [_order(order) for order in guidance.orders]
+    named = fit(dict.fromkeys(orders), _ORDERS_MOST)
     who = escape(dict(guidance.params).get("who", ""))
-    told = fit(facts, room - words(who))
-    return "; ".join(part for part in (told, who) if part) + "." if told or who else ""
+    tail = [f"ordered: {named}" if named else "", who]
+    told = fit(facts, room - sum(map(words, tail)))
+    said = "; ".join(part for part in (told, *tail) if part)
+    return f"{capital(said)}." if said else ""
 
 
 def _of_sex(finding: Finding) -> bool:
@@ -163,7 +167,8 @@ def _fact(source: Provenance, finding: Finding) -> str:
     """A fact in the words of the chart, or of the rule where the chart has none."""
     coding = source.coding
     code = coding.code if coding is not None else None
-    named = source.label if source.label and source.label != code else finding.label
+    bare = not source.label or (source.label == code and finding.role != "undecided")
+    named = finding.label if bare else source.label
     parts = [capital(escape(named, FACT_LIMIT))]
     if finding.role in _NAMED and named.casefold() == finding.label.casefold():
         parts = []
@@ -211,8 +216,7 @@ def _open(guidance: Guidance, knowledge: Knowledge) -> str:
         for verdict in offered(guidance)
         if not verdict.drafted
     ]
-    joined = f"either {', or '.join(first)}" if len(first) > 1 else "".join(first)
-    return "; ".join(part for part in (joined, *decided) if part)
+    return "; ".join(part for part in (", or ".join(first), *decided) if part)
 
 
 def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:

@@ -45,7 +45,7 @@ class Prose:
 
 def _card(card: CardText) -> CardProse:
     avoid = "; ".join(map(escape, card.avoid))
-    benefit = {of: _figure(figure) for of, figure in card.benefit.items()}
+    benefit: dict[str, str] = {of: _figure(figure) for of, figure in card.benefit.items()}
     return CardProse(
         f"{capital(avoid)}." if avoid else "",
         _paragraphs(card.advice),

@@ -36,8 +36,12 @@ class SeenDetail:
         return "**Check:**" in self.card["detail"]
 
 
-def all_details(knowledge: Knowledge) -> Iterator[SeenDetail]:
+def all_details(knowledge: Knowledge) -> tuple[SeenDetail, ...]:
     """The cards of all clinical cases, then of the generated charts, one by one."""
+    return tuple(_details(knowledge))
+
+
+def _details(knowledge: Knowledge) -> Iterator[SeenDetail]:
     for case in load_all():
         status, body = run(case, knowledge)
         for card in body.get("cards", []) if status == 200 else ():
