@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal, get_args
 
@@ -349,11 +350,16 @@ class Controversy(Model):
     evidence: tuple[Id, ...] = ()
 
 
+Day = date
+"""A day under a name that no member of a model hides."""
+
+
 class Meta(Model):
     """Version of the content."""
 
     version: Annotated[str, Field(pattern=r"^[0-9]{4}\.[0-9]{2}(\.[0-9]+)?$")]
     date: str
+    reviewed: Day  # when people last read the content against its sources
     title: Text
     intended_use: Text
     limits: tuple[Text, ...] = Field(min_length=1)
