@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import clean
-from cds_service.cards.trace import REFERENCE_LIMIT, STRAY, own_reasons, untold
+from cds_service.cards.trace import REFERENCE_LIMIT, STRAY, own_reasons, untold, would_change
 from cds_service.clinical.assessment import (
     Assessment,
     Finding,
@@ -45,6 +45,8 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
         Section("Set aside", tuple(aside)),
         *(_outcome(guidance, knowledge) for guidance in assessment.guidances),
         Section("Seen, not decisive", tuple(_findings(also))),
+        Section("Tested and found absent", assessment.absent),
+        Section("Could not be decided", assessment.not_known),
         Section("Knowledge", (assessment.knowledge_version,)),
     )
     return tuple(section for section in sections if section.lines)
@@ -107,6 +109,7 @@ def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
     for verdict in guidance.options:
         lines += _verdict(verdict, knowledge)
     lines += (f"not assessed: {clean(n.text, REASON_LIMIT)}" for n in guidance.not_assessed)
+    lines += (f"would change it: {line}" for line in would_change(guidance))
     return Section(f"Decided for {orders}", tuple(lines))
 
 

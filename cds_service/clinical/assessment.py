@@ -135,6 +135,8 @@ class Assessment:
     knowledge_version: str
     drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
+    absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
+    not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
 
     @property

@@ -13,6 +13,6 @@ def overdue(reviewed: date, today: date) -> str | None:
     if (months, today.day) <= (MONTHS, reviewed.day):
         return None
     return (
-        f"meta.yaml: reviewed {reviewed} is more than {MONTHS} months ago; read the content against "
-        "its sources as docs/knowledge.md says, then write the day there"
+        f"meta.yaml: reviewed {reviewed} is more than {MONTHS} months ago; read the content "
+        "against its sources as docs/knowledge.md says, then write the day there"
     )
