@@ -37,7 +37,7 @@ _LEAST = 10
 """Words that found, avoid and check have at least, however much the others say."""
 _FOUND_MOST = 30
 _AVOID_MOST = 36
-_ORDERS_MOST = 12
+_ORDERS_MOST = 10  # words for the orders that are named
 _SHORTS = 8  # words for checks that are only named
 
 _ROLES_SHOWN = (
@@ -68,7 +68,10 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     benefit = _section("Benefit, harm", " ".join(_benefit(guidance, text, prose)))
     limits = _section("Limits", _limits(guidance, prose))
     room = limit - words(benefit) - words(limits)
-    advised = _section("Advised", " ".join(_advised(guidance, text, knowledge, prose)))
+    # What the patient's own parts have at least, with their titles.
+    kept = (_LEAST + 1) * (1 + bool(against or checks)) + words(prose.cards[text.id].avoid)
+    kept += 0 if guidance.options else _ORDERS_MOST
+    advised = _section("Advised", _advised(guidance, text, knowledge, room - kept))
     room -= words(advised)
     found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
     parts = (found, advised, avoid, check, benefit, limits)
@@ -187,10 +190,37 @@ def _fact(source: Provenance, finding: Finding) -> str:
 # --- advised ---
 
 
-def _advised(
-    guidance: Guidance, text: CardText, knowledge: Knowledge, prose: Prose
-) -> Iterator[str]:
+def _advised(guidance: Guidance, text: CardText, knowledge: Knowledge, room: int) -> str:
+    """The card's own advice, then that of others which it stands for, as far as there is room."""
+    prose = knowledge.once(Prose)
+    own = " ".join((*_life_first(guidance, knowledge, prose), *_advice(guidance, text, knowledge)))
+    keys = "" if text.benefit or not text.evidence else source_keys(text.evidence[:2])
+    also = list(_also(guidance, text, prose))
+    told = fitting(also, room - words(own) - words(keys), " ", 2)
+    rest = f"+{len(also) - told} more." if told < len(also) else ""
+    return " ".join(part for part in (own, *also[:told], rest, keys) if part)
+
+
+def _life_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
+    """What comes first beside an order that may save a life."""
+    if guidance.kept:
+        rules = (knowledge.genetic.get(finding.rule) for finding in guidance.findings)
+        yield from (prose.escape(r.life_first) for r in rules if r is not None and r.life_first)
+
+
+def _also(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
+    """The first advice of each other card that this one stands for, each once."""
+    told = {paragraph for paragraph, _ in prose.cards[text.id].advice}
+    for other in guidance.also:
+        paragraph, has_names = prose.cards[other.card].advice[0]
+        if paragraph not in told:
+            told.add(paragraph)
+            yield fill(paragraph, dict(other.params)) if has_names else paragraph
+
+
+def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterator[str]:
     """The sentences of the card; one that names what is open is left out where nothing is."""
+    prose = knowledge.once(Prose)
     open_ = _open(guidance, knowledge)
     values = {**dict(guidance.params), "open": open_}
     ready = prose.cards[text.id]
@@ -199,8 +229,6 @@ def _advised(
     for paragraph, has_names in advice:
         if open_ or "{open}" not in paragraph:
             yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
-    if not text.benefit and text.evidence:
-        yield source_keys(text.evidence[:2])
 
 
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:

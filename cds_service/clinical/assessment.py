@@ -101,6 +101,14 @@ class NotAssessed:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoSaid:
+    """Another card whose first advice stands on this one: its id, and what fills it."""
+
+    card: str
+    params: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Guidance:
     """The outcome for one order, or for one pair of hips: a card, or silence with its reason.
 
@@ -119,6 +127,8 @@ class Guidance:
     conflicts: tuple[Reason, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
     silent_because: str | None = None
+    also: tuple[AlsoSaid, ...] = ()
+    kept: tuple[DraftOrder, ...] = ()  # orders that may save a life: never removed
 
 
 @dataclass(frozen=True, slots=True)
