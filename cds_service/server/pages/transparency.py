@@ -19,7 +19,7 @@ router = APIRouter(prefix=evidence_anchors.PAGE)
 _FILE = Path(__file__).parent / "content" / "transparency.yaml"
 
 
-class Statement(Model):
+class SheetStatement(Model):
     """One attribute or criterion, and how it is met here."""
 
     name: Text
@@ -36,9 +36,9 @@ class Predictive(Model):
 class Sheet(Model):
     """The whole sheet. Sources: 45 CFR 170.315(b)(11)(iv); FD&C Act, section 520(o)(1)(E)."""
 
-    source_attributes: tuple[Statement, ...] = Field(min_length=13, max_length=13)
+    source_attributes: tuple[SheetStatement, ...] = Field(min_length=13, max_length=13)
     predictive: Predictive
-    fda_criteria: tuple[Statement, ...] = Field(min_length=4, max_length=4)
+    fda_criteria: tuple[SheetStatement, ...] = Field(min_length=4, max_length=4)
     intended_population: Text
     out_of_scope: Text
     risks: tuple[Text, ...] = Field(min_length=1)
