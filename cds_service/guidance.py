@@ -33,7 +33,7 @@ from cds_service.clinical.genetic import (
 from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
-from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
+from cds_service.clinical.risk import Case, beside, factors_of, seen, tested, tier_of
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
@@ -337,6 +337,9 @@ def _assessment(
     family = family_findings(chart, case.knowledge) if guidances else ()
     own = {(f.role, f.rule): f for g in guidances for f in g.findings}
     own.update({(f.role, f.rule): f for f in (*seen, *family)})
+    orders = {o.index: o for g in guidances for o in g.orders}
+    hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
+    absent, not_known = tested(case, hips)
     return Assessment(
         guidances,
         tuple(own.values()),
@@ -347,6 +350,8 @@ def _assessment(
         len(chart.problems),
         case.knowledge.version,
         drafted=_drafted(case.facts.orders) if guidances else frozenset(),
+        absent=absent,
+        not_known=not_known,
         any_draft=any_draft,
     )
 
