@@ -79,6 +79,8 @@ class Factor(Rule):
     short: Text | None = None  # for a summary, where the label is long
     group: Id | None = None  # factors of one group count once towards two-or-more
     when: When
+    clues: When | None = None  # codes that only raise the question whether it holds
+    mentions: tuple[str, ...] = ()  # regular expressions for uncoded text that asks the same
 
 
 class Modifier(Rule):
