@@ -39,6 +39,7 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.fhir import completeness
 from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.condition import read_condition
@@ -49,9 +50,7 @@ from cds_service.fhir.elements import (
     identifier,
     kind_of,
     misshapen,
-    objects,
     printable,
-    status,
     text,
 )
 from cds_service.fhir.family_history import read_family_history
@@ -95,7 +94,7 @@ _READERS: Mapping[str, _Reader] = {
 }
 _TURN = 500  # resources of one turn, about 2 ms
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
-_HARMLESS = frozenset({"information", "warning", "success"})
+_LISTS = frozenset({"List", "Composition"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,10 @@ class _Kept:
     urn: str | None = None
 
 
-def quick_mentions(patterns: Patterns) -> Mentions:
-    """The mention patterns as a ChartReader wants them; may be shared by all of them."""
-    return Mentions(patterns, also=("brooker", *HINTS))
+def quick_mentions(patterns: Patterns, medicines: tuple[str, ...] = ()) -> Mentions:
+    """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
+    are names, in small letters, of what is given for such a disease only."""
+    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines)
 
 
 def mentions(knowledge: Knowledge) -> Mentions:
@@ -122,7 +122,8 @@ def mentions(knowledge: Knowledge) -> Mentions:
             (disease, re.compile(pattern, re.IGNORECASE))
             for disease, patterns in named
             for pattern in patterns
-        )
+        ),
+        tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
     )
 
 
@@ -234,6 +235,8 @@ class ChartReader:
                 answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
+        if opened.label is not None:
+            answer.signals.append(opened.label)
         if opened.cut and answer.whole:
             answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
@@ -286,7 +289,9 @@ class ChartReader:
         elif kind == "Bundle":
             self._nested(entry.resource, answer, place, depth)
         elif kind == "OperationOutcome":
-            _outcome(doc, answer, alone=place == answer.place)
+            self._ledger.outcome(doc, answer, alone=place == answer.place)
+        elif kind in _LISTS:
+            self._ledger.empty_list(doc, answer)
         elif kind in INPUT_OF:
             self._keep(kind, doc, entry, answer, place)
         else:
@@ -310,6 +315,8 @@ class ChartReader:
         copy = bytes(entry.resource)
         if whose is Whose.FOREIGN or copy in self._copies:
             return
+        if self._says_so(kind, doc, log, whose):
+            return
         self._copies.add(copy)
         if kind in _CODED and misshapen(doc.get("code")):
             self._ledger.problem(f"{place}.code", "codes that cannot be read")
@@ -317,6 +324,18 @@ class ChartReader:
         self.references.add(doc, entry.fullUrl)
         self.releases.look(doc)
         self._kept.append(_Kept(kind, doc, place, ref if whose is Whose.LATER else None))
+
+    def _says_so(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
+        """Keep what a resource says of the input as a whole. True where it says nothing else."""
+        if kind == "Patient":
+            self._ledger.record = self._ledger.record or completeness.of_patient(doc)
+            return False
+        signal, alone = completeness.of_resource(kind, doc)
+        if signal is not None:
+            log.tell(signal)
+        if alone:  # it was counted, and is no fact
+            log.seen -= whose is not Whose.LATER
+        return alone
 
     def _file(self, doc: Doc, entry: Entry, answer: InputAnswer) -> None:
         """A resource that is no fact by itself, but to which a reference may point."""
@@ -347,16 +366,6 @@ class ChartReader:
                 why = "the subject cannot be compared with the patient"
                 problems.append(Problem(kept.place, why))
         return own, problems
-
-
-def _outcome(doc: Doc, answer: InputAnswer, alone: bool) -> None:
-    """An OperationOutcome instead of data is a failed query. Among data only errors are:
-    information and warnings come with good answers, too (Epic sends them)."""
-    severities = {status(issue.get("severity")) for issue in objects(doc.get("issue"))}
-    if not alone and severities and severities <= _HARMLESS:
-        answer.hints += 1
-    else:
-        answer.defects.append(REPORTED)
 
 
 def _patient(own: list[_Kept], patient_id: str) -> PatientFacts:

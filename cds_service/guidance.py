@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date
 from typing import assert_never
@@ -28,15 +28,16 @@ from cds_service.clinical.genetic import (
     Genetics,
     family_findings,
     genetics,
-    open_questions,
     question_findings,
 )
+from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
 from cds_service.clinical.options import verdicts, waiting
-from cds_service.clinical.outcome import card_for, listed, merge, named, named_facts, silence
+from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
 from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
+    looked_at,
     names_none,
     one_session,
     selected,
@@ -61,7 +62,7 @@ _INPUT_WORDS = {
 _HO_HERE = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
 
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
-_BROKEN = frozenset({InputState.FAILED, InputState.PARTIAL})
+_BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
 
 
 def assess(
@@ -102,14 +103,30 @@ def assess(
         *_not_checked_drafts(case, "order-not-read", unread),
         *_not_checked_drafts(case, "orders-of-others", others),
     )
-    if not triggered:
+    if not triggered and not found.every_order:
         return _assessment(case, not_read, (), any_draft)
     if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
-    decided = (_decide(case, found, order, trigger) for order, trigger in triggered)
+    cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
+    decided = (_decide(case, order, trigger) for order, trigger in rest)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
-    merged += _asides(case, found, triggered)
-    return _assessment(case, (*merged, *not_read), seen(case), any_draft)
+    genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
+    made = [*genetic, *merged] if cards else [*merged, *genetic]
+    return _assessment(case, (*made, *not_read), seen(case), any_draft)
+
+
+def _genetic(
+    case: Case,
+    found: Genetics,
+    orders: Iterable[DraftOrder],
+    triggered: list[tuple[DraftOrder, Trigger]],
+) -> tuple[list[Guidance], list[tuple[DraftOrder, Trigger]]]:
+    """The cards of a genetic disease, one an order, and the triggers on which it says nothing."""
+    if found.every_order:
+        return on_record(case, found, orders), []
+    made = [(pair, by_trigger(case, found, *pair)) for pair in triggered]
+    cards = [card for _, card in made if card is not None]
+    return cards, [pair for pair, card in made if card is None]
 
 
 def _may_be_genetic(case: Case, found: Genetics) -> bool:
@@ -131,24 +148,20 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
 
 
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
-    """One card for genetic HO on record, and nothing else."""
+    """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(case.facts, knowledge)
-    if found.finding is None or found.rule is None:
-        return _assessment(case, (), ())
-    card = found.rule.card_on_record
-    guidance = card_for(case, card, (), (found.finding,), found.words)
-    return _assessment(case, (guidance,), ())
+    cards = list(in_words(case, found))
+    if found.finding is not None and found.rule is not None and found.rule.card_on_record:
+        card = found.rule.card_on_record
+        cards.insert(0, card_for(case, card, (), (found.finding,), found.words))
+    return _assessment(case, tuple(one_card(case, found, cards)), ())
 
 
-def _decide(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
+def _decide(case: Case, order: DraftOrder, trigger: Trigger) -> Guidance | None:
     """The outcome for one order; None where the order is no business of ours for this patient."""
-    if found.rule is not None and found.finding is not None:
-        card = found.rule.cards[trigger.kind]
-        if card is not None:
-            return card_for(case, card, (order,), (found.finding,), found.words)
     if trigger.kind == "arthroplasty":
         return _arthroplasty(case, order)
     if trigger.kind == "excision-ho":
@@ -324,35 +337,6 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
 def _may_be_release_only(order: DraftOrder) -> bool:
     """Whether the order leaves open that heterotopic bone is excised."""
     return HO_EXCISION not in order.kinds and order.reasons.isdisjoint(HO_SETS)
-
-
-def _asides(
-    case: Case, found: Genetics, triggered: list[tuple[DraftOrder, Trigger]]
-) -> Iterator[Guidance]:
-    """Questions that go beside the cards: uncoded genetic HO, and a relative who has it."""
-    orders = tuple(o for o, _ in triggered)
-    open_ = open_questions(found, case.knowledge)
-    questions = [f for f in question_findings(case.facts, case.knowledge) if f.rule in open_]
-    family = [f for f in family_findings(case.chart, case.knowledge) if f.rule in open_]
-    asked = {f.rule for f in questions}
-    if questions:
-        words = {
-            **listed(named(questions, case.knowledge)),
-            "disease": _diseases(case, questions),
-        }
-        told = (*questions, *(f for f in family if f.rule in asked))
-        yield card_for(case, "genetic-question", orders, told, words)
-    if relatives := tuple(f for f in family if f.rule not in asked):
-        words = {
-            **listed(named(relatives, case.knowledge)),
-            "disease": _diseases(case, relatives),
-        }
-        yield card_for(case, "family-history", orders, relatives, words)
-
-
-def _diseases(case: Case, findings: Iterable[Finding]) -> str:
-    rules = case.knowledge.genetic
-    return " or ".join(dict.fromkeys(rules[f.rule].label for f in findings))
 
 
 def _assessment(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -25,6 +25,7 @@ from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackRead
 from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.clinical.chart import Chart
+from cds_service.clinical.genetic_card import any_may_harm
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
@@ -262,7 +263,7 @@ class Consultation:
             unread, orders = self._orders.problems, self._orders.orders
             if unread and not orders and not self._orders.foreign:
                 raise BadRequest(f"no order can be read: {unread[0].why}", unread[0].place)
-            if not self._may_matter():
+            if not (self._are_others() or self._may_harm()):
                 self._passed_over = True
                 return
         yield from self._read_chart()
@@ -279,10 +280,9 @@ class Consultation:
         told = self._orders
         return self._about_orders and not (told.orders or told.problems or told.foreign)
 
-    def _may_matter(self) -> bool:
-        """Whether an order triggers, or the chart may yet tell what an order is, or whose."""
-        sure, orders = self._triggers() or self._are_others(), self._orders.orders
-        return sure or any(order.live and not order.coded for order in orders)
+    def _may_harm(self) -> bool:
+        """Whether an order is looked at: it is not known to be harmless."""
+        return any_may_harm(self._orders.orders, self.knowledge, self._selected)
 
     def _are_others(self) -> bool:
         """Whether something was ordered, and for other patients only."""
@@ -293,12 +293,12 @@ class Consultation:
 
     def lacking(self, queries: Queries) -> dict[InputName, str]:
         """What has to be read from the FHIR server, each with its URL: searches for what was not
-        sent, and further pages. Nothing when no order triggers. Raises ValueError for a patient
-        id that cannot be searched for."""
+        sent, and further pages. Only the problem list where no order triggers but FOP would make
+        one; nothing where all are harmless. Raises ValueError for an id that cannot be used."""
+        wanted: Collection[str] = self.service.inputs
         if self._about_orders and not self._triggers():
-            return {}
+            wanted = (InputName.CONDITIONS,) if self._may_harm() else ()
         patient, release = self.request.context.patient_id, self._orders.release
-        wanted = self.service.inputs
         absent = [name for name in self.reader.missing() if name in wanted]
         pages = self.reader.next_links()
         further = {name: link for name, link in pages.items() if name in wanted}

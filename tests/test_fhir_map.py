@@ -82,7 +82,9 @@ def outcome(*severities: str) -> dict[str, Any]:
         ),
         (bundle(condition(), link=[{"relation": "next", "url": "https://e/2"}]), PARTIAL),
         (bundle(condition(), link=[{"relation": "self", "url": "https://e/1"}]), READ),
-        (bundle(condition(), link=[{"relation": "next", "url": " "}]), READ),
+        (bundle(condition(), link=[{"relation": "next", "url": " "}]), PARTIAL),
+        (bundle(condition(), link=[{"relation": "next", "url": None}]), PARTIAL),
+        (bundle(condition(), link=[{"relation": "next", "url": ["https://e/2"]}]), PARTIAL),
         (bundle(condition(), link="https://e/2"), READ),
         ({"resourceType": "Bundle", "total": 3, "entry": []}, FAILED),
         ({"resourceType": "Bundle", "total": 3}, FAILED),
@@ -196,7 +198,8 @@ def test_entry_that_cannot_be_decoded_does_not_spoil_its_neighbours() -> None:
     chart.read_input(InputName.CONDITIONS, b'{"resourceType":"Bundle","entry":[{]}')
     assert report(chart.chart()).state is PARTIAL
     chart.read_input(InputName.CONDITIONS, b"[{]")
-    assert report(chart.chart()).why == "not JSON; an entry could not be read"
+    why = report(chart.chart()).why or ""
+    assert "not JSON; an entry could not be read" in why
 
 
 def test_numbers_beyond_all_bounds_are_survived() -> None:

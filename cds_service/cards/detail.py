@@ -123,12 +123,32 @@ def _advised(
     ready = prose.cards[text.id]
     key = left[0].option if left else "none"
     advice = ready.left.get(key) if guidance.options and len(left) < 2 else None
+    yield from _life_first(guidance, knowledge, prose)
     for paragraph, has_names in advice or ready.advice:
         yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
+    yield from _also(guidance, text, prose)
     if left:
+        left.sort(key=lambda verdict: not verdict.drafted)
         named = " or ".join(_choice(verdict, knowledge) for verdict in left)
         only = " only" if len(guidance.options) > len(left) else ""
         yield escape(f"Open for this patient: {named}{only}.", CHOICE_LIMIT)
+
+
+def _life_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
+    """What comes first beside an order that may save a life."""
+    if guidance.kept:
+        rules = (knowledge.genetic.get(finding.rule) for finding in guidance.findings)
+        yield from (prose.escape(r.life_first) for r in rules if r is not None and r.life_first)
+
+
+def _also(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
+    """The first advice of each other card that this one stands for, each once."""
+    told = {paragraph for paragraph, _ in prose.cards[text.id].advice}
+    for other in guidance.also:
+        paragraph, has_names = prose.cards[other.card].advice[0]
+        if paragraph not in told:
+            told.add(paragraph)
+            yield fill(paragraph, dict(other.params)) if has_names else paragraph
 
 
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
@@ -139,6 +159,8 @@ def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
 def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
     """An option as part of a sentence, with the course that is drafted and what else is left."""
     label = knowledge.options[verdict.option].label
+    if not verdict.drafted:
+        return f"{label} as your decision, not drafted"
     if verdict.regimen is None:
         return label
     courses = (verdict.regimen, *verdict.alternatives)

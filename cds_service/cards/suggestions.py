@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from cds_service.cards import suggested_orders
-from cds_service.cards.detail import offered
 from cds_service.cards.markdown import clean, shorten
 from cds_service.cdshooks.models import Json, new_uuid, plain, utf16_length
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
-from cds_service.clinical.chart import AllergyFact, Chart, DraftOrder, MedicationFact
+from cds_service.clinical.chart import Chart, DraftOrder
 from cds_service.clinical.evaluate import is_elsewhere
 from cds_service.clinical.options import waiting
 from cds_service.clinical.triggers import kind_of
@@ -59,13 +58,14 @@ def suggest(
             context = _context("Prophylaxis of heterotopic ossification after", guidance, who)
             context = replace(context, site=_site(guidance.orders, knowledge))
             protected = _needs_protection(chart, drafted, knowledge)
-            for verdict in offered(guidance):
-                made.append(_option(verdict, knowledge, context, protected=protected))
+            for verdict in guidance.options:
+                if verdict.drafted:
+                    made.append(_option(verdict, knowledge, context, protected=protected))
             if not made and _specialist_decides(guidance, knowledge):
                 context = _context("Advice before", guidance, who)
                 made.append(_referral(knowledge.meta.specialist_referral, knowledge, context))
         elif kind == "remove-draft":
-            made += _removals(guidance.orders)
+            made += _removals(tuple(o for o in guidance.orders if o not in guidance.kept))
         else:
             context = _context("Advice before", guidance, who)
             general = kind == "specialist-referral"
@@ -98,7 +98,8 @@ def _option(
     check = _checks(verdict, knowledge)
     if verdict.regimen is None:
         referral = knowledge.options[verdict.option].referral
-        return _referral(cast(str, referral), knowledge, context, check)
+        lead = " ".join(reason.text for reason in verdict.for_referral)
+        return _referral(cast(str, referral), knowledge, context, check, lead=lead)
     regimen = knowledge.regimens[verdict.regimen]
     course, days = regimen.course, regimen.course.days
     templates = knowledge.once(suggested_orders.templates)
@@ -118,13 +119,13 @@ def _suggestion(label: str, actions: list[Json]) -> Json:
 
 
 def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledge) -> bool:
-    """False where the knowledge says so: such a medicine is taken or drafted, or not tolerated."""
+    """False where such a medicine is taken or drafted already. Who does not tolerate one gets no
+    draft of an NSAID (`exclusions.yaml`)."""
     against = knowledge.protection.excluded_by
     if not drafted.isdisjoint(against):
         return False
-    taken = [m for m in chart.medications if m.state == "active"]
-    facts: tuple[MedicationFact | AllergyFact, ...] = (*taken, *chart.allergies)
-    return all(fact.concepts.isdisjoint(against) for fact in facts)
+    taken = (m for m in chart.medications if m.state == "active")
+    return all(medicine.concepts.isdisjoint(against) for medicine in taken)
 
 
 def _create(what: str, checks: tuple[str, ...], resource: suggested_orders.Resource) -> Json:
@@ -190,9 +191,11 @@ def _referral(
     context: suggested_orders.DraftContext,
     checks: tuple[str, ...] = (),
     role: str | None = None,
+    lead: str = "",
 ) -> Json:
+    """`lead` stands before the note, unless what is said of genetic HO does."""
     referral = knowledge.referrals[referral_id]
-    lead = next((text for of, text in referral.note_lead.items() if of == role), "")
+    lead = next((text for of, text in referral.note_lead.items() if of == role), lead)
     order = suggested_orders.service_request(referral, knowledge, context, lead)
     label = _label(f"Draft {_lower(referral.label)}", checks)
     return _suggestion(label, [_create(referral.text, checks, order)])

@@ -20,7 +20,9 @@ class Effect(StrEnum):
     """What an exclusion does to an option."""
 
     EXCLUDE = "exclude"  # X: the option is not offered
+    NO_DRAFT = "no-draft"  # named as a decision of the clinician; no suggestion drafts it
     CONDITION = "condition"  # C: offered with a condition
+    REFERRAL = "referral"  # no condition; told to whom the patient is referred
 
 
 class Standing(StrEnum):
@@ -76,6 +78,13 @@ class OptionVerdict:
     alternatives: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
     dropped: tuple[tuple[str, tuple[Reason, ...]], ...] = ()
+    for_referral: tuple[Reason, ...] = ()  # no condition: the referral tells it to its reader
+
+    @property
+    def drafted(self) -> bool:
+        """Whether a suggestion may draft it: it is open, and nothing asks a clinician first."""
+        open_ = self.standing is not Standing.EXCLUDED
+        return open_ and all(r.effect is not Effect.NO_DRAFT for r in self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,14 @@ class NotAssessed:
     input: str
     state: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlsoSaid:
+    """Another card whose first advice stands on this one: its id, and what fills it."""
+
+    card: str
+    params: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +123,8 @@ class Guidance:
     conflicts: tuple[Reason, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
     silent_because: str | None = None
+    also: tuple[AlsoSaid, ...] = ()
+    kept: tuple[DraftOrder, ...] = ()  # orders that may save a life: never removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,14 @@ from cds_service.knowledge.names import InputName, Side
 
 
 class InputState(StrEnum):
-    """What became of an input. Only READ and EMPTY say that the chart is known here."""
+    """What became of an input. READ, NONE_STATED and EMPTY say that the chart is known here."""
 
     READ = "read"
-    EMPTY = "empty"  # asked for and answered: the EHR has none
+    NONE_STATED = "none-stated"  # the source says in a code that there is none
+    EMPTY = "empty"  # asked for and answered: the EHR has none recorded
+    NOT_ASKED = "not-asked"  # the source says that nobody asked
+    UNKNOWN = "unknown"  # the source says that it does not know
+    WITHHELD = "withheld"  # the source says that it does not tell
     ABSENT = "absent"  # neither sent nor fetched
     FAILED = "failed"  # asked for, and the answer was an error or could not be read
     PARTIAL = "partial"  # some of it was read (a further page, an error beside the data, junk)
@@ -140,6 +144,7 @@ class MedicationFact:
     routes: frozenset[str] = frozenset()  # empty where no route is stated
     indications: frozenset[str] = frozenset()
     indication_stated: bool = False
+    piece_mg: float | None = None  # strength of one tablet or capsule of a single drug
 
     @property
     def date(self) -> FhirDate | None:
@@ -257,7 +262,7 @@ class InputReport:
 
     @property
     def known(self) -> bool:
-        return self.state in {InputState.READ, InputState.EMPTY}
+        return self.state in {InputState.READ, InputState.NONE_STATED, InputState.EMPTY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +271,33 @@ class Suspicion:
 
     concepts: frozenset[str]
     source: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A coded element as it was sent: its codings and its words."""
+
+    codings: tuple[CodeSeen, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSaid:
+    """What an order says, whether or not a value set knows it.
+
+    `elements` are the codings of each element that says what is ordered, `names` the words of
+    these; `routes` and `forms` are those of a medicine, `instructions` the words of its dosage.
+    `members` names the members of the resource that are there.
+    """
+
+    elements: tuple[tuple[CodeSeen, ...], ...] = ()
+    names: tuple[str, ...] = ()
+    routes: tuple[Stated, ...] = ()
+    forms: tuple[Stated, ...] = ()
+    instructions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    members: frozenset[str] = frozenset()
+    priority: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +328,7 @@ class DraftOrder:
     mentions: tuple[Mention, ...] = ()
     medication: MedicationFact | None = None
     unidentified: Unidentified | None = None  # a medicine whose code says nothing here
+    said: OrderSaid = OrderSaid()
 
     @property
     def reference(self) -> str | None:

@@ -15,6 +15,7 @@ from cds_service.clinical.chart import (
     ProcedureFact,
     Provenance,
 )
+from cds_service.clinical.dosing import begun, dosing_of
 from cds_service.clinical.laboratory import Laboratory, Result, age_range
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.clinical.time_windows import decisive, recent, told_undated, within
@@ -228,6 +229,10 @@ class OrderView:
                 and (
                     test.indication == "any"
                     or _reason_stated(fact, test) == (test.indication == "stated")
+                )
+                and (not test.dosing or dosing_of(fact, test.limits) in test.dosing)
+                and (
+                    not test.begun or begun(fact, self.today, test.begun_within_days) in test.begun
                 )
             )
 

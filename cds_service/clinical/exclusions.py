@@ -11,6 +11,8 @@ from cds_service.clinical.rule_index import exclusions
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Exclusion
 
+_ORDER = (Effect.EXCLUDE, Effect.NO_DRAFT, Effect.CONDITION, Effect.REFERRAL)
+
 
 def _reason(rule: Exclusion, outcome: Outcome, view: OrderView) -> Reason:
     fact = "; ".join(outcome.words[:4]) or rule.label
@@ -33,7 +35,7 @@ def _doubt(outcome: Outcome) -> str:
 
 
 def reasons_for(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Reason, ...]:
-    """Reasons against an option or a regimen (`target` is its id), excluding ones first.
+    """Reasons against an option or a regimen (`target` is its id), the gravest first.
 
     A rule that cannot be answered gives a reason only where there is a result to show; what was
     not read at all is told once by `not_assessed`.
@@ -46,7 +48,7 @@ def reasons_for(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Rea
             continue
         if outcome.answer is Answer.YES or (outcome.answer is Answer.UNKNOWN and outcome.sources):
             found.append(_reason(rule, outcome, view))
-    found.sort(key=lambda r: r.effect is not Effect.EXCLUDE)
+    found.sort(key=lambda r: _ORDER.index(r.effect))
     return _without_repeats(found)
 
 
@@ -63,18 +65,23 @@ def _checked(knowledge: Knowledge) -> frozenset[str]:
 
 
 def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:
-    """Drop a reason whose every source an earlier one has named: an exclusion, or one as open."""
+    """Drop a reason whose every source an earlier one has named: one that excludes or leaves it to
+    the clinician, or one as open."""
     kept: list[Reason] = []
     excluded: set[str] = set()
+    decided: set[str] = set()
     unclear: set[str] = set()
     for reason in found:
         references = {s.reference for s in reason.sources if "/" in s.reference}
-        named = excluded | unclear if reason.unknown else excluded
+        # What the clinician decides anyway may still be excluded: its question stays.
+        named = excluded | (unclear if reason.unknown else decided)
         if references and references <= named:
             continue
         kept.append(reason)
         if reason.effect is Effect.EXCLUDE:
             excluded |= references
+        elif reason.effect is Effect.NO_DRAFT:
+            decided |= references
         elif reason.unknown:
             unclear |= references
     return tuple(kept)

@@ -6,39 +6,93 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from cds_service.clinical.assessment import Finding
-from cds_service.clinical.chart import Chart, DraftOrder, FamilyFact, Provenance
+from cds_service.clinical.chart import Chart, ConditionFact, DraftOrder, FamilyFact, Provenance
 from cds_service.clinical.evaluate import CallFacts, with_status
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import (
+    ACVR1_ASKED,
+    ACVR1_GERMLINE,
+    ACVR1_SOURCE_OPEN,
+    BRAIN_TUMOUR,
+)
+from cds_service.knowledge.order_schema import EarlySigns
 from cds_service.knowledge.schema import Genetic
+
+_ADULT = 60
+"""From this age a code M61.1 alone is doubted first: FOP is known from childhood (decisions, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Genetics:
-    """The genetic disease that decides, the first of the knowledge that the chart has."""
+    """The genetic disease that decides, the first of the knowledge that the chart has.
+
+    `certain`: on record, not only suspected. `doubted_at` is the age of a patient in whom one ICD
+    code is the only sign of FOP, where that code has to be looked at first.
+    """
 
     rule: Genetic | None = None
     finding: Finding | None = None
     words: dict[str, str] = field(default_factory=dict)
+    certain: bool = False
+    doubted_at: int | None = None
+
+    @property
+    def every_order(self) -> bool:
+        """Whether every order counts that is not known to be harmless."""
+        return self.certain and self.rule is not None and self.rule.every_order
 
 
-def genetics(facts: CallFacts, knowledge: Knowledge) -> Genetics:
+def genetics(session: CallFacts, knowledge: Knowledge) -> Genetics:
     """Find coded genetic HO of the patient.
 
     Resolved and suspected entries count (decisions, section 2): a confirmed one outweighs a
     suspected one of the same disease, and the knowledge's order (FOP first) decides between two.
-    The coded reason of a draft of this call is a suspicion, too, where the chart has no entry.
+    Where the chart has no entry, the coded reason of a draft of this call is a suspicion, and so
+    are a medicine that exists for the disease only and a pathogenic germline variant of its gene.
     """
     for rule in knowledge.genetic.values():
         wanted = rule.value_sets
-        coded = [c for c in facts.chart.conditions if not c.concepts.isdisjoint(wanted)]
-        sources = _once(with_status(c) for c in coded) or _once(_suspected(facts.orders, wanted))
+        facts = [c for c in session.chart.conditions if not c.concepts.isdisjoint(wanted)]
+        signs = _once((*_suspected(session.orders, wanted), *_signs(session, rule)))
+        sources = _once(with_status(c) for c in facts) or signs
         if not sources:
             continue
-        suspected = all(c.suspected for c in coded)
+        suspected = all(c.suspected for c in facts)
         role, status = ("suspected", "suspected") if suspected else ("genetic", "on record")
         finding = Finding(rule.id, role, rule.label, sources, evidence=rule.evidence)
-        return Genetics(rule, finding, {"status": status, "disease": rule.label})
+        words = {"status": status, "disease": rule.label}
+        age = None if suspected or signs else _doubted(session, rule, facts)
+        if age is not None:
+            words["age"] = str(age)
+        return Genetics(rule, finding, words, not suspected, age)
     return Genetics()
+
+
+def _signs(session: CallFacts, rule: Genetic) -> Iterator[Provenance]:
+    """What is evidence of the disease beside a diagnosis."""
+    wanted = frozenset(rule.signs)
+    yield from (m.source for m in session.medications if m.concepts & wanted)
+    if rule.disease == "fop":
+        found = {ACVR1_GERMLINE} if _brain_tumour(session) else {ACVR1_GERMLINE, ACVR1_SOURCE_OPEN}
+        yield from (m.source for m in session.chart.measurements if m.concepts & found)
+
+
+def _brain_tumour(session: CallFacts) -> bool:
+    """The variants of FOP also occur in tumours of the brain stem."""
+    return BRAIN_TUMOUR in session.present
+
+
+def _doubted(session: CallFacts, rule: Genetic, facts: list[ConditionFact]) -> int | None:
+    """The age, where an ICD code is the only sign in somebody who is surely old."""
+    if session.ages is None or session.ages[0] < _ADULT or rule.disease != "fop":
+        return None
+    coded = (fact.source.coding for fact in facts)
+    only_icd = all(c is not None and (c.code or "").upper().startswith("M61") for c in coded)
+    return session.ages[0] if only_icd and not _named_in(session, rule) else None
+
+
+def _named_in(session: CallFacts, rule: Genetic) -> bool:
+    return any(m.disease == rule.disease for m in session.chart.mentions)
 
 
 def open_questions(found: Genetics, knowledge: Knowledge) -> frozenset[str]:
@@ -64,6 +118,9 @@ def _hints(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     if not clues.isdisjoint(facts.present):
         yield from (with_status(c) for c in facts.chart.conditions if c.concepts & clues)
         yield from (m.source for m in facts.medications if m.concepts & clues)
+    if rule.disease == "fop":
+        asked = {ACVR1_ASKED, ACVR1_SOURCE_OPEN}
+        yield from (m.source for m in facts.chart.measurements if m.concepts & asked)
     yield from _suspected(facts.orders, clues)
     yield from _suspected(facts.chart.planned, clues.union(rule.value_sets))
 
@@ -74,6 +131,50 @@ def _named(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     for order in (*facts.orders, *chart.planned):
         told += order.mentions
     yield from (m.source for m in told if m.disease == rule.disease)
+
+
+def early_findings(session: CallFacts, knowledge: Knowledge) -> tuple[Finding, ...]:
+    """Heterotopic ossification in a child, or beside malformed great toes, that nothing explains:
+    a question, whatever else the chart says."""
+    rule, chart = knowledge.early, session.chart
+    if not rule.enabled or session.present.isdisjoint(rule.ossification):
+        return ()
+    bones = [c for c in chart.conditions if _ossified(c, rule)]
+    young = [c for c in bones if _was_young(c, session, rule)]
+    sources = [with_status(c) for c in young]
+    if young and not session.present.isdisjoint(rule.explained_by):
+        sources = []
+    if bones:
+        toes = [c for c in chart.conditions if c.concepts & {*rule.toes}]
+        if _below(session.ages, rule.below_years):
+            toes += [c for c in chart.conditions if c.concepts & {*rule.toes_of_children}]
+        if toes:
+            sources += [with_status(c) for c in (*bones, *toes)]
+    if not sources:
+        return ()
+    return (Finding(rule.id, "mention", rule.label, _once(sources), evidence=rule.evidence),)
+
+
+def _ossified(fact: ConditionFact, rule: EarlySigns) -> bool:
+    code = (fact.source.coding.code or "") if fact.source.coding else ""
+    return bool(fact.concepts & {*rule.ossification}) and not code.upper().startswith(
+        rule.explained_codes
+    )
+
+
+def _was_young(fact: ConditionFact, session: CallFacts, rule: EarlySigns) -> bool:
+    """Whether it was there before the age of the rule; without a birth date nobody knows."""
+    birth = session.chart.patient.birth
+    if _below(session.ages, rule.below_years):
+        return True
+    if birth is None or fact.date is None:
+        return False
+    limit = rule.below_years
+    return (fact.date.latest - birth.earliest).days < limit * 365.25
+
+
+def _below(ages: tuple[int, int] | None, years: int) -> bool:
+    return ages is not None and ages[1] < years
 
 
 def family_findings(chart: Chart, knowledge: Knowledge) -> tuple[Finding, ...]:

@@ -18,7 +18,7 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
     for option in knowledge.options.values():
         if not option.enabled:
             continue
-        reasons = reasons_for(option.id, view, knowledge)
+        reasons = _ours(option.id, view, knowledge)
         excluding = tuple(r for r in reasons if r.effect is Effect.EXCLUDE)
         if excluding:
             found.append(OptionVerdict(option.id, Standing.EXCLUDED, reasons=excluding))
@@ -71,15 +71,23 @@ def _choose(
         reasons = tuple(r for _, against in dropped for r in against)
         return OptionVerdict(option, Standing.EXCLUDED, reasons=reasons, dropped=tuple(dropped))
     if left:
-        conditions = (*conditions, *reasons_for(left[0], view, knowledge))
+        conditions = (*conditions, *_ours(left[0], view, knowledge))
+    told = tuple(reason for reason in conditions if reason.effect is not Effect.REFERRAL)
     return OptionVerdict(
         option,
-        Standing.CONDITIONAL if conditions else Standing.OFFERED,
+        Standing.CONDITIONAL if told else Standing.OFFERED,
         regimen=left[0] if left else None,
         alternatives=_other_drugs(left, knowledge),
-        reasons=conditions,
+        reasons=told,
         dropped=tuple(dropped),
+        for_referral=tuple(r for r in conditions if r.effect is Effect.REFERRAL),
     )
+
+
+def _ours(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Reason, ...]:
+    """The reasons that are about a course which is offered, not one that is ordered already."""
+    rules = knowledge.exclusions
+    return tuple(r for r in reasons_for(target, view, knowledge) if not rules[r.rule].ordered_only)
 
 
 def _sorted_out(
@@ -87,26 +95,33 @@ def _sorted_out(
 ) -> tuple[list[str], list[tuple[str, tuple[Reason, ...]]]]:
     """The regimens that are left, and those that are passed over with the reasons.
 
-    One about which a question is open is passed over while another is left; else the first of
-    them is left alone, and the question becomes a condition.
+    One about which a question is open, or which is the clinician's to decide, is passed over while
+    another is left; else the first of them is left alone, and the question becomes a condition.
     """
     fit: list[str] = []
     doubtful: list[str] = []
+    decided: list[str] = []
     dropped: list[tuple[str, tuple[Reason, ...]]] = []
     for regimen in regimens:
         if not knowledge.regimens[regimen].enabled:
             continue
-        against = reasons_for(regimen, view, knowledge)
+        against = _ours(regimen, view, knowledge)
         if any(r.effect is Effect.EXCLUDE for r in against):
             dropped.append((regimen, against))
+        elif any(r.effect is Effect.NO_DRAFT for r in against):
+            decided.append(regimen)
         elif any(r.unknown for r in against):
             doubtful.append(regimen)
         else:
             fit.append(regimen)
-    left = fit or doubtful[:1]
-    for regimen in doubtful:
+    left = fit or doubtful[:1] or decided[:1]
+    for regimen in (*doubtful, *decided):
         if regimen not in left:
-            against = reasons_for(regimen, view, knowledge)
-            open_ = tuple(replace(r, effect=Effect.EXCLUDE) for r in against if r.unknown)
+            against = _ours(regimen, view, knowledge)
+            open_ = tuple(
+                replace(r, effect=Effect.EXCLUDE)
+                for r in against
+                if r.unknown or r.effect is Effect.NO_DRAFT
+            )
             dropped.append((regimen, open_))
     return left, dropped

@@ -58,8 +58,8 @@ def triggers(
     selection, so it is looked at, too; without selections, or with such that name no draft at all,
     all drafts are: silence would claim that they had been checked.
     """
-    looked_at = _looked_at(list(orders), selections)
-    return [(o, t) for o in looked_at if (t := trigger_of(o, knowledge)) is not None]
+    found = ((o, trigger_of(o, knowledge)) for o in looked_at(orders, selections))
+    return [(order, trigger) for order, trigger in found if trigger is not None]
 
 
 def may_trigger(
@@ -67,8 +67,7 @@ def may_trigger(
     knowledge: Knowledge,
     selections: Collection[str] = (),
 ) -> bool:
-    """Whether the chart matters: an order triggers, or would if the chart had or named FOP (see
-    `by_words`)."""
+    """Whether an order triggers, or would if the chart had or named FOP (see `by_words`)."""
     return bool(triggers(by_words(orders), knowledge, selections))
 
 
@@ -90,7 +89,9 @@ def names_none(orders: Iterable[DraftOrder], selections: Collection[str]) -> boo
     return all(_names(order).isdisjoint(selections) for order in orders)
 
 
-def _looked_at(orders: list[DraftOrder], selections: Collection[str]) -> list[DraftOrder]:
+def looked_at(orders: Iterable[DraftOrder], selections: Collection[str]) -> list[DraftOrder]:
+    """The orders that the question is about (see `triggers`)."""
+    orders = list(orders)
     if not selections or names_none(orders, selections):
         return orders
     return [o for o in orders if o.resource_id is None or not _names(o).isdisjoint(selections)]

@@ -16,13 +16,16 @@ from cds_service.knowledge.schema import UnknownCheck
 
 STATE_WORDS = {
     InputState.ABSENT: "not sent",
+    InputState.NOT_ASKED: "not asked about",
+    InputState.UNKNOWN: "not known to the source",
+    InputState.WITHHELD: "withheld by the source",
     InputState.FAILED: "could not be read",
     InputState.PARTIAL: "read only in part",
 }
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated")
+STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated", "none recorded")
 """All words for what is not known."""
 
 
@@ -97,6 +100,8 @@ def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
     state = chart.input(name).state
+    if check.none_recorded:
+        return "none recorded" if state is InputState.EMPTY else None
     return None if check.only_broken and state is InputState.ABSENT else STATE_WORDS.get(state)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Raw
 
+from cds_service.fhir.completeness import Signal, of_labels
 from cds_service.fhir.decoding import (
     BUNDLE,
     ENTRIES,
@@ -43,6 +44,8 @@ class Opened:
     next_link: str | None = None
     self_link: str | None = None
     total: int | None = None
+    label: Signal | None = None
+    lost_page: bool = False  # a further page is announced, without an address
     why: str | None = None
 
     @property
@@ -66,7 +69,8 @@ class Opened:
     def cut(self) -> bool:
         """Whether a Bundle names more matches than it holds and no page that has the others."""
         held = len(self.entries) + len(self.junk) + self.failed
-        return self.total is not None and self.total > held and self.next_link is None
+        short = self.total is not None and self.total > held
+        return (short or self.lost_page) and self.next_link is None
 
     def place(self, start: str, position: int) -> str:
         """Path of the entry at this position in `entries`."""
@@ -90,6 +94,8 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
         return Opened([Entry(Raw(bytes(raw)))])
     opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
     opened.total = bundle.total
+    if bytes(bundle.meta):
+        opened.label = of_labels({"meta": _plain(bundle.meta)})
     if bytes(bundle.link):
         _read_links(opened, bundle.link)
     return opened
@@ -132,6 +138,7 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
     if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
         opened = _open_bundle(envelope)
         _read_links(opened, envelope.link)
+        opened.label = of_labels({"meta": _plain(envelope.meta)})
         total = _plain(envelope.total)
         opened.total = total if isinstance(total, int) else None
         return opened
@@ -232,6 +239,7 @@ def _read_links(opened: Opened, raw: Raw) -> None:
     for link in objects(_plain(raw)):
         relation, url = word(link.get("relation")), link.get("url")
         if not isinstance(url, str) or not url.strip():
+            opened.lost_page = opened.lost_page or relation == "next"
             continue
         if relation == "next":
             opened.next_link = opened.next_link or url.strip()

@@ -53,6 +53,13 @@ class Component(Struct, gc=False):
     code: Concept | None = None
 
 
+class GlancedMeta(Struct, gc=False):
+    """Resource.meta, as far as labels may say that something was taken out."""
+
+    security: tuple[GlancedCoding, ...] | None = None
+    tag: tuple[GlancedCoding, ...] | None = None
+
+
 class Glance(Struct, gc=False):
     """The members of a resource that decide whether it is read in full."""
 
@@ -68,6 +75,7 @@ class Glance(Struct, gc=False):
     component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None
+    meta: GlancedMeta | None = None
 
 
 class Entry(Struct, gc=False):
@@ -85,6 +93,7 @@ class Bundle(Struct, gc=False):
     entry: list[Entry] | None = None
     link: Raw = NOTHING
     total: int | None = None
+    meta: Raw = NOTHING
 
 
 class Envelope(Struct, gc=False):
@@ -95,6 +104,7 @@ class Envelope(Struct, gc=False):
     entry: Raw = NOTHING
     link: Raw = NOTHING
     total: Raw = NOTHING
+    meta: Raw = NOTHING
     resource: Raw = NOTHING
     response: Raw = NOTHING
     fullUrl: Raw = NOTHING

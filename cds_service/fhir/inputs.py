@@ -7,7 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from cds_service.clinical.chart import InputReport, InputState, Problem
+from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
+from cds_service.fhir.completeness import STRENGTH, Signal
+from cds_service.fhir.elements import Doc, kind_of
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.knowledge.names import InputName
 
@@ -60,6 +63,12 @@ class InputLog:
     failures: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
     next_link: str | None = None
+    signal: Signal | None = None
+
+    def tell(self, signal: Signal) -> None:
+        """What the source says of this input; the strongest word counts."""
+        if self.signal is None or _stronger(signal, self.signal):
+            self.signal = signal
 
     def found(self, resource_type: str, asked: bool) -> None:
         """A resource of this input was there. `asked` says that it came under the input's key."""
@@ -75,7 +84,20 @@ class InputLog:
         self.defects = _with_reason(self.defects, why)
 
     def report(self) -> InputReport:
-        """The state as the decision table of the checklist has it, with a reason."""
+        """The state as the decision table of the checklist has it, with a reason; what the source
+        itself says of an input comes before what was found in it."""
+        report = self._found()
+        signal = self.signal
+        if signal is None or report.state is InputState.FAILED:
+            return report
+        if signal.state is InputState.NONE_STATED:
+            return replace(report, state=signal.state) if report.state in _NOTHING else report
+        state = InputState.PARTIAL if self.seen else signal.state
+        return InputReport(
+            self.name, state, self.seen, _joined((*self.failures, *self.defects, signal.why))
+        )
+
+    def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
         if self.answered and not (self.seen or self.foreign or self.next_link or holes):
             return _EMPTY[self.name]
@@ -91,6 +113,13 @@ class InputLog:
         if holes:
             return InputReport(self.name, InputState.PARTIAL, self.seen, _joined(holes))
         return InputReport(self.name, InputState.READ if self.seen else InputState.EMPTY, self.seen)
+
+
+_NOTHING = frozenset({InputState.EMPTY, InputState.ABSENT})
+
+
+def _stronger(one: Signal, other: Signal) -> bool:
+    return STRENGTH.index(one.state) < STRENGTH.index(other.state)
 
 
 _EMPTY = {name: InputReport(name, InputState.EMPTY) for name in InputName}
@@ -121,6 +150,7 @@ class InputAnswer:
     others: int = 0
     hints: int = 0
     defects: list[str] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
 
 
 class Ledger:
@@ -132,6 +162,7 @@ class Ledger:
         self._foreign = 0
         self._problems: list[Problem] = []
         self._later: Counter[tuple[str, InputName]] = Counter()
+        self.record: Signal | None = None  # what is the matter with the patient's record itself
 
     # --- entries ---
 
@@ -164,6 +195,28 @@ class Ledger:
         elif len(self._problems) == MOST_PROBLEMS:
             self._problems.append(Problem("prefetch", "more like this is not listed"))
 
+    def outcome(self, doc: Doc, answer: InputAnswer, alone: bool) -> None:
+        """An OperationOutcome instead of data is a failed query. Among data it may say that
+        something is missing there, or be noise (Epic sends warnings with good answers)."""
+        signal = completeness.of_outcome(doc, alone=alone)
+        if signal is None:
+            answer.hints += 1
+        elif signal.state is InputState.FAILED:
+            answer.defects.append(REPORTED)
+        else:
+            answer.signals.append(signal)
+        if answer.asked is InputName.PATIENT and completeness.is_gone(doc):
+            self.record = Signal(InputState.UNKNOWN, "the patient record was not found")
+
+    def empty_list(self, doc: Doc, answer: InputAnswer) -> None:
+        """A List or a document that says why something in it is empty."""
+        said = list(completeness.of_lists(doc, answer.asked))
+        for name, signal in said:
+            self.logs[name].answered = True
+            self.logs[name].tell(signal)
+        answer.hints += bool(said)
+        answer.others += not said and kind_of(doc) == "List"
+
     def further_page(self, answer: InputAnswer, link: str) -> None:
         """A page follows: of the input that was asked for, and of those that were there."""
         for name in answer.touched | ({answer.asked} if answer.asked else set()):
@@ -172,6 +225,9 @@ class Ledger:
     def close(self, opened: Opened, answer: InputAnswer) -> None:
         """Draw the balance of a value for its inputs (decision table of the checklist, PD-01 to
         PD-10)."""
+        for name in answer.touched | ({answer.asked} if answer.asked else set()):
+            for signal in answer.signals:
+                self.logs[name].tell(signal)
         for name in answer.touched:
             for why in answer.defects:
                 self.logs[name].defect(why)
@@ -184,7 +240,7 @@ class Ledger:
             log.failed(answer.defects[0])
         elif answer.others or answer.touched:
             log.failed("the answer holds resources of another type")
-        elif opened.empty or answer.hints:
+        elif opened.empty or answer.hints or answer.signals:
             log.answered = True
         else:
             log.failed("no entry could be read")
@@ -199,14 +255,21 @@ class Ledger:
     def reports(self) -> tuple[InputReport, ...]:
         """What became of each input."""
         if not self._later:
-            return tuple(log.report() for log in self.logs.values())
+            return tuple(self._of_record(log.report()) for log in self.logs.values())
         logs = {name: replace(log) for name, log in self.logs.items()}
         for (urn, name), count in self._later.items():
             if self.subjects.resolve(urn) is Whose.FOREIGN:
                 logs[name].foreign += count
             else:
                 logs[name].seen += count
-        return tuple(log.report() for log in logs.values())
+        return tuple(self._of_record(log.report()) for log in logs.values())
+
+    def _of_record(self, report: InputReport) -> InputReport:
+        """The list of a record that is gone or was merged into another is not the patient's."""
+        if self.record is None or not report.known or report.name is InputName.PATIENT:
+            return report
+        state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
+        return replace(report, state=state, why=self.record.why)
 
     @property
     def foreign(self) -> int:

@@ -14,6 +14,7 @@ from cds_service.fhir.dates import later, read_date, read_moment
 from cds_service.fhir.dosage import Schedule, in_milligrams, read_schedule
 from cds_service.fhir.elements import (
     Doc,
+    all_texts,
     codings,
     first_text,
     flag,
@@ -28,7 +29,7 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.unidentified import MEDICINES, name_in, readable, says_none
-from cds_service.knowledge.names import FOR_HO, InputName
+from cds_service.knowledge.names import FOR_HO, PALOVAROTENE, InputName
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
 _ERROR = "entered-in-error"
@@ -100,7 +101,7 @@ def _ingredients(doc: Doc, medication: Doc, look: ReadContext) -> list[object]:
 def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """A medicine as a fact; errors, prohibitions and mere options are set aside."""
     named = name_of(doc, look)
-    concepts = named.known.meaning
+    concepts = named.known.meaning | _by_name(named, look)
     if not concepts:
         yield from _unidentified(doc, look, named)
         return
@@ -113,6 +114,7 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     indications, stated = look.reasons(doc)
     product = named.known.display
     dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
+    piece, of = in_milligrams(1.0, None, product)
     yield MedicationFact(
         concepts=concepts,
         source=source,
@@ -128,7 +130,14 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
         routes=read_routes(look.index, schedule.routes, product),
         indications=indications | _in_words(doc, look) if stated else indications,
         indication_stated=stated,
+        piece_mg=piece if of == "mg" else None,
     )
+
+
+def _by_name(named: Named, look: ReadContext) -> frozenset[str]:
+    """A medicine that exists for FOP only counts by its name, too: no RxNorm code was found."""
+    told = all_texts(named.element, *(target.get("code") for target in named.targets))
+    return frozenset({PALOVAROTENE}) if look.mentions.names_medicine(told) else frozenset()
 
 
 def _in_words(doc: Doc, look: ReadContext) -> frozenset[str]:

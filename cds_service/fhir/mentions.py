@@ -24,6 +24,7 @@ _LOOKED_AT = 50  # denials in one text; nobody writes more
 CODED_AS: Mapping[str, frozenset[str]] = {
     "fop": frozenset({"fop", "fop-possible"}),
     "poh": frozenset({"poh", "poh-possible"}),
+    "gnas": frozenset({"gnas-related"}),
     HO: frozenset({
         "fop", "fop-possible", "poh", "poh-possible", "ho-postoperative", "ho-hip-region",
         "ho-site-unspecified", "ho-elsewhere", "brooker-class", "ho-excision",
@@ -75,9 +76,15 @@ class Mentions:
     """The mention patterns of the knowledge (`disease`, compiled pattern), quick on texts that
     name nothing, which is nearly all of them."""
 
-    def __init__(self, patterns: Patterns = (), also: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        patterns: Patterns = (),
+        also: tuple[str, ...] = (),
+        medicines: tuple[str, ...] = (),
+    ) -> None:
         self._patterns = patterns
-        self._quick = also
+        self._medicines = medicines
+        self._quick = also + medicines
         self._slow: tuple[re.Pattern[str], ...] = ()
         for _, pattern in patterns:
             word = _telling_word(pattern.pattern)
@@ -102,6 +109,12 @@ class Mentions:
             if word in lowered:
                 return True
         return bool(self._slow) and any(pattern.search(value) for pattern in self._slow)
+
+    def names_medicine(self, values: Iterable[str]) -> bool:
+        """Whether one of the texts names a medicine that exists for such a disease only."""
+        if not self._medicines:
+            return False
+        return any(name in value.lower() for value in values for name in self._medicines)
 
     def find(self, values: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Each disease that these texts name, once, with the words around the place."""

@@ -24,6 +24,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
+from cds_service.fhir.genomics import read_variant
 from cds_service.knowledge.names import BROOKER
 
 _ERROR = "entered-in-error"
@@ -48,6 +49,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
     One that is set aside and may still become final is also a pending result, so that its value
     is told.
     """
+    yield from read_variant(doc, look)
     when = read_moment(
         *(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "effectiveInstant",
                                "effectiveTiming", "issued"))

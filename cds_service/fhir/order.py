@@ -22,6 +22,7 @@ from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
+from cds_service.fhir.order_said import what_is_said
 from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
 from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY, InputName
 
@@ -137,6 +138,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         mentions=mentions,
         medication=medication,
         unidentified=unidentified,
+        said=what_is_said(doc, names, medicine.targets),
     )
 
 

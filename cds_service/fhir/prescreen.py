@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cds_service.fhir.codings import wants_reading
+from cds_service.fhir.completeness import STATEMENTS, is_labelled
 from cds_service.fhir.decoding import Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
@@ -34,9 +35,16 @@ class Prescreen:
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
         kind = glance.resourceType
+        if glance.meta is not None and is_labelled(glance.meta):
+            return False
         if kind in _CODED:
+            code = glance.code
+            if kind == "Condition" and (
+                code is None or not (code.coding or code.text or code.concept)
+            ):
+                return False  # nothing says what it is: then it may say why
             return not (
-                (glance.code is not None and self._speaks(glance.code))
+                (code is not None and self._speaks(code))
                 or (glance.valueString is not None and self._tells(glance.valueString))
                 or (glance.note is not None and any(self._tells(n.text) for n in glance.note))
                 or self._tells(glance.notes)
@@ -81,7 +89,11 @@ class Prescreen:
         for coding in concept.coding or ():
             code = coding.code
             # A compound (SNOMED CT focus : refinement, ICD-11 stem/stem) is taken apart later.
-            if match(coding.system, code) is not None or (code is not None and wants_reading(code)):
+            if (
+                code in STATEMENTS
+                or match(coding.system, code) is not None
+                or (code is not None and wants_reading(code))
+            ):
                 return True
             name = coding.display
             if name is not None and self._tells(name):

@@ -28,7 +28,7 @@ _ORDERS = frozenset(  # what is a draft order when its status is draft
     {kind for kind, name in INPUT_OF.items() if name is InputName.SERVICE_REQUESTS}
     | {"MedicationRequest", "MedicationOrder", "DeviceRequest"}
 )
-_POINTED_AT = frozenset({"Medication", "BodyStructure", "BodySite"})
+_POINTED_AT = frozenset({"Medication", "BodyStructure", "BodySite", "Composition", "List"})
 _BESIDE = "beside"  # the prefetch key of what the resources of the inputs point to
 
 _OF_A_CALL = frozenset({"hook", "hookInstance", "context"})

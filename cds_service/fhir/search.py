@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cds_service.knowledge.code_systems import LOINC, SNOMED
-from cds_service.knowledge.names import BROOKER, InputName
+from cds_service.knowledge.names import BROOKER, GENOMIC_FINDING, InputName
 
 TEMPLATES: Mapping[InputName, str] = {
     InputName.PATIENT: "Patient/{{context.patientId}}",
@@ -92,13 +92,13 @@ def without_paging(url: str) -> str | None:
 
 def observation_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """`system|code` of all results that are read, sorted, each once: LOINC codes of the laboratory,
-    and the SNOMED CT code of the Brooker class."""
+    those of a genetic variant, and the SNOMED CT code of the Brooker class."""
     return tuple(
         sorted(
             {
                 f"{include['system']}|{concept['code']}"
                 for name in value_sets
-                if name.startswith("lab-") or name == BROOKER
+                if name.startswith("lab-") or name in {BROOKER, GENOMIC_FINDING}
                 for include in value_sets[name]["compose"]["include"]
                 if include.get("system") in _ASKED
                 for concept in include.get("concept", ())

@@ -34,6 +34,11 @@ class Placed:
 REFERENCES: Final[Mapping[str, str]] = {
     "value_sets": "value set",
     "clues": "value set",
+    "signs": "value set",
+    "ossification": "value set",
+    "explained_by": "value set",
+    "toes": "value set",
+    "toes_of_children": "value set",
     "family": "value set",
     "kinds": "value set",
     "reasons": "value set",
@@ -53,6 +58,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "override": "override reason",
     "standard": "standard reason",
     "cards": "card",
+    "card": "card",
     "card_on_record": "card",
     "referral": "referral",
     "specialist_referral": "referral",
@@ -64,7 +70,7 @@ RULES: Final = (
 )  # fmt: skip
 # What the texts may fill in (guidance, exclusions and cards fill them).
 _CARD: Final = frozenset(
-    {"finding", "order", "ordered", "status", "disease", "state", "until", "closed"}
+    {"finding", "order", "ordered", "status", "disease", "state", "until", "closed", "age"}
 )
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
@@ -79,7 +85,7 @@ DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
-    "order-not-read", "orders-of-others", "genetic-question", "family-history",
+    "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
     "ho-question", "ho-excision-question",
 )  # fmt: skip
 

@@ -16,6 +16,11 @@ from cds_service.knowledge.terminology import Row
 HEADINGS: Final[Mapping[str, str]] = {
     "triggers": "rule",
     "genetic": "rule",
+    "early": "rule",
+    "harms": "rule",
+    "kept": "rule",
+    "harmless": "rule",
+    "never": "rule",
     "factors": "rule",
     "modifiers": "rule",
     "non_factors": "rule",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, schema
+from cds_service.knowledge import checks, order_schema, schema
 from cds_service.knowledge import value_sets as valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
@@ -29,7 +29,12 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("meta.yaml", "meta", "meta", schema.Meta, False),
     ("services.yaml", "services", "service", schema.HookService, True),
     ("triggers.yaml", "triggers", "trigger", schema.Trigger, True),
+    ("triggers.yaml", "harms", "harm", order_schema.Harm, True),
+    ("triggers.yaml", "kept", "kept order", order_schema.KeptOrder, True),
+    ("harmless.yaml", "harmless", "harmless order", order_schema.HarmlessOrder, True),
+    ("harmless.yaml", "never", "never harmless", order_schema.NeverHarmless, True),
     ("genetic.yaml", "genetic", "genetic", schema.Genetic, True),
+    ("genetic.yaml", "early", "early signs", order_schema.EarlySigns, False),
     ("factors.yaml", "factors", "factor", schema.Factor, True),
     ("modifiers.yaml", "modifiers", "modifier", schema.Modifier, True),
     ("non_factors.yaml", "non_factors", "non-factor", schema.NonFactor, True),

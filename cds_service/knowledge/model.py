@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cds_service.knowledge import schema
+from cds_service.knowledge import order_schema, schema
 from cds_service.knowledge.terminology import CodeIndex
 
 _T = TypeVar("_T")
@@ -22,7 +22,12 @@ class Content:
     meta: schema.Meta
     services: Mapping[str, schema.HookService]
     triggers: Mapping[str, schema.Trigger]
+    harms: Mapping[str, order_schema.Harm]
+    kept: Mapping[str, order_schema.KeptOrder]
+    harmless: Mapping[str, order_schema.HarmlessOrder]
+    never: Mapping[str, order_schema.NeverHarmless]
     genetic: Mapping[str, schema.Genetic]
+    early: order_schema.EarlySigns
     factors: Mapping[str, schema.Factor]
     modifiers: Mapping[str, schema.Modifier]
     non_factors: Mapping[str, schema.NonFactor]

@@ -48,9 +48,35 @@ HO = "ho"
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""
+GENETIC_CHECK_CODE = "fop-check-code"
+GENETIC_QUESTION = "genetic-question"
+GENETIC_FAMILY = "family-history"
+"""Cards about genetic HO that no rule names."""
+GENOMIC_FINDING = "genomic-finding"
+GENOMIC_GENE = "genomic-gene"
+GENOMIC = frozenset({GENOMIC_FINDING, GENOMIC_GENE})
+GENE_ACVR1 = "gene-acvr1"
+ACVR1_GERMLINE = "acvr1-germline"
+ACVR1_SOURCE_OPEN = "acvr1-source-open"
+ACVR1_ASKED = "acvr1-significance-open"
+"""No value sets: what an Observation says of a variant of ACVR1 (`fhir/genomics.py`)."""
+PALOVAROTENE = "palovarotene"
+"""The medicine that exists for FOP only; also told by its name."""
+BRAIN_TUMOUR = "brain-tumour"
+GENOMIC_PRESENT = "genomic-present"
+GENOMIC_GERMLINE = "genomic-germline"
+GENOMIC_SOMATIC = "genomic-somatic"
+GENOMIC_PATHOGENIC = "genomic-pathogenic"
+GENOMIC_NOT_PATHOGENIC = "genomic-not-pathogenic"
+ANSWER_POSITIVE = "answer-positive"
+ANSWER_NEGATIVE = "answer-negative"
+"""Answers that an Observation of a variant has."""
 
 VALUE_SETS = (
     SITE_HIP, SITE_ELSEWHERE, ROUTE_IM, ROUTE_SYSTEMIC, ROUTE_LOCAL, INJECTION_IM,
-    SURGICAL_CATEGORY, BROOKER, FOP_POSSIBLE,
+    SURGICAL_CATEGORY, BROOKER, FOP_POSSIBLE, GENOMIC_FINDING, GENOMIC_GENE, GENE_ACVR1,
+    PALOVAROTENE, BRAIN_TUMOUR, GENOMIC_PRESENT, GENOMIC_GERMLINE, GENOMIC_SOMATIC,
+    GENOMIC_PATHOGENIC,
+    GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
 )  # fmt: skip
 """Value sets that the readers look for; content without one of them is refused at load."""

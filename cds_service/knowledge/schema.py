@@ -54,15 +54,19 @@ class Genetic(Rule):
     is named, so that none is left out by mistake.
     """
 
-    disease: Literal["fop", "poh"]
+    disease: Literal["fop", "poh", "gnas"]
     value_sets: tuple[Id, ...] = Field(min_length=1)
-    clues: tuple[Id, ...] = ()  # codes or medicines that only raise a question
+    signs: tuple[Id, ...] = ()  # a medicine, a result: the disease is suspected
+    sign_words: tuple[str, ...] = ()  # names of such a medicine, in any spelling
+    clues: tuple[Id, ...] = ()  # codes that only raise a question
     family: tuple[Id, ...] = ()  # value sets that say it of a relative
     mentions: tuple[str, ...] = ()  # regular expressions for uncoded text, case-insensitive
     cards: Annotated[
         Mapping[OrderKind, Id | None], Field(json_schema_extra={"required": list(ORDER_KINDS)})
     ]
-    card_on_record: Id  # the card about the patient, without an order
+    card_on_record: Id | None  # the card about the patient, without an order
+    life_first: Text | None = None  # beside an order that may save a life
+    every_order: bool = False  # every order counts that is not known to be harmless
     referral: Id  # whom a card about it refers to
 
     @model_validator(mode="after")
@@ -100,7 +104,9 @@ class Exclusion(Rule):
     """Who must not get what. `applies_to` names options or regimens."""
 
     applies_to: tuple[Id, ...] = Field(min_length=1)
-    effect: Literal["exclude", "condition"]
+    # no-draft: named as a decision of the clinician, and no suggestion drafts it;
+    # referral: no condition, but the referral says it
+    effect: Literal["exclude", "no-draft", "condition", "referral"]
     short: Text | None = None  # for a summary, where the label is long
     when: When
     text: Text  # may use {fact}, {value}, {unit}, {date}, {age}
@@ -108,6 +114,7 @@ class Exclusion(Rule):
     check: Check | None = None
     above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
+    ordered_only: bool = False  # about a course ordered already, not about the one drafted here
     own_course_only: bool = False  # about the course drafted here, not about one ordered already
 
 
@@ -137,6 +144,7 @@ class UnknownCheck(Model):
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
+    none_recorded: bool = False  # True: told where the input was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     check: Check | None = None
 

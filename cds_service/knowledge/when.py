@@ -68,13 +68,33 @@ class ProcedureTest(Model):
     site: Site = "any"
 
 
+Dosing = Literal["within", "above", "unread"]
+"""How a dose stands to a limit; `unread` where it cannot be told."""
+Begun = Literal["before", "now", "undated"]
+"""Whether a medicine was begun before this operation, or for it."""
+
+
+class DoseLimit(Model):
+    """The most of one drug that is prophylaxis: `dose` (in `unit`, mg or iu) and doses a day.
+
+    Above `dose` and up to `ask_to` is a question.
+    """
+
+    value_set: Id
+    dose: float = Field(gt=0)
+    unit: Literal["mg", "iu"] = "mg"
+    per_day: float | None = Field(default=None, gt=0)
+    ask_to: float | None = Field(default=None, gt=0)
+
+
 class MedicationTest(Model):
     """A coded medicine. `states` says which count; `indications` asks for one of these reasons.
 
     `indication: absent` asks that no reason is stated at all, or only ones of `surgery_reasons`,
     which name what the surgery is for; `other_than` sets aside medicines
     that are also in these value sets, or given by a route that is. `scheduled` ignores PRN and
-    single doses.
+    single doses. `dosing` asks how the dose stands to `limits`, `begun` since when it is taken:
+    `now` is a draft and what began within `begun_within_days`.
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
@@ -84,6 +104,16 @@ class MedicationTest(Model):
     indication: Literal["any", "absent", "stated"] = "any"
     other_than: tuple[Id, ...] = ()
     scheduled: bool = False
+    dosing: tuple[Dosing, ...] = ()
+    limits: tuple[DoseLimit, ...] = ()
+    begun: tuple[Begun, ...] = ()
+    begun_within_days: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _limits_for_dosing(self) -> MedicationTest:
+        if bool(self.dosing) != bool(self.limits):
+            raise ValueError("dosing and limits go together")
+        return self
 
 
 class AllergyTest(Model):

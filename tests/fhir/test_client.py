@@ -138,11 +138,23 @@ def test_what_the_authorization_may_say_or_leave_out(
 def test_no_trigger_no_read(client: EhrClient, proxy: FaultyProxy) -> None:
     body = record()
     coding = body["context"]["draftOrders"]["entry"][0]["resource"]["code"]["coding"][0]
-    coding["code"] = "268400002"  # 12 lead ECG: no trigger
+    coding["code"] = "29303009"  # ECG: known to be harmless
     response = client.post(SIGN, json=with_access(without(body, *ALL), proxy.base))
 
     assert response.json() == {"cards": []}
     assert proxy.seen == []
+
+
+def test_for_an_order_that_fop_alone_would_forbid_only_the_problem_list_is_read(
+    client: EhrClient, proxy: FaultyProxy
+) -> None:
+    body = record()
+    coding = body["context"]["draftOrders"]["entry"][0]["resource"]["code"]["coding"][0]
+    coding["code"] = "73761001"  # colonoscopy
+    response = client.post(SIGN, json=with_access(without(body, *ALL), proxy.base))
+
+    assert response.json() == {"cards": []}
+    assert [seen.path.rpartition("/")[2] for seen in proxy.seen] == ["Condition"]
 
 
 @pytest.mark.statement("PD-04", "PD-05", "PD-06")

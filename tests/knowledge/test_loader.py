@@ -97,14 +97,16 @@ def test_every_card_is_one_that_the_service_needs() -> None:
     knowledge = load()
     genetic = knowledge.genetic.values()
     of_disease = {card for rule in genetic for card in rule.cards.values() if card}
-    of_disease |= {rule.card_on_record for rule in genetic}
+    of_disease |= {rule.card_on_record for rule in genetic if rule.card_on_record}
+    of_disease |= {harm.card for harm in knowledge.harms.values()} | {knowledge.early.card}
     assert sorted({*checks.CARDS, *of_disease}) == sorted(knowledge.cards)
 
 
 def test_a_genetic_card_that_does_not_exist_is_told_where_it_is_named(content: Path) -> None:
     replace(content, "cards.yaml", "id: fop-block", "id: fop-blocks")
     replace(content, "cards.yaml", "[fop-surgery, fop-block,", "[fop-surgery,")
-    found = only(mistakes(content), "genetic.yaml")
+    found, also = mistakes(content)
+    assert (found.file, also.file) == ("genetic.yaml", "triggers.yaml")
     assert found.reason == "genetic 'fop': there is no card 'fop-block'"
     line = (content / "genetic.yaml").read_text().split("\n")[(found.line or 0) - 1]
     assert line == "      block: fop-block"
@@ -181,7 +183,7 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("options.yaml", "regimens: [celecoxib,", "regimens: [celecoxb,", "no regimen", "'celecoxib'"),
     ("options.yaml", 'code: "205323"', 'code: "197818"', "not of the drug 'celecoxib'", None),
     ("options.yaml", 'code: "205323"', 'code: "205324"', "not in the value set 'nsaid'", None),
-    ("options.yaml", 'code: "198051"', 'code: "205323"', "not in the value set 'ppi'", None),
+    ("options.yaml", 'code: "314200"', 'code: "205323"', "not in the value set 'ppi'", None),
     ("options.yaml", "      days: 10", "      days: 400", "course.days", None),
     ("cards.yaml", "[coded-in-error,", "[coded-error,", "no override", "coded-in"),
     ("cards.yaml", "standard: patient-refuses", "standard: declined", "no standard reason", None),
@@ -189,7 +191,7 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("options.yaml", "referral: radiation-onc", "referral: onc", "no referral", "radiation-onc"),
     ("options.yaml", "    referral: radiation-oncology\n", "", "or else its referral", None),
     ("genetic.yaml", "referral: fop-expert", "referral: fop-xpert", "no referral", "fop-expert"),
-    ("meta.yaml", "referral: metabolic-bone", "referral: bones", "no referral", None),
+    ("meta.yaml", "referral: radiation-or", "referral: bones", "no referral", None),
     ("cards.yaml", "url: https://", "url: http://", "does not fit the pattern", None),
     ("cards.yaml", "cards: [fop-surgery,", "cards: [fop-surgry,", "no card", "'fop-surgery'"),
     ("cards.yaml", "id: not-assessed", "id: unassessed", "'not-assessed' is missing", "add it"),

@@ -213,7 +213,7 @@ LANDS = [
     (CPT, "27236", {"hip-fracture-fixation-or-prosthesis"}),
     (CPT, "27036", {"ho-excision-or-release", "hip-open-surgery"}),
     (CPT, "27447", {"orthopaedic-surgery"}),  # knee
-    (CPT, "27146", {"hip-open-surgery"}),
+    (CPT, "27146", {"hip-open-surgery", "hip-bone-cut-or-fixed"}),
     (CPT, "64400", {"mandibular-block", "nerve-block"}),
     (CDT, "D9212", {"mandibular-block", "nerve-block"}),
     # SNOMED: conversion to is a first arthroplasty, conversion from a revision
@@ -257,8 +257,8 @@ LANDS = [
     (ICD10CM, "S06.0X0A", {"concussion"}),
     (ICD10CM, "S06.5X9A", {"traumatic-brain-injury"}),
     (ICD10CM, "S06.5X9S", {"traumatic-brain-injury", "neuro-injury-sequela"}),
-    (ICD10CM, "Z85.46", {"malignancy-history"}),
-    (ICD10CM, "C61", {"malignancy-active"}),
+    (ICD10CM, "Z85.46", {"malignancy-history", "pelvic-cancer-history"}),
+    (ICD10CM, "C61", {"malignancy-active", "pelvic-cancer-history"}),
     (ICD10CM, "C41.4", {"malignancy-active", "malignancy-hip-field"}),
     (ICD10CM, "Z79.01", {"long-term-anticoagulant"}),
     (ICD10, "Z96.6", set()),  # any joint

@@ -192,7 +192,10 @@ PRODUCTS = [
     ("994010", {"nsaid", "ppi", "allergy-nsaid"}),  # Vimovo
     ("1359109", {"nsaid", "allergy-nsaid"}),  # Arthrotec
     ("858798", {"nsaid", "allergy-nsaid"}),  # hydrocodone / ibuprofen
-    ("1811631", {"aspirin", "ppi", "allergy-aspirin", "allergy-nsaid"}),  # aspirin / omeprazole
+    (  # aspirin / omeprazole
+        "1811631",
+        {"aspirin", "ppi", "ppi-omeprazole", "allergy-aspirin", "allergy-nsaid"},
+    ),
     (
         "259081",
         {"aspirin", "antiplatelet", "allergy-aspirin", "allergy-nsaid"},

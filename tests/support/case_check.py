@@ -126,6 +126,10 @@ def _options(wanted: dict[str, Any], card: SeenCard) -> list[str]:
             wrong.append(f"{name}: expected {expected}, got {standing} by {rules}")
         if words != "none":
             wrong += _missing_words(words, card.words, f"condition of {name}")
+    for name, words in wanted.get("decision", {}).items():
+        if name not in card.options or not card.options[name].decision:
+            wrong.append(f"{name} is not left to the clinician")
+        wrong += _missing_words(words, card.words, f"reason to decide about {name}")
     for name in wanted.get("not_unconditional", []):
         if name not in card.options or card.options[name].standing == "offered":
             wrong.append(f"{name} is offered without a condition")

@@ -17,8 +17,8 @@ ABOUT = frozenset({"id", "title", "why", "expect", "chart_only"})
 CARD = frozenset(
     {
         "indicator", "row", "card", "tier", "says", "never_says", "offers", "excludes",
-        "conditions", "not_unconditional", "suggestions", "recommended", "days", "protected",
-        "trace",
+        "conditions", "decision", "not_unconditional", "suggestions", "recommended", "days",
+        "protected", "trace",
     }
 )  # fmt: skip
 SILENCE = frozenset({"row", "trace"})

@@ -105,7 +105,7 @@ ROWS = (
     Row("only another patient's", lambda: faults.rewritten(_foreign), "partial",
         "another patient"),
     Row("an error beside the data", lambda: faults.rewritten(_beside), "partial",
-        "answered with an error"),
+        "issue incomplete"),
     Row("fewer than it says", lambda: faults.rewritten(_cut_total), "partial", "left out"),
 )  # fmt: skip
 

@@ -20,12 +20,14 @@ class SeenOption:
     regimen: str | None
     rules: tuple[str, ...]
     dropped: dict[str, tuple[str, ...]]
+    decision: bool = False  # open, but for the clinician to decide: no suggestion drafts it
 
     @property
     def offer(self) -> str | None:
-        """What is offered: the drug of an NSAID course, or the option; None when excluded."""
+        """What is offered: the drug of an NSAID course, or the option; None when it is excluded or
+        left to the clinician."""
         drug = (self.regimen or "").removesuffix("-short")
-        return None if self.standing == "excluded" else drug or self.option
+        return None if self.standing == "excluded" or self.decision else drug or self.option
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def _card(card: dict[str, Any]) -> SeenCard:
         recommended=sum(bool(item.get("isRecommended")) for item in suggestions),
         drafted=frozenset(name for item in suggestions for name in _drafts(item)),
         days=next((days for item in suggestions if (days := _course(item))), None),
-        protected=any("omeprazole" in name for item in suggestions for name in _medicines(item)),
+        protected=any("prazole" in name for item in suggestions for name in _medicines(item)),
         trace=trace,
     )
 
@@ -119,6 +121,7 @@ def _option(option: dict[str, Any]) -> SeenOption:
             regimen: tuple(reason["rule"] for reason in reasons)
             for regimen, reasons in option.get("dropped", {}).items()
         },
+        decision=any(r.get("effect") == "no-draft" for r in option.get("reasons", [])),
     )
 
 
@@ -151,6 +154,9 @@ def _drafts(suggestion: dict[str, Any]) -> set[str]:
     """What a suggestion would draft, by the words of its FHIR resources, not by our trace."""
     found = {name for name in CHECKED_REGIMENS for m in _medicines(suggestion) if name in m}
     for resource in _resources(suggestion):
-        if not _medicine(resource) and "radiation oncology" in json.dumps(resource).lower():
+        if (
+            not _medicine(resource)
+            and '"referral to radiation oncology"' in json.dumps(resource).lower()
+        ):
             found.add("radiotherapy")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from tests.support.shorthand import TODAY, Line, body_sites, concept, day, line, one_concept
@@ -242,8 +243,20 @@ def observation(item: str, number: int = 1) -> dict[str, Any]:
         resource["valueString"] = written.group(1)
     if answer := read.take(r"answer (.+)"):
         resource["valueCodeableConcept"] = one_concept(answer.group(1))
+    if components := list(_genomic(read)):
+        resource["component"] = components
     read.done()
     return resource
+
+
+def _genomic(read: Line) -> Iterator[dict[str, Any]]:
+    """Components of a genetic variant: gene, significance, source."""
+    codes = {"gene": "48018-6", "significance": "53037-8", "source": "48002-0"}
+    for name, code in codes.items():
+        if said := read.take(rf"{name} (.+)"):
+            words = said.group(1)
+            value = one_concept(words if " " in words else f"text {words}")
+            yield {"code": one_concept(f"loinc {code}"), "valueCodeableConcept": value}
 
 
 def relative(item: str, number: int = 1) -> dict[str, Any]:
@@ -281,6 +294,8 @@ def service_request(item: str, number: int = 1, *, draft: bool = True) -> dict[s
         resource["category"] = [one_concept(category.group(1))]
     if note := read.take(r"note (.+)"):
         resource["note"] = [{"text": note.group(1)}]
+    if priority := read.flag("routine", "urgent", "asap", "stat"):
+        resource["priority"] = priority
     read.done()
     return resource
 

@@ -31,6 +31,10 @@ SYSTEMS = {
     "v3route": "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration",
     "local": "https://hospital.example/codes",
     "ips": "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips",
+    "ops": "http://fhir.de/CodeSystem/bfarm/ops",
+    "cdt": "http://www.ada.org/cdt",
+    "cvx": "http://hl7.org/fhir/sid/cvx",
+    "hgnc": "http://www.genenames.org/geneId",
     "edqm": "http://standardterms.edqm.eu",
 }
 

@@ -34,6 +34,8 @@ class ExpectedEffect:
     tier: str = "none"
     group: str | None = None
     removes: frozenset[str] = frozenset()
+    withholds: frozenset[str] = frozenset()
+    against_ordered: frozenset[str] = frozenset()
     shortens: bool = False
 
 
@@ -93,6 +95,8 @@ def _piece(section: str, raw: Mapping[str, Any]) -> Piece:
             effect.get("tier", "none"),
             effect.get("group"),
             frozenset(effect.get("removes", ())),
+            frozenset(effect.get("withholds", ())),
+            frozenset(effect.get("against_ordered", ())),
             effect.get("shortens", False),
         ),
         sex=raw.get("sex"),

@@ -10,7 +10,7 @@ from typing import Final
 
 from cds_service.tools.synthetic.catalogue import LEFT, RIGHT, Catalogue, Piece
 
-_OLDER: Final = (52, 64)  # neither childbearing nor beyond 65
+_OLDER: Final = (56, 64)  # neither childbearing nor beyond 65
 _INPUTS: Final = {
     "condition": "conditions", "procedure": "procedures", "medication": "medications",
     "allergy": "allergies", "observation": "observations", "family": "familyHistory",

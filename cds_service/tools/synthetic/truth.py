@@ -85,7 +85,7 @@ def _hip(listed: list[Piece], blind: bool, withheld: Piece | None) -> Expected:
     offered = _offered(listed)
     if tier == "moderate":
         return Expected("9", "moderate-risk", tier, offered)
-    if offered:
+    if offered or _open(listed):
         return Expected("7", "high-risk", tier, offered)
     closing = {p.rule for p in listed if "radiotherapy" in p.effect.removes}
     untested = closing <= {"pregnancy-not-excluded", "pregnancy-not-excluded-nsaid"}
@@ -98,7 +98,8 @@ def _ordered(given: str, tier: str, listed: list[Piece]) -> Expected:
     if given == "radiotherapy":
         against = "radiotherapy" in removed
     else:
-        against = "nsaid" in removed or given in removed
+        told = frozenset(drug for piece in listed for drug in piece.effect.against_ordered)
+        against = "nsaid" in removed or given in removed | told
     if against:
         # Where nothing is at stake nothing else is offered.
         offered = _offered(listed) if tier != "none" else ()
@@ -123,10 +124,17 @@ def _removed(listed: list[Piece]) -> frozenset[str]:
     return frozenset(option for piece in listed for option in piece.effect.removes)
 
 
-def _offered(listed: list[Piece]) -> tuple[str, ...]:
-    """Celecoxib before indomethacin, and radiotherapy, without what is removed."""
+def _open(listed: list[Piece]) -> list[str]:
+    """The NSAIDs that nothing removes, drafted or left to the clinician."""
     removed = _removed(listed)
-    nsaids = [] if "nsaid" in removed else [n for n in _NSAIDS if n not in removed]
+    return [] if "nsaid" in removed else [n for n in _NSAIDS if n not in removed]
+
+
+def _offered(listed: list[Piece]) -> tuple[str, ...]:
+    """Celecoxib before indomethacin, and radiotherapy, without what is removed or withheld."""
+    removed = _removed(listed)
+    withheld = frozenset(option for piece in listed for option in piece.effect.withholds)
+    nsaids = [] if "nsaid" in withheld else [n for n in _open(listed) if n not in withheld]
     radiotherapy = [] if "radiotherapy" in removed else ["radiotherapy"]
     return (*nsaids[:1], *radiotherapy)
 

@@ -1,0 +1,47 @@
+"""Whether a medicine is dosed above a limit, and whether it was begun before this operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from cds_service.clinical.chart import FhirDate, MedicationFact
+from cds_service.knowledge.when import Begun, DoseLimit, Dosing
+
+_UNITS = {"iu": frozenset({"iu", "[iu]", "unit", "units", "unt", "ie", "i.e.", "i.u.", "[usp'u]"})}
+_ORDERED = ("MedicationRequest", "MedicationOrder")
+
+
+def dosing_of(fact: MedicationFact, limits: Iterable[DoseLimit]) -> Dosing:
+    """`above` where one dose or the doses of a day exceed the limit of the drug; `within` where
+    both are known not to; else, and for a drug without a limit, `unread`.
+
+    Without a stated dose the strength of the tablet that is ordered is the least that is taken.
+    """
+    limit = next((one for one in limits if one.value_set in fact.concepts), None)
+    if limit is None:
+        return "unread"
+    dose = fact.dose if _same_unit(fact.dose_unit, limit.unit) else None
+    least = dose if dose is not None or limit.unit != "mg" else fact.piece_mg
+    too_often = limit.per_day is not None and (fact.per_day or 0.0) > limit.per_day
+    if too_often or (least is not None and least > (limit.ask_to or limit.dose)):
+        return "above"
+    often = limit.per_day is None or fact.per_day is not None
+    return "within" if often and dose is not None and dose <= limit.dose else "unread"
+
+
+def _same_unit(sent: str | None, wanted: str) -> bool:
+    return (sent or "").lower() in _UNITS.get(wanted, {wanted})
+
+
+def begun(fact: MedicationFact, today: date, days: int) -> Begun:
+    """`now` for a draft and for what began at most `days` ago, else `before`; `undated` where
+    nothing tells: the day on which a list of medicines was written is no beginning."""
+    if fact.state == "draft":
+        return "now"
+    since: FhirDate | None = fact.start
+    if since is None and fact.source.reference.startswith(_ORDERED):
+        since = fact.source.date
+    if since is None:
+        return "undated"
+    return "now" if since.earliest >= today - timedelta(days=days) else "before"
