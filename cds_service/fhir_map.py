@@ -115,6 +115,7 @@ def quick_mentions(patterns: Patterns, medicines: tuple[str, ...] = ()) -> Menti
 
 def mentions(knowledge: Knowledge) -> Mentions:
     """Patterns of uncoded text that names a genetic disease, with the disease, or acquired HO."""
+    named: list[tuple[str, tuple[str, ...]]]
     named = [(rule.disease, rule.mentions) for rule in knowledge.genetic.values()]
     named += [(HO, rule.mentions) for rule in knowledge.factors.values() if rule.enabled]
     return quick_mentions(

@@ -242,7 +242,8 @@ def _prophylaxis_there(
         Finding(f"prophylaxis-{p.target}", "prophylaxis", p.label, (p.source,)) for p in there
     )
     against = conflicts(there, view, case.knowledge)
-    if against:
+    long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
+    if against and (long or _at_stake(case, order, tier)):
         return _conflict(case, order, tier, (*said, *factors), against, there)
     doses = dose_unknown(there, view, case.knowledge)
     unread = _not_checked(view, there, case.knowledge)
@@ -279,6 +280,9 @@ def _conflict(
     options = verdicts(view, case.knowledge) if instead else ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
+    long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
+    if tier is not Tier.HIGH and not long:
+        guidance = replace(guidance, indicator="info")
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
 
 
