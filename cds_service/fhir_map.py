@@ -76,7 +76,7 @@ from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import HO, InputName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -114,12 +114,15 @@ def quick_mentions(patterns: Patterns, medicines: tuple[str, ...] = ()) -> Menti
 
 
 def mentions(knowledge: Knowledge) -> Mentions:
-    """Patterns of uncoded text that names a genetic disease, with the disease."""
+    """Patterns of uncoded text that names a genetic disease, with the disease, or acquired HO."""
+    named: list[tuple[str, tuple[str, ...]]]
+    named = [(rule.disease, rule.mentions) for rule in knowledge.genetic.values()]
+    named += [(HO, rule.mentions) for rule in knowledge.factors.values() if rule.enabled]
     return quick_mentions(
         tuple(
-            (rule.disease, re.compile(pattern, re.IGNORECASE))
-            for rule in knowledge.genetic.values()
-            for pattern in rule.mentions
+            (disease, re.compile(pattern, re.IGNORECASE))
+            for disease, patterns in named
+            for pattern in patterns
         ),
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
     )

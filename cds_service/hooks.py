@@ -62,7 +62,7 @@ class Runtime:
 
     @property
     def today(self) -> date:
-        return self.clock().astimezone(UTC).date()
+        return access.today_of(None, self.settings, self.clock())
 
     def alone(self) -> Runtime:
         """The same, for answers that read no FHIR server and keep nothing."""
@@ -88,7 +88,7 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
     """What answers outside of a service need, as of a day: no FHIR server is read, nothing is
     kept, and no card names an evidence page, because none is served."""
     noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    alone = (settings or Settings()).model_copy(update={"pages": False})
+    alone = (settings or Settings()).model_copy(update={"pages": False, "timezone": None})
     return build_runtime(alone, knowledge, lambda: noon)
 
 
@@ -185,7 +185,8 @@ async def consult(
     calls.current().hook = request.hook
     if caller.client is not None and not caller.client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
-    consultation = Consultation(request, service, runtime.knowledge, runtime.today)
+    today = access.today_of(caller.client, settings, runtime.clock())
+    consultation = Consultation(request, service, runtime.knowledge, today)
     with calls.stage("read"):
         for _ in consultation.read():
             if len(body) > LARGE:

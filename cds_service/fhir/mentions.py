@@ -1,4 +1,4 @@
-"""Finds texts that name a genetic HO disease, save those that deny it (negation).
+"""Finds texts that name a genetic HO disease, or acquired HO, save those that deny it (negation).
 
 Codes decide; such a text only raises a question.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
+from cds_service.knowledge.names import HO
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -24,7 +25,12 @@ CODED_AS: Mapping[str, frozenset[str]] = {
     "fop": frozenset({"fop", "fop-possible"}),
     "poh": frozenset({"poh", "poh-possible"}),
     "gnas": frozenset({"gnas-related"}),
-}
+    HO: frozenset({
+        "fop", "fop-possible", "poh", "poh-possible", "ho-postoperative", "ho-hip-region",
+        "ho-site-unspecified", "ho-elsewhere", "brooker-class", "ho-excision",
+        "ho-excision-or-release",
+    }),
+}  # fmt: skip
 
 # "No FOP", "negative for FOP". Only known words may stand between the two, and only an end or a
 # word that adds nothing may follow: "no FOP test yet" and "no surgery without FOP expert" ask.
@@ -35,12 +41,12 @@ _DENIED_BEFORE = re.compile(
     r"(?:(?:\s+|\s*/\s*)(?:known|any|a|an|the|have|has|had|having|personal|family|familial|past"
     r"|prior|history|hx|evidence|signs?|features|of|for|with|or"
     r"|bekannte?n?|hinweise?|auf|für|fibrodysplasia|ossificans|progressiva|osseous|heteroplasia"
-    r"|progressive|FOP|POH)\b)*[\s(]*$",
+    r"|progressive|heterotopic|periarticular|FOP|POH)\b)*[\s(]*$",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(
     r"(?:\s+progressiva)?\)?\s*(?:\((?:FOP|POH)\))?\s*"
-    r"(?:$|[.,;)\n]|(?:in\s+(?:the\s+)?(?:family|patient|history)|or|and|nor"
+    r"(?:$|[.,;)\n]|(?:of|in|at|about)\s+(?:the\s+)?(?:(?:right|left|both)\s+)?hips?\b|(?:in\s+(?:the\s+)?(?:family|patient|history)|or|and|nor"
     r"|known|reported|on record|found|present|so far)\b)",
     re.IGNORECASE,
 )
@@ -48,7 +54,8 @@ _FOLLOWS = re.compile(
 _DENIED_AFTER = re.compile(
     r"(?:\s+progressiva)?\)?\s*(?:\((?:FOP|POH)\))?[\s:]*"
     r"(?:(?:has|have|was|were|is|been|now|genetically|genetic|gene|testing|tests?|diagnosis)\s+){0,4}"
-    r"(?:excluded|ruled\s+out|negative|ausgeschlossen)"
+    r"(?:(?:[,:(-]\s*)?(?:(?:of|the|right|left|hip|both|hips|is|grade)\s+){0,4}brooker\W+(?:class\W+|grade\W+)?0"
+    r"|excluded|ruled\s+out|negative|ausgeschlossen)"
     r"\s*(?:$|[.,;()\n]|(?:by|in|on|with|genetically)\b)",
     re.IGNORECASE,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
-from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
+from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_moment
@@ -165,7 +165,8 @@ def _observation_grade(part: Doc, look: ReadContext, known: Recognised) -> str |
     value, _, comparator = _value(part)
     if value is not None and comparator is None and part.get("valueString") is None:
         answers.append(f"{value:g}")
-    return brooker_class(answers, asked=True)
+    grade = brooker_class(answers, asked=True)
+    return None if grade == BROOKER_NONE else grade
 
 
 def _affirmed(part: Doc, look: ReadContext) -> bool:

@@ -86,6 +86,7 @@ CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
+    "ho-question", "ho-excision-question",
 )  # fmt: skip
 
 
@@ -207,6 +208,16 @@ def _genetic(one: Placed) -> Iterator[Mistake]:
     if not rule.enabled:
         reason = "genetic HO cannot be switched off"
         yield one.mistake(("enabled",), reason, "remove enabled: false")
+    yield from _mentions(one)
+
+
+def _factor(one: Placed) -> Iterator[Mistake]:
+    yield from _mentions(one)
+    yield from _bounds(one)
+
+
+def _mentions(one: Placed) -> Iterator[Mistake]:
+    rule: schema.Genetic | schema.Factor = one.item
     for number, text in enumerate(rule.mentions):
         try:
             re.compile(text, re.IGNORECASE)
@@ -231,7 +242,7 @@ def _bounds(one: Placed) -> Iterator[Mistake]:
 _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
-    "factor": _bounds,
+    "factor": _factor,
     "modifier": _bounds,
     "non-factor": _bounds,
 }

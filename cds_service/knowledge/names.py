@@ -40,6 +40,11 @@ INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
 BROOKER = "brooker-class"
 FOP_POSSIBLE = "fop-possible"
+HO_EXCISION = "ho-excision"
+HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere"})
+CALCIFICATION = "muscle-calcification"
+HO = "ho"
+"""No value set: what a text names that speaks of acquired HO (`Mention.disease`)."""
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""

@@ -85,6 +85,8 @@ class Factor(Rule):
     short: Text | None = None  # for a summary, where the label is long
     group: Id | None = None  # factors of one group count once towards two-or-more
     when: When
+    clues: When | None = None  # codes that only raise the question whether it holds
+    mentions: tuple[str, ...] = ()  # regular expressions for uncoded text that asks the same
 
 
 class Modifier(Rule):
@@ -113,6 +115,7 @@ class Exclusion(Rule):
     until: Text | None = None  # the test that may lift it ("a pregnancy test"), if there is one
     check: Check | None = None
     above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
+    above_days: int | None = Field(default=None, gt=0)  # only against a longer course, ordered
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
     ordered_only: bool = False  # about a course ordered already, not about the one drafted here
     own_course_only: bool = False  # about the course drafted here, not about one ordered already
@@ -249,6 +252,8 @@ class Adequate(Model):
     not_value_sets: tuple[Id, ...] = ()
     by_mouth_value_sets: tuple[Id, ...] = ()  # of these, drugs that are made for the mouth only
     min_days: int = Field(gt=0)
+    # Value set of a drug: the least daily dose in mg that counts; a convention. No drug: any dose.
+    effective_daily_mg: Mapping[Id, float] = Field(default_factory=dict)
     starts_within_days: int = Field(gt=0)
     # No source was read for the days below: they are conventions, to be confirmed locally.
     fresh_days: int = Field(ge=0)  # an order not older than that is for the surgery being planned
@@ -256,6 +261,8 @@ class Adequate(Model):
     radiotherapy_value_sets: tuple[Id, ...] = Field(min_length=1)
     radiotherapy_within_days: int = Field(gt=0)  # one that is dated earlier is long past
     for_ho_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says HO
+    given_days_before: int = Field(default=1, ge=0)  # radiotherapy given, before the planned start
+    given_days_after: int = Field(default=5, ge=0)
     hip_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says hip or pelvis
 
 

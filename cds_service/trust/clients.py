@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.errors import ClientsError, Mistake
+from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Origin, Url
 from cds_service.trust.keys import KeysError, KeySet, read_keys
 
@@ -69,6 +70,9 @@ class Client(BaseModel):
     )
     cors_origins: tuple[Origin, ...] = Field(
         default=(), strict=False, description="Origins of its browser-based applications."
+    )
+    timezone: Timezone | None = Field(
+        default=None, description="Its time zone (IANA); unset: that of CDS_TIMEZONE, else UTC."
     )
     quirks: tuple[Quirk, ...] = Field(
         default=(),

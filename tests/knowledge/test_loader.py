@@ -240,8 +240,8 @@ def test_a_rule_without_a_source_and_without_the_word_convention(content: Path) 
 
 
 def test_a_test_with_two_kinds_at_once(content: Path) -> None:
-    old = "        - procedure: {value_sets: [ho-excision]}"
-    new = "        - procedure: {value_sets: [ho-excision]}\n          age: {below: 3}"
+    old = "        - procedure: {value_sets: [ho-excision-elbow]}"
+    new = f"{old}\n          age: {{below: 3}}"
     line = replace(content, "factors.yaml", old, new)
     found = only(mistakes(content), "factors.yaml")
     assert "exactly one of" in found.reason
