@@ -330,6 +330,8 @@ class ChartReader:
         """Keep what a resource says of the input as a whole. True where it says nothing else."""
         if kind == "Patient":
             self._ledger.record = self._ledger.record or completeness.of_patient(doc)
+            if (label := completeness.of_labels(doc)) is not None:
+                log.tell(label)
             return False
         signal, alone = completeness.of_resource(kind, doc)
         if signal is not None:

@@ -40,7 +40,9 @@ class Prescreen:
         if kind in _CODED:
             code = glance.code
             if kind == "Condition" and (
-                code is None or not (code.coding or code.text or code.concept)
+                code is None
+                or not (code.coding or code.text or code.concept)
+                or (code.coding and code.coding[0].code is None and code.text is None)
             ):
                 return False  # nothing says what it is: then it may say why
             return not (

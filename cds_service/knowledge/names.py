@@ -78,5 +78,9 @@ VALUE_SETS = (
     PALOVAROTENE, BRAIN_TUMOUR, GENOMIC_PRESENT, GENOMIC_GERMLINE, GENOMIC_SOMATIC,
     GENOMIC_PATHOGENIC,
     GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
+    "side-left", "side-right", "side-bilateral", "opcs-prosthesis-needs-hip-site",
+    "opcs-resurfacing-needs-hip-site", "lab-egfr", "lab-creatinine", "lab-potassium",
+    "lab-platelets", "lab-pregnancy-test", "lab-pregnancy-status", "answer-positive",
+    "answer-negative", "answer-pregnant", "answer-not-pregnant",
 )  # fmt: skip
 """Value sets that the readers look for; content without one of them is refused at load."""
