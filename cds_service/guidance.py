@@ -33,7 +33,7 @@ from cds_service.clinical.genetic import (
 from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
-from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
+from cds_service.clinical.risk import Case, beside, factors_of, seen, tested, tier_of
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
@@ -108,7 +108,8 @@ def assess(
     decided = (_decide(case, order, trigger) for order, trigger in rest)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
-    made = [*genetic, *merged] if cards else [*merged, *genetic]
+    forbids = any(card.indicator != "info" for card in genetic)
+    made = [*genetic, *merged] if forbids else [*merged, *genetic]
     return _assessment(case, (*made, *not_read), seen(case), any_draft)
 
 
@@ -123,7 +124,8 @@ def _genetic(
         return on_record(case, found, orders), []
     made = [(pair, by_trigger(case, found, *pair)) for pair in triggered]
     cards = [card for _, card in made if card is not None]
-    return cards, [pair for pair, card in made if card is None]
+    beside = found.rule is not None and found.rule.beside
+    return cards, [pair for pair, card in made if card is None or beside]
 
 
 def _may_be_genetic(case: Case, found: Genetics) -> bool:
@@ -335,6 +337,9 @@ def _assessment(
     family = family_findings(chart, case.knowledge) if guidances else ()
     own = {(f.role, f.rule): f for g in guidances for f in g.findings}
     own.update({(f.role, f.rule): f for f in (*seen, *family)})
+    orders = {o.index: o for g in guidances for o in g.orders}
+    hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
+    absent, not_known = tested(case, hips)
     return Assessment(
         guidances,
         tuple(own.values()),
@@ -345,6 +350,8 @@ def _assessment(
         len(chart.problems),
         case.knowledge.version,
         drafted=_drafted(case.facts.orders) if guidances else frozenset(),
+        absent=absent,
+        not_known=not_known,
         any_draft=any_draft,
     )
 

@@ -74,7 +74,7 @@ _CARD: Final = frozenset(
 )
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
-    ("card", "advice"): _CARD,
+    ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal, get_args
 
@@ -65,6 +66,7 @@ class Genetic(Rule):
         Mapping[OrderKind, Id | None], Field(json_schema_extra={"required": list(ORDER_KINDS)})
     ]
     card_on_record: Id | None  # the card about the patient, without an order
+    beside: bool = False  # it informs, and the usual rules hold as well
     life_first: Text | None = None  # beside an order that may save a life
     every_order: bool = False  # every order counts that is not known to be harmless
     referral: Id  # whom a card about it refers to
@@ -223,7 +225,8 @@ class Option(Rule):
 
     regimens: tuple[Id, ...] = ()
     referral: Id | None = None
-    advice: Text
+    advice: Text  # what a card advises; its courses follow in brackets
+    short: Text | None = None  # for a line that rules it out
 
     @model_validator(mode="after")
     def _courses_or_referral(self) -> Option:
@@ -259,8 +262,17 @@ class Adequate(Model):
 # --- words ---
 
 
+class Figure(Model):
+    """Benefit and harm in absolute numbers, one sentence without its full stop, and its sources."""
+
+    text: Text
+    evidence: tuple[Id, ...] = Field(min_length=1)
+
+
 class CardText(Model):
-    """Text of one card. `{finding}`, `{order}` and what is `{ordered}` are filled in.
+    """Text of one card. `{finding}`, `{order}`, what is `{ordered}` and what is `{open}` are filled
+    in; a sentence that names what is open is left out where nothing is. `benefit` is told of any
+    option that is open, and of each.
 
     `every_input`: it lists every input that was not read, though it offers no option.
     """
@@ -269,11 +281,11 @@ class CardText(Model):
     row: str
     indicator: Literal["info", "warning", "critical"]
     summary: Text
+    summary_short: Text | None = None  # instead, where a reason against an option is named too
     summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
-    advice_left: Mapping[Literal["nsaid", "radiotherapy", "none"], tuple[Text, ...]] = Field(
-        default_factory=dict
-    )  # instead, where only this option is left, or none
+    advice_none_left: tuple[Text, ...] = ()  # instead, where no option is left
+    benefit: Mapping[Literal["any", "nsaid", "radiotherapy"], Figure] = Field(default_factory=dict)
     avoid: tuple[Text, ...] = ()
     evidence: tuple[Id, ...] = ()
     suggestions: tuple[
@@ -347,11 +359,16 @@ class Controversy(Model):
     evidence: tuple[Id, ...] = ()
 
 
+Day = date
+"""A day under a name that no member of a model hides."""
+
+
 class Meta(Model):
     """Version of the content."""
 
     version: Annotated[str, Field(pattern=r"^[0-9]{4}\.[0-9]{2}(\.[0-9]+)?$")]
     date: str
+    reviewed: Day  # when people last read the content against its sources
     title: Text
     intended_use: Text
     limits: tuple[Text, ...] = Field(min_length=1)

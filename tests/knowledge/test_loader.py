@@ -203,7 +203,7 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("cards.yaml", "id: prophylaxis-unchecked", "id: unchecked",
      "'prophylaxis-unchecked' is missing", "add it"),
     ("evidence.yaml", 'pmid: "26155968"', 'pmid: "PMID 26155968"', "does not fit", None),
-    ("meta.yaml", 'version: "2026.11"', 'version: "november"', "does not fit the pattern", None),
+    ("meta.yaml", 'version: "2026.12"', 'version: "november"', "does not fit the pattern", None),
     ("meta.yaml", "tier_high_at: 2", "tier_high_at: 1", "tier_high_at", None),
 ]  # fmt: skip
 
