@@ -172,9 +172,17 @@ class ChartReader:
         for _ in self._read(raw, InputAnswer(name, str(name), whole=False)):
             pass
 
-    def fail(self, name: InputName, why: str) -> None:
-        """Note that an input could not be fetched."""
+    def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
+        """Note that an input could not be fetched. `is_gone`: the server does not have it; without
+        the patient's record, empty lists are nobody's."""
         self._ledger.logs[name].failed(printable(why)[:200])
+        if is_gone and name is InputName.PATIENT:
+            self._ledger.record = completeness.NO_RECORD
+
+    def fail_missing(self, name: InputName, why: str) -> None:
+        """Note that an input was neither sent nor could be fetched, if so."""
+        if name in self.missing():
+            self.fail(name, f"it was not sent; {why}")
 
     # --- what is known so far ---
 
@@ -238,7 +246,7 @@ class ChartReader:
             answer.defects.append(REPORTED)
         if opened.label is not None:
             answer.signals.append(opened.label)
-        if opened.cut and answer.whole:
+        if opened.lost_page or (opened.cut and answer.whole):
             answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
             if start:

@@ -109,6 +109,9 @@ _LISTED: Final = frozenset({
 _NAMED: Final = frozenset({"Condition", "AllergyIntolerance"})
 
 
+NO_RECORD: Final = Signal(UNKNOWN, "the patient record was not found")
+
+
 def of_outcome(doc: Doc, *, alone: bool) -> Signal | None:
     """An OperationOutcome: the strongest of its issues; None for noise. `alone`: it stands in place
     of data, so there was no answer."""

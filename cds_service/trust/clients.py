@@ -74,6 +74,16 @@ class Client(BaseModel):
     timezone: Timezone | None = Field(
         default=None, description="Its time zone (IANA); unset: that of CDS_TIMEZONE, else UTC."
     )
+    next_aliases: dict[Text, Url] = Field(
+        default_factory=dict,
+        description="Base URLs by which its FHIR server names itself in links to further pages, "
+        "each with the one of `fhir_servers` that is meant.",
+    )
+    unread: Literal["refuse", "card"] = Field(
+        default="refuse",
+        description="What it gets for a trigger order without a problem list, sent or readable: "
+        "HTTP 412, which an integrator sees, or an info card, which a clinician sees.",
+    )
     quirks: tuple[Quirk, ...] = Field(
         default=(),
         strict=False,
@@ -85,6 +95,9 @@ class Client(BaseModel):
         if sum(source is not None for source in (self.jku, self.jwks, self.jwks_file)) != 1:
             raise ValueError("needs exactly one of jku, jwks and jwks_file")
         known = {urlsplit(url).hostname for url in (*self.fhir_servers, self.jku or "")}
+        strays = [url for url in self.next_aliases.values() if url not in self.fhir_servers]
+        if strays:
+            raise ValueError(f"next_aliases: {strays[0]} is none of fhir_servers")
         unknown = [host for host in self.private_hosts if host not in known]
         if unknown:
             raise ValueError(f"private_hosts: {unknown[0]} is no host of fhir_servers or jku")
