@@ -108,7 +108,8 @@ def assess(
     decided = (_decide(case, order, trigger) for order, trigger in rest)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
-    made = [*genetic, *merged] if cards else [*merged, *genetic]
+    forbids = any(card.indicator != "info" for card in genetic)
+    made = [*genetic, *merged] if forbids else [*merged, *genetic]
     return _assessment(case, (*made, *not_read), seen(case), any_draft)
 
 
@@ -123,7 +124,8 @@ def _genetic(
         return on_record(case, found, orders), []
     made = [(pair, by_trigger(case, found, *pair)) for pair in triggered]
     cards = [card for _, card in made if card is not None]
-    return cards, [pair for pair, card in made if card is None]
+    beside = found.rule is not None and found.rule.beside
+    return cards, [pair for pair, card in made if card is None or beside]
 
 
 def _may_be_genetic(case: Case, found: Genetics) -> bool:

@@ -66,6 +66,7 @@ class Genetic(Rule):
         Mapping[OrderKind, Id | None], Field(json_schema_extra={"required": list(ORDER_KINDS)})
     ]
     card_on_record: Id | None  # the card about the patient, without an order
+    beside: bool = False  # it informs, and the usual rules hold as well
     life_first: Text | None = None  # beside an order that may save a life
     every_order: bool = False  # every order counts that is not known to be harmless
     referral: Id  # whom a card about it refers to
