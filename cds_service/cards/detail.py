@@ -38,6 +38,7 @@ _LEAST = 10
 _FOUND_MOST = 30
 _AVOID_MOST = 36
 _ORDERS_MOST = 10  # words for the orders that are named
+_ORDERS_LEAST = 6
 _SHORTS = 8  # words for checks that are only named
 
 _ROLES_SHOWN = (
@@ -70,7 +71,7 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     room = limit - words(benefit) - words(limits)
     # What the patient's own parts have at least, with their titles.
     kept = (_LEAST + 1) * (1 + bool(against or checks)) + words(prose.cards[text.id].avoid)
-    kept += 0 if guidance.options else _ORDERS_MOST
+    kept += 0 if guidance.options else _ORDERS_LEAST
     advised = _section("Advised", _advised(guidance, text, knowledge, room - kept))
     room -= words(advised)
     found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
@@ -134,7 +135,7 @@ def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
         facts.update(dict.fromkeys(_finding(finding, prose)))
     orders = [] if guidance.options else [_order(order) for order in guidance.orders]
-    named = fit(dict.fromkeys(orders), _ORDERS_MOST)
+    named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2))
     who = escape(dict(guidance.params).get("who", ""))
     tail = [f"ordered: {named}" if named else "", who]
     told = fit(facts, room - sum(map(words, tail)))
@@ -191,12 +192,16 @@ def _fact(source: Provenance, finding: Finding) -> str:
 
 
 def _advised(guidance: Guidance, text: CardText, knowledge: Knowledge, room: int) -> str:
-    """The card's own advice, then that of others which it stands for, as far as there is room."""
+    """The card's own advice, then that of others which it stands for: whole, in their first
+    sentences, or as many of these as there is room for."""
     prose = knowledge.once(Prose)
     own = " ".join((*_life_first(guidance, knowledge, prose), *_advice(guidance, text, knowledge)))
     keys = "" if text.benefit or not text.evidence else source_keys(text.evidence[:2])
     also = list(_also(guidance, text, prose))
-    told = fitting(also, room - words(own) - words(keys), " ", 2)
+    left = room - words(own) - words(keys)
+    if words(" ".join(also)) > left:
+        also = [f"{one.partition('. ')[0].rstrip('.')}." for one in also]
+    told = fitting(also, left, " ", 2)
     rest = f"+{len(also) - told} more." if told < len(also) else ""
     return " ".join(part for part in (own, *also[:told], rest, keys) if part)
 
