@@ -76,6 +76,7 @@ from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO, InputName
 
 if TYPE_CHECKING:
@@ -107,10 +108,12 @@ class _Kept:
     urn: str | None = None
 
 
-def quick_mentions(patterns: Patterns, medicines: tuple[str, ...] = ()) -> Mentions:
+def quick_mentions(
+    patterns: Patterns, medicines: tuple[str, ...] = (), drugs: DrugNames = NO_NAMES
+) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines)
+    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines, drugs=drugs)
 
 
 def mentions(knowledge: Knowledge) -> Mentions:
@@ -125,6 +128,7 @@ def mentions(knowledge: Knowledge) -> Mentions:
             for pattern in patterns
         ),
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
+        knowledge.once(DrugNames),
     )
 
 

@@ -211,6 +211,8 @@ class Unidentified:
     input: InputName
     source: Provenance
     may_rule_out: bool = False  # an allergy whose words name aspirin, an NSAID or a sulfonamide
+    named: tuple[str, ...] = ()  # the groups of drugs that its words or codes name
+    against: frozenset[str] = frozenset()  # the options that these speak against
 
 
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cds_service.clinical.assessment import Effect, OptionVerdict, Reason, Standing
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.exclusions import reasons_for
-from cds_service.clinical.unknown_inputs import not_assessed
+from cds_service.clinical.unknown_inputs import not_assessed, withheld
 from cds_service.knowledge.loader import Knowledge
 
 
@@ -24,7 +24,12 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
             found.append(OptionVerdict(option.id, Standing.EXCLUDED, reasons=excluding))
             continue
         open_points = tuple(
-            Reason(check.id, Effect.CONDITION, said.text, unknown=True)
+            Reason(
+                check.id,
+                Effect.NO_DRAFT if option.id in withheld(check, view) else Effect.CONDITION,
+                said.text,
+                unknown=True,
+            )
             for said, check in unknown
             if option.id in check.applies_to
         )

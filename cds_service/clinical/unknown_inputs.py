@@ -52,7 +52,7 @@ def _not_assessed(
             entries, state = "", _unknown_state(check, view)
         if state is not None:
             words = {"state": state, "older": _older(check, view), "entries": entries}
-            text = check.text.format_map(words)
+            text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
 
@@ -73,7 +73,8 @@ def _unread(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
 def _entries(check: UnknownCheck, view: OrderView) -> str:
     """What the EHR calls the entries of an input that have no known code: the first by name."""
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
-    for entry in view.facts.unidentified:
+    # Those that name a drug first: a long list must not hide them.
+    for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
         if entry.input == check.input:
             label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
@@ -82,6 +83,24 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     named = list(once.values())
     more = len(named) - ENTRIES_SHOWN
     return ", ".join(named[:ENTRIES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def withheld(check: UnknownCheck, view: OrderView) -> frozenset[str]:
+    """The options that no suggestion may draft, because an unidentified entry speaks against."""
+    if not check.unidentified:
+        return frozenset()
+    said = (entry for entry in view.facts.unidentified if entry.input == check.input)
+    return frozenset(option for entry in said for option in entry.against)
+
+
+def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
+    """Why a draft is withheld, after what the check says."""
+    if check.named is None or not withheld(check, view):
+        return ""
+    telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
+    groups = dict.fromkeys(name for entry in telling for name in entry.named)
+    labels = " and ".join(knowledge.drug_words[name].label for name in groups)
+    return " " + check.named.format(groups=labels)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:

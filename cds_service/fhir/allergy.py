@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cds_service.clinical.chart import AllergyFact, Provenance, SetAside, Unidentified
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
-from cds_service.fhir.elements import Doc, codings, first_text, objects, status, type_and_id
+from cds_service.fhir.elements import Doc, first_text, objects, status, texts, type_and_id
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
@@ -17,11 +17,11 @@ from cds_service.fhir.record_status import (
     verifications,
 )
 from cds_service.fhir.unidentified import (
-    ALLERGIES,
+    codes_of,
+    drugs_named,
     is_no_medicine,
     may_rule_out,
     name_in,
-    readable,
     says_none,
 )
 from cds_service.knowledge.names import InputName
@@ -36,7 +36,7 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
     code = doc.get("code") or doc.get("substance")
     known = look.know(doc.get("code"), doc.get("substance"), *reactions)
     if not known.meaning:
-        yield from _unidentified(doc, (doc.get("code"), doc.get("substance"), *reactions))
+        yield from _unidentified(doc, look, (doc.get("code"), doc.get("substance"), *reactions))
         return
     when = onset_of(doc, look.birth) or recorded_on(doc)
     labelled = code if first_text(code) else next(iter(reactions), None)
@@ -56,19 +56,26 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
     )
 
 
-def _unidentified(doc: Doc, elements: tuple[object, ...]) -> Iterator[Unidentified]:
+def _unidentified(
+    doc: Doc, look: ReadContext, elements: tuple[object, ...]
+) -> Iterator[Unidentified]:
     """The allergy as one that nobody here can name, if it counts and may be one to a medicine."""
     if is_no_medicine(doc):
         return
-    coded = readable((c for e in elements for c in codings(e)), ALLERGIES)
-    if coded and not any(may_rule_out(element) for element in elements):
-        return
+    names = look.mentions.drugs
+    groups = drugs_named(elements, names)
+    against = names.speaks_against(groups, InputName.ALLERGIES)
+    if not against and not any(may_rule_out(element) for element in elements):
+        said = [text for element in elements for text in texts(element)]
+        if names.is_harmless(said, codes_of(elements)):
+            return
     if any(says_none(element) for element in elements) or _past(doc):
         return
     if DOUBTED.isdisjoint(verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
         source = Provenance(type_and_id(doc), None, name_in(named), recorded_on(doc))
-        yield Unidentified(InputName.ALLERGIES, source, may_rule_out(source.label))
+        telling = bool(against) or may_rule_out(source.label)
+        yield Unidentified(InputName.ALLERGIES, source, telling, groups, against)
 
 
 def _past(doc: Doc) -> str | None:

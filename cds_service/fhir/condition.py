@@ -19,7 +19,7 @@ from cds_service.fhir.record_status import (
     recorded_on,
     verifications,
 )
-from cds_service.fhir.unidentified import is_allergy_in_words, may_rule_out, name_in
+from cds_service.fhir.unidentified import drugs_named, is_allergy_in_words, may_rule_out, name_in
 from cds_service.knowledge.names import BROOKER, CALCIFICATION, HO, InputName
 
 
@@ -49,7 +49,9 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
     elif is_allergy_in_words(code):
         named = name_in(code)
         source = replace(source, label=named)
-        yield Unidentified(InputName.ALLERGIES, source, may_rule_out(named))
+        groups = drugs_named((code,), look.mentions.drugs)
+        against = look.mentions.drugs.speaks_against(groups, InputName.ALLERGIES)
+        yield Unidentified(InputName.ALLERGIES, source, may_rule_out(named), groups, against)
 
 
 def _certainty(known: Recognised) -> list[str]:

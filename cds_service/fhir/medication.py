@@ -28,7 +28,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
-from cds_service.fhir.unidentified import MEDICINES, name_in, readable, says_none
+from cds_service.fhir.unidentified import MEDICINES, drugs_named, name_in, readable, says_none
 from cds_service.knowledge.names import FOR_HO, PALOVAROTENE, InputName
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
@@ -160,11 +160,12 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     """
     inline = (doc.get("medicationCodeableConcept"), doc.get("medication"))
     elements = (*inline, *(target.get("code") for target in named.targets))
-    if readable((c for e in elements for c in codings(e)), MEDICINES):
-        return
     parts = [p for target in named.targets for p in _ingredients(doc, target, look)]
+    groups = drugs_named((*elements, named.element, *parts), look.mentions.drugs)
+    if not groups and readable((c for e in elements for c in codings(e)), MEDICINES):
+        return
     coded = [codings(part) for part in parts if codings(part) or first_text(part)]
-    if coded and all(readable(one, MEDICINES) for one in coded):
+    if not groups and coded and all(readable(one, MEDICINES) for one in coded):
         return
     if _not_counted(doc) or any(says_none(element) for element in elements):
         return
@@ -174,7 +175,8 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
         source = Provenance(
             type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0]
         )
-        yield Unidentified(InputName.MEDICATIONS, source)
+        against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
+        yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against)
 
 
 def _written(doc: Doc) -> FhirDate | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
@@ -81,7 +82,9 @@ class Mentions:
         patterns: Patterns = (),
         also: tuple[str, ...] = (),
         medicines: tuple[str, ...] = (),
+        drugs: DrugNames = NO_NAMES,
     ) -> None:
+        self.drugs = drugs
         self._patterns = patterns
         self._medicines = medicines
         self._quick = also + medicines
@@ -100,7 +103,7 @@ class Mentions:
         """These patterns, or none where no text of this JSON can match: one look at all of it."""
         whole = json.decode("utf-8", "replace")
         escaped = "\\u00" in whole  # nobody writes letters so, but a reader of JSON would see them
-        return self if escaped or self._slow or self.speaks(whole) else Mentions()
+        return self if escaped or self._slow or self.speaks(whole) else Mentions(drugs=self.drugs)
 
     def speaks(self, value: str) -> bool:
         """True when the text may be worth a closer look."""

@@ -11,6 +11,7 @@ from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.unidentified import MEDICINES, readable
+from cds_service.knowledge.code_systems import canonical
 from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
@@ -69,11 +70,18 @@ class Prescreen:
             return False
         if self._speaks(medicine):
             return True
-        if readable(medicine.coding or (), MEDICINES):
+        if readable(medicine.coding or (), MEDICINES) and not self._names_drug(medicine):
             if len(self._known) < _MEMORY:
                 self._known.add(medicine)
             return False
         return glance.status not in OVER
+
+    def _names_drug(self, medicine: Concept) -> bool:
+        """Whether its words or codes name a drug that matters, whose code is in no value set."""
+        coded = medicine.coding or ()
+        said = [text for text in (medicine.text, *(c.display for c in coded)) if text]
+        codes = ((canonical(c.system), c.code) for c in coded if c.system and c.code)
+        return bool(self._mentions.drugs.named(said, codes))
 
     def _speaks(self, concept: Concept) -> bool:
         """Whether a coding is in a value set or a text may be worth reading."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cds_service.clinical.chart import CodeSeen
 from cds_service.fhir import decoding
@@ -18,6 +18,7 @@ from cds_service.knowledge.code_systems import (
     SNOMED,
     canonical,
 )
+from cds_service.knowledge.drug_names import DrugNames
 
 # What an entry says that there is none of: never an entry that was not understood.
 _NONE = re.compile(
@@ -99,6 +100,20 @@ def may_rule_out(element: object) -> bool:
     """Whether the words of an allergy name aspirin, an NSAID or a sulfonamide, or any drug."""
     said = (text[:_TEXT_LIMIT] for text in texts(element))
     return any(_TELLING.search(text) and not _DENIED.match(text) for text in said)
+
+
+def drugs_named(elements: Iterable[object], names: DrugNames) -> tuple[str, ...]:
+    """The groups of drugs that the words or codes of an entry name, save where it denies them."""
+    found = list(elements)
+    said = [t for e in found for t in texts(e) if not _DENIED.match(t[:_TEXT_LIMIT])]
+    return names.named(said, codes_of(found))
+
+
+def codes_of(elements: Iterable[object]) -> Iterator[tuple[str, str]]:
+    """System and code of every coding, the system by its usual URI."""
+    for coding in (c for e in elements for c in codings(e)):
+        if coding.system and coding.code:
+            yield canonical(coding.system), coding.code
 
 
 def is_allergy_in_words(element: object) -> bool:

@@ -54,6 +54,8 @@ REFERENCES: Final[Mapping[str, str]] = {
     "excluded_by": "value set",
     "evidence": "evidence",
     "applies_to": "option or regimen",
+    "as_medicine": "option",
+    "as_allergy": "option",
     "regimens": "regimen",
     "override": "override reason",
     "standard": "standard reason",
@@ -76,6 +78,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
+    ("unknown check", "named"): frozenset({"groups"}),
     ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
 }
 # Value sets of one drug each.
@@ -180,7 +183,7 @@ def _wrong_texts(one: Placed) -> Iterator[Mistake]:
     for (kind, member), allowed in FILLED.items():
         if kind != one.kind:
             continue
-        value = getattr(one.item, member)
+        value = getattr(one.item, member) or ()
         for number, text in enumerate(value if isinstance(value, tuple) else (value,)):
             path = (member, number) if isinstance(value, tuple) else (member,)
             try:

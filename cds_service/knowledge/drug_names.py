@@ -1,0 +1,131 @@
+"""Finds the names of drugs, and of harmless allergens, in short texts of any language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.word_schema import Codes, DrugWords
+
+TEXT_LIMIT: Final = 300
+"""Letters of a text that are looked at."""
+
+Code = tuple[str, str]
+"""System and code."""
+
+_LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "ß": "ss", "đ": "d"})
+_RUN: Final = re.compile(r"([^\W\d_])\1+")
+_TOKEN: Final = re.compile(r"\w+")
+_PART: Final = re.compile(r"[,;/+&|]|\b(?:and|und|et|y|e|en|och|og|ja|i|a)\b")
+_LONGEST: Final = 4  # words of a name
+_SHORT: Final = 5  # a Latin name below this is heeded as a whole word only
+
+
+def folded(value: str) -> str:
+    """Lower case without accents."""
+    lowered = value[:TEXT_LIMIT].lower()
+    if lowered.isascii():
+        return lowered
+    apart = unicodedata.normalize("NFKD", lowered.translate(_LETTERS))
+    return "".join(c for c in apart if not unicodedata.combining(c))
+
+
+def squeezed(value: str) -> str:
+    """Folded, and each run of one letter as one: national spellings double letters freely."""
+    return _RUN.sub(r"\1", folded(value))
+
+
+def _pattern(stems: Iterable[str]) -> re.Pattern[str]:
+    ready = sorted({squeezed(stem) for stem in stems}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ready)) or r"(?!)")
+
+
+def _spoken(value: str) -> Iterable[str]:
+    """Every run of up to four words of a text."""
+    tokens = _TOKEN.findall(folded(value))
+    for start in range(len(tokens)):
+        for end in range(start + 1, min(start + _LONGEST, len(tokens)) + 1):
+            yield " ".join(tokens[start:end])
+
+
+class DrugNames:
+    """The word lists of the knowledge, compiled; without a knowledge they name nothing."""
+
+    def __init__(self, knowledge: Knowledge | None = None) -> None:
+        groups = knowledge.drug_words if knowledge else {}
+        self._stems = {name: _pattern(group.stems) for name, group in groups.items()}
+        self._any = _pattern(s for group in groups.values() for s in group.stems)
+        self._words: Mapping[str, set[str]] = _by_word(groups)
+        self._codes: defaultdict[Code, set[str]] = defaultdict(set)
+        for name, group in groups.items():
+            for code in _listed(group.codes):
+                self._codes[code].add(name)
+        harmless = knowledge.harmless_allergens.values() if knowledge else ()
+        unspecified = knowledge.unspecified_drugs.values() if knowledge else ()
+        self._harmless_codes = {c for one in harmless for c in _listed(one.codes)}
+        self._unspecified = {c for one in unspecified for c in _listed(one.codes)}
+        names = {folded(word) for one in harmless for word in one.words}
+        whole = {name for name in names if name.isascii() and len(name) < _SHORT}
+        self._harmless = _pattern(names - whole)
+        self._harmless_whole = frozenset(whole)
+        self._against = {
+            "medications": {n: frozenset(g.as_medicine) for n, g in groups.items()},
+            "allergies": {n: frozenset(g.as_allergy) for n, g in groups.items()},
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self._stems)
+
+    def named(self, texts: Iterable[str], codes: Iterable[Code] = ()) -> tuple[str, ...]:
+        """The groups, in their order, that one of the texts or codes names."""
+        found: set[str] = set()
+        for code in codes:
+            found |= self._codes.get(code, set())
+        for text in texts:
+            if self._any.search(ready := squeezed(text)):
+                found |= {name for name, stems in self._stems.items() if stems.search(ready)}
+            for said in _spoken(text):
+                found |= self._words.get(said, set())
+        return tuple(name for name in self._stems if name in found)
+
+    def speaks_against(self, groups: Iterable[str], kind: str) -> frozenset[str]:
+        """The options that entries of an input speak against when they name these groups."""
+        against = self._against[kind]
+        return frozenset(option for name in groups for option in against[name])
+
+    def is_harmless(self, texts: Iterable[str], codes: Iterable[Code]) -> bool:
+        """Whether an allergy is on the list of harmless ones, by its code or by all its words."""
+        coded = set(codes)
+        if coded & self._unspecified:
+            return False
+        if coded & self._harmless_codes:
+            return True
+        said = [part for text in texts for part in _PART.split(folded(text)) if part.strip()]
+        return bool(said) and all(self._names_harmless(part) for part in said)
+
+    def _names_harmless(self, part: str) -> bool:
+        if self._harmless.search(squeezed(part)):
+            return True
+        return not self._harmless_whole.isdisjoint(_TOKEN.findall(part))
+
+
+def _by_word(groups: Mapping[str, DrugWords]) -> Mapping[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for name, group in groups.items():
+        for word in group.words:
+            found[" ".join(_TOKEN.findall(folded(word)))].add(name)
+    return dict(found)
+
+
+def _listed(codes: Iterable[Codes]) -> Iterable[Code]:
+    for one in codes:
+        for code in one.codes:
+            yield one.system, code
+
+
+NO_NAMES: Final = DrugNames()
+"""Names nothing."""
