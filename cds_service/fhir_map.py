@@ -15,7 +15,6 @@ Nothing in here raises, whatever JSON comes in.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -66,7 +65,7 @@ from cds_service.fhir.inputs import (
     Ledger,
 )
 from cds_service.fhir.medication import read_medication
-from cds_service.fhir.mentions import Mentions, Patterns
+from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
 from cds_service.fhir.patient import read_patient
@@ -75,12 +74,9 @@ from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
-from cds_service.fhir.unidentified import HINTS
-from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
-from cds_service.knowledge.names import HO, InputName
+from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
-    from cds_service.knowledge.loader import Knowledge
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
@@ -106,30 +102,6 @@ class _Kept:
     doc: Doc
     place: str
     urn: str | None = None
-
-
-def quick_mentions(
-    patterns: Patterns, medicines: tuple[str, ...] = (), drugs: DrugNames = NO_NAMES
-) -> Mentions:
-    """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
-    are names, in small letters, of what is given for such a disease only."""
-    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines, drugs=drugs)
-
-
-def mentions(knowledge: Knowledge) -> Mentions:
-    """Patterns of uncoded text that names a genetic disease, with the disease, or acquired HO."""
-    named: list[tuple[str, tuple[str, ...]]]
-    named = [(rule.disease, rule.mentions) for rule in knowledge.genetic.values()]
-    named += [(HO, rule.mentions) for rule in knowledge.factors.values() if rule.enabled]
-    return quick_mentions(
-        tuple(
-            (disease, re.compile(pattern, re.IGNORECASE))
-            for disease, patterns in named
-            for pattern in patterns
-        ),
-        tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
-        knowledge.once(DrugNames),
-    )
 
 
 class ChartReader:

@@ -1,9 +1,8 @@
 """The CDS Hooks services: the bytes of a call in, the bytes of its answer out. And feedback.
 
-A call goes through once: its bytes are bounded and parsed, the draft orders are read, then the
-chart of prefetch, then what that lacks from the EHR's FHIR server; all of it is assessed and the
-cards are composed. `consult` goes this way for everybody who wants an answer: the service
-(`answer`, which keeps what was issued), command line, playground. Nothing here knows of sockets.
+A call goes through once: bytes are bounded and parsed, the draft orders are read, then prefetch,
+then what that lacks from the EHR's FHIR server; it is assessed, and cards are composed. `consult`
+goes this way for everybody: the service (`answer`), command line, playground.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
+from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
-from cds_service.fhir_map import ChartReader, mentions
+from cds_service.fhir_map import ChartReader
 from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
@@ -228,8 +228,7 @@ async def _fetch(
 class Consultation:
     """One call on its way: it reads what was sent, tells what is lacking, decides, and answers.
 
-    Nothing is read before `read` has been gone through; `chart` and `assessment` are there after
-    `decide`, `answer` after `consult`.
+    `chart` and `assessment` are there after `decide`, `answer` after `consult`.
     """
 
     chart: Chart
@@ -247,7 +246,7 @@ class Consultation:
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
-        index, named = knowledge.index, knowledge.once(mentions)
+        index, named = knowledge.index, knowledge.once(mentions_of)
         self.reader = ChartReader(index, patient, today, named)
         self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
         self._orders = OrdersRead()

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
 from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO
+
+_ALLERGY_HINTS = ("allerg", "sensitiv", "intoleran", "anaphyla", "adverse")
+"""What a text must contain, in lower case, to name an allergy on a problem list."""
+if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -176,3 +182,27 @@ def _is_denied(value: str, one: re.Match[str]) -> bool:
     earlier = _ENDS.split(before[: denial.start()] if denial else before)[-1]
     around = f"{earlier[-_NEAR:]}|{_ENDS.split(after)[0]}"
     return not (_OPEN.search(around) or _NOT.search(around))
+
+
+def quick_mentions(
+    patterns: Patterns, medicines: tuple[str, ...] = (), drugs: DrugNames = NO_NAMES
+) -> Mentions:
+    """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
+    are names, in small letters, of what is given for such a disease only."""
+    return Mentions(patterns, also=("brooker", *_ALLERGY_HINTS), medicines=medicines, drugs=drugs)
+
+
+def mentions_of(knowledge: Knowledge) -> Mentions:
+    """Patterns of uncoded text that names a genetic disease, with the disease, or acquired HO."""
+    named: list[tuple[str, tuple[str, ...]]]
+    named = [(rule.disease, rule.mentions) for rule in knowledge.genetic.values()]
+    named += [(HO, rule.mentions) for rule in knowledge.factors.values() if rule.enabled]
+    return quick_mentions(
+        tuple(
+            (disease, re.compile(pattern, re.IGNORECASE))
+            for disease, patterns in named
+            for pattern in patterns
+        ),
+        tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
+        knowledge.once(DrugNames),
+    )

@@ -62,8 +62,6 @@ _DENIED = re.compile(
     r"\W*(?:no|not|nil|denies|family history)\b(?!.*\b(?:but|except)\b)", re.IGNORECASE
 )
 _TEXT_LIMIT = 300
-HINTS = ("allerg", "sensitiv", "intoleran", "anaphyla", "adverse")
-"""What a text must contain, in lower case, to name an allergy on a problem list."""
 _NO_MEDICINE = frozenset({"food", "environment"})
 
 

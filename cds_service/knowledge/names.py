@@ -80,7 +80,7 @@ VALUE_SETS = (
     GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
     "side-left", "side-right", "side-bilateral", "opcs-prosthesis-needs-hip-site",
     "opcs-resurfacing-needs-hip-site", "lab-egfr", "lab-creatinine", "lab-potassium",
-    "lab-platelets", "lab-pregnancy-test", "lab-pregnancy-status", "answer-positive",
-    "answer-negative", "answer-pregnant", "answer-not-pregnant",
+    "lab-platelets", "lab-pregnancy-test", "lab-pregnancy-status",
+    "answer-pregnant", "answer-not-pregnant",
 )  # fmt: skip
 """Value sets that the readers look for; content without one of them is refused at load."""

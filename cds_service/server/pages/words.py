@@ -43,7 +43,11 @@ def _sets_of(when: When) -> Iterator[str]:
 
 def _named(item: Any, members: Iterable[str]) -> Iterator[str]:
     for name in members:
-        yield from getattr(item, name, ())
+        said = getattr(item, name, ())
+        if isinstance(said, When):  # what makes a factor a question
+            yield from _sets_of(said)
+        elif said is not None:
+            yield from said
 
 
 def describe(when: When) -> str:

@@ -15,9 +15,10 @@ from cds_service.clinical.chart import Chart, Fact, Problem
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir.elements import Doc, first_text, kind_of, reference, type_and_id
 from cds_service.fhir.inputs import INPUT_OF
+from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.order import NOT_ORDERS
 from cds_service.fhir.subject import bare_id
-from cds_service.fhir_map import ChartReader, mentions
+from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.model import Knowledge
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located
@@ -83,7 +84,7 @@ class Reader:
     def _chart(self, located: Located) -> Chart:
         """The chart of this resource alone, with the Patient and what it may refer to."""
         patient = self.patient_id or _subject(located.doc)
-        reader = ChartReader(self.knowledge.index, patient, self.today, mentions(self.knowledge))
+        reader = ChartReader(self.knowledge.index, patient, self.today, mentions_of(self.knowledge))
         around = [located] if self.patient is None else [located, self.patient]
         if located.doc.get("medicationReference") or located.doc.get("medication"):
             around += self.medicines
