@@ -76,7 +76,7 @@ from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
-from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames, PlaceNames, place_names
 from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
@@ -109,11 +109,16 @@ class _Kept:
 
 
 def quick_mentions(
-    patterns: Patterns, medicines: tuple[str, ...] = (), drugs: DrugNames = NO_NAMES
+    patterns: Patterns,
+    medicines: tuple[str, ...] = (),
+    drugs: DrugNames = NO_NAMES,
+    places: tuple[PlaceNames, ...] = (),
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines, drugs=drugs)
+    return Mentions(
+        patterns, also=("brooker", *HINTS), medicines=medicines, drugs=drugs, places=places
+    )
 
 
 def mentions(knowledge: Knowledge) -> Mentions:
@@ -126,6 +131,7 @@ def mentions(knowledge: Knowledge) -> Mentions:
         ),
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
         knowledge.once(DrugNames),
+        knowledge.once(place_names),
     )
 
 

@@ -59,6 +59,7 @@ _INPUT_WORDS = {
 }
 
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
+_HO = frozenset({"ho-hip"})  # mentions that ask at a hip arthroplasty
 _BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
 
 
@@ -208,6 +209,9 @@ def _without_factor(case: Case, order: DraftOrder) -> Guidance:
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
         short.insert(0, lost[0])
+    if not lost and (said := [m for m in case.chart.mentions if m.disease in _HO]):
+        words = listed(tuple(dict.fromkeys(m.source.label for m in said)))
+        return card_for(case, "ho-in-words", (order,), (), words)
     if not lost:
         return silence("10", order, "no risk factor that counts", beside(case, order))
     words = {"finding": "; ".join(lost), "short": "\n".join(short)}

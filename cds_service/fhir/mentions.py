@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
-from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames, PlaceNames
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -25,6 +25,9 @@ CODED_AS: Mapping[str, frozenset[str]] = {
     "fop": frozenset({"fop", "fop-possible"}),
     "poh": frozenset({"poh", "poh-possible"}),
     "gnas": frozenset({"gnas-related"}),
+    "ho-hip": frozenset(
+        {"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere", "fop"}
+    ),
 }
 
 # "No FOP", "negative for FOP". Only known words may stand between the two, and only an end or a
@@ -76,12 +79,16 @@ class Mentions:
         also: tuple[str, ...] = (),
         medicines: tuple[str, ...] = (),
         drugs: DrugNames = NO_NAMES,
+        places: tuple[PlaceNames, ...] = (),
     ) -> None:
+        self._places = places
         self.drugs = drugs
         self._patterns = patterns
         self._medicines = medicines
         self._quick = also + medicines
         self._slow: tuple[re.Pattern[str], ...] = ()
+        for place in places:
+            self._quick += place.names
         for _, pattern in patterns:
             word = _telling_word(pattern.pattern)
             if word is None:
@@ -120,6 +127,10 @@ class Mentions:
                 if disease not in named and (found := _first(pattern, value)):
                     named.add(disease)
                     yield disease, _around(value, found.start())
+            for place in self._places:
+                if place.disease not in named and place.named_in(value):
+                    named.add(place.disease)
+                    yield place.disease, _around(value, 0)
 
     def uncoded(
         self, entry: Doc, source: Provenance, coded: frozenset[str] = frozenset()
