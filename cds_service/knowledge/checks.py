@@ -88,7 +88,8 @@ DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
-    "ho-in-words", "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
+    "ho-in-words", "order-not-read", "orders-of-others",
+    "genetic-question", "family-history", "fop-check-code",
 )  # fmt: skip
 
 
