@@ -132,13 +132,15 @@ class PlaceNames:
 
     def __init__(self, disease: str, words: PlaceWords) -> None:
         self.disease = disease
-        self.names = tuple(dict.fromkeys(name.lower() for name in words.names))
+        self.names = tuple(sorted({said for n in words.names for said in (n.lower(), folded(n))}))
         self._names = _pattern(words.names)
         whole = (re.escape(folded(word)) for word in words.not_after)
         self._not_after = re.compile(rf"\b(?:{'|'.join(whole)})\b[^.;\n]*$")
         short = [folded(word) for word in words.places if word.isascii() and len(word) < _SHORT]
         self._places = _pattern(set(words.places) - set(short))
-        self._short = re.compile(rf"\b(?:{'|'.join(map(re.escape, short)) or '(?!)'})\b")
+        # German and Nordic compounds go on after it ("Hüftgelenk"); "hip" does not.
+        ends = (re.escape(word) + (r"\b" if len(word) < 4 else "") for word in short)
+        self._short = re.compile(rf"\b(?:{'|'.join(ends) or '(?!)'})")
 
     def named_in(self, value: str) -> bool:
         """Whether a text names it at the place, and not as absent or somebody else's."""
