@@ -76,8 +76,8 @@ from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unidentified import HINTS
-from cds_service.knowledge.drug_names import NO_NAMES, DrugNames, PlaceNames, place_names
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
+from cds_service.knowledge.names import HO, InputName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -109,29 +109,26 @@ class _Kept:
 
 
 def quick_mentions(
-    patterns: Patterns,
-    medicines: tuple[str, ...] = (),
-    drugs: DrugNames = NO_NAMES,
-    places: tuple[PlaceNames, ...] = (),
+    patterns: Patterns, medicines: tuple[str, ...] = (), drugs: DrugNames = NO_NAMES
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    return Mentions(
-        patterns, also=("brooker", *HINTS), medicines=medicines, drugs=drugs, places=places
-    )
+    return Mentions(patterns, also=("brooker", *HINTS), medicines=medicines, drugs=drugs)
 
 
 def mentions(knowledge: Knowledge) -> Mentions:
-    """Patterns of uncoded text that names a genetic disease, with the disease."""
+    """Patterns of uncoded text that names a genetic disease, with the disease, or acquired HO."""
+    named: list[tuple[str, tuple[str, ...]]]
+    named = [(rule.disease, rule.mentions) for rule in knowledge.genetic.values()]
+    named += [(HO, rule.mentions) for rule in knowledge.factors.values() if rule.enabled]
     return quick_mentions(
         tuple(
-            (rule.disease, re.compile(pattern, re.IGNORECASE))
-            for rule in knowledge.genetic.values()
-            for pattern in rule.mentions
+            (disease, re.compile(pattern, re.IGNORECASE))
+            for disease, patterns in named
+            for pattern in patterns
         ),
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
         knowledge.once(DrugNames),
-        knowledge.once(place_names),
     )
 
 
@@ -179,9 +176,17 @@ class ChartReader:
         for _ in self._read(raw, InputAnswer(name, str(name), whole=False)):
             pass
 
-    def fail(self, name: InputName, why: str) -> None:
-        """Note that an input could not be fetched."""
+    def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
+        """Note that an input could not be fetched. `is_gone`: the server does not have it; without
+        the patient's record, empty lists are nobody's."""
         self._ledger.logs[name].failed(printable(why)[:200])
+        if is_gone and name is InputName.PATIENT:
+            self._ledger.record = completeness.NO_RECORD
+
+    def fail_missing(self, name: InputName, why: str) -> None:
+        """Note that an input was neither sent nor could be fetched, if so."""
+        if name in self.missing():
+            self.fail(name, f"it was not sent; {why}")
 
     # --- what is known so far ---
 
@@ -245,7 +250,7 @@ class ChartReader:
             answer.defects.append(REPORTED)
         if opened.label is not None:
             answer.signals.append(opened.label)
-        if opened.cut and answer.whole:
+        if opened.lost_page or (opened.cut and answer.whole):
             answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
             if start:
@@ -337,6 +342,8 @@ class ChartReader:
         """Keep what a resource says of the input as a whole. True where it says nothing else."""
         if kind == "Patient":
             self._ledger.record = self._ledger.record or completeness.of_patient(doc)
+            if (label := completeness.of_labels(doc)) is not None:
+                log.tell(label)
             return False
         signal, alone = completeness.of_resource(kind, doc)
         if signal is not None:

@@ -33,7 +33,7 @@ from cds_service.clinical.genetic import (
 from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
-from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
+from cds_service.clinical.risk import Case, beside, factors_of, seen, tested, tier_of
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
@@ -43,10 +43,10 @@ from cds_service.clinical.triggers import (
     selected,
     triggers,
 )
-from cds_service.clinical.undecided import Undecided, undecided
+from cds_service.clinical.undecided import Undecided, hinted, undecided
 from cds_service.clinical.unknown_inputs import STATE_WORDS, not_assessed
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import HO_EXCISION, HO_SETS, InputName
 from cds_service.knowledge.schema import Question, Trigger
 
 _INPUT_WORDS = {
@@ -58,8 +58,10 @@ _INPUT_WORDS = {
     "observations": "laboratory results",
 }
 
+# Factors that say that there is heterotopic bone at the hip, or may be.
+_HO_HERE = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
+
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
-_HO = frozenset({"ho-hip"})  # mentions that ask at a hip arthroplasty
 _BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
 
 
@@ -109,7 +111,8 @@ def assess(
     decided = (_decide(case, order, trigger) for order, trigger in rest)
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
-    made = [*genetic, *merged] if cards else [*merged, *genetic]
+    forbids = any(card.indicator != "info" for card in genetic)
+    made = [*genetic, *merged] if forbids else [*merged, *genetic]
     return _assessment(case, (*made, *not_read), seen(case), any_draft)
 
 
@@ -124,7 +127,8 @@ def _genetic(
         return on_record(case, found, orders), []
     made = [(pair, by_trigger(case, found, *pair)) for pair in triggered]
     cards = [card for _, card in made if card is not None]
-    return cards, [pair for pair, card in made if card is None]
+    beside = found.rule is not None and found.rule.beside
+    return cards, [pair for pair, card in made if card is None or beside]
 
 
 def _may_be_genetic(case: Case, found: Genetics) -> bool:
@@ -189,7 +193,8 @@ def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
     options = verdicts(view, case.knowledge)
     if tier is Tier.MODERATE:
         guidance = card_for(case, "moderate-risk", (order,), findings, {}, tier, options)
-        return _with_open(guidance, undecided(case, order, factors))
+        open_ = (*hinted(case, order, factors), *undecided(case, order, factors))
+        return _with_open(guidance, open_)
     if any(o.standing is not Standing.EXCLUDED for o in options):
         return card_for(case, "high-risk", (order,), findings, {}, tier, options)
     words = waiting(options, case.knowledge)
@@ -199,23 +204,23 @@ def _arthroplasty(case: Case, order: DraftOrder) -> Guidance:
 
 def _without_factor(case: Case, order: DraftOrder) -> Guidance:
     """Rows 10 to 12: no factor was found, as far as one could see."""
-    open_ = undecided(case, order, ())
+    hints, open_ = hinted(case, order, ()), undecided(case, order, ())
     if not case.chart.input(InputName.CONDITIONS).known:
         unread = card_for(case, "not-assessed", (order,), (), _state_words(case))
-        return _with_open(unread, open_)
+        return _with_open(unread, (*hints, *open_))
     lost = [f"{u.finding.note}, on record {named_facts(u.finding)}" for u in open_]
     short = [str(u.finding.note) for u in open_]
     if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
         short.insert(0, lost[0])
-    if not lost and (said := [m for m in case.chart.mentions if m.disease in _HO]):
-        words = listed(tuple(dict.fromkeys(m.source.label for m in said)))
-        return card_for(case, "ho-in-words", (order,), (), words)
+    if hints and not lost:
+        facts = listed(tuple(named_facts(hint.finding) for hint in hints))
+        return _with_open(card_for(case, "ho-question", (order,), (), facts), hints)
     if not lost:
         return silence("10", order, "no risk factor that counts", beside(case, order))
     words = {"finding": "; ".join(lost), "short": "\n".join(short)}
-    return _with_open(card_for(case, "partly-assessed", (order,), (), words), open_)
+    return _with_open(card_for(case, "partly-assessed", (order,), (), words), (*hints, *open_))
 
 
 def _with_open(guidance: Guidance, open_: tuple[Undecided, ...]) -> Guidance:
@@ -239,7 +244,8 @@ def _prophylaxis_there(
         Finding(f"prophylaxis-{p.target}", "prophylaxis", p.label, (p.source,)) for p in there
     )
     against = conflicts(there, view, case.knowledge)
-    if against:
+    long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
+    if against and (long or _at_stake(case, order, tier)):
         return _conflict(case, order, tier, (*said, *factors), against, there)
     doses = dose_unknown(there, view, case.knowledge)
     unread = _not_checked(view, there, case.knowledge)
@@ -276,6 +282,9 @@ def _conflict(
     options = verdicts(view, case.knowledge) if instead else ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
+    long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
+    if tier is not Tier.HIGH and not long:
+        guidance = replace(guidance, indicator="info")
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))
 
 
@@ -325,8 +334,15 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
     if planned(view, case.knowledge):
         return _prophylaxis_there(case, order, Tier.HIGH, ())
     findings = factors_of(case, order)
+    if _may_be_release_only(order) and not _HO_HERE.intersection(f.rule for f in findings):
+        return card_for(case, "ho-excision-question", (order,), (), {})
     options = verdicts(view, case.knowledge)
     return card_for(case, "ho-excision", (order,), findings, {}, Tier.HIGH, options)
+
+
+def _may_be_release_only(order: DraftOrder) -> bool:
+    """Whether the order leaves open that heterotopic bone is excised."""
+    return HO_EXCISION not in order.kinds and order.reasons.isdisjoint(HO_SETS)
 
 
 def _assessment(
@@ -339,6 +355,9 @@ def _assessment(
     family = family_findings(chart, case.knowledge) if guidances else ()
     own = {(f.role, f.rule): f for g in guidances for f in g.findings}
     own.update({(f.role, f.rule): f for f in (*seen, *family)})
+    orders = {o.index: o for g in guidances for o in g.orders}
+    hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
+    absent, not_known = tested(case, hips)
     return Assessment(
         guidances,
         tuple(own.values()),
@@ -349,6 +368,8 @@ def _assessment(
         len(chart.problems),
         case.knowledge.version,
         drafted=_drafted(case.facts.orders) if guidances else frozenset(),
+        absent=absent,
+        not_known=not_known,
         any_draft=any_draft,
     )
 

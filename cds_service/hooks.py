@@ -62,7 +62,7 @@ class Runtime:
 
     @property
     def today(self) -> date:
-        return self.clock().astimezone(UTC).date()
+        return access.today_of(None, self.settings, self.clock())
 
     def alone(self) -> Runtime:
         """The same, for answers that read no FHIR server and keep nothing."""
@@ -85,10 +85,9 @@ def build_runtime(
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
-    """What answers outside of a service need, as of a day: no FHIR server is read, nothing is
-    kept, and no card names an evidence page, because none is served."""
+    """What answers outside of a service need, as of a day; no card names an evidence page."""
     noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    alone = (settings or Settings()).model_copy(update={"pages": False})
+    alone = (settings or Settings()).model_copy(update={"pages": False, "timezone": None})
     return build_runtime(alone, knowledge, lambda: noon)
 
 
@@ -163,9 +162,9 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
             issued_cards(shown, origin, at), *call_of(shown, origin, at, version)
         )
     content = models.encode(shown)
-    settings, spent = runtime.settings, round((time.monotonic() - arrived) * 1000)
-    if spent > settings.budget_ms:  # PE-01
-        log.warn("over budget", ms=spent, budget_ms=settings.budget_ms)
+    spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
+    if spent > budget:  # PE-01
+        log.warn("over budget", ms=spent, budget_ms=budget)
     return content
 
 
@@ -183,9 +182,10 @@ async def consult(
         bounds.check_orders(request.context.draft_orders, settings)
     service = _service_for(request, service_id, runtime.knowledge)
     calls.current().hook = request.hook
-    if caller.client is not None and not caller.client.may_call(request.hook):
+    if (client := caller.client) is not None and not client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
-    consultation = Consultation(request, service, runtime.knowledge, runtime.today)
+    today = access.today_of(caller.client, settings, runtime.clock())
+    consultation = Consultation(request, service, runtime.knowledge, today)
     with calls.stage("read"):
         for _ in consultation.read():
             if len(body) > LARGE:
@@ -197,7 +197,7 @@ async def consult(
             await _fetch(consultation, runtime, caller, until)
         except ehr.NoAccess as error:
             consultation.no_access = str(error)
-    consultation.decide()
+    consultation.decide(client.unread if client is not None else "refuse")
     consultation.refuse_unread()
     context = request.context
     with calls.stage("cards"):
@@ -217,7 +217,8 @@ async def _fetch(
         raise ehr.NoAccess(f"context.patientId is {error}") from None
     outgoing = runtime.trust.outgoing
     allowed = partial(outgoing.allowed, caller.client)
-    granted = ehr.grant(consultation.request, allowed, until)
+    aliases = caller.client.next_aliases if caller.client else None
+    granted = ehr.grant(consultation.request, allowed, until, aliases)
     if granted is not None and urls:
         with calls.stage("fetch"):
             session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
@@ -304,8 +305,10 @@ class Consultation:
         further = {name: link for name, link in pages.items() if name in wanted}
         return queries.searches(absent, patient, release) | further if absent or further else {}
 
-    def decide(self) -> None:
-        """Make the chart of everything read so far, and assess it."""
+    def decide(self, unread: str = "refuse") -> None:
+        """Make the chart of all that was read, and assess it; `unread` is as the client has it."""
+        if unread == "card" and self._about_orders:
+            self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
         self.chart, self.assessment = self._decided()
         _note(self.assessment)
 

@@ -1,6 +1,7 @@
-"""Writes the detail of a card: found, advised, avoid, check first, excluded, not assessed, limits.
+"""Writes the detail of a card for ten seconds: found, advised, avoid, check, benefit, limits.
 
 Everything that comes from a chart passes `markdown.escape`; so does the prose of the knowledge.
+References and codes stay in the trace.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from cds_service.cards.markdown import escape, fill, section
-from cds_service.cards.prose import Prose, capital
-from cds_service.cards.prose import citation as citation
+from cds_service.cards.markdown import escape, fill
+from cds_service.cards.prose import Prose, capital, source_keys
+from cds_service.cards.word_budget import AT_WORST, NOTHING_TO_CHECK, cut, fit, fitting, words
 from cds_service.clinical.assessment import (
     Effect,
     Finding,
@@ -25,14 +26,20 @@ from cds_service.knowledge.code_systems import name_of
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText
+    from cds_service.knowledge.schema import CardText, Regimen, UnknownCheck
 
-SOURCES_SHOWN = 3
-"""Facts named for one finding; more are counted. A record can hold one fact many times."""
-CITATIONS_SHOWN = 6
-CHOICE_LIMIT = 400
-REASON_LIMIT = 600
-REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
+FACT_LIMIT = 60
+CODE_LIMIT = 20
+ORDER_LIMIT = 40
+REASON_LIMIT = 200
+ADVICE_LIMIT = 400
+_LEAST = 10
+"""Words that found, avoid and check have at least, however much the others say."""
+_FOUND_MOST = 30
+_AVOID_MOST = 36
+_ORDERS_MOST = 10  # words for the orders that are named
+_ORDERS_LEAST = 6
+_SHORTS = 8  # words for checks that are only named
 
 _ROLES_SHOWN = (
     "genetic", "suspected", "mention", "family", "prophylaxis", "factor", "undecided", "modifier",
@@ -45,93 +52,158 @@ _ROLE_WORDS = {
     "prophylaxis": "already ordered: ",
     "undecided": "not decided: ",
 }
+# Of these the rule is named beside the words of the chart: they are doubtful, or often miscoded.
+_NAMED = frozenset(_ROLE_WORDS) | {"genetic"}
+_OFTEN = {1: "once daily", 2: "twice daily", 3: "three times daily", 4: "four times daily"}
 
 
 def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
-    """The detail of one card as GitHub Flavored Markdown without HTML, tables or images."""
+    """The detail of one card as GitHub Flavored Markdown without HTML, tables or images.
+
+    At most 90 words where nothing has to be checked, 150 at the worst: what is more is counted.
+    """
     prose = knowledge.once(Prose)
-    unread = (prose.escape(n.text, len(n.text)) for n in guidance.not_assessed)
-    blocks = (
-        section("Found", _found(guidance, prose)),
-        section("Order", map(_order, guidance.orders)),
-        section("Advised", _advised(guidance, text, knowledge, prose)),
-        prose.cards[text.id].avoid,
-        section("Conflict", (_reason(reason, prose) for reason in guidance.conflicts)),
-        section("Check first", _check_first(guidance, knowledge, prose), inline=False),
-        section("Excluded", _excluded(guidance, knowledge, prose), inline=False),
-        section("Not assessed", unread),
-        section("Limits", (" ".join(_limits(guidance, prose)),)),
-        section("Sources", _sources(guidance, text, prose)),
-    )
-    return "\n\n".join(block for block in blocks if block)
+    checks = dict(_checks(guidance, knowledge, prose))
+    against = list(dict.fromkeys(_against(guidance, knowledge, prose)))
+    limit = AT_WORST if checks else NOTHING_TO_CHECK
+    benefit = _section("Benefit, harm", " ".join(_benefit(guidance, text, prose)))
+    limits = _section("Limits", _limits(guidance, prose))
+    room = limit - words(benefit) - words(limits)
+    # What the patient's own parts have at least, with their titles.
+    kept = (_LEAST + 1) * (1 + bool(against or checks)) + words(prose.cards[text.id].avoid)
+    kept += 0 if guidance.options else _ORDERS_LEAST
+    advised = _section("Advised", _advised(guidance, text, knowledge, room - kept))
+    room -= words(advised)
+    found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
+    parts = (found, advised, avoid, check, benefit, limits)
+    return "\n\n".join(part for part in parts if part)
 
 
-# --- order and found ---
+def _section(title: str, words_: str) -> str:
+    return f"**{title}:** {words_}" if words_ else ""
+
+
+def _patient(
+    guidance: Guidance,
+    told: tuple[list[str], dict[str, str]],
+    text: CardText,
+    prose: Prose,
+    room: int,
+) -> tuple[str, str, str]:
+    """Found, avoid and check, in the words that are left for them: each has a least share, and
+    what one does not need falls to the next."""
+    against, checks = told
+    always = prose.cards[text.id].avoid
+    later = (_LEAST + 1) * bool(checks)
+    avoid = ""
+    if against or always:
+        share = min(room - later - _LEAST - 2, _AVOID_MOST)
+        avoid = _section("Avoid", _avoid(against, always, share))
+        room -= words(avoid)
+    most = min(room - later, _FOUND_MOST) if checks else room
+    found = _section("Found", _found(guidance, prose, most - 1))
+    room -= words(found)
+    return found, avoid, _section("Check", _check(checks, room - 1))
+
+
+def _avoid(against: list[str], always: str, room: int) -> str:
+    """What speaks against an option here, or what this disease forbids."""
+    return " ".join(part for part in (fit(against, room, " "), always) if part)
+
+
+def _check(checks: dict[str, str], room: int) -> str:
+    """The checks in full as far as there is room; of the others the word, then the number."""
+    said = list(checks)
+    if not said or words(" ".join(said)) <= room:
+        return " ".join(said)
+    shorts = list(dict.fromkeys(checks.values()))
+    kept = max(fitting(said, room - min(len(shorts), _SHORTS) - 1, " "), 1)
+    told = cut(" ".join(said[:kept]), room - 2)
+    rest = list(dict.fromkeys(checks[text] for text in said[kept:]))
+    also = f"Also: {fit(rest, room - words(told) - 1, ', ')}." if rest else ""
+    return f"{told} {also}".strip()
+
+
+# --- found ---
+
+
+def _found(guidance: Guidance, prose: Prose, room: int) -> str:
+    """This patient's facts, the orders as the EHR names them where no option names the operation,
+    and who it is."""
+    facts: dict[str, None] = {}
+    shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN and not _of_sex(one)]
+    for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
+        facts.update(dict.fromkeys(_finding(finding, prose)))
+    orders = [] if guidance.options else [_order(order) for order in guidance.orders]
+    named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2))
+    who = escape(dict(guidance.params).get("who", ""))
+    tail = [f"ordered: {named}" if named else "", who]
+    told = fit(facts, room - sum(map(words, tail)))
+    said = "; ".join(part for part in (told, *tail) if part)
+    return f"{capital(said)}." if said else ""
+
+
+def _of_sex(finding: Finding) -> bool:
+    """A modifier that Patient alone shows: it stands at the end of the line in any case."""
+    facts = finding.sources
+    return finding.role == "modifier" and all(f.reference.startswith("Patient/") for f in facts)
 
 
 def _order(order: DraftOrder) -> str:
-    """The order as the EHR names it, so that a card can be told from its neighbour's."""
-    named = escape(order.label)
-    return f"{named} ({escape(order.reference, REFERENCE_LIMIT)})" if order.reference else named
+    """The order as the EHR names it, so that it can be told from its neighbour."""
+    return escape(order.label, ORDER_LIMIT)
 
 
-def _found(guidance: Guidance, prose: Prose) -> Iterator[str]:
-    shown = [finding for finding in guidance.findings if finding.role in _ROLES_SHOWN]
-    for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
-        yield _finding(finding, prose)
-
-
-def _finding(finding: Finding, prose: Prose) -> str:
-    facts = list(dict.fromkeys(_fact(source, finding.label) for source in finding.sources))
-    shown = facts[:SOURCES_SHOWN]
-    if len(facts) > SOURCES_SHOWN:
-        shown.append(f"and {len(facts) - SOURCES_SHOWN} more")
+def _finding(finding: Finding, prose: Prose) -> Iterator[str]:
     label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
-    line = f"{label}: {'; '.join(shown)}" if shown else label
-    return f"{line} ({escape(finding.note)})" if finding.note else line
+    facts = list(dict.fromkeys(filter(None, (_fact(one, finding) for one in finding.sources))))
+    if finding.role == "modifier" or not facts:
+        yield f"{label} ({escape(finding.note)})" if finding.note else label
+    elif finding.role in _NAMED:
+        note = f" ({escape(finding.note)})" if finding.note else ""
+        yield f"{label}: {facts[0]}{note}"
+        yield from facts[1:]
+    else:
+        yield from facts
 
 
-def _fact(source: Provenance, told: str) -> str:
-    parts = [_named(source, told)]
+def _fact(source: Provenance, finding: Finding) -> str:
+    """A fact in the words of the chart, or of the rule where the chart has none."""
+    coding = source.coding
+    code = coding.code if coding is not None else None
+    bare = not source.label or (source.label == code and finding.role != "undecided")
+    named = finding.label if bare else source.label
+    parts = [capital(escape(named, FACT_LIMIT))]
+    if finding.role in _NAMED and named.casefold() == finding.label.casefold():
+        parts = []
+    if code and len(code) <= CODE_LIMIT and finding.role in {"genetic", "suspected"}:
+        system = name_of(coding.system or "") if coding is not None else ""
+        parts = [f"{' '.join(parts)} ({escape(f'{system} {code}')})".strip()]
     if source.date is not None:
         parts.append(escape(str(source.date)))
-    parts.append(escape(source.reference, REFERENCE_LIMIT))
     if source.status:
-        parts.append(escape(source.status))
-    if source.recorder:
-        parts.append(f"recorded by {escape(source.recorder)}")
-    return ", ".join(part for part in parts if part)
+        parts.append(escape(source.status, FACT_LIMIT))
+    if source.recorder and finding.role in {"genetic", "suspected"}:
+        parts.append(f"recorded by {escape(source.recorder, FACT_LIMIT)}")
+    return ", ".join(parts)
 
 
-def _named(source: Provenance, told: str) -> str:
-    """Label and code of a fact; the label is left out where `told` has just said the same."""
-    label = "" if source.label.casefold() in told.casefold() else escape(source.label)
-    coding = source.coding
-    if coding is None or coding.code is None:
-        return label
-    code = escape(f"{name_of(coding.system or '')} {coding.code}")
-    return f"{label} ({code})" if label else code
+# --- advised ---
 
 
-# --- advised, checks, exclusions ---
-
-
-def _advised(
-    guidance: Guidance, text: CardText, knowledge: Knowledge, prose: Prose
-) -> Iterator[str]:
-    left = list(offered(guidance))
-    ready = prose.cards[text.id]
-    key = left[0].option if left else "none"
-    advice = ready.left.get(key) if guidance.options and len(left) < 2 else None
-    yield from _life_first(guidance, knowledge, prose)
-    for paragraph, has_names in advice or ready.advice:
-        yield fill(paragraph, dict(guidance.params)) if has_names else paragraph
-    yield from _also(guidance, text, prose)
-    if left:
-        left.sort(key=lambda verdict: not verdict.drafted)
-        named = " or ".join(_choice(verdict, knowledge) for verdict in left)
-        only = " only" if len(guidance.options) > len(left) else ""
-        yield escape(f"Open for this patient: {named}{only}.", CHOICE_LIMIT)
+def _advised(guidance: Guidance, text: CardText, knowledge: Knowledge, room: int) -> str:
+    """The card's own advice, then that of others which it stands for: whole, in their first
+    sentences, or as many of these as there is room for."""
+    prose = knowledge.once(Prose)
+    own = " ".join((*_life_first(guidance, knowledge, prose), *_advice(guidance, text, knowledge)))
+    keys = "" if text.benefit or not text.evidence else source_keys(text.evidence[:2])
+    also = list(_also(guidance, text, prose))
+    left = room - words(own) - words(keys)
+    if words(" ".join(also)) > left:
+        also = [f"{one.partition('. ')[0].rstrip('.')}." for one in also]
+    told = fitting(also, left, " ", 2)
+    rest = f"+{len(also) - told} more." if told < len(also) else ""
+    return " ".join(part for part in (own, *also[:told], rest, keys) if part)
 
 
 def _life_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
@@ -151,85 +223,138 @@ def _also(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
             yield fill(paragraph, dict(other.params)) if has_names else paragraph
 
 
+def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterator[str]:
+    """The sentences of the card; one that names what is open is left out where nothing is."""
+    prose = knowledge.once(Prose)
+    open_ = _open(guidance, knowledge)
+    values = {**dict(guidance.params), "open": open_}
+    ready = prose.cards[text.id]
+    none_left = bool(guidance.options) and not open_
+    advice = ready.none_left if none_left and ready.none_left else ready.advice
+    for paragraph, has_names in advice:
+        if open_ or "{open}" not in paragraph:
+            yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
+
+
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
     """The options that a clinician may choose, with or without a condition."""
     return (v for v in guidance.options if v.standing is not Standing.EXCLUDED)
 
 
+def _open(guidance: Guidance, knowledge: Knowledge) -> str:
+    """The options that are left as part of a sentence; one that is not drafted comes last."""
+    first = [_choice(verdict, knowledge) for verdict in offered(guidance) if verdict.drafted]
+    decided = [
+        f"{knowledge.options[verdict.option].label} only as your own decision, not drafted"
+        for verdict in offered(guidance)
+        if not verdict.drafted
+    ]
+    return "; ".join(part for part in (", or ".join(first), *decided) if part)
+
+
 def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
-    """An option as part of a sentence, with the course that is drafted and what else is left."""
-    label = knowledge.options[verdict.option].label
-    if not verdict.drafted:
-        return f"{label} as your decision, not drafted"
+    """An option with its courses: the one that is drafted, and what else is left."""
+    advice = knowledge.options[verdict.option].advice
     if verdict.regimen is None:
-        return label
-    courses = (verdict.regimen, *verdict.alternatives)
-    named = (_lower(knowledge.regimens[id_].label) for id_ in courses)
-    return f"{label} ({' or '.join(named)})"
+        return advice
+    courses = [knowledge.regimens[id_] for id_ in (verdict.regimen, *verdict.alternatives)]
+    named = ", or ".join(map(_course, courses))
+    return f"{advice} ({named}{'; off-label' if any(c.off_label for c in courses) else ''})"
 
 
-def _lower(label: str) -> str:
-    return label[:1].lower() + label[1:]
+def _course(regimen: Regimen) -> str:
+    course = regimen.course
+    often = _OFTEN.get(course.per_day, f"{course.per_day} times daily")
+    return f"{regimen.drug} {course.dose:g} {course.unit} {often} {course.days} days"
 
 
-def _check_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    said = {n.text for n in guidance.not_assessed}
-    for verdict in offered(guidance):
-        label = knowledge.options[verdict.option].label
-        for reason in verdict.reasons:
-            if reason.text not in said:
-                said.add(reason.text)
-                yield _labelled(label, reason, prose)
+# --- avoid and check ---
 
 
-def _excluded(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    conflicts = {reason.rule for reason in guidance.conflicts}  # told already
+def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
+    """Why an option, or a drug of it, is not offered; what is in conflict comes first."""
+    yield from (_reason(reason, prose) for reason in guidance.conflicts)
+    conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
-        if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
-            label = knowledge.options[verdict.option].label
-            new = [r for r in _excluding(verdict.reasons) if r.rule not in conflicts]
-            yield from (_labelled(label, reason, prose) for reason in new)
-        told: set[tuple[str, str]] = set()
+        excluded = verdict.standing is Standing.EXCLUDED
+        if excluded and not verdict.dropped:
+            option = knowledge.options[verdict.option]
+            for reason in _excluding(verdict.reasons):
+                if reason.rule not in conflicts:
+                    yield _against_one(option.short or option.label, reason, prose)
         for regimen, reasons in verdict.dropped:
             label = _passed_over(regimen, verdict, knowledge)
-            new = [
-                r
-                for r in _excluding(reasons)
-                if r.rule not in conflicts and (label, r.rule) not in told
-            ]
-            told.update((label, reason.rule) for reason in new)
-            yield from (_labelled(label, reason, prose) for reason in new)
+            for reason in _excluding(reasons):
+                if reason.rule not in conflicts:
+                    yield _against_one(label, reason, prose)
+
+
+def _against_one(label: str, reason: Reason, prose: Prose) -> str:
+    """A reason, led by what it speaks against unless it says so itself."""
+    told = _reason(reason, prose)
+    drug = label.partition(" ")[0]
+    return told if drug.casefold() in told.casefold() else f"{prose.escape(capital(label))}: {told}"
 
 
 def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> str:
     """The drug; the whole course where the same drug is offered for other days."""
     rule = knowledge.regimens[regimen]
     chosen = knowledge.regimens[verdict.regimen] if verdict.regimen else None
-    return rule.label if chosen is not None and chosen.drug == rule.drug else rule.drug
+    return _course(rule) if chosen is not None and chosen.drug == rule.drug else rule.drug
 
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
 
 
-def _labelled(label: str, reason: Reason, prose: Prose) -> str:
-    return f"**{prose.escape(capital(label))}:** {_reason(reason, prose)}"
+def _checks(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[tuple[str, str]]:
+    """What to look at before choosing, and a word for it: this patient's conditions, then what was
+    not read."""
+    unread = {check.id: check for check in knowledge.unknown_checks}
+    said = {n.text for n in guidance.not_assessed}
+    for verdict in offered(guidance):
+        for reason in verdict.reasons:
+            rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
+            if reason.text not in said:
+                yield _reason(reason, prose), (rule and rule.check) or reason.rule
+    out: dict[str, list[str]] = {}
+    for n in guidance.not_assessed:
+        check = unread.get(n.check)
+        word = (check and check.check) or n.state
+        if (closed := _closed(guidance, check)) is None:
+            yield capital(prose.escape(n.text, REASON_LIMIT)), word
+        else:
+            out.setdefault(knowledge.options[closed].short or closed, []).append(word)
+    for option, named in out.items():
+        words_ = ", ".join(dict.fromkeys(named))
+        yield escape(f"Before any {option}: {words_}.", REASON_LIMIT), words_
+
+
+def _closed(guidance: Guidance, check: UnknownCheck | None) -> str | None:
+    """The option that a check is only about, where that is excluded anyway."""
+    about = check.applies_to if check is not None else ()
+    out = {v.option for v in guidance.options if v.standing is Standing.EXCLUDED}
+    return about[0] if about and out.issuperset(about) else None
 
 
 def _reason(reason: Reason, prose: Prose) -> str:
-    references = ", ".join(dict.fromkeys(source.reference for source in reason.sources))
-    text = f"{reason.text.rstrip('.')} ({references})." if references else reason.text
-    return prose.escape(text, REASON_LIMIT)
+    return capital(prose.escape(reason.text, REASON_LIMIT))
 
 
-# --- limits and sources ---
+# --- benefit and limits ---
 
 
-def _limits(guidance: Guidance, prose: Prose) -> Iterator[str]:
-    yield from prose.limits[1:2] if guidance.tier is Tier.NONE else prose.limits[:2]
-    courses = (c for v in offered(guidance) for c in (v.regimen, *v.alternatives) if c is not None)
-    yield from dict.fromkeys(prose.off_label[course] for course in courses)
-    yield prose.version
+def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
+    """Figures of what is advised: those of any option, then those of each that is open."""
+    figures = prose.cards[text.id].benefit
+    open_ = [verdict.option for verdict in offered(guidance)]
+    if open_:
+        yield from (figures[key] for key in ("any", *open_) if key in figures)
+
+
+def _limits(guidance: Guidance, prose: Prose) -> str:
+    tier = "Coded data only." if guidance.tier is Tier.NONE else "Expert tiers, unvalidated."
+    return f"{tier} {prose.version}"
 
 
 def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
@@ -242,8 +367,3 @@ def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
     for reason in against:
         ids += reason.evidence[:1]
     return list(dict.fromkeys(ids))
-
-
-def _sources(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
-    for id_ in evidence_ids(guidance, text)[:CITATIONS_SHOWN]:
-        yield prose.citations[id_]

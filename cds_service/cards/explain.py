@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.cards.detail import REASON_LIMIT, REFERENCE_LIMIT
 from cds_service.cards.markdown import clean
-from cds_service.cards.trace import STRAY, own_reasons, untold
+from cds_service.cards.trace import REFERENCE_LIMIT, STRAY, own_reasons, untold, would_change
 from cds_service.clinical.assessment import (
     Assessment,
     Finding,
@@ -24,6 +23,9 @@ from cds_service.clinical.chart import Chart, Provenance
 
 if TYPE_CHECKING:
     from cds_service.knowledge.model import Knowledge
+
+
+REASON_LIMIT = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
         Section("Set aside", tuple(aside)),
         *(_outcome(guidance, knowledge) for guidance in assessment.guidances),
         Section("Seen, not decisive", tuple(_findings(also))),
+        Section("Tested and found absent", assessment.absent),
+        Section("Could not be decided", assessment.not_known),
         Section("Knowledge", (assessment.knowledge_version,)),
     )
     return tuple(section for section in sections if section.lines)
@@ -105,6 +109,7 @@ def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
     for verdict in guidance.options:
         lines += _verdict(verdict, knowledge)
     lines += (f"not assessed: {clean(n.text, REASON_LIMIT)}" for n in guidance.not_assessed)
+    lines += (f"would change it: {line}" for line in would_change(guidance))
     return Section(f"Decided for {orders}", tuple(lines))
 
 

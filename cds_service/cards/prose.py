@@ -6,29 +6,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from cds_service.cards.markdown import TEXT_LIMIT, escape, link, section
+from cds_service.cards.markdown import TEXT_LIMIT, escape
 from cds_service.clinical.unknown_inputs import STATES_SAID
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText, Evidence
-
-CITATION_LIMIT = 300
+    from cds_service.knowledge.schema import CardText, Figure
 
 
 @dataclass(frozen=True, slots=True)
 class CardProse:
     """The parts of one card's detail that are the same for every patient.
 
-    `advice` are its paragraphs, and whether each still has names to fill in; `left` those that
-    stand instead where only that option is left, or none.
+    `advice` are its paragraphs, and whether each still has names to fill in; `none_left` those that
+    stand instead where no option is left. `benefit` are the figures by option, and of `any`.
     """
 
     avoid: str
     advice: tuple[tuple[str, bool], ...]
-    left: Mapping[str, tuple[tuple[str, bool], ...]]
+    none_left: tuple[tuple[str, bool], ...]
+    benefit: Mapping[str, str]
 
 
 class Prose:
@@ -37,9 +35,6 @@ class Prose:
     def __init__(self, knowledge: Knowledge) -> None:
         self._escaped = {text: escape(text, len(text)) for text in _texts(knowledge)}
         self.cards = {card.id: _card(card) for card in knowledge.cards.values()}
-        self.citations = {one.id: citation(one) for one in knowledge.evidence.values()}
-        self.limits = tuple(escape(text) for text in knowledge.meta.limits)
-        self.off_label = {id_: escape(r.off_label) for id_, r in knowledge.regimens.items()}
         self.version = escape(f"Knowledge {knowledge.version}.")
 
     def escape(self, text: str, limit: int = TEXT_LIMIT) -> str:
@@ -49,11 +44,23 @@ class Prose:
 
 
 def _card(card: CardText) -> CardProse:
-    left: dict[str, tuple[tuple[str, bool], ...]] = {
-        option: _paragraphs(advice) for option, advice in card.advice_left.items()
-    }
-    avoid = section("Avoid", map(escape, card.avoid))
-    return CardProse(avoid, _paragraphs(card.advice), left)
+    avoid = "; ".join(map(escape, card.avoid))
+    benefit: dict[str, str] = {of: _figure(figure) for of, figure in card.benefit.items()}
+    return CardProse(
+        f"{capital(avoid)}." if avoid else "",
+        _paragraphs(card.advice),
+        _paragraphs(card.advice_none_left),
+        benefit,
+    )
+
+
+def _figure(figure: Figure) -> str:
+    return f"{escape(figure.text, len(figure.text))} {source_keys(figure.evidence)}."
+
+
+def source_keys(evidence: Iterable[str]) -> str:
+    """Sources as short keys; they are ids of the knowledge, so nothing in them is Markdown."""
+    return f"[{', '.join(evidence)}]"
 
 
 def _paragraphs(advice: Iterable[str]) -> tuple[tuple[str, bool], ...]:
@@ -82,16 +89,3 @@ def _texts(knowledge: Knowledge) -> Iterator[str]:
 def capital(label: str) -> str:
     """The label at the beginning of a line."""
     return label[:1].upper() + label[1:]
-
-
-def citation(evidence: Evidence) -> str:
-    """A source as Markdown: what it is, and its PMID, DOI or address as a link."""
-    text = escape(evidence.citation, CITATION_LIMIT)
-    if evidence.pmid:
-        url = f"https://pubmed.ncbi.nlm.nih.gov/{evidence.pmid}/"
-        text = f"{text} {link(f'PMID {evidence.pmid}', url)}"
-    elif evidence.doi:
-        text = f"{text} {link('DOI', f'https://doi.org/{evidence.doi}')}"
-    elif evidence.url:
-        text = f"{text} {link(urlsplit(evidence.url).hostname or 'link', evidence.url)}"
-    return text if evidence.verified else f"{text} (not read in the original)"

@@ -14,9 +14,20 @@ _ORDERED_UNITS = 40  # of a name that the chart gives
 
 
 def summary(guidance: Guidance, text: CardText) -> str:
-    """One plain line of fewer than 140 UTF-16 units that names finding and order (CD-02, MD-06)."""
+    """One plain line of fewer than 140 UTF-16 units that names finding and order (CD-02, MD-06).
+
+    Where one option is ruled out and another is left, it says so with the reason if there is room.
+    """
     none_left = bool(guidance.options) and not any(detail.offered(guidance))
     words = (text.summary_none_left if none_left else None) or text.summary
+    against = dict(guidance.params).get("against")
+    if against and not none_left:
+        values = next(_ever_shorter(guidance))
+        for template in (words, text.summary_short or words):
+            whole = fill_plain(template, values).rstrip(".")
+            line = f"{whole}; {clean(against)}."
+            if utf16_length(line) < SUMMARY_LIMIT:
+                return line
     line = ""
     for values in _ever_shorter(guidance):
         line = fill_plain(words, values)

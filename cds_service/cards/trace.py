@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sized
 from typing import Any
 
-from cds_service.cards.detail import REFERENCE_LIMIT
 from cds_service.cards.markdown import clean
 from cds_service.clinical.assessment import (
     Assessment,
+    Effect,
     Finding,
     Guidance,
     OptionVerdict,
     Reason,
     Standing,
+    Tier,
 )
 from cds_service.clinical.chart import DraftOrder, InputState, Provenance
 
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
 
+REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
 FACTS_SHOWN = 20
 """Facts listed for one rule; more are counted, so that no record makes an answer grow."""
 
@@ -53,6 +55,8 @@ def of_response(assessment: Assessment) -> Json:
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],
+        absent=list(assessment.absent),
+        notKnown=list(assessment.not_known),
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
         moreSetAside=_rest(aside),
         foreign=assessment.foreign,
@@ -85,8 +89,35 @@ def of_card(guidance: Guidance, assessment: Assessment) -> Json:
         options=[_option(verdict) for verdict in guidance.options],
         conflicts=[_why(reason) for reason in guidance.conflicts],
         notAssessed=[{"input": n.input, "state": n.state} for n in guidance.not_assessed],
+        wouldChange=would_change(guidance),
         knowledge=assessment.knowledge_version,
     )
+
+
+_TIER_CHANGES = {
+    Tier.NONE: "one moderate factor gives a card (info), one high or two moderate ones a warning",
+    Tier.MODERATE: "one more moderate factor, or a high one, makes the risk high",
+}
+
+
+def would_change(guidance: Guidance) -> list[str]:
+    """What would change this answer, in ids of the knowledge."""
+    said = []
+    for finding in guidance.findings:
+        if finding.role in {"genetic", "suspected", "factor", "prophylaxis"}:
+            said.append(f"{finding.rule} not holding")
+        elif finding.role in {"undecided", "unconfirmed"}:
+            said.append(f"{finding.rule} confirmed")
+    if guidance.tier in _TIER_CHANGES and guidance.row in {"9", "10", "12"}:
+        said.append(_TIER_CHANGES[guidance.tier])
+    for verdict in guidance.options:
+        open_ = [reason.rule for reason in own_reasons(verdict) if reason.unknown]
+        against = [r.rule for r in own_reasons(verdict) if r.effect is Effect.EXCLUDE]
+        if against:
+            said.append(f"{verdict.option} opens without {' and '.join(dict.fromkeys(against))}")
+        elif open_:
+            said.append(f"{verdict.option} depends on {', '.join(dict.fromkeys(open_))}")
+    return list(dict.fromkeys(said))[:FACTS_SHOWN]
 
 
 def _filled(**members: Any) -> Json:
@@ -98,6 +129,7 @@ def _silence(guidance: Guidance) -> Json:
     return _filled(
         **_decision(guidance),
         because=guidance.silent_because,
+        wouldChange=would_change(guidance),
         findings=[_rule(finding) for finding in guidance.findings],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from cds_service.knowledge.diff import diff as differences
 from cds_service.knowledge.json_schema import schema_text
 from cds_service.knowledge.loader import OrderCheck, load
 from cds_service.knowledge.model import Knowledge, ValueSet
+from cds_service.knowledge.review import overdue
 from cds_service.knowledge.schema import Rule
 from cds_service.knowledge.terminology import rows
 from cds_service.ops.settings import from_environment
@@ -79,13 +81,22 @@ def check(
         Path | None,
         typer.Argument(help="A site overlay, or a whole content directory (with meta.yaml)."),
     ] = None,
+    today: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day on which a review is due (default: now)."),
+    ] = None,
 ) -> None:
-    """Check the content: every mistake with file, line and mend. Exit code 1 when there is one."""
+    """Check the content: every mistake with file, line and mend. Exit code 1 when there is one.
+
+    A review older than 12 months is a warning, not a mistake.
+    """
     if directory:
         knowledge = _read(str(directory), suggested_orders.check)
     else:
         knowledge = load(from_environment().knowledge_overlay, check=suggested_orders.check)
     typer.echo(f"{knowledge.version}: no mistake found")
+    if warning := overdue(knowledge.meta.reviewed, (today or datetime.now(UTC)).date()):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 @app.command()

@@ -89,11 +89,15 @@ class OptionVerdict:
 
 @dataclass(frozen=True, slots=True)
 class NotAssessed:
-    """An input that could not be read in full, and what to check by hand because of it."""
+    """An input that could not be read in full, and what to check by hand because of it.
+
+    `check` is the unknown check of the knowledge that says so, blank for a factor that is open.
+    """
 
     input: str
     state: str
     text: str
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ class Assessment:
     knowledge_version: str
     drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
+    absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
+    not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
 
     @property

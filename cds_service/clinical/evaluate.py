@@ -206,6 +206,7 @@ class OrderView:
         def counts(fact: ProcedureFact) -> bool:
             return (
                 not fact.concepts.isdisjoint(test.value_sets)
+                and fact.concepts.isdisjoint(test.other_than)
                 and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
                 and recent(fact, test, self.today, cautious=self.cautious)
                 and self._side(fact.side, test.side)
@@ -298,7 +299,13 @@ class OrderView:
         if test.both_hips:
             return YES if self.facts.both_hips and self.order is not None else NO
         looked_at = self._others() if test.anywhere else (self.order,) if self.order else ()
-        found = [o for o in looked_at if not o.kinds.isdisjoint(test.kinds)]
+        found = [
+            o
+            for o in looked_at
+            if not o.kinds.isdisjoint(test.kinds)
+            and o.kinds.isdisjoint(test.other_than)
+            and (not test.reasons or not o.reasons.isdisjoint(test.reasons))
+        ]
         sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return found_in((s, told(s)) for s in sources) or NO
 

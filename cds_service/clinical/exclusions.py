@@ -34,8 +34,11 @@ def _doubt(outcome: Outcome) -> str:
     return "find out when" if outcome.undated else "too inexact to tell, check"
 
 
-def reasons_for(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Reason, ...]:
-    """Reasons against an option or a regimen (`target` is its id), the gravest first.
+def reasons_for(
+    target: str, view: OrderView, knowledge: Knowledge, days: float | None = None
+) -> tuple[Reason, ...]:
+    """Reasons against an option or a regimen (`target` is its id), the gravest first. `days` is
+    the length of a course that is ordered already.
 
     A rule that cannot be answered gives a reason only where there is a result to show; what was
     not read at all is told once by `not_assessed`.
@@ -43,6 +46,8 @@ def reasons_for(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Rea
     found: list[Reason] = []
     checked = knowledge.once(_checked)
     for rule in view.facts.once(f"against {target}", lambda: _against(target, view, knowledge)):
+        if rule.above_days is not None and not (days and days > rule.above_days):
+            continue
         outcome = view.ask(rule.when)
         if outcome.stale in checked:
             continue

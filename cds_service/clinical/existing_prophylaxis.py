@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.clinical.assessment import Effect, Reason
-from cds_service.clinical.chart import DraftOrder, FhirDate, MedicationFact, Provenance
+from cds_service.clinical.chart import (
+    DraftOrder,
+    FhirDate,
+    MedicationFact,
+    ProcedureFact,
+    Provenance,
+)
 from cds_service.clinical.evaluate import CallFacts, OrderView, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, Side
+from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, SITE_HIP, Side
 from cds_service.knowledge.schema import Adequate
 
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
@@ -32,6 +38,7 @@ class Planned:
     source: Provenance
     regimen: str | None = None
     daily_mg: float | None = None
+    days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,37 @@ def planned(view: OrderView, knowledge: Knowledge) -> tuple[Planned, ...]:
                 (r.id for r in knowledge.regimens.values() if r.drug in fact.concepts), None
             )
             label, daily = fact.source.label, _daily_mg(fact)
-            found.append(Planned("nsaid", label, fact.source, regimen, daily))
+            found.append(Planned("nsaid", label, fact.source, regimen, daily, fact.days))
     for order, drafted in view.facts.once("radiated", lambda: _radiated(view.facts, adequate)):
         if _for_this_site(order, adequate, view, drafted=drafted):
             source = Provenance(
                 order.reference or order.resource_type, None, order.label, order.when
             )
             found.append(Planned("radiotherapy", order.label, source))
+    found += [
+        Planned("radiotherapy", done.source.label, done.source)
+        for done in view.chart.procedures
+        if _given(done, adequate, view)
+    ]
     return tuple(found)
+
+
+def _given(done: ProcedureFact, adequate: Adequate, view: OrderView) -> bool:
+    """Radiotherapy of this hip that was given for this operation: at most a day before its planned
+    start or five days after it. Without a planned day it is the day of the order."""
+    surgery = view.order
+    if surgery is None or done.status != "completed" or done.performed is None:
+        return False
+    at_hip = SITE_HIP in done.sites or not done.concepts.isdisjoint(adequate.hip_value_sets)
+    if done.concepts.isdisjoint(adequate.radiotherapy_value_sets) or done.reasons & _TUMOUR:
+        return False
+    if not at_hip or {done.side, surgery.side} == {Side.LEFT, Side.RIGHT}:
+        return False
+    first = surgery.when.earliest if surgery.when else view.today
+    last = surgery.when.latest if surgery.when else view.today
+    return done.performed.earliest >= first - timedelta(
+        days=adequate.given_days_before
+    ) and done.performed.latest <= last + timedelta(days=adequate.given_days_after)
 
 
 def _surgery_date(view: OrderView) -> date:
@@ -82,6 +112,8 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
         return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
+    if _too_weak(fact, adequate):
+        return False
     surgery = _surgery_date(view)
     start = _start(fact, surgery, adequate, view)
     if start is None or start > surgery + timedelta(days=adequate.starts_within_days):
@@ -89,6 +121,13 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
     # What is left of a course that began before surgery is what protects after it.
     left = start + timedelta(days=fact.days) - max(start, surgery)
     return left.days >= adequate.min_days
+
+
+def _too_weak(fact: MedicationFact, adequate: Adequate) -> bool:
+    """Whether the daily dose is known and below the least that counts for this drug."""
+    least = [mg for drug, mg in adequate.effective_daily_mg.items() if drug in fact.concepts]
+    daily = _daily_mg(fact)
+    return bool(least) and daily is not None and daily < min(least)
 
 
 def _reaches_the_hip(fact: MedicationFact, adequate: Adequate) -> bool:
@@ -233,7 +272,8 @@ def _against(
     """Excluding reasons that are about the course ordered, and not only about ours."""
     for plan in there:
         for target in (plan.target, *([plan.regimen] if plan.regimen else [])):
-            for reason in reasons_for(target, view, knowledge):
+            for reason in reasons_for(target, view, knowledge, plan.days):
                 own = knowledge.exclusions[reason.rule].own_course_only
-                if reason.effect is Effect.EXCLUDE and not own:
+                itself = {s.reference for s in reason.sources} == {plan.source.reference}
+                if reason.effect is Effect.EXCLUDE and not own and not itself:
                     yield plan, reason

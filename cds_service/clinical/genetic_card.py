@@ -74,7 +74,7 @@ def one_card(case: Case, found: Genetics, cards: list[Guidance]) -> Iterator[Gui
     """At most one: the most severe, with the orders, findings and first advice of the others."""
     if not cards:
         return
-    ranked = sorted(cards, key=lambda g: _SEVERITY.index(g.indicator or "info"))
+    ranked = sorted(cards, key=_rank)
     first = ranked[0]
     orders = tuple({id(o): o for g in cards for o in g.orders}.values())
     params = {**dict(first.params), "order": _nouns(ranked)}
@@ -95,6 +95,11 @@ def one_card(case: Case, found: Genetics, cards: list[Guidance]) -> Iterator[Gui
         also=tuple(also.values()),
         kept=kept,
     )
+
+
+def _rank(guidance: Guidance) -> tuple[int, bool]:
+    """The most severe first; a question about FOP or POH before what only informs."""
+    return _SEVERITY.index(guidance.indicator or "info"), guidance.card != GENETIC_QUESTION
 
 
 def _nouns(cards: list[Guidance]) -> str:

@@ -6,7 +6,7 @@ this order, so the same answer also serves to pass an order over early.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cds_service.clinical.chart import CodeSeen, DraftOrder, OrderSaid, Stated
 from cds_service.clinical.code_selection import any_holds, selected, words_of
@@ -68,10 +68,18 @@ class HarmlessList:
             return all(self._harmless_route(route) for route in said.routes)
         if any(any_holds(self._forms, form.codings) for form in said.forms):
             return True
-        told = (*said.names, *(w for form in said.forms for w in form.words))
+        told = (*said.names, *self._known_names(said), *(w for f in said.forms for w in f.words))
         return names(self._route_words, said.instructions) or names(
             self._form_words, (*told, *said.instructions)
         )
+
+    def _known_names(self, said: OrderSaid) -> Iterator[str]:
+        """The names that the value sets give to the codes: "Oral Capsule" needs no route."""
+        for element in said.elements:
+            for coding in element:
+                match = self._index.match(coding.system, coding.code)
+                if match is not None:
+                    yield match.display
 
     def _harmless_route(self, route: Stated) -> bool:
         return any_holds(self._routes, route.codings) or names(

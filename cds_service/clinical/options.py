@@ -43,7 +43,8 @@ def waiting(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> dict[st
     Empty when no test would open any.
     """
     lifted_by: dict[str, str] = {}
-    for verdict in options:
+    ruled_out = [verdict for verdict in options if verdict.standing is Standing.EXCLUDED]
+    for verdict in ruled_out:
         lifts = [knowledge.exclusions[reason.rule].until for reason in verdict.reasons]
         if lifts and all(lifts):
             lifted_by[verdict.option] = " and ".join(dict.fromkeys(str(lift) for lift in lifts))
@@ -52,7 +53,7 @@ def waiting(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> dict[st
     closed = [
         f"{knowledge.options[verdict.option].label} is ruled out"
         + (f" as long as {lift} is missing" if (lift := lifted_by.get(verdict.option)) else "")
-        for verdict in options
+        for verdict in ruled_out
     ]
     said = "; ".join(closed)
     return {"until": next(iter(lifted_by.values())), "closed": said[:1].upper() + said[1:]}

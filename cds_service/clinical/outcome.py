@@ -46,7 +46,10 @@ def card_for(
     text = case.knowledge.cards[card]
     factors = [f for f in findings if f.role in {"factor", "genetic", "suspected"}]
     finding = listed(named(factors, case.knowledge))
-    params = {"order": order_words(orders, case.knowledge), **finding, **words}
+    about = {"order": order_words(orders, case.knowledge), "who": _who(case)}
+    if against := _ruled_out(options, case.knowledge):
+        about["against"] = against
+    params = {**about, **finding, **words}
     return Guidance(
         text.row,
         card,
@@ -58,6 +61,29 @@ def card_for(
         _unread(case, text, options),
         params=tuple(params.items()),
     )
+
+
+def _ruled_out(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> str:
+    """The option that is ruled out beside one that is left, and the first reason, in short."""
+    out = [v for v in options if v.standing is Standing.EXCLUDED and v.reasons]
+    if len(out) != 1 or len(options) < 2:
+        return ""
+    rule = knowledge.exclusions[out[0].reasons[0].rule]
+    option = knowledge.options[out[0].option]
+    return f"no {option.short or option.label} ({rule.short or rule.label})"
+
+
+_SEX_WORDS = {"male": "man", "female": "woman"}
+_ADULT = 18
+
+
+def _who(case: Case) -> str:
+    """The patient in two words, as far as they are known: `man, 58`."""
+    ages, sex = case.facts.ages, case.chart.patient.sex
+    grown = ages is not None and ages[0] >= _ADULT
+    said = _SEX_WORDS.get(sex, "") if grown else sex if sex in _SEX_WORDS else ""
+    age = case.facts.age if ages is not None else ""
+    return ", ".join(part for part in (said, age) if part)
 
 
 def _unread(

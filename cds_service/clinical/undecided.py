@@ -6,7 +6,7 @@ would take what is not known for a no.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds_service.clinical.assessment import Finding, NotAssessed, Tier
 from cds_service.clinical.chart import DraftOrder, Provenance
@@ -15,7 +15,8 @@ from cds_service.clinical.logic import Answer
 from cds_service.clinical.risk import Case, tier_of
 from cds_service.clinical.unknown_inputs import STATE_WORDS
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import HO, InputName
+from cds_service.knowledge.schema import Factor
 from cds_service.knowledge.when import When
 
 _Lack = tuple[InputName, str]
@@ -69,6 +70,33 @@ def undecided(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tu
     if might_be is tier_of(case, factors):
         return ()
     return tuple(Undecided(f, _said(f, lacks, might_be)) for f, lacks in found)
+
+
+def hinted(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple[Undecided, ...]:
+    """Factors that uncoded text, or a code that only hints at them, asks about, where they would
+    raise the tier."""
+    told, tier = {finding.rule for finding in factors}, tier_of(case, factors)
+    found = []
+    for rule in case.knowledge.once(_asking):
+        sources = _hints(case, order, rule) if rule.id not in told else ()
+        finding = Finding(rule.id, "undecided", rule.label, sources, Tier(rule.tier), rule.evidence)
+        might_be = tier_of(case, (*factors, finding))
+        if not sources or might_be is tier:
+            continue
+        finding = replace(finding, note="not clearly coded")
+        found.append(Undecided(finding, _said(finding, ((InputName.CONDITIONS, ""),), might_be)))
+    return tuple(found)
+
+
+def _asking(knowledge: Knowledge) -> tuple[Factor, ...]:
+    rules = knowledge.factors.values()
+    return tuple(r for r in rules if r.enabled and (r.clues is not None or r.mentions))
+
+
+def _hints(case: Case, order: DraftOrder, rule: Factor) -> tuple[Provenance, ...]:
+    sources = case.view(order).ask(rule.clues).sources if rule.clues is not None else ()
+    named = (m.source for m in case.chart.mentions if rule.mentions and m.disease == HO)
+    return tuple(dict.fromkeys((*sources, *named)))
 
 
 def _said(finding: Finding, lacks: tuple[_Lack, ...], might_be: Tier) -> NotAssessed:

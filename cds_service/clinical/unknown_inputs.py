@@ -53,7 +53,7 @@ def _not_assessed(
         if state is not None:
             words = {"state": state, "older": _older(check, view), "entries": entries}
             text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
-            found.append((NotAssessed(check.input, state, text), check))
+            found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
 
 
@@ -67,7 +67,7 @@ def _unread(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
     if unread is None:
         return None
     text = check.text.format_map(defaultdict(str, unread=unread.text))
-    return NotAssessed(check.input, STATE_WORDS[InputState.FAILED], text)
+    return NotAssessed(check.input, STATE_WORDS[InputState.FAILED], text, check.id)
 
 
 def _entries(check: UnknownCheck, view: OrderView) -> str:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 # in a longer text, which may say "not present" or name the scale.
 _GRADE = re.compile(
     r"\s*(?:(?:brooker|ho|class|classification|grade|stage|type|score)\b[\s:,.-]*)*"
-    r"(?P<class>i\s?-\s?ii|ii\s?-\s?iii|iii\s?-\s?iv|iv|iii|ii|i|[1-4])\s?[ab]?"
+    r"(?P<class>i\s?-\s?ii|ii\s?-\s?iii|iii\s?-\s?iv|iv|iii|ii|i|[0-4])\s?[ab]?"
     r"(?:[\s,;:()-]+(?:of|the|on|right|left|both|bilateral|hips?|sides?)\b)*[\s.)]*",
     re.IGNORECASE,
 )
+BROOKER_NONE = "0"
+"""No heterotopic ossification on the film."""
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 
 
@@ -32,7 +34,7 @@ def mentions_brooker(values: Iterable[str]) -> bool:
 
 
 def brooker_class(values: Iterable[str], *, asked: bool) -> str | None:
-    """The Brooker class (I to IV, or two neighbours) that an answer consists of.
+    """The Brooker class (I to IV, two neighbours, or 0: no HO) that an answer consists of.
 
     `asked` says that the question was for it; else the answer has to name Brooker itself.
     """

@@ -45,7 +45,7 @@ class Opened:
     self_link: str | None = None
     total: int | None = None
     label: Signal | None = None
-    lost_page: bool = False  # a further page is announced, without an address
+    nameless_page: bool = False  # a further page is announced, without an address
     why: str | None = None
 
     @property
@@ -66,11 +66,15 @@ class Opened:
         return path.rstrip("/").rpartition("/")[2] if by_patient and not narrowed else None
 
     @property
+    def lost_page(self) -> bool:
+        """Whether a further page is announced that nobody can ask for."""
+        return self.nameless_page and self.next_link is None
+
+    @property
     def cut(self) -> bool:
         """Whether a Bundle names more matches than it holds and no page that has the others."""
         held = len(self.entries) + len(self.junk) + self.failed
-        short = self.total is not None and self.total > held
-        return (short or self.lost_page) and self.next_link is None
+        return self.total is not None and self.total > held and self.next_link is None
 
     def place(self, start: str, position: int) -> str:
         """Path of the entry at this position in `entries`."""
@@ -239,7 +243,7 @@ def _read_links(opened: Opened, raw: Raw) -> None:
     for link in objects(_plain(raw)):
         relation, url = word(link.get("relation")), link.get("url")
         if not isinstance(url, str) or not url.strip():
-            opened.lost_page = opened.lost_page or relation == "next"
+            opened.nameless_page = opened.nameless_page or relation == "next"
             continue
         if relation == "next":
             opened.next_link = opened.next_link or url.strip()

@@ -44,6 +44,8 @@ _WORDS = {
     503: "the FHIR server is too busy",
 }
 
+_OUTCOMES = {401: "refused", 403: "refused", 404: "gone", 410: "gone"}
+
 
 class FetchBounds(Protocol):
     """The settings that this room reads."""
@@ -77,12 +79,19 @@ class Grant:
     authorization: str = field(repr=False)
     until: float
     covers: Callable[[str], bool]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> Grant | None:
+def grant(
+    request: CDSRequest,
+    covers: Callable[[str], bool],
+    until: float,
+    aliases: Mapping[str, str] | None = None,
+) -> Grant | None:
     """Leave to read the FHIR server of a request; None when it names none or gives no token.
 
-    `covers` says whether a URL is registered for the client. Raises NoAccess when the token must
+    `covers` says whether a URL is registered for the client; `aliases` are base URLs in its `next`
+    links, with the registered ones that are meant. Raises NoAccess when the token must
     not be used: the server is not registered or not reached by https (FA-08, RQ-05), the token is
     bound to another patient (FA-04), is over (FA-05), or is no bearer token (FA-03).
     """
@@ -103,7 +112,7 @@ def grant(request: CDSRequest, covers: Callable[[str], bool], until: float) -> G
         if token.expires_in <= 0:
             raise NoAccess("fhirAuthorization has expired")
         until = min(until, time.monotonic() + token.expires_in)
-    return Grant(server, f"Bearer {token.access_token}", until, covers)
+    return Grant(server, f"Bearer {token.access_token}", until, covers, aliases or {})
 
 
 class _Page(msgspec.Struct):
@@ -161,7 +170,7 @@ class FhirReads:
             reader.fail(name, "the FHIR server did not answer in time")
         except FetchFailed as error:
             outcome = error.outcome
-            reader.fail(name, error.why)
+            reader.fail(name, error.why, is_gone=error.outcome == "gone")
         metrics.fetches.labels(str(name), outcome).inc()
 
     async def _pages(self, reader: UnfinishedChart, name: InputName, start: str) -> None:
@@ -201,12 +210,20 @@ class FhirReads:
         """The absolute URL of a link. Raises FetchFailed when it leads away from the registered
         server: the token must not go there."""
         try:
-            url = urldefrag(urljoin(here, link)).url
+            url = self._registered(urldefrag(urljoin(here, link)).url)
             same = _origin(url) == _origin(self._access.base)
         except ValueError:
             same = False
         if not same or not self._access.covers(url):
             raise FetchFailed("a further page is at an address that is not registered", "refused")
+        return url
+
+    def _registered(self, url: str) -> str:
+        """The URL as the client's registration has it: behind a proxy a server may name itself by
+        an address that only it knows."""
+        for alias, base in self._access.aliases.items():
+            if url == alias or url.startswith((f"{alias}/", f"{alias}?")):
+                return base + url[len(alias) :]
         return url
 
     # --- one answer ---
@@ -278,8 +295,7 @@ def _refusal(status: int) -> FetchFailed:
     words = _WORDS.get(status, "the FHIR server answered with an error")
     if 300 <= status < 400:
         words = "the FHIR server sent the read elsewhere"
-    outcome = "refused" if status in {401, 403} else "failed"
-    return FetchFailed(f"{words} (HTTP {status})", outcome)
+    return FetchFailed(f"{words} (HTTP {status})", _OUTCOMES.get(status, "failed"))
 
 
 def _unreadable(error: RequestError) -> FetchFailed:

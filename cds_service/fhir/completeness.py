@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cds_service.clinical.chart import InputState
+from cds_service.clinical.chart import CodeSeen, InputState
 from cds_service.fhir.decoding import GlancedMeta
 from cds_service.fhir.elements import Doc, codings, flag, items, member, objects, texts, word, words
-from cds_service.knowledge.code_systems import LOINC, SNOMED, canonical
+from cds_service.knowledge.code_systems import LOINC, SNOMED, canonical, normal_system
 from cds_service.knowledge.names import InputName
 
 
@@ -41,6 +41,7 @@ _EPIC: Final = "urn:oid:1.2.840.114350."
 _GONE: Final = frozenset({"not-found", "deleted"})
 _NOISE: Final = frozenset({"information", "warning", "success"})
 # http://terminology.hl7.org/CodeSystem/list-empty-reason, of a List or a section of a document.
+_EMPTY_SYSTEM: Final = "http://terminology.hl7.org/codesystem/list-empty-reason"
 _EMPTY_REASONS: Final[Mapping[str, InputState]] = {
     "nilknown": NONE, "notasked": NOT_ASKED, "withheld": WITHHELD, "unavailable": UNKNOWN,
     "notstarted": NOT_ASKED, "closed": UNKNOWN,
@@ -65,8 +66,10 @@ _SNOMED: Final[Mapping[str, InputState]] = {
 _ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENT_SYSTEMS: Final = frozenset({
     "http://terminology.hl7.org/codesystem/data-absent-reason",
+    "http://hl7.org/fhir/data-absent-reason",  # STU3
     "http://terminology.hl7.org/codesystem/v3-nullflavor",
     "http://hl7.org/fhir/v3/nullflavor",
+    "urn:oid:2.16.840.1.113883.5.1008",
 })  # fmt: skip
 _REASONS: Final[Mapping[str, InputState]] = {
     "masked": WITHHELD, "msk": WITHHELD, "not-permitted": WITHHELD,
@@ -104,6 +107,9 @@ _LISTED: Final = frozenset({
     "MedicationAdministration",
 })  # fmt: skip
 _NAMED: Final = frozenset({"Condition", "AllergyIntolerance"})
+
+
+NO_RECORD: Final = Signal(UNKNOWN, "the patient record was not found")
 
 
 def of_outcome(doc: Doc, *, alone: bool) -> Signal | None:
@@ -171,7 +177,7 @@ def of_entry(doc: Doc) -> Signal | None:
     """An entry that is no fact: it says that there is none, or that nobody knows."""
     elements = [doc[name] for name in _CODES if name in doc]
     for coding in (coding for element in elements for coding in codings(element)):
-        system = (coding.system or "").lower()
+        system = normal_system(coding.system or "")
         code = coding.code or ""
         if code in _SNOMED and canonical(coding.system or "") == SNOMED:
             return _stated(_SNOMED[code])
@@ -180,8 +186,11 @@ def of_entry(doc: Doc) -> Signal | None:
         if system in _ABSENT_SYSTEMS:
             return _stated(_REASONS.get((coding.code or "").lower(), UNKNOWN))
     for element in elements:
-        if (reason := _absent_reason(element)) is not None and not any(texts(element)):
-            return _stated(_REASONS.get(reason, UNKNOWN))
+        if (reason := _absent_reason(element)) is None:
+            continue
+        state = _REASONS.get(reason, UNKNOWN)
+        if state is WITHHELD or not any(texts(element)):  # "Masked" is no name
+            return _stated(state)
     return None
 
 
@@ -200,7 +209,8 @@ def _points(element: object) -> bool:
 
 
 def _absent_reason(element: object) -> str | None:
-    holders = [element, *objects(member(element, "coding"))]
+    parts = objects(member(element, "coding"))
+    holders = [element, *parts, *(part.get("_code") for part in parts)]
     for holder in holders:
         for extension in objects(member(holder, "extension")):
             if word(extension.get("url")) == _ABSENT:
@@ -212,14 +222,23 @@ def of_lists(doc: Doc, asked: InputName | None) -> Iterator[tuple[InputName, Sig
     """The empty reasons of a List, or of the sections of a document, by input."""
     sections = list(_sections(doc))
     for section in (doc, *sections):
-        reason = next(iter(codings(section.get("emptyReason"))), None)
-        if reason is None:
+        states = [_reason(coding) for coding in codings(section.get("emptyReason"))]
+        if not states and section.get("emptyReason"):
+            states = [UNKNOWN]  # in words
+        if not states:
             continue
         found = codings(section.get("code"))
         coded = [c.code or "" for c in found if canonical(c.system or "") == LOINC]
         name = next((_SECTIONS[c] for c in coded if c in _SECTIONS), asked)
         if name is not None:
-            yield name, _stated(_EMPTY_REASONS.get((reason.code or "").lower(), UNKNOWN))
+            yield name, _stated(min(states, key=STRENGTH.index))
+
+
+def _reason(coding: CodeSeen) -> InputState:
+    """Only the code system of FHIR is believed that there is none."""
+    state = _EMPTY_REASONS.get((coding.code or "").lower(), UNKNOWN)
+    own = normal_system(coding.system or "") == _EMPTY_SYSTEM
+    return state if own or state is not NONE else UNKNOWN
 
 
 def _sections(doc: Doc) -> Iterator[Doc]:
@@ -235,7 +254,7 @@ def _stated(state: InputState) -> Signal:
 def of_patient(doc: Doc) -> Signal | None:
     """A Patient record that is not the one in use: merged into another, or inactive."""
     for link in objects(doc.get("link")):
-        if "replaced-by" in words(link.get("type")):
+        if not {"replaced-by", "replace"}.isdisjoint(words(link.get("type"))):  # DSTU2: replace
             other = word(member(link.get("other"), "reference"))
             return Signal(PARTIAL, f"this record was replaced by {other or 'another'}")
     if "active" in doc and not flag(doc.get("active")):

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from cds_service.clinical.chart import ConditionFact, FhirDate, Provenance, SetAside, Unidentified
 from cds_service.fhir.body_site import side_of, with_unread_site
-from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
+from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
-from cds_service.fhir.elements import Doc, codings, objects, texts, words
+from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
@@ -20,7 +20,7 @@ from cds_service.fhir.record_status import (
     verifications,
 )
 from cds_service.fhir.unidentified import drugs_named, is_allergy_in_words, may_rule_out, name_in
-from cds_service.knowledge.names import BROOKER, InputName
+from cds_service.knowledge.names import BROOKER, CALCIFICATION, HO, InputName
 
 
 def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -41,7 +41,9 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
             yield SetAside(meaning, source, doubt)
         return
     yield from look.mentions.uncoded(doc, source, meaning)
-    if meaning:
+    if _condition_grade(doc, look, known) == BROOKER_NONE:
+        yield SetAside(meaning, source, "Brooker 0")
+    elif meaning:
         suspected = next((w for w in said if w in SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
     elif is_allergy_in_words(code):
@@ -67,7 +69,7 @@ def _condition(
     known, source, verification = facts
     site = look.sites(doc)
     return ConditionFact(
-        concepts=known.meaning,
+        concepts=_bone_in_words(doc, look, known.meaning),
         source=with_unread_site(source, site),
         clinical="resolved" if _certainty(known) == ["resolved"] else clinical_status(doc),
         verification=verification,
@@ -77,6 +79,14 @@ def _condition(
         sites=known.sites | site.sites,
         grade=_condition_grade(doc, look, known),
     )
+
+
+def _bone_in_words(doc: Doc, look: ReadContext, meaning: frozenset[str]) -> frozenset[str]:
+    """The meaning of a code that says calcification only: where words say bone it is HO."""
+    if CALCIFICATION not in meaning:
+        return meaning
+    told = look.mentions.find(all_texts(doc.get("code"), notes_of(doc)))
+    return meaning - {CALCIFICATION} if any(named == HO for named, _ in told) else meaning
 
 
 def _condition_grade(doc: Doc, look: ReadContext, known: Recognised) -> str | None:

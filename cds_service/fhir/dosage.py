@@ -21,6 +21,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
+from cds_service.fhir.sig import Sig, read_sig
 
 _DAYS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0, "wk": 7.0, "mo": 30.4375,
          "a": 365.25}  # fmt: skip
@@ -32,6 +33,7 @@ _UNIT = {"second": "s", "sec": "s", "minute": "min", "hour": "h", "hr": "h", "da
 _PER_DAY = {"BID": 2.0, "TID": 3.0, "QID": 4.0, "AM": 1.0, "PM": 1.0, "QD": 1.0, "QOD": 0.5,
             "BED": 1.0, "WK": 1 / 7, "MO": 1 / 30.4375, "DAILY": 1.0}  # fmt: skip
 _HOURLY = re.compile(r"Q([0-9]{1,2})H")
+_SAID = ("text", "patientInstruction")
 _ORDERED = "ordered"
 _MILLIGRAMS = {"mg": 1.0, "milligram": 1.0, "milligramm": 1.0, "g": 1000.0, "gram": 1000.0,
                "gramm": 1000.0, "ug": 0.001, "mcg": 0.001, "microgram": 0.001}  # fmt: skip
@@ -73,10 +75,14 @@ def read_schedule(doc: Doc) -> Schedule:
     steps = _steps(counted)
     per_day = _sum(_per_day(d) for d in steps[0]) if steps else None
     dose, unit = _dose(steps[0][0]) if steps else (None, None)
+    sig = _in_words(counted)
+    per_day = per_day if per_day is not None else sig.per_day
+    if dose is None and sig.milligrams is not None:
+        dose, unit = sig.milligrams, "mg"
     start, end = _period(counted)
-    course = _course(steps)
+    course = _course(steps) or sig.days
     return Schedule(
-        prn=bool(dosages) and not regular,
+        prn=(bool(dosages) and not regular) or sig.prn,
         single_dose=_single(doc, counted, dose, unit),
         per_day=per_day,
         dose=dose,
@@ -87,6 +93,13 @@ def read_schedule(doc: Doc) -> Schedule:
         end=end,
         routes=tuple(d["route"] for d in dosages if d.get("route") is not None),
     )
+
+
+def _in_words(dosages: list[Doc]) -> Sig:
+    """What the instruction says in words, of one dosage: several may be a plan in steps."""
+    if len(dosages) != 1:
+        return Sig()
+    return read_sig(said for n in _SAID if (said := text(dosages[0].get(n))) is not None)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

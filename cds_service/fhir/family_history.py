@@ -10,6 +10,7 @@ from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_date
 from cds_service.fhir.elements import Doc, first_text, objects, status
 from cds_service.fhir.record_status import IN_ERROR
+from cds_service.knowledge.names import HO
 
 
 def read_family_history(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -27,4 +28,6 @@ def read_family_history(doc: Doc, look: ReadContext) -> Iterator[Item]:
         if in_error:
             continue
         for named in look.mentions.uncoded(entry, source, known.meaning):
+            if named.disease == HO:
+                continue  # acquired: no matter of the family
             yield FamilyFact(frozenset(), named.source, relation, named.disease)

@@ -22,7 +22,6 @@ from cds_service.knowledge.names import (
     ANSWER_NEGATIVE,
     ANSWER_POSITIVE,
     GENE_ACVR1,
-    GENOMIC,
     GENOMIC_GERMLINE,
     GENOMIC_NOT_PATHOGENIC,
     GENOMIC_PATHOGENIC,
@@ -47,7 +46,7 @@ def read_variant(doc: Doc, look: ReadContext) -> Iterator[MeasurementFact]:
     significance, those not found, and those of a tumour specimen are none."""
     code = doc.get("code")
     known = look.know(code)
-    if GENOMIC.isdisjoint(known.concepts | _asked(doc, look)) or not _names_gene(doc, look):
+    if not _names_gene(doc, look):
         return
     said = _told(doc, look)
     if status(doc.get("status")) in _TAKEN_BACK or _none(doc, said):
@@ -60,11 +59,6 @@ def read_variant(doc: Doc, look: ReadContext) -> Iterator[MeasurementFact]:
     if pathogenic:
         concept = ACVR1_GERMLINE if germline else ACVR1_SOURCE_OPEN
     yield MeasurementFact(frozenset({concept}), source, None, None, None, when)
-
-
-def _asked(doc: Doc, look: ReadContext) -> frozenset[str]:
-    parts = objects(doc.get("component"))
-    return frozenset(c for part in parts for c in look.know(part.get("code")).concepts)
 
 
 def _names_gene(doc: Doc, look: ReadContext) -> bool:

@@ -206,7 +206,7 @@ class Ledger:
         else:
             answer.signals.append(signal)
         if answer.asked is InputName.PATIENT and completeness.is_gone(doc):
-            self.record = Signal(InputState.UNKNOWN, "the patient record was not found")
+            self.record = completeness.NO_RECORD
 
     def empty_list(self, doc: Doc, answer: InputAnswer) -> None:
         """A List or a document that says why something in it is empty."""

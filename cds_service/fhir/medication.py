@@ -108,7 +108,7 @@ def _ingredients(doc: Doc, medication: Doc, look: ReadContext) -> list[object]:
 def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """A medicine as a fact; errors, prohibitions and mere options are set aside."""
     named = name_of(doc, look)
-    concepts = named.known.meaning | _by_name(named, look)
+    concepts = named.known.meaning or _by_name(named, look)
     if not concepts:
         yield from _unidentified(doc, look, named)
         return

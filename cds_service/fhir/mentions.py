@@ -1,4 +1,4 @@
-"""Finds texts that name a genetic HO disease, save those that deny it (negation).
+"""Finds texts that name a genetic HO disease, or acquired HO, save those that deny it (negation).
 
 Codes decide; such a text only raises a question.
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
-from cds_service.knowledge.drug_names import NO_NAMES, DrugNames, PlaceNames
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
+from cds_service.knowledge.names import HO
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
-_PLAIN = re.compile(r"[A-Za-z0-9 -]+")
+_PLAIN = re.compile(r"[\w -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
 _LOOKED_AT = 50  # denials in one text; nobody writes more
@@ -25,10 +26,12 @@ CODED_AS: Mapping[str, frozenset[str]] = {
     "fop": frozenset({"fop", "fop-possible"}),
     "poh": frozenset({"poh", "poh-possible"}),
     "gnas": frozenset({"gnas-related"}),
-    "ho-hip": frozenset(
-        {"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere", "fop"}
-    ),
-}
+    HO: frozenset({
+        "fop", "fop-possible", "poh", "poh-possible", "ho-postoperative", "ho-hip-region",
+        "ho-site-unspecified", "ho-elsewhere", "brooker-class", "ho-excision",
+        "ho-excision-or-release",
+    }),
+}  # fmt: skip
 
 # "No FOP", "negative for FOP". Only known words may stand between the two, and only an end or a
 # word that adds nothing may follow: "no FOP test yet" and "no surgery without FOP expert" ask.
@@ -39,12 +42,12 @@ _DENIED_BEFORE = re.compile(
     r"(?:(?:\s+|\s*/\s*)(?:known|any|a|an|the|have|has|had|having|personal|family|familial|past"
     r"|prior|history|hx|evidence|signs?|features|of|for|with|or"
     r"|bekannte?n?|hinweise?|auf|für|fibrodysplasia|ossificans|progressiva|osseous|heteroplasia"
-    r"|progressive|FOP|POH)\b)*[\s(]*$",
+    r"|progressive|heterotopic|periarticular|FOP|POH)\b)*[\s(]*$",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(
     r"(?:\s+progressiva)?\)?\s*(?:\((?:FOP|POH)\))?\s*"
-    r"(?:$|[.,;)\n]|(?:in\s+(?:the\s+)?(?:family|patient|history)|or|and|nor"
+    r"(?:$|[.,;)\n]|(?:of|in|at|about)\s+(?:the\s+)?(?:(?:right|left|both)\s+)?hips?\b|(?:in\s+(?:the\s+)?(?:family|patient|history)|or|and|nor"
     r"|known|reported|on record|found|present|so far)\b)",
     re.IGNORECASE,
 )
@@ -52,7 +55,8 @@ _FOLLOWS = re.compile(
 _DENIED_AFTER = re.compile(
     r"(?:\s+progressiva)?\)?\s*(?:\((?:FOP|POH)\))?[\s:]*"
     r"(?:(?:has|have|was|were|is|been|now|genetically|genetic|gene|testing|tests?|diagnosis)\s+){0,4}"
-    r"(?:excluded|ruled\s+out|negative|ausgeschlossen)"
+    r"(?:(?:[,:(-]\s*)?(?:(?:of|the|right|left|hip|both|hips|is|grade)\s+){0,4}brooker\W+(?:class\W+|grade\W+)?0"
+    r"|excluded|ruled\s+out|negative|ausgeschlossen)"
     r"\s*(?:$|[.,;()\n]|(?:by|in|on|with|genetically)\b)",
     re.IGNORECASE,
 )
@@ -79,16 +83,12 @@ class Mentions:
         also: tuple[str, ...] = (),
         medicines: tuple[str, ...] = (),
         drugs: DrugNames = NO_NAMES,
-        places: tuple[PlaceNames, ...] = (),
     ) -> None:
-        self._places = places
         self.drugs = drugs
         self._patterns = patterns
         self._medicines = medicines
         self._quick = also + medicines
         self._slow: tuple[re.Pattern[str], ...] = ()
-        for place in places:
-            self._quick += place.names
         for _, pattern in patterns:
             word = _telling_word(pattern.pattern)
             if word is None:
@@ -102,7 +102,7 @@ class Mentions:
     def within(self, json: bytes) -> Mentions:
         """These patterns, or none where no text of this JSON can match: one look at all of it."""
         whole = json.decode("utf-8", "replace")
-        escaped = "\\u00" in whole  # nobody writes letters so, but a reader of JSON would see them
+        escaped = "\\u" in whole  # nobody writes letters so, but a reader of JSON would see them
         return self if escaped or self._slow or self.speaks(whole) else Mentions(drugs=self.drugs)
 
     def speaks(self, value: str) -> bool:
@@ -127,10 +127,6 @@ class Mentions:
                 if disease not in named and (found := _first(pattern, value)):
                     named.add(disease)
                     yield disease, _around(value, found.start())
-            for place in self._places:
-                if place.disease not in named and place.named_in(value):
-                    named.add(place.disease)
-                    yield place.disease, _around(value, 0)
 
     def uncoded(
         self, entry: Doc, source: Provenance, coded: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
-from cds_service.fhir.brooker import brooker_class, coded_class, mentions_brooker
+from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_moment
@@ -25,7 +25,7 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.genomics import read_variant
-from cds_service.knowledge.names import BROOKER
+from cds_service.knowledge.names import BROOKER, GENOMIC
 
 _ERROR = "entered-in-error"
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
@@ -49,16 +49,18 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
     One that is set aside and may still become final is also a pending result, so that its value
     is told.
     """
-    yield from read_variant(doc, look)
     when = read_moment(
         *(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "effectiveInstant",
                                "effectiveTiming", "issued"))
     )  # fmt: skip
     state = status(doc.get("status"))
     performer = next(iter(objects(doc.get("performer"))), None)
+    genomic = False
     for part in (doc, *objects(doc.get("component"))):
         code = part.get("code")
         known = look.know(code)
+        if known.concepts & GENOMIC:
+            genomic = True
         grade = _observation_grade(part, look, known)
         if not known.meaning and grade is None:
             continue
@@ -69,6 +71,8 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
                 yield from _pending(_measurement(part, look, known, source, None), state)
         else:
             yield _measurement(part, look, known, source, grade)
+    if genomic:
+        yield from read_variant(doc, look)
 
 
 def _result_state(state: str) -> str:
@@ -161,7 +165,8 @@ def _observation_grade(part: Doc, look: ReadContext, known: Recognised) -> str |
     value, _, comparator = _value(part)
     if value is not None and comparator is None and part.get("valueString") is None:
         answers.append(f"{value:g}")
-    return brooker_class(answers, asked=True)
+    grade = brooker_class(answers, asked=True)
+    return None if grade == BROOKER_NONE else grade
 
 
 def _affirmed(part: Doc, look: ReadContext) -> bool:

@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
 from cds_service.clinical.chart import OrderSaid, Stated
-from cds_service.fhir.elements import (
-    Doc,
-    all_texts,
-    codings,
-    notes_of,
-    objects,
-    status,
-    texts,
-    words,
-)
+from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, status, texts
 
 _DOSES = ("dosageInstruction", "dosage")
-_SPOKEN = ("description", "title", "text")
+_GIVEN = frozenset({*_DOSES, "route", "renderedDosageInstruction", "patientInstruction"})
+_BESIDE = ("description", "title", "text", "bodySite")
 _TOLD = ("text", "additionalInstruction", "additionalInstructions", "patientInstruction", "method",
-         "site", "asNeededCodeableConcept")  # fmt: skip
+         "site")  # fmt: skip
 _FORMS = ("form", "doseForm")
+_NOTES = frozenset({"note", "notes"})
 _LONGEST = 2_000
 _MOST = 40
 
 
-def what_is_said(doc: Doc, elements: Iterable[object], medicine: Iterable[Doc]) -> OrderSaid:
+def what_is_said(doc: Doc, elements: Sequence[object], medicine: Sequence[Doc]) -> OrderSaid:
     """The order's own codings and words. `elements` say what is ordered; `medicine` are the
     Medication resources behind it."""
-    told = [element for element in elements if element is not None]
-    doses = [dose for name in _DOSES for dose in objects(doc.get(name))]
-    products = list(medicine)
-    names = [*all_texts(*told), *(t for n in _SPOKEN for t in texts(doc.get(n)))]
-    names += all_texts(doc.get("reportFormat"), *[doc.get(n) for n in ("bodySite", "orderDetail")])
-    sent = [t for dose in doses for t in all_texts(dose, *[dose.get(n) for n in _TOLD])]
-    sent += list(texts(doc.get("renderedDosageInstruction"))) + all_texts(
-        doc.get("patientInstruction")
-    )
+    coded = [codings(element) for element in elements if element is not None]
+    names = all_texts(*elements)
+    for name in _BESIDE:
+        if name in doc:
+            names += texts(doc[name])
+    routes, instructions = ((), ()) if _GIVEN.isdisjoint(doc) else _given(doc)
     return OrderSaid(
-        elements=tuple(found for element in told if (found := tuple(codings(element)))),
+        elements=tuple([tuple(found) for found in coded if found]),
         names=_short(names),
-        routes=tuple(
-            _stated(holder.get("route")) for holder in (doc, *doses) if holder.get("route")
-        ),
-        forms=tuple(_stated(f) for d in (doc, *products) for n in _FORMS if (f := d.get(n))),
-        instructions=_short(sent),
-        notes=_short(notes_of(doc)),
+        routes=routes,
+        forms=tuple([_stated(d[n]) for d in (doc, *medicine) for n in _FORMS if n in d]),
+        instructions=instructions,
+        notes=() if _NOTES.isdisjoint(doc) else _short(notes_of(doc)),
         members=frozenset(doc),
-        priority=status(doc.get("priority")) or next(words(doc.get("priority")), None),
+        priority=status(doc["priority"]) if "priority" in doc else None,
     )
+
+
+def _given(doc: Doc) -> tuple[tuple[Stated, ...], tuple[str, ...]]:
+    """The routes, and the words of the dosage."""
+    doses = [dose for name in _DOSES for dose in objects(doc.get(name))]
+    routes = [holder["route"] for holder in (doc, *doses) if holder.get("route")]
+    told = [t for d in doses for t in all_texts(d, *[d[n] for n in _TOLD if n in d])]
+    told += all_texts(doc.get("renderedDosageInstruction"), doc.get("patientInstruction"))
+    return tuple(map(_stated, routes)), _short(told)
 
 
 def _stated(element: object) -> Stated:
-    return Stated(tuple(codings(element)), _short(texts(element)))
+    return Stated(tuple(codings(element)), _short(list(texts(element))))
 
 
-def _short(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value[:_LONGEST] for value in _some(values) if value.strip()))
-
-
-def _some(values: Iterable[str]) -> Iterator[str]:
-    for number, value in enumerate(values):
-        if number >= _MOST:
-            return
-        yield value
+def _short(values: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([value[:_LONGEST] for value in values[:_MOST] if value]))

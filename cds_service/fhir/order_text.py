@@ -23,6 +23,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.mentions import CODED_AS
 from cds_service.fhir.record_status import doubt_of
+from cds_service.knowledge.names import HO
 from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 
 # Where an order says why, over all order types and releases; CarePlan has `addresses`.
@@ -30,7 +31,7 @@ _WHY = (*REASONS, "addresses", "supportingInfo", "supportingInformation")
 _PARTS = ("action", "activity")
 _SPOKEN = ("description", "note", "notes")
 _WHERE = frozenset({*_WHY, *_PARTS})
-_GENETIC = frozenset(concept for codes in CODED_AS.values() for concept in codes)
+_GENETIC = frozenset(c for disease, codes in CODED_AS.items() if disease != HO for c in codes)
 _DOSES = ("dosageInstruction", "dosage")
 _ROUTED = frozenset({"route", "renderedDosageInstruction", *_DOSES})
 _LONGEST = 2_000
@@ -101,7 +102,11 @@ def _mentions(
         return []
     reference, status = type_and_id(doc), "words of an order"
     found = look.mentions.find(telling)
-    return [Mention(disease, Provenance(reference, None, w, status=status)) for disease, w in found]
+    return [
+        Mention(disease, Provenance(reference, None, w, status=status))
+        for disease, w in found
+        if disease != HO  # an order is no history: most that name it are for its prophylaxis
+    ]
 
 
 def _as(mention: Mention) -> frozenset[str]:

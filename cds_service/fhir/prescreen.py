@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _CODED = frozenset({"Condition", "Procedure", "Observation"})
 _MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_NAMED = frozenset({"Condition", "Procedure"})
 _MEMORY = 2_000  # more would cost more than it saves
 
 
@@ -40,8 +41,10 @@ class Prescreen:
             return False
         if kind in _CODED:
             code = glance.code
-            if kind == "Condition" and (
-                code is None or not (code.coding or code.text or code.concept)
+            if kind in _NAMED and (
+                code is None
+                or not (code.coding or code.text or code.concept)
+                or (code.coding and code.coding[0].code is None and code.text is None)
             ):
                 return False  # nothing says what it is: then it may say why
             return not (

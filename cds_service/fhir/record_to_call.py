@@ -40,6 +40,8 @@ _NEITHER = (
 
 class _Bundle(msgspec.Struct):
     entry: list[Raw] = []
+    meta: Raw = Raw(b"null")
+    link: Raw = Raw(b"null")
 
 
 class _Context(msgspec.Struct):
@@ -100,7 +102,9 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
     patients: list[tuple[str, Raw]] = []
     inputs: dict[str, list[Raw]] = {str(n): [] for n in InputName if n is not InputName.PATIENT}
     beside: list[Raw] = []
-    for raw, seen in _entries(bundle):
+    outcomes: list[Raw] = []
+    whole, entries = _entries(bundle)
+    for raw, seen in entries:
         if seen.resourceType == "Patient":
             patients.append((seen.id, msgspec.json.decode(raw, type=_RawEntry).resource))
         elif seen.resourceType in _ORDERS and seen.status == "draft":
@@ -109,12 +113,19 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
             inputs[str(name)].append(raw)
         elif seen.resourceType in _POINTED_AT:
             beside.append(raw)
+        elif seen.resourceType == "OperationOutcome":
+            outcomes.append(raw)
     if len(patients) != 1 or not patients[0][0]:
         raise BadRequest(f"one Patient with an id is wanted, found {len(patients)}", "Bundle.entry")
     patient_id, patient = patients[0]
     if order is not None and not drafts:
         drafts.append(_draft(order, patient_id, index))
-    prefetch: dict[str, Any] = {name: _bundle(raws) for name, raws in inputs.items()}
+    # What the record says of itself as a whole (an error, a label, a page that is missing) may
+    # concern each of its inputs.
+    told = {"meta": whole.meta, "link": whole.link}
+    prefetch: dict[str, Any] = {
+        name: _bundle([*raws, *outcomes]) | told for name, raws in inputs.items()
+    }
     if beside:
         prefetch[_BESIDE] = _bundle(beside)
     return msgspec.json.encode(
@@ -127,19 +138,20 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
     )
 
 
-def _entries(bundle: bytes) -> list[tuple[Raw, _TypeAndStatus]]:
-    """Entries as they stand (a reference may name their fullUrl), with what they hold."""
+def _entries(bundle: bytes) -> tuple[_Bundle, list[tuple[Raw, _TypeAndStatus]]]:
+    """The Bundle; and its entries as they stand (a reference may name their fullUrl), with what
+    they hold."""
     try:
-        entries = msgspec.json.decode(bundle, type=_Bundle).entry
+        whole = msgspec.json.decode(bundle, type=_Bundle)
     except msgspec.DecodeError:
         raise BadRequest("must be a list of entries", "Bundle.entry") from None
     found = []
-    for raw in entries:
+    for raw in whole.entry:
         try:
             found.append((raw, msgspec.json.decode(raw, type=_Entry).resource))
         except msgspec.DecodeError:
             continue  # not a resource: junk entries of real records are passed over
-    return found
+    return whole, found
 
 
 def _bundle(entries: list[Raw]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ _CARD: Final = frozenset(
 )
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
-    ("card", "advice"): _CARD,
+    ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"groups"}),
     ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
@@ -88,8 +88,8 @@ DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
 CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
-    "ho-in-words", "order-not-read", "orders-of-others",
-    "genetic-question", "family-history", "fop-check-code",
+    "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
+    "ho-question", "ho-excision-question",
 )  # fmt: skip
 
 
@@ -211,6 +211,16 @@ def _genetic(one: Placed) -> Iterator[Mistake]:
     if not rule.enabled:
         reason = "genetic HO cannot be switched off"
         yield one.mistake(("enabled",), reason, "remove enabled: false")
+    yield from _mentions(one)
+
+
+def _factor(one: Placed) -> Iterator[Mistake]:
+    yield from _mentions(one)
+    yield from _bounds(one)
+
+
+def _mentions(one: Placed) -> Iterator[Mistake]:
+    rule: schema.Genetic | schema.Factor = one.item
     for number, text in enumerate(rule.mentions):
         try:
             re.compile(text, re.IGNORECASE)
@@ -235,7 +245,7 @@ def _bounds(one: Placed) -> Iterator[Mistake]:
 _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
-    "factor": _bounds,
+    "factor": _factor,
     "modifier": _bounds,
     "non-factor": _bounds,
 }

@@ -189,7 +189,9 @@ _LINK: Final = re.compile(r"\[[^\]]*\]\((\S+)\)")  # Markdown, as one public exa
 # public files: icd-10-nl, icd-10-gm, icd10-no, terminologie-cim-10, CIE-10-ES, BRCID10, kcd-8,
 # MKN-10. Source: FHIR "Using ICD", and the guides named in docs/integrators.md.
 _NATIONAL_ICD10: Final = re.compile(r"icd-?10|cim-?10|cie-?10|cid-?10|\bkcd\b|kcd-?[0-9]|mkn-?10")
-_NO_DIAGNOSES: Final = re.compile(r"pcs|proc|ops|cci|chop|ccam|icd-?o\b|dual|kennzeichen|deviation")
+_NO_DIAGNOSES: Final = re.compile(
+    r"pcs|proc|ops|cci|chop|ccam|icd-?o\b|dual|kennzeichen|deviation|achi|interv|morph|map|-to-"
+)
 
 
 def normal_system(system: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.word_schema import Codes, DrugWords, PlaceWords
+from cds_service.knowledge.word_schema import Codes, DrugWords
 
 TEXT_LIMIT: Final = 300
 """Letters of a text that are looked at."""
@@ -125,35 +125,6 @@ def _listed(codes: Iterable[Codes]) -> Iterable[Code]:
     for one in codes:
         for code in one.codes:
             yield one.system, code
-
-
-class PlaceNames:
-    """Names of a disease at a place, in words. `names` are what a text must hold in lower case."""
-
-    def __init__(self, disease: str, words: PlaceWords) -> None:
-        self.disease = disease
-        self.names = tuple(sorted({said for n in words.names for said in (n.lower(), folded(n))}))
-        self._names = _pattern(words.names)
-        whole = (re.escape(folded(word)) for word in words.not_after)
-        self._not_after = re.compile(rf"\b(?:{'|'.join(whole)})\b[^.;\n]*$")
-        short = [folded(word) for word in words.places if word.isascii() and len(word) < _SHORT]
-        self._places = _pattern(set(words.places) - set(short))
-        # German and Nordic compounds go on after it ("Hüftgelenk"); "hip" does not.
-        ends = (re.escape(word) + (r"\b" if len(word) < 4 else "") for word in short)
-        self._short = re.compile(rf"\b(?:{'|'.join(ends) or '(?!)'})")
-
-    def named_in(self, value: str) -> bool:
-        """Whether a text names it at the place, and not as absent or somebody else's."""
-        ready = squeezed(value)
-        found = self._names.search(ready)
-        if found is None or self._not_after.search(ready[: found.start()]):
-            return False
-        return bool(self._places.search(ready) or self._short.search(folded(value)))
-
-
-def place_names(knowledge: Knowledge) -> tuple[PlaceNames, ...]:
-    """The names of diseases at a place that the knowledge lists."""
-    return tuple(PlaceNames(name, words) for name, words in knowledge.place_words.items())
 
 
 NO_NAMES: Final = DrugNames()

@@ -50,7 +50,6 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("cards.yaml", "referrals", "referral", schema.Referral, True),
     ("words.yaml", "drug_words", "drug words", word_schema.DrugWords, True),
     ("words.yaml", "unspecified_drugs", "unspecified drug", word_schema.Unspecified, True),
-    ("words.yaml", "place_words", "place words", word_schema.PlaceWords, True),
     ("words.yaml", "harmless_allergens", "harmless allergen", word_schema.HarmlessAllergen, True),
     ("evidence.yaml", "evidence", "evidence", schema.Evidence, True),
     ("evidence.yaml", "controversies", "controversy", schema.Controversy, True),

@@ -43,7 +43,6 @@ class Content:
     referrals: Mapping[str, schema.Referral]
     drug_words: Mapping[str, word_schema.DrugWords]
     unspecified_drugs: Mapping[str, word_schema.Unspecified]
-    place_words: Mapping[str, word_schema.PlaceWords]
     harmless_allergens: Mapping[str, word_schema.HarmlessAllergen]
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]

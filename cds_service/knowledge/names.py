@@ -40,6 +40,11 @@ INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
 BROOKER = "brooker-class"
 FOP_POSSIBLE = "fop-possible"
+HO_EXCISION = "ho-excision"
+HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere"})
+CALCIFICATION = "muscle-calcification"
+HO = "ho"
+"""No value set: what a text names that speaks of acquired HO (`Mention.disease`)."""
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""
@@ -73,5 +78,9 @@ VALUE_SETS = (
     PALOVAROTENE, BRAIN_TUMOUR, GENOMIC_PRESENT, GENOMIC_GERMLINE, GENOMIC_SOMATIC,
     GENOMIC_PATHOGENIC,
     GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
+    "side-left", "side-right", "side-bilateral", "opcs-prosthesis-needs-hip-site",
+    "opcs-resurfacing-needs-hip-site", "lab-egfr", "lab-creatinine", "lab-potassium",
+    "lab-platelets", "lab-pregnancy-test", "lab-pregnancy-status", "answer-positive",
+    "answer-negative", "answer-pregnant", "answer-not-pregnant",
 )  # fmt: skip
 """Value sets that the readers look for; content without one of them is refused at load."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal, get_args
 
@@ -65,6 +66,7 @@ class Genetic(Rule):
         Mapping[OrderKind, Id | None], Field(json_schema_extra={"required": list(ORDER_KINDS)})
     ]
     card_on_record: Id | None  # the card about the patient, without an order
+    beside: bool = False  # it informs, and the usual rules hold as well
     life_first: Text | None = None  # beside an order that may save a life
     every_order: bool = False  # every order counts that is not known to be harmless
     referral: Id  # whom a card about it refers to
@@ -83,6 +85,8 @@ class Factor(Rule):
     short: Text | None = None  # for a summary, where the label is long
     group: Id | None = None  # factors of one group count once towards two-or-more
     when: When
+    clues: When | None = None  # codes that only raise the question whether it holds
+    mentions: tuple[str, ...] = ()  # regular expressions for uncoded text that asks the same
 
 
 class Modifier(Rule):
@@ -111,6 +115,7 @@ class Exclusion(Rule):
     until: Text | None = None  # the test that may lift it ("a pregnancy test"), if there is one
     check: Check | None = None
     above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
+    above_days: int | None = Field(default=None, gt=0)  # only against a longer course, ordered
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
     ordered_only: bool = False  # about a course ordered already, not about the one drafted here
     own_course_only: bool = False  # about the course drafted here, not about one ordered already
@@ -224,7 +229,8 @@ class Option(Rule):
 
     regimens: tuple[Id, ...] = ()
     referral: Id | None = None
-    advice: Text
+    advice: Text  # what a card advises; its courses follow in brackets
+    short: Text | None = None  # for a line that rules it out
 
     @model_validator(mode="after")
     def _courses_or_referral(self) -> Option:
@@ -247,6 +253,8 @@ class Adequate(Model):
     not_value_sets: tuple[Id, ...] = ()
     by_mouth_value_sets: tuple[Id, ...] = ()  # of these, drugs that are made for the mouth only
     min_days: int = Field(gt=0)
+    # Value set of a drug: the least daily dose in mg that counts; a convention. No drug: any dose.
+    effective_daily_mg: Mapping[Id, float] = Field(default_factory=dict)
     starts_within_days: int = Field(gt=0)
     # No source was read for the days below: they are conventions, to be confirmed locally.
     fresh_days: int = Field(ge=0)  # an order not older than that is for the surgery being planned
@@ -254,14 +262,25 @@ class Adequate(Model):
     radiotherapy_value_sets: tuple[Id, ...] = Field(min_length=1)
     radiotherapy_within_days: int = Field(gt=0)  # one that is dated earlier is long past
     for_ho_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says HO
+    given_days_before: int = Field(default=1, ge=0)  # radiotherapy given, before the planned start
+    given_days_after: int = Field(default=5, ge=0)
     hip_value_sets: tuple[Id, ...] = ()  # of these, the ones whose code itself says hip or pelvis
 
 
 # --- words ---
 
 
+class Figure(Model):
+    """Benefit and harm in absolute numbers, one sentence without its full stop, and its sources."""
+
+    text: Text
+    evidence: tuple[Id, ...] = Field(min_length=1)
+
+
 class CardText(Model):
-    """Text of one card. `{finding}`, `{order}` and what is `{ordered}` are filled in.
+    """Text of one card. `{finding}`, `{order}`, what is `{ordered}` and what is `{open}` are filled
+    in; a sentence that names what is open is left out where nothing is. `benefit` is told of any
+    option that is open, and of each.
 
     `every_input`: it lists every input that was not read, though it offers no option.
     """
@@ -270,11 +289,11 @@ class CardText(Model):
     row: str
     indicator: Literal["info", "warning", "critical"]
     summary: Text
+    summary_short: Text | None = None  # instead, where a reason against an option is named too
     summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
-    advice_left: Mapping[Literal["nsaid", "radiotherapy", "none"], tuple[Text, ...]] = Field(
-        default_factory=dict
-    )  # instead, where only this option is left, or none
+    advice_none_left: tuple[Text, ...] = ()  # instead, where no option is left
+    benefit: Mapping[Literal["any", "nsaid", "radiotherapy"], Figure] = Field(default_factory=dict)
     avoid: tuple[Text, ...] = ()
     evidence: tuple[Id, ...] = ()
     suggestions: tuple[
@@ -348,11 +367,16 @@ class Controversy(Model):
     evidence: tuple[Id, ...] = ()
 
 
+Day = date
+"""A day under a name that no member of a model hides."""
+
+
 class Meta(Model):
     """Version of the content."""
 
     version: Annotated[str, Field(pattern=r"^[0-9]{4}\.[0-9]{2}(\.[0-9]+)?$")]
     date: str
+    reviewed: Day  # when people last read the content against its sources
     title: Text
     intended_use: Text
     limits: tuple[Text, ...] = Field(min_length=1)

@@ -59,6 +59,7 @@ class ProcedureTest(Model):
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    other_than: tuple[Id, ...] = ()  # sets aside procedures that are also in these value sets
     reasons: tuple[Id, ...] = ()
     within_days: int | None = Field(default=None, gt=0)
     older_than_days: int | None = Field(default=None, gt=0)
@@ -162,6 +163,8 @@ class OrderTest(Model):
     """Kinds of the draft order itself, and whether both hips are ordered in one session."""
 
     kinds: tuple[Id, ...] = ()
+    other_than: tuple[Id, ...] = ()  # sets aside orders that are also of these kinds
+    reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     anywhere: bool = False  # True: any other order of the session or active in the record
     both_hips: bool = False
 

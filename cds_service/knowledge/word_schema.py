@@ -41,17 +41,6 @@ class Unspecified(Model):
     codes: tuple[Codes, ...]
 
 
-class PlaceWords(Model):
-    """Names of a disease that ask only beside the name of a place, in the same text; and the words
-    that, before them, say that it is absent or somebody else's."""
-
-    id: Id
-    label: Text
-    names: tuple[Word, ...]
-    places: tuple[Word, ...]
-    not_after: tuple[Word, ...]
-
-
 class HarmlessAllergen(Model):
     """An allergen that speaks against no option."""
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from cds_service.errors import SettingsError
+from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Url, check_origin, is_loopback_host
 
 PREFIX = "CDS_"
@@ -73,6 +74,11 @@ class Settings(BaseModel):
             "Origins of browser-based clients, separated by commas, or `*`. "
             "Unset: `*` when the service listens on this machine only, else none."
         ),
+    )
+    timezone: Timezone | None = Field(
+        default=None,
+        description="Time zone of the hospital (IANA, `Pacific/Auckland`): its day decides. "
+        "A client of CDS_CLIENTS may have its own. Unset: UTC.",
     )
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024,

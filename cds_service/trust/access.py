@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from importlib import import_module
 
 from starlette.types import Scope
@@ -15,6 +15,7 @@ from starlette.types import Scope
 from cds_service.errors import SettingsError, Unauthorized
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.settings import Settings
+from cds_service.ops.timezones import day_in
 from cds_service.trust.clients import Client, ClientFile
 from cds_service.trust.jwks import KeyRing
 from cds_service.trust.outgoing import Outgoing
@@ -189,3 +190,8 @@ class Access:
 def _note_refusal(error: Unauthorized) -> None:
     metrics.refused.labels(error.reason.partition(":")[0]).inc()
     log.audit("token refused", reason=error.reason, **error.claims, **error.mismatch)
+
+
+def today_of(client: Client | None, settings: Settings, now: datetime) -> date:
+    """The day of the hospital that calls: in its own time zone, else that of the settings."""
+    return day_in((client and client.timezone) or settings.timezone, now)

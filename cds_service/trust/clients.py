@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.errors import ClientsError, Mistake
+from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Origin, Url
 from cds_service.trust.keys import KeysError, KeySet, read_keys
 
@@ -70,6 +71,19 @@ class Client(BaseModel):
     cors_origins: tuple[Origin, ...] = Field(
         default=(), strict=False, description="Origins of its browser-based applications."
     )
+    timezone: Timezone | None = Field(
+        default=None, description="Its time zone (IANA); unset: that of CDS_TIMEZONE, else UTC."
+    )
+    next_aliases: dict[Text, Url] = Field(
+        default_factory=dict,
+        description="Base URLs by which its FHIR server names itself in links to further pages, "
+        "each with the one of `fhir_servers` that is meant.",
+    )
+    unread: Literal["refuse", "card"] = Field(
+        default="refuse",
+        description="What it gets for a trigger order without a problem list, sent or readable: "
+        "HTTP 412, which an integrator sees, or an info card, which a clinician sees.",
+    )
     quirks: tuple[Quirk, ...] = Field(
         default=(),
         strict=False,
@@ -81,6 +95,9 @@ class Client(BaseModel):
         if sum(source is not None for source in (self.jku, self.jwks, self.jwks_file)) != 1:
             raise ValueError("needs exactly one of jku, jwks and jwks_file")
         known = {urlsplit(url).hostname for url in (*self.fhir_servers, self.jku or "")}
+        strays = [url for url in self.next_aliases.values() if url not in self.fhir_servers]
+        if strays:
+            raise ValueError(f"next_aliases: {strays[0]} is none of fhir_servers")
         unknown = [host for host in self.private_hosts if host not in known]
         if unknown:
             raise ValueError(f"private_hosts: {unknown[0]} is no host of fhir_servers or jku")

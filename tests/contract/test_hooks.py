@@ -163,6 +163,29 @@ def test_the_same_order_in_chart_and_drafts_is_one(client: AppClient) -> None:
 # --- patient-view ---
 
 
+@statement("HK-01")
+@pytest.mark.parametrize(
+    ("conditions", "indicators"),
+    [
+        (["text Fibrodysplasia ossificans progressiva"], ["info"]),
+        (["text Progressive osseous heteroplasia"], ["info"]),
+        ([FOP], ["warning"]),
+        ([POH], ["info"]),
+        ([POH, "text Fibrodysplasia ossificans progressiva"], ["info"]),
+        (["icd10cm E20.1 Pseudohypoparathyroidism"], []),
+        (["text Albright hereditary osteodystrophy"], []),
+    ],
+)
+def test_one_card_about_the_patient(
+    client: AppClient, conditions: list[str], indicators: list[str]
+) -> None:
+    body = build({"orders": [], "chart": {"conditions": conditions}})
+    body["context"].pop("draftOrders")
+    response = client.post(VIEW, json=body | {"hook": "patient-view"})
+
+    assert [card["indicator"] for card in cards_of(response)] == indicators
+
+
 @statement("DS-06", "HK-01")
 @pytest.mark.parametrize(
     ("condition", "indicators"),

@@ -26,7 +26,7 @@ from tests.support.medicines import TWICE, WEEK, dosed, medication_fact, timed
         ({"asNeededFor": [concept("22253000")]}, True),
         ({"asNeededFor": []}, False),
         ({"timing": {"code": {"text": "PRN"}}}, True),
-        ({"text": "as needed"}, False),
+        ({"text": "as needed"}, True),
     ],
 )
 def test_as_needed(dosage: dict[str, Any], prn: bool) -> None:

@@ -104,6 +104,11 @@ def test_an_icd_10_cm_under_another_name(uri: str, knowledge: Knowledge) -> None
         "http://hl7.dk/fhir/core/CodeSystem/sks-icd10-deviations",
         "http://hospital.example/icd/1000",
         "http://example.org/icd-o-3",
+        "http://example.org/icd-10-achi",
+        "http://example.org/icd-10-interventions",
+        "http://example.org/icd10-morphology",
+        "http://example.org/local-icd10-mapping",
+        "http://example.org/icd-11-to-icd-10",
     ],
 )
 def test_what_only_looks_like_icd_10(uri: str) -> None:

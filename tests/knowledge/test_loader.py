@@ -203,7 +203,7 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("cards.yaml", "id: prophylaxis-unchecked", "id: unchecked",
      "'prophylaxis-unchecked' is missing", "add it"),
     ("evidence.yaml", 'pmid: "26155968"', 'pmid: "PMID 26155968"', "does not fit", None),
-    ("meta.yaml", 'version: "2026.11"', 'version: "november"', "does not fit the pattern", None),
+    ("meta.yaml", 'version: "2026.12"', 'version: "november"', "does not fit the pattern", None),
     ("meta.yaml", "tier_high_at: 2", "tier_high_at: 1", "tier_high_at", None),
 ]  # fmt: skip
 
@@ -240,8 +240,8 @@ def test_a_rule_without_a_source_and_without_the_word_convention(content: Path) 
 
 
 def test_a_test_with_two_kinds_at_once(content: Path) -> None:
-    old = "        - procedure: {value_sets: [ho-excision]}"
-    new = "        - procedure: {value_sets: [ho-excision]}\n          age: {below: 3}"
+    old = "        - procedure: {value_sets: [ho-excision-elbow]}"
+    new = f"{old}\n          age: {{below: 3}}"
     line = replace(content, "factors.yaml", old, new)
     found = only(mistakes(content), "factors.yaml")
     assert "exactly one of" in found.reason

@@ -159,7 +159,8 @@ def test_every_code_of_m61_lands_once_and_where_its_title_says(code: str) -> Non
     else:
         thigh = "thigh" in simple_icd_10_cm.get_description(code)
         expected = "ho-hip-region" if thigh else "ho-elsewhere"
-    assert concepts(ICD10CM, code) == {expected}
+    calcified = {"muscle-calcification"} if code.startswith("M61.4") else set()
+    assert concepts(ICD10CM, code) == {expected, *calcified}
 
 
 LANDS = [
@@ -183,8 +184,8 @@ LANDS = [
     (ICD10CM, "E20.1", {"gnas-related"}),
     # Acquired HO
     (SNOMED, "444748003", {"ho-postoperative"}),
-    (ICD10CM, "M61.40", {"ho-site-unspecified"}),
-    (ICD10CM, "M61.451", {"ho-hip-region"}),
+    (ICD10CM, "M61.40", {"ho-site-unspecified", "muscle-calcification"}),
+    (ICD10CM, "M61.451", {"ho-hip-region", "muscle-calcification"}),
     (ICD10CM, "M61.521", {"ho-elsewhere"}),
     (ICD10, "M61.5", {"ho-site-unspecified"}),
     ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "M61.55", {"ho-hip-region"}),
@@ -210,7 +211,7 @@ LANDS = [
     (CPT, "27132", {"hip-total-conversion"}),
     (CPT, "27134", {"hip-revision"}),
     (CPT, "27236", {"hip-fracture-fixation-or-prosthesis"}),
-    (CPT, "27036", {"ho-excision", "hip-open-surgery"}),
+    (CPT, "27036", {"ho-excision-or-release", "hip-open-surgery"}),
     (CPT, "27447", {"orthopaedic-surgery"}),  # knee
     (CPT, "27146", {"hip-open-surgery", "hip-bone-cut-or-fixed"}),
     (CPT, "64400", {"mandibular-block", "nerve-block"}),

@@ -204,7 +204,7 @@ FIXTURES = (
             (("critical", "2", "fop-biopsy"),)),
     Fixture("fop-intramuscular", "row 3: FOP and an intramuscular vaccine",
             lambda: _plain(["text Tetanus vaccine | medicine | route im"], YOUNG, conditions=[FOP]),
-            (("critical", "3", "fop-intramuscular"),)),
+            (("critical", "3", "fop-vaccine-intramuscular"),)),
     Fixture("poh-biopsy", "row 4: POH and a soft-tissue biopsy",
             lambda: _plain(["soft tissue biopsy"], CHILD, conditions=[POH]),
             (("warning", "4", "poh-biopsy"),)),

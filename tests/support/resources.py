@@ -24,7 +24,9 @@ ORDERS = {
     "right hip hemiarthroplasty": "sct 681021000124102 Partial right hip replacement by prosthesis",
     "muscle biopsy": "sct 178263003 Biopsy of muscle",
     "soft tissue biopsy": "sct 75016008 Biopsy of soft tissue",
-    "excision of heterotopic bone": "cpt 27036 Release of hip capsule with removal of bone",
+    "excision of heterotopic bone": (
+        "cpt 27036 Removal of bone at the hip | for icd10cm M61.551 HO of thigh"
+    ),
     "knee replacement": "pcs 0SRC0J9 Replacement of right knee joint",
     "radiotherapy": "sct 53438000 Radiation therapy procedure or service",
 }

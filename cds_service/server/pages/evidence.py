@@ -14,7 +14,7 @@ from cds_service.errors import UnknownService
 from cds_service.knowledge import evidence_anchors
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.schema import Rule
-from cds_service.server.pages import about, changelog, words
+from cds_service.server.pages import about, changelog, transparency, words
 from cds_service.server.pages.code_lists import MOST, CodeLists
 from cds_service.server.pages.html import packed_page, page, render
 from cds_service.server.responses import json_response
@@ -84,6 +84,7 @@ def _code_lists(knowledge: Knowledge) -> CodeLists:
 def _values(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "about": _about(),
+        "sheet": transparency.load(),
         "anchor": evidence_anchors.of_rules(knowledge),
         "card_anchor": evidence_anchors.of_card,
         "source_anchor": evidence_anchors.of_source,

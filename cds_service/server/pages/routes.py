@@ -8,13 +8,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from cds_service.errors import UnknownService
-from cds_service.server.pages import evidence, insights, playground
+from cds_service.server.pages import evidence, insights, playground, transparency
 from cds_service.server.pages.assets import MOUNT
 from cds_service.server.pages.html import ASSETS, answer, page, render
 from cds_service.server.routes import runtime_of
 
 router = APIRouter()
-for part in (playground.router, evidence.router, insights.router):
+for part in (playground.router, evidence.router, transparency.router, insights.router):
     router.include_router(part)
 
 

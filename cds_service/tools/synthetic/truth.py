@@ -23,6 +23,11 @@ _GENETIC = {
     ("poh", "arthroplasty"): ("5", "poh-surgery"),
     ("poh", "surgery"): ("5", "poh-surgery"),
 }
+# FOP that is on record and not only suspected: every order counts, a vaccine as what it is.
+_ON_RECORD = frozenset({"fop", "fop-orpha-resolved"})
+_VACCINE = "fop-vaccine-intramuscular"
+_CUTS = frozenset({"biopsy", "excision", "excision-ho"})
+_GNAS = frozenset({"gnas", "gnas-related"})
 _NSAIDS = ("celecoxib", "indomethacin")
 
 
@@ -49,10 +54,11 @@ def truth(trigger: Piece, pieces: Iterable[Piece]) -> Truth:
     """What follows from an order and the pieces of a chart."""
     listed = list(pieces)
     withheld = next((p for p in listed if p.section == "withheld"), None)
-    if withheld is not None and withheld.id == "conditions-missing":
+    told_elsewhere = any(p.section == "genetic" and "without" in p.more for p in listed)
+    if withheld is not None and withheld.id == "conditions-missing" and not told_elsewhere:
         return Truth(412)
     cards = list(_main(trigger, listed, withheld))
-    return _with_hints(cards, listed)
+    return _with_hints(cards, listed, str(trigger.more["kind"]))
 
 
 def _main(trigger: Piece, listed: list[Piece], withheld: Piece | None) -> Iterable[Expected]:
@@ -61,7 +67,8 @@ def _main(trigger: Piece, listed: list[Piece], withheld: Piece | None) -> Iterab
     if disease is not None:
         if (disease, kind) in _GENETIC:
             row, card = _GENETIC[disease, kind]
-            yield Expected(row, card)
+            turned = any(p.section == "genetic" and p.id in _ON_RECORD for p in listed)
+            yield Expected(row, _VACCINE if turned and "vaccine" in trigger.more else card)
         return
     blind = withheld is not None and withheld.id == "conditions-failed"
     if kind == "arthroplasty":
@@ -139,18 +146,23 @@ def _offered(listed: list[Piece]) -> tuple[str, ...]:
     return (*nsaids[:1], *radiotherapy)
 
 
-def _with_hints(cards: list[Expected], listed: list[Piece]) -> Truth:
-    """What is asked beside the cards, of a disease that weighs more than the one on record: a
-    question, and a relative's disease unless the question is about it."""
+def _with_hints(cards: list[Expected], listed: list[Piece], kind: str) -> Truth:
+    """One card about genetic HO: that of a disease on record, else a question about one that
+    weighs more, else what only informs, else a relative's disease."""
     genetic = {str(p.more["disease"]) for p in listed if p.section == "genetic"}
     open_ = {"fop"} - genetic if genetic else {"fop", "poh"}
     hints = {(str(p.more["card"]), p.rule) for p in listed if "card" in p.more}
     asked = {rule for card, rule in hints if card == "genetic-question"} & open_
     related = {rule for card, rule in hints if card == "family-history"} & open_
+    informed = not genetic and kind in _CUTS and any(p.rule in _GNAS for p in listed)
     spoken = [card for card in cards if card.card]
     silent = next((card.row for card in cards if not card.card), None)
+    if any((disease, kind) in _GENETIC for disease in genetic):
+        return Truth(200, tuple(spoken), silent)
     if asked:
         spoken.append(Expected("question", "genetic-question"))
-    if related - asked:
+    elif informed:
+        spoken.append(Expected("4i", "gnas-biopsy"))
+    elif related:
         spoken.append(Expected("family", "family-history"))
     return Truth(200, tuple(spoken), silent)

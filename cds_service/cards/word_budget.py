@@ -1,0 +1,48 @@
+"""Keeps the detail of a card readable in ten seconds: what fits is told, the rest is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cds_service.cards.markdown import ELLIPSIS
+
+NOTHING_TO_CHECK = 90
+AT_WORST = 150
+"""Words of a detail, split at white space (clinical decisions, section 4)."""
+
+_REST = 2  # "+12 more"
+
+
+def words(text: str) -> int:
+    """How many words a text has."""
+    return len(text.split())
+
+
+def fit(items: Iterable[str], room: int, joint: str = "; ") -> str:
+    """As many items as `room` words hold, in their order, and how many more there are.
+
+    The first item always stands, cut after a word if it must be: a part of a card never says
+    nothing but a number.
+    """
+    told = [item for item in items if item]
+    kept = fitting(told, room, joint, _REST)
+    more = len(told) - kept
+    if told and not kept:
+        kept, more = 1, len(told) - 1
+        told[0] = cut(told[0], room - _REST * bool(more))
+    return joint.join(told[:kept]) + (f"{joint}+{more} more" if more else "")
+
+
+def fitting(items: Sequence[str], room: int, joint: str = "; ", rest: int = 0) -> int:
+    """How many items, from the first on, fit into `room`; where not all do, beside `rest` words."""
+    for kept in range(len(items), 0, -1):
+        if words(joint.join(items[:kept])) + (rest if kept < len(items) else 0) <= room:
+            return kept
+    return 0
+
+
+def cut(text: str, room: int) -> str:
+    """A text of at most `room` words, at least one, with a sign that it was cut."""
+    said = text.split()
+    room = max(room, 1)
+    return text if len(said) <= room else " ".join(said[:room]).rstrip(" ,;:(") + ELLIPSIS

@@ -1,0 +1,19 @@
+"""The transparency sheet, on the evidence page and alone."""
+
+from __future__ import annotations
+
+from cds_service.knowledge.loader import Knowledge
+from cds_service.server.pages import transparency
+from tests.support.app_client import ClientFactory
+
+
+def test_the_sheet_has_every_attribute_and_criterion(
+    make_client: ClientFactory, knowledge: Knowledge
+) -> None:
+    sheet = transparency.load()
+    alone, page = (make_client().get(path).text for path in ("/evidence/transparency", "/evidence"))
+    for text in (alone, page):
+        for one in (*sheet.source_attributes, *sheet.fda_criteria):
+            assert one.name.split(",")[0] in text
+        assert knowledge.version in text
+        assert f"reviewed {knowledge.meta.reviewed}" in text

@@ -1,0 +1,157 @@
+"""What a source says when it did not tell everything: one answer of a search for each signal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.resources import PATIENT_ID
+
+KINDS = {
+    "conditions": "Condition",
+    "procedures": "Procedure",
+    "medications": "MedicationRequest",
+    "allergies": "AllergyIntolerance",
+    "observations": "Observation",
+    "familyHistory": "FamilyMemberHistory",
+    "serviceRequests": "ServiceRequest",
+}
+"""The resource type of each input that is a list."""
+
+Answer = dict[str, Any]
+_OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+_IPS = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
+_EMPTY_REASON = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One signal. `of` gives the answer to a search for a resource type; `only` are the types that
+    can carry it (all where empty)."""
+
+    name: str
+    of: Callable[[str], Answer]
+    only: frozenset[str] = frozenset()
+
+    def fits(self, name: str) -> bool:
+        return not self.only or KINDS[name] in self.only
+
+
+def _bundle(*resources: Answer, **members: Any) -> Answer:
+    entries = [{"resource": resource} for resource in resources]
+    rest = {"entry": entries} if entries else {}
+    return {"resourceType": "Bundle", "type": "searchset", **rest, **members}
+
+
+def _outcome(code: str, severity: str, number: str | None = None) -> Answer:
+    issue: Answer = {"severity": severity, "code": code}
+    if number:
+        system = "urn:oid:1.2.840.114350.1.13.0.1.7.2.657369"
+        issue["details"] = {"coding": [{"system": system, "code": number}]}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def resource(kind: str, code: Answer | None, **members: Any) -> Answer:
+    """A resource of the patient that says no more than its code."""
+    whose = "patient" if kind in {"AllergyIntolerance", "FamilyMemberHistory"} else "subject"
+    element = "medicationCodeableConcept" if kind.startswith("Medication") else "code"
+    coded = {element: code} if code is not None else {}
+    subject = {"reference": f"Patient/{PATIENT_ID}"}
+    return {"resourceType": kind, "id": "s1", "status": "active", whose: subject} | coded | members
+
+
+def _coded(system: str, code: str) -> Callable[[str], Answer]:
+    return lambda kind: _bundle(resource(kind, {"coding": [{"system": system, "code": code}]}))
+
+
+def _absent_reason(reason: str) -> Callable[[str], Answer]:
+    element = {"extension": [{"url": _ABSENT, "valueCode": reason}]}
+    return lambda kind: _bundle(resource(kind, element))
+
+
+def _labelled(member: str, code: str) -> Callable[[str], Answer]:
+    label = {member: [{"system": _OBSERVATION_VALUE, "code": code}]}
+    return lambda kind: _bundle(meta=label)
+
+
+def _issue(code: str, severity: str, number: str | None = None) -> Callable[[str], Answer]:
+    return lambda kind: _bundle(_outcome(code, severity, number), total=0)
+
+
+def _listed(reason: str) -> Callable[[str], Answer]:
+    coding = {"coding": [{"system": _EMPTY_REASON, "code": reason}]}
+    entry = {"resourceType": "List", "status": "current", "mode": "working", "emptyReason": coding}
+    return lambda kind: _bundle(entry)
+
+
+def _linked(url: object) -> Callable[[str], Answer]:
+    return lambda kind: _bundle(link=[{"relation": "next", "url": url}])
+
+
+_ISSUES = (
+    "suppressed", "forbidden", "security", "login", "expired", "unknown", "incomplete", "too-long",
+    "timeout", "too-costly", "throttled", "transient", "lock-error", "no-store", "exception",
+    "required", "not-supported",
+)  # fmt: skip
+_CODED_LISTS = frozenset(KINDS.values()) - {"Observation", "ServiceRequest"}
+_STATED = _CODED_LISTS - {"FamilyMemberHistory"}
+SIGNS = (
+    *(Sign(f"{code}, {severity}", _issue(code, severity))
+      for code in _ISSUES for severity in ("warning", "error")),
+    Sign("Epic 59204", _issue("suppressed", "warning", "59204")),
+    Sign("Epic 59204, coded as information", _issue("informational", "information", "59204")),
+    *(Sign(f"an outcome alone: {code}", lambda kind, code=code: _outcome(code, "error"))  # type: ignore[misc]
+      for code in ("not-found", "deleted", "processing", "forbidden")),
+    *(Sign(f"{member} {code}", _labelled(member, code))
+      for member in ("security", "tag") for code in ("REDACTED", "MASKED", "SUBSETTED")),
+    *(Sign(f"emptyReason {reason}", _listed(reason))
+      for reason in ("notasked", "withheld", "unavailable", "notstarted", "closed", "other")),
+    Sign("SNOMED CT: no information available",
+         _coded("http://snomed.info/sct", "1287211007"), _STATED),
+    *(Sign(f"IPS {code}", _coded(_IPS, code), frozenset({kind})) for code, kind in (
+        ("no-problem-info", "Condition"), ("no-allergy-info", "AllergyIntolerance"),
+        ("no-medication-info", "MedicationRequest"), ("no-procedure-info", "Procedure"))),
+    *(Sign(f"data-absent-reason {reason}", _absent_reason(reason), _STATED)
+      for reason in ("unknown", "masked", "not-asked", "not-permitted", "error")),
+    Sign("null flavor", _coded("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"),
+         _STATED),
+    Sign("an entry without a code", lambda kind: _bundle(resource(kind, None)),
+         frozenset({"Condition", "AllergyIntolerance"})),
+    Sign("next without an address", _linked("")),
+    Sign("next that is null", _linked(None)),
+    Sign("next elsewhere", _linked("https://elsewhere.example/fhir/x?page=2")),
+    Sign("fewer than the total", lambda kind: _bundle(total=7)),
+    Sign("an entry that is no resource", lambda kind: _bundle() | {"entry": [7]}),
+    Sign("resources of another type",
+         lambda kind: _bundle({"resourceType": "Slot", "id": "s"})),
+)  # fmt: skip
+"""Every signal by which an input is not known."""
+
+NOT_SIGNS = (
+    Sign("Epic 4119", _issue("processing", "warning", "4119")),
+    Sign("a hint", _issue("informational", "information")),
+    Sign("emptyReason nilknown", _listed("nilknown")),
+    Sign("an empty answer", lambda kind: _bundle(total=0)),
+)
+"""What comes with ordinary answers."""
+
+GONE: dict[str, Answer] = {
+    "not found": _outcome("not-found", "error"),
+    "deleted": _outcome("deleted", "error"),
+    "replaced": {
+        "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",
+        "link": [{"other": {"reference": "Patient/survivor"}, "type": "replaced-by"}],
+    },
+    "inactive": {
+        "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",
+        "active": False,
+    },
+}  # fmt: skip
+"""Answers to the read of a patient whose record is not the one in use."""
+
+
+def as_bytes(answer: Answer) -> bytes:
+    return json.dumps(answer).encode()
