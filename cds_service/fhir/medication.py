@@ -61,6 +61,13 @@ _NAMES = frozenset({"medicationCodeableConcept", "medicationReference", "medicat
 _UNNAMED = Named(NOTHING, None)
 
 
+_LOCAL = re.compile(
+    r"\b(?:topical|gel|cream|ointment|lotion|ophthalmic|eye drops?|salbe|creme|augentropfen"
+    r"|cr[eè]me|pommade|collyre)\b",
+    re.IGNORECASE,
+)
+
+
 def name_of(doc: Doc, look: ReadContext) -> Named:
     """The medicine by code, by R5 CodeableReference, or by reference to a Medication that is
     contained or was sent along. A reference with a display only gives a label."""
@@ -162,7 +169,8 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     elements = (*inline, *(target.get("code") for target in named.targets))
     parts = [p for target in named.targets for p in _ingredients(doc, target, look)]
     groups = drugs_named((*elements, named.element, *parts), look.mentions.drugs)
-    if not groups and readable((c for e in elements for c in codings(e)), MEDICINES):
+    coded_here = readable((c for e in elements for c in codings(e)), MEDICINES)
+    if coded_here and (not groups or _is_local(named.element)):
         return
     coded = [codings(part) for part in parts if codings(part) or first_text(part)]
     if not groups and coded and all(readable(one, MEDICINES) for one in coded):
@@ -177,6 +185,11 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
         )
         against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
         yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against)
+
+
+def _is_local(element: object) -> bool:
+    """Whether the words of a coded product name a form for the skin or the eye."""
+    return any(_LOCAL.search(text[:300]) for text in texts(element))
 
 
 def _written(doc: Doc) -> FhirDate | None:

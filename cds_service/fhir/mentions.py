@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
-_PLAIN = re.compile(r"[A-Za-z0-9 -]+")
+_PLAIN = re.compile(r"[\w -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
 _LOOKED_AT = 50  # denials in one text; nobody writes more
@@ -108,7 +108,7 @@ class Mentions:
     def within(self, json: bytes) -> Mentions:
         """These patterns, or none where no text of this JSON can match: one look at all of it."""
         whole = json.decode("utf-8", "replace")
-        escaped = "\\u00" in whole  # nobody writes letters so, but a reader of JSON would see them
+        escaped = "\\u" in whole  # nobody writes letters so, but a reader of JSON would see them
         return self if escaped or self._slow or self.speaks(whole) else Mentions(drugs=self.drugs)
 
     def speaks(self, value: str) -> bool:

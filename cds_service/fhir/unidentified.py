@@ -29,7 +29,7 @@ _NONE = re.compile(
     r"|not (?:on|taking)(?: any)?(?: current| regular)? (?:medications?|medicines?)"
     r"|keine(?: bekannten)? (?:arzneimittel-?|medikamenten-?)?"
     r"(?:allergien|unverträglichkeiten|medikamente|medikation)(?: bekannt)?)"
-    r"(?: \(nkd?a\))?",
+    r"(?: \((?:nkd?a|situation)\))?",
     re.IGNORECASE,
 )
 # Codes that say the same: the International Patient Summary, and its system as HL7 v3 names it.
