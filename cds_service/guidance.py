@@ -280,9 +280,11 @@ def _conflict(
     }
     instead = tier is not Tier.NONE and not stands
     options = verdicts(view, case.knowledge) if instead else ()
+    long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
+    if long:  # the ordered course is to be shortened; a second NSAID beside it is no answer
+        options = ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
-    long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
     if tier is not Tier.HIGH and not long:
         guidance = replace(guidance, indicator="info")
     return replace(guidance, conflicts=tuple(conflict.reason for conflict in against))

@@ -242,6 +242,7 @@ def test_silence_carries_why(knowledge: Knowledge) -> None:
     trace = answer["extension"][TRACE]
     (silent,) = trace["silent"]
     assert [finding["rule"] for finding in silent.pop("findings")] == ["previous-ho-hip"]
+    assert silent.pop("wouldChange")[0] == "previous-ho-hip not holding"
     assert silent == {
         "row": "10",
         "tier": "none",

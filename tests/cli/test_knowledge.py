@@ -131,7 +131,7 @@ def test_check_refuses_an_order_that_would_be_invalid_fhir(tmp_path: Path) -> No
 
     (found,) = raised.value.mistakes
     assert (found.file, found.line) == (str(tmp_path / "overlay.yaml"), 9)
-    assert "'omeprazole'" in found.reason
+    assert "'pantoprazole'" in found.reason
     assert "no valid FHIR" in found.reason
 
 

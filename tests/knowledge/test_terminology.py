@@ -191,7 +191,7 @@ LANDS = [
     ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "M61.55", {"ho-hip-region"}),
     # Wrong codes seen in public code
     (SNOMED, "128491006", set()),
-    (RXNORM, "198405", {"nsaid", "allergy-nsaid"}),  # ibuprofen, not naproxen
+    (RXNORM, "198405", {"nsaid", "ibuprofen", "allergy-nsaid"}),  # ibuprofen, not naproxen
     (RXNORM, "197591", set()),  # diazepam
     # ICD-10-PCS: 0SR9 and 0SRB are hip, 0SRC and 0SRD are knee
     (PCS, "0SR901Z", {"hip-total-primary", "orthopaedic-surgery"}),
@@ -276,7 +276,7 @@ LANDS = [
     (RXNORM, "214618", {"diuretic", "ace-inhibitor-arb"}),
     (RXNORM, "9997", {"diuretic", "potassium-sparing-diuretic"}),
     (RXNORM, "205323", {"nsaid", "celecoxib", "allergy-nsaid", "allergy-celecoxib"}),
-    (RXNORM, "198014", {"nsaid", "allergy-nsaid"}),
+    (RXNORM, "198014", {"nsaid", "naproxen", "allergy-nsaid"}),
     (SNOMED, "372711004", set()),  # sulfonylurea
     (SNOMED, "387458008", {"aspirin", "allergy-aspirin", "allergy-nsaid"}),
     (LOINC, "33914-3", {"lab-egfr"}),

@@ -189,9 +189,9 @@ def test_a_code_that_two_sources_read_differently_is_in_no_set(code: str) -> Non
 PRODUCTS = [
     ("316049", {"diuretic"}),  # Hydrochlorothiazide 25 MG, as Synthea records it
     ("823982", {"diuretic", "ace-inhibitor-arb"}),  # Zestoretic
-    ("994010", {"nsaid", "ppi", "allergy-nsaid"}),  # Vimovo
-    ("1359109", {"nsaid", "allergy-nsaid"}),  # Arthrotec
-    ("858798", {"nsaid", "allergy-nsaid"}),  # hydrocodone / ibuprofen
+    ("994010", {"nsaid", "naproxen", "ppi", "allergy-nsaid"}),  # Vimovo
+    ("1359109", {"nsaid", "diclofenac", "allergy-nsaid"}),  # Arthrotec
+    ("858798", {"nsaid", "ibuprofen", "allergy-nsaid"}),  # hydrocodone / ibuprofen
     (  # aspirin / omeprazole
         "1811631",
         {"aspirin", "ppi", "ppi-omeprazole", "allergy-aspirin", "allergy-nsaid"},

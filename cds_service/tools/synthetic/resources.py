@@ -203,6 +203,8 @@ def planned(maker: Maker, part: Mapping[str, Any], side: str | None) -> Resource
     """An order of the record that is still to happen."""
     resource = maker.base("ServiceRequest") | {"status": "active", "intent": "order"}
     resource["code"] = maker.concept(part["planned"])
+    if "reason" in part:
+        resource["reasonCode"] = [maker.concept(part["reason"])]
     if sites := _site(maker, part, part["planned"], None):
         resource["bodySite"] = sites
     resource["authoredOn"] = maker.day([1, 20])
