@@ -355,15 +355,3 @@ def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
 def _limits(guidance: Guidance, prose: Prose) -> str:
     tier = "Coded data only." if guidance.tier is Tier.NONE else "Expert tiers, unvalidated."
     return f"{tier} {prose.version}"
-
-
-def evidence_ids(guidance: Guidance, text: CardText) -> list[str]:
-    """What a card rests on, most telling first: its advice, then factors, then exclusions."""
-    ids = list(text.evidence)
-    for finding in guidance.findings:
-        if finding.role not in {"modifier", "non-factor"}:
-            ids += finding.evidence[:1]
-    against = (*guidance.conflicts, *(r for verdict in guidance.options for r in verdict.reasons))
-    for reason in against:
-        ids += reason.evidence[:1]
-    return list(dict.fromkeys(ids))

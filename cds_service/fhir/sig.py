@@ -14,7 +14,10 @@ _NUMBERS = {
     "trois": 3, "dos": 2, "tres": 3, "due": 2, "tre": 3,
 }  # fmt: skip
 _N = r"(?:[0-9]{1,3}(?:[.,][0-9]+)?|" + "|".join(_NUMBERS) + ")"
-_EACH_DAY = r"(?:daily|a day|per day|each day|every day|/ ?d(?:ay)?\b|am tag|pro tag|täglich|tgl\b|par jour|al día|al giorno)"  # noqa: E501
+_EACH_DAY = (
+    r"(?:daily|a day|per day|each day|every day|/ ?d(?:ay)?\b"
+    r"|am tag|pro tag|täglich|tgl\b|par jour|al día|al giorno)"
+)
 _TIMES = re.compile(
     rf"\b(?P<n>{_N})\s*(?:x|×|times?|mal|fois|veces|volte)?\s*{_EACH_DAY}", re.IGNORECASE
 )
