@@ -18,8 +18,9 @@ SIGN = "/cds-services/ho-order-sign"
 
 
 def plots(page: Page) -> int:
-    page.wait_for_function("document.querySelectorAll('canvas').length > 0")
-    return page.locator("canvas").count()
+    canvases = page.locator("canvas")
+    canvases.first.wait_for()
+    return canvases.count()
 
 
 def test_demonstration_says_that_it_is_one(visit: Open) -> None:

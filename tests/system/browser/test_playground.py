@@ -43,9 +43,7 @@ def test_every_sample_shows_what_its_fixture_promises(visit: Open) -> None:
         choose(page, name)
         # At another hook the same patient gets a card, or none, as well.
         fixture: Fixture = BY_NAME[re.sub("^(order-select|patient-view)-", "", name)]
-        page.wait_for_function(
-            "count => document.querySelectorAll('.card').length === count", arg=len(fixture.cards)
-        )
+        expect(page.locator(".card")).to_have_count(len(fixture.cards))
         wanted = [indicator.upper() for indicator, _, _ in fixture.cards]
         if name.startswith("patient-view-"):  # nothing is about to be done
             wanted = ["WARNING" for _ in wanted]
