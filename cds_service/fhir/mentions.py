@@ -191,7 +191,9 @@ def quick_mentions(
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    return Mentions(patterns, also=("brooker", *_ALLERGY_HINTS), medicines=medicines, drugs=drugs)
+    return Mentions(
+        patterns, also=("brooker", "cyp2c9", *_ALLERGY_HINTS), medicines=medicines, drugs=drugs
+    )
 
 
 def mentions_of(knowledge: Knowledge) -> Mentions:
