@@ -166,6 +166,7 @@ class OrderTest(Model):
     other_than: tuple[Id, ...] = ()  # sets aside orders that are also of these kinds
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     anywhere: bool = False  # True: any other order of the session or active in the record
+    site: Site = "any"
     both_hips: bool = False
 
 
