@@ -63,6 +63,7 @@ class CallFacts:
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
         self._shared: dict[str, Any] = {}
+        self._answers: dict[tuple[Side | None, bool], dict[int, Outcome]] = {}
 
     def once(self, name: str, make: Callable[[], _T]) -> _T:
         """What `make` gives, made once for all orders of this call and kept under `name`."""
@@ -89,7 +90,8 @@ class CallFacts:
         return when.needs is None or not when.needs.isdisjoint(self.present)
 
     def view(self, order: DraftOrder | None, *, cautious: bool = False) -> OrderView:
-        return OrderView(self, order, cautious)
+        seen_as = (order.side if order else None, cautious)
+        return OrderView(self, order, cautious, self._answers.setdefault(seen_as, {}))
 
 
 _REASSURING = frozenset({"negative", "not-pregnant"})
@@ -104,8 +106,11 @@ class OrderView:
     """
 
     facts: CallFacts
-    order: DraftOrder | None = None
-    cautious: bool = False
+    order: DraftOrder | None
+    cautious: bool
+    answers: dict[int, Outcome]
+    """What was asked of the chart for this side, by the identity of the test: many orders of one
+    call ask the same of a chart that may hold thousands of facts."""
 
     @property
     def chart(self) -> Chart:
@@ -122,6 +127,19 @@ class OrderView:
         """Answer a `When` of the knowledge."""
         if not self.facts.can_hold(when):
             return self.facts.nothing_found
+        return self.test(when)
+
+    def test(self, when: When) -> Outcome:
+        """As `ask`, which is quicker; for that, what is not in the chart is unknown as soon as
+        any input is."""
+        if when.about_order:
+            return self._answer(when)
+        answer = self.answers.get(id(when))
+        if answer is None:
+            answer = self.answers[id(when)] = self._answer(when)
+        return answer
+
+    def _answer(self, when: When) -> Outcome:
         if when.any:
             present = self.facts.present
             asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
@@ -133,7 +151,7 @@ class OrderView:
         if when.none:
             surely = any(self.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
-        return self.test(when)
+        return self._one(when)
 
     def _all(self, parts: tuple[When, ...]) -> Outcome:
         seen = []
@@ -147,9 +165,7 @@ class OrderView:
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
         return found_in(pairs) or YES
 
-    def test(self, when: When) -> Outcome:
-        """The answer of the one test that a `When` without parts holds. `ask` is quicker; for
-        it, what is not in the chart is unknown as soon as any input is."""
+    def _one(self, when: When) -> Outcome:
         if when.condition is not None:
             return self._condition(when.condition)
         if when.procedure is not None:

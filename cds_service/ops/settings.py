@@ -186,6 +186,12 @@ class Settings(BaseModel):
         le=60_000,
         description="Time after which no more is read from a FHIR server; below the budget.",
     )
+    give_up_ms: int = Field(
+        default=5_000,
+        ge=50,
+        le=60_000,
+        description="Time after which a call that is still worked on is ended with 503.",
+    )
     fetch_max_pages: int = Field(
         default=20, ge=1, le=1000, description="Most pages read of one search."
     )
