@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from tests.support.heavy_calls import heavy
 SIGN = "/cds-services/ho-order-sign"
 
 
-def _app(knowledge: Knowledge, **settings: int) -> FastAPI:
+def _app(knowledge: Knowledge, **settings: Any) -> FastAPI:
     nowhere = Settings(database_url=SecretStr("none"), **settings)
     return create_app(nowhere, knowledge, clock=lambda: NOW)
 
