@@ -125,6 +125,13 @@ class UnsupportedBody(RequestError):
     code = "not-supported"
 
 
+class TooMany(RequestError):
+    """This client calls more often than it may; another try later will do."""
+
+    status = 429
+    code = "throttled"
+
+
 class Overloaded(RequestError):
     """More calls are under way than the service takes; another try later will do."""
 

@@ -157,10 +157,11 @@ class Access:
         self._base = (settings.public_url or "").rstrip("/")
         self._open_discovery = not settings.discovery_auth
 
-    async def admit(self, scope: Scope) -> None:
-        """Put who calls into the scope. Raises Unauthorized or Overloaded."""
+    async def admit(self, scope: Scope) -> Client | None:
+        """Put who calls into the scope; the registered client, if it is one. Raises Unauthorized
+        or Overloaded."""
         if not self._is_guarded(scope):
-            return
+            return None
         given = [v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"]
         try:
             caller = await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
@@ -171,6 +172,7 @@ class Access:
         calls.current().client = client_id(caller)
         if caller.client:
             log.audit("token accepted", client=caller.client.id, **(caller.claims or {}))
+        return caller.client
 
     def _is_guarded(self, scope: Scope) -> bool:
         path, method = scope["path"], scope["method"]
