@@ -38,6 +38,7 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.clinical.days import Days
 from cds_service.fhir import completeness
 from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
@@ -115,11 +116,11 @@ class ChartReader:
         self,
         index: CodeIndex,
         patient_id: str,
-        today: date,
+        today: date | Days,
         mentions: Patterns | Mentions = (),
     ) -> None:
         self.index = index
-        self.today = today
+        self.days = Days.of(today)
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
@@ -178,7 +179,7 @@ class ChartReader:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = ReadContext(self.index, self.today, self.references, self.mentions, patient.birth)
+        look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         found = [item for kept in own for item in _facts(kept, look)]
         kinds: dict[type, list[Any]] = defaultdict(list)
         for item in found:

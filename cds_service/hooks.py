@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 
 import msgspec
@@ -24,6 +24,7 @@ from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackRead
 from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.clinical.chart import Chart
+from cds_service.clinical.days import Days
 from cds_service.clinical.genetic_card import any_may_harm
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
@@ -36,15 +37,14 @@ from cds_service.guidance import assess
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import HookService
-from cds_service.ops import calls, log
+from cds_service.ops import calls, log, timezones
 from cds_service.ops.settings import Settings
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
 from cds_service.trust import access
 from cds_service.trust.tokens import Caller
 
-LARGE = 256 * 1024
-"""Bytes of a body above which a chart is read in turns with other calls."""
+LARGE = 256 * 1024  # bytes of a body above which a chart is read in turns with other calls
 _SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
 
 
@@ -85,10 +85,10 @@ def build_runtime(
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
-    """What answers outside of a service need, as of a day; no card names an evidence page."""
-    noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    alone = (settings or Settings()).model_copy(update={"pages": False, "timezone": None})
-    return build_runtime(alone, knowledge, lambda: noon)
+    """What answers outside of a service need, as of a day or a moment; no card names a page."""
+    at, zone = timezones.as_of(today, (kept := settings or Settings()).timezone)
+    alone = kept.model_copy(update={"pages": False, "timezone": zone})
+    return build_runtime(alone, knowledge, lambda: at)
 
 
 # --- services ---
@@ -184,8 +184,8 @@ async def consult(
     calls.current().hook = request.hook
     if (client := caller.client) is not None and not client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
-    today = access.today_of(caller.client, settings, runtime.clock())
-    consultation = Consultation(request, service, runtime.knowledge, today)
+    days = access.days_of(caller.client, settings, runtime.clock())
+    consultation = Consultation(request, service, runtime.knowledge, days)
     with calls.stage("read"):
         for _ in consultation.read():
             if len(body) > LARGE:
@@ -236,19 +236,19 @@ class Consultation:
     answer: models.Json
 
     def __init__(
-        self, request: models.CDSRequest, service: HookService, knowledge: Knowledge, today: date
+        self, request: models.CDSRequest, service: HookService, knowledge: Knowledge, days: Days
     ) -> None:
         self.request = request
         self.service = service
         self.knowledge = knowledge
-        self.today = today
+        self.days = days
         self.no_access: str | None = None  # why the FHIR server of the call was not read
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
         index, named = knowledge.index, knowledge.once(mentions_of)
-        self.reader = ChartReader(index, patient, today, named)
-        self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
+        self.reader = ChartReader(index, patient, days, named)
+        self._drafts = Drafts(request.context.draft_orders, index, patient, days, named)
         self._orders = OrdersRead()
         self._passed_over = False
 
@@ -324,7 +324,7 @@ class Consultation:
                 chart,
                 orders.orders,
                 self.knowledge,
-                self.today,
+                self.days,
                 self.service.question,
                 self.request.context.selections,
                 orders.unread,

@@ -15,6 +15,7 @@ from cds_service.clinical.chart import (
     ProcedureFact,
     Provenance,
 )
+from cds_service.clinical.days import Days
 from cds_service.clinical.dosing import begun, dosing_of
 from cds_service.clinical.laboratory import Laboratory, Result, age_range
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
@@ -43,10 +44,15 @@ class CallFacts:
     """
 
     def __init__(
-        self, chart: Chart, today: date, orders: tuple[DraftOrder, ...], *, both_hips: bool = False
+        self,
+        chart: Chart,
+        today: date | Days,
+        orders: tuple[DraftOrder, ...],
+        *,
+        both_hips: bool = False,
     ) -> None:
         self.chart = chart
-        self.today = today
+        self.days = days = Days.of(today)
         self.orders = orders
         self.both_hips = both_hips
         drafts = tuple(o.medication for o in orders if o.medication)
@@ -57,8 +63,10 @@ class CallFacts:
         drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
         stored = (u for u in chart.unidentified if u.source.reference not in drafted)
         self.unidentified = (*stored, *unidentified)
-        self.laboratory = Laboratory(chart, today)
-        self.ages = age_range(chart.patient, today)
+        self.laboratory = Laboratory(chart, days)
+        self.ages = age_range(chart.patient, days)
+        on_each = (age_range(chart.patient, day) for day in days.each)
+        self.ages_on_each = tuple(ages for ages in on_each if ages is not None)
         self.age = _age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
@@ -100,20 +108,22 @@ class OrderView:
     """One order seen against the chart.
 
     `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
-    Without it (risk factors) they do not.
+    Without it (risk factors) they do not. Where today can be two days, what holds on one of them
+    holds; `sure` wants both, for what would speak against caution.
     """
 
     facts: CallFacts
     order: DraftOrder | None = None
     cautious: bool = False
+    sure: bool = False
 
     @property
     def chart(self) -> Chart:
         return self.facts.chart
 
     @property
-    def today(self) -> date:
-        return self.facts.today
+    def days(self) -> Days:
+        return self.facts.days
 
     def known(self, name: InputName) -> Outcome:
         return NO if self.chart.input(name).known else UNKNOWN
@@ -131,7 +141,8 @@ class OrderView:
         if when.all:
             return self._all(when.all)
         if when.none:
-            surely = any(self.ask(w).answer is Answer.YES for w in when.none)
+            against = replace(self, sure=not self.sure)
+            surely = any(against.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
         return self.test(when)
 
@@ -179,14 +190,19 @@ class OrderView:
             and fact.concepts.isdisjoint(test.other_than)
             and (self.cautious or not fact.suspected)
             and not (test.state == "current" and fact.resolved)
-            and recent(fact, test, self.today, cautious=self.cautious)
+            and self._recent(fact, test)
             and not (
                 test.older_than_days
-                and within(fact.date, test.older_than_days, self.today, cautious=self.cautious)
+                and within(fact.date, test.older_than_days, self.days, cautious=self.cautious)
             )
             and self._side(fact.side, test.side)
             and _site(fact.sites, test.site)
         )
+
+    def _recent(
+        self, fact: ConditionFact | ProcedureFact, test: ConditionTest | ProcedureTest
+    ) -> bool:
+        return recent(fact, test, self.days, cautious=self.cautious, sure=self.sure)
 
     def _condition(self, test: ConditionTest) -> Outcome:
         facts = [f for f in self.chart.conditions if self._counts(f, test)]
@@ -208,7 +224,7 @@ class OrderView:
                 not fact.concepts.isdisjoint(test.value_sets)
                 and fact.concepts.isdisjoint(test.other_than)
                 and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
-                and recent(fact, test, self.today, cautious=self.cautious)
+                and self._recent(fact, test)
                 and self._side(fact.side, test.side)
                 and _site(fact.sites, test.site)
             )
@@ -231,9 +247,7 @@ class OrderView:
                     or _reason_stated(fact, test) == (test.indication == "stated")
                 )
                 and (not test.dosing or dosing_of(fact, test.limits) in test.dosing)
-                and (
-                    not test.begun or begun(fact, self.today, test.begun_within_days) in test.begun
-                )
+                and (not test.begun or begun(fact, self.days, test.begun_within_days) in test.begun)
             )
 
         facts = [f for f in self.facts.medications if counts(f)]
@@ -252,10 +266,11 @@ class OrderView:
         result = laboratory.newest(test.quantity, test.within_days)
         if result is not None:
             answer = _compare(result, test)
-            if (answer is Answer.NO or test.answer in _REASSURING) and laboratory.unread(
-                test.quantity, test.within_days
-            ):
+            reassures = answer is Answer.NO or test.answer in _REASSURING
+            if reassures and laboratory.unread(test.quantity, test.within_days):
                 return UNKNOWN  # what came later cannot be read; the unknown checks tell it
+            if (reassures or self.sure) and not laboratory.surely(result, test.within_days):
+                return UNKNOWN  # too old on one of the days that today can be
             return Outcome(answer, (result.source,), (result.text,))
         older = laboratory.newest(test.quantity)
         if older is None or _compare(older, test) is not Answer.YES:
@@ -265,9 +280,12 @@ class OrderView:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        ages = self.facts.ages
-        if ages is None:
-            return UNKNOWN
+        outcomes = [self._age_is(ages, test) for ages in self.facts.ages_on_each]
+        sought = (Answer.NO, Answer.UNKNOWN, Answer.YES)
+        pick = min if self.sure else max
+        return pick(outcomes, key=lambda one: sought.index(one.answer), default=UNKNOWN)
+
+    def _age_is(self, ages: tuple[int, int], test: AgeTest) -> Outcome:
         low, high = ages
         sure = (test.below is None or high < test.below) and (
             test.at_least is None or low >= test.at_least

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
+from zoneinfo import ZoneInfo
 
 from starlette.types import Scope
 
+from cds_service.clinical.days import Days
 from cds_service.errors import SettingsError, Unauthorized
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.settings import Settings
@@ -192,6 +194,17 @@ def _note_refusal(error: Unauthorized) -> None:
     log.audit("token refused", reason=error.reason, **error.claims, **error.mismatch)
 
 
+def zone_of(client: Client | None, settings: Settings) -> str | None:
+    """The time zone of the hospital that calls: its own, else that of the settings."""
+    return (client and client.timezone) or settings.timezone
+
+
 def today_of(client: Client | None, settings: Settings, now: datetime) -> date:
-    """The day of the hospital that calls: in its own time zone, else that of the settings."""
-    return day_in((client and client.timezone) or settings.timezone, now)
+    """The day of the hospital that calls; in UTC where its zone is not known."""
+    return day_in(zone_of(client, settings), now)
+
+
+def days_of(client: Client | None, settings: Settings, now: datetime) -> Days:
+    """The day of the hospital that calls; all that it can be where its zone is not known."""
+    zone = zone_of(client, settings)
+    return Days.at(now, ZoneInfo(zone) if zone else None)
