@@ -132,6 +132,13 @@ class Overloaded(RequestError):
     code = "throttled"
 
 
+class Outran(RequestError):
+    """The call needs more processor time than one call may have."""
+
+    status = 503
+    code = "too-costly"
+
+
 class Unavailable(RequestError):
     """The database does not take what was sent; another try later will do."""
 

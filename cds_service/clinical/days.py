@@ -47,9 +47,14 @@ class Days:
         return today if isinstance(today, Days) else cls(today, today)
 
     @property
+    def known(self) -> bool:
+        """Whether today is one day."""
+        return self.earliest == self.latest
+
+    @property
     def each(self) -> tuple[date, ...]:
         """The days that can be today; what lies between two of them decides nothing."""
-        return (self.earliest,) if self.earliest == self.latest else (self.earliest, self.latest)
+        return (self.earliest,) if self.known else (self.earliest, self.latest)
 
     @property
     def said(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
+from cds_service.clinical.ages import age_outcome, age_range, age_words, ages_on_each
 from cds_service.clinical.chart import (
     Chart,
     ConditionFact,
@@ -17,7 +18,7 @@ from cds_service.clinical.chart import (
 )
 from cds_service.clinical.days import Days
 from cds_service.clinical.dosing import begun, dosing_of
-from cds_service.clinical.laboratory import Laboratory, Result, age_range
+from cds_service.clinical.laboratory import Laboratory, Result
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.clinical.time_windows import decisive, recent, told_undated, within
 from cds_service.knowledge.names import BROOKER, SITE_ELSEWHERE, SITE_HIP, InputName, Side
@@ -65,12 +66,12 @@ class CallFacts:
         self.unidentified = (*stored, *unidentified)
         self.laboratory = Laboratory(chart, days)
         self.ages = age_range(chart.patient, days)
-        on_each = (age_range(chart.patient, day) for day in days.each)
-        self.ages_on_each = tuple(ages for ages in on_each if ages is not None)
-        self.age = _age_words(self.ages)
+        self.ages_on_each = ages_on_each(chart.patient, days)
+        self.age = age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
         self._shared: dict[str, Any] = {}
+        self._answers: dict[tuple[Side | None, bool, bool], dict[int, Outcome]] = {}
 
     def once(self, name: str, make: Callable[[], _T]) -> _T:
         """What `make` gives, made once for all orders of this call and kept under `name`."""
@@ -96,8 +97,11 @@ class CallFacts:
         """False when the chart has nothing that the test asks for."""
         return when.needs is None or not when.needs.isdisjoint(self.present)
 
-    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> OrderView:
-        return OrderView(self, order, cautious)
+    def view(
+        self, order: DraftOrder | None, *, cautious: bool = False, sure: bool = False
+    ) -> OrderView:
+        seen_as = (order.side if order else None, cautious, sure)
+        return OrderView(self, order, cautious, sure, self._answers.setdefault(seen_as, {}))
 
 
 _REASSURING = frozenset({"negative", "not-pregnant"})
@@ -113,9 +117,12 @@ class OrderView:
     """
 
     facts: CallFacts
-    order: DraftOrder | None = None
-    cautious: bool = False
-    sure: bool = False
+    order: DraftOrder | None
+    cautious: bool
+    sure: bool
+    answers: dict[int, Outcome]
+    """What was asked of the chart for this side, by the identity of the test: many orders of one
+    call ask the same of a chart that may hold thousands of facts."""
 
     @property
     def chart(self) -> Chart:
@@ -132,6 +139,19 @@ class OrderView:
         """Answer a `When` of the knowledge."""
         if not self.facts.can_hold(when):
             return self.facts.nothing_found
+        return self.test(when)
+
+    def test(self, when: When) -> Outcome:
+        """As `ask`, which is quicker; for that, what is not in the chart is unknown as soon as
+        any input is."""
+        if when.about_order:
+            return self._answer(when)
+        answer = self.answers.get(id(when))
+        if answer is None:
+            answer = self.answers[id(when)] = self._answer(when)
+        return answer
+
+    def _answer(self, when: When) -> Outcome:
         if when.any:
             present = self.facts.present
             asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
@@ -141,10 +161,14 @@ class OrderView:
         if when.all:
             return self._all(when.all)
         if when.none:
-            against = replace(self, sure=not self.sure)
+            against = self if self.days.known else self._against()
             surely = any(against.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
-        return self.test(when)
+        return self._one(when)
+
+    def _against(self) -> OrderView:
+        """The same for what speaks against: where this takes either day, that wants both."""
+        return self.facts.view(self.order, cautious=self.cautious, sure=not self.sure)
 
     def _all(self, parts: tuple[When, ...]) -> Outcome:
         seen = []
@@ -158,9 +182,7 @@ class OrderView:
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
         return found_in(pairs) or YES
 
-    def test(self, when: When) -> Outcome:
-        """The answer of the one test that a `When` without parts holds. `ask` is quicker; for
-        it, what is not in the chart is unknown as soon as any input is."""
+    def _one(self, when: When) -> Outcome:
         if when.condition is not None:
             return self._condition(when.condition)
         if when.procedure is not None:
@@ -280,25 +302,10 @@ class OrderView:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        outcomes = [self._age_is(ages, test) for ages in self.facts.ages_on_each]
-        sought = (Answer.NO, Answer.UNKNOWN, Answer.YES)
-        pick = min if self.sure else max
-        return pick(outcomes, key=lambda one: sought.index(one.answer), default=UNKNOWN)
-
-    def _age_is(self, ages: tuple[int, int], test: AgeTest) -> Outcome:
-        low, high = ages
-        sure = (test.below is None or high < test.below) and (
-            test.at_least is None or low >= test.at_least
-        )
-        never = (test.below is not None and low >= test.below) or (
-            test.at_least is not None and high < test.at_least
-        )
-        if sure or never or not self.cautious:
-            return YES if sure else NO if never else UNKNOWN
-        if test.straddling == "in":
-            return YES
-        source = Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.facts.age}")
-        return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.facts.age}",))
+        name = f"age {self.facts.age}"
+        asked = Provenance(f"Patient/{self.chart.patient.id}", None, name)
+        on_each = self.facts.ages_on_each
+        return age_outcome(on_each, test, asked, cautious=self.cautious, sure=self.sure)
 
     def _sex(self, test: SexTest) -> Outcome:
         if self.chart.patient.sex == "unknown":
@@ -339,13 +346,6 @@ def _same(one: DraftOrder, other: DraftOrder | None) -> bool:
     return one is other or (
         other is not None and one.reference is not None and one.reference == other.reference
     )
-
-
-def _age_words(ages: tuple[int, int] | None) -> str:
-    """The age as a text names it; two where the birth date leaves them open."""
-    if ages is None:
-        return "?"
-    return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]} to {ages[1]}"
 
 
 def with_status(fact: ConditionFact) -> Provenance:

@@ -14,6 +14,7 @@ from cds_service.knowledge.names import (
     ACVR1_GERMLINE,
     ACVR1_SOURCE_OPEN,
     BRAIN_TUMOUR,
+    InputName,
 )
 from cds_service.knowledge.order_schema import EarlySigns
 from cds_service.knowledge.schema import Genetic
@@ -210,3 +211,11 @@ def _once(sources: Iterable[Provenance]) -> tuple[Provenance, ...]:
         code = source.coding and (source.coding.system, source.coding.code)
         kept.setdefault((code or source.label, str(source.date), source.status), source)
     return tuple(kept.values())
+
+
+def may_be(facts: CallFacts, found: Genetics, knowledge: Knowledge) -> bool:
+    """Whether a route in words matters: genetic HO stands coded, or there is a question about it.
+    The latter never gives more than an info card."""
+    if found.rule or not facts.chart.input(InputName.CONDITIONS).known:
+        return True
+    return bool(question_findings(facts, knowledge) or family_findings(facts.chart, knowledge))

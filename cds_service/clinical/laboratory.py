@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from datetime import date
 
-from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Provenance
+from cds_service.clinical.ages import age_range
+from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, Provenance
 from cds_service.clinical.days import DAY, Days
 from cds_service.clinical.logic import shortened
 from cds_service.clinical.units import Unit, has_units, unit_by_code, unit_of
@@ -161,22 +162,6 @@ def _unread(name: str, fact: MeasurementFact, today: Days) -> Unread | None:
         return Unread(f"{called} dated in the future, {fact.when} ({sent})", None, fact.source)
     why = f"is {fact.pending}, not used" if fact.pending else "could not be read"
     return Unread(f"{called} of {fact.when} {why} ({sent})", fact.when, fact.source)
-
-
-def age_range(patient: PatientFacts, today: date | Days) -> tuple[int, int] | None:
-    """Age in whole years today, as the least and the most it can be; None when not known."""
-    days = Days.of(today)
-    if patient.birth is None:
-        return None
-
-    def years(born: date, day: date) -> int:
-        return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-
-    low, high = (
-        years(patient.birth.latest, days.earliest),
-        years(patient.birth.earliest, days.latest),
-    )
-    return (low, high) if 0 <= high <= 130 else None
 
 
 def egfr_from_creatinine(creatinine: float, age: int, female: bool) -> float:
