@@ -271,7 +271,5 @@ def test_refused_calls_do_not_fill_the_disk(registered: dict[str, str]) -> None:
 
 def total(lines: list[dict[str, Any]], event: str, held: str) -> int:
     """Lines of an event, and those that a line says were held back."""
-    counts = [
-        n for line in lines if line["event"] == held for n in line["lines"].values()
-    ]
-    return sum(counts) + len([line for line in lines if line["event"] == event])
+    counts = [n for line in lines if line["event"] == held for n in line["lines"].values()]
+    return int(sum(counts)) + len([line for line in lines if line["event"] == event])
