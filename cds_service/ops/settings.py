@@ -117,6 +117,11 @@ class Settings(BaseModel):
     discovery_auth: bool = Field(
         default=False, description="Ask for a token at discovery, too; else it is open."
     )
+    audit: Literal["best-effort", "strict"] = Field(
+        default="best-effort",
+        description="Whether a call of a registered client is answered (best-effort) or gets 503 "
+        "(strict) while the audit lines of the log cannot be written.",
+    )
     replay: Literal["auto", "memory", "database"] = Field(
         default="auto",
         description=(
