@@ -54,6 +54,7 @@ client_refused = Counter(
 )
 outran = Counter("cds_outran", "Calls that were ended because they needed too much time.")
 issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
+log_dropped = Counter("cds_log_lines_dropped", "Log lines that could not be written.", ("stream",))
 under_way = Gauge(
     "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
 )

@@ -78,7 +78,8 @@ class Settings(BaseModel):
     timezone: Timezone | None = Field(
         default=None,
         description="Time zone of the hospital (IANA, `Pacific/Auckland`): its day decides. "
-        "A client of CDS_CLIENTS may have its own. Unset: UTC.",
+        "A client of CDS_CLIENTS may have its own. Unset: each limit is judged on the cautious "
+        "side of a day more or less.",
     )
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024,
@@ -127,6 +128,11 @@ class Settings(BaseModel):
     )
     discovery_auth: bool = Field(
         default=False, description="Ask for a token at discovery, too; else it is open."
+    )
+    audit: Literal["best-effort", "strict"] = Field(
+        default="best-effort",
+        description="Whether a call of a registered client is answered (best-effort) or gets 503 "
+        "(strict) while the audit lines of the log cannot be written.",
     )
     replay: Literal["auto", "memory", "database"] = Field(
         default="auto",
