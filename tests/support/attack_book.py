@@ -24,6 +24,7 @@ MODULES = (
     "tests.attacks.test_text",
     "tests.system.test_workers",
     "tests.system.test_log_faults",
+    "tests.system.test_endings",
 )
 """Importing these fills the book."""
 
