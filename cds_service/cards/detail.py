@@ -272,16 +272,17 @@ def _course(regimen: Regimen) -> str:
 
 
 def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    """Why an option, or a drug of it, is not offered; what is in conflict comes first."""
+    """Why an option, or a drug of it, is not offered; what is in conflict comes first, then whole
+    options."""
     yield from (_reason(reason, prose) for reason in guidance.conflicts)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
-        excluded = verdict.standing is Standing.EXCLUDED
-        if excluded and not verdict.dropped:
+        if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             option = knowledge.options[verdict.option]
             for reason in _excluding(verdict.reasons):
                 if reason.rule not in conflicts:
                     yield _against_one(option.short or option.label, reason, prose)
+    for verdict in guidance.options:
         for regimen, reasons in verdict.dropped:
             label = _passed_over(regimen, verdict, knowledge)
             for reason in _excluding(reasons):
