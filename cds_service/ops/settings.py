@@ -78,7 +78,8 @@ class Settings(BaseModel):
     timezone: Timezone | None = Field(
         default=None,
         description="Time zone of the hospital (IANA, `Pacific/Auckland`): its day decides. "
-        "A client of CDS_CLIENTS may have its own. Unset: UTC.",
+        "A client of CDS_CLIENTS may have its own. Unset: each limit is judged on the cautious "
+        "side of a day more or less.",
     )
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024,
@@ -115,6 +116,11 @@ class Settings(BaseModel):
     )
     discovery_auth: bool = Field(
         default=False, description="Ask for a token at discovery, too; else it is open."
+    )
+    audit: Literal["best-effort", "strict"] = Field(
+        default="best-effort",
+        description="Whether a call of a registered client is answered (best-effort) or gets 503 "
+        "(strict) while the audit lines of the log cannot be written.",
     )
     replay: Literal["auto", "memory", "database"] = Field(
         default="auto",
@@ -185,6 +191,12 @@ class Settings(BaseModel):
         ge=10,
         le=60_000,
         description="Time after which no more is read from a FHIR server; below the budget.",
+    )
+    give_up_ms: int = Field(
+        default=5_000,
+        ge=50,
+        le=60_000,
+        description="Time after which a call that is still worked on is ended with 503.",
     )
     fetch_max_pages: int = Field(
         default=20, ge=1, le=1000, description="Most pages read of one search."

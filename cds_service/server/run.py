@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from cds_service.cards.suggested_orders import load_checked
@@ -25,7 +26,7 @@ from cds_service.server.http1 import BoundedProtocol
 from cds_service.trust import access
 
 _GRACE_SECONDS = 10
-_FACTORY = "cds_service.server.app:create_app"
+_FACTORY = f"{__name__}:worker_app"
 
 
 def run(settings: Settings, example: Path | None = None, more: str = "") -> None:
@@ -35,6 +36,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     line that posts it is printed. `more` is printed after the addresses.
     """
     access.refuse_open_door(settings)
+    log.start()
     # A hang-up ends a process that has no handler yet: it waits until there is one.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if settings.allow_anonymous:
@@ -61,6 +63,12 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
             uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def worker_app() -> FastAPI:
+    """The application in a worker process, which reads its settings from the environment."""
+    log.start()
+    return create_app()
 
 
 def _config(app: object, settings: Settings) -> uvicorn.Config:

@@ -72,7 +72,9 @@ class Client(BaseModel):
         default=(), strict=False, description="Origins of its browser-based applications."
     )
     timezone: Timezone | None = Field(
-        default=None, description="Its time zone (IANA); unset: that of CDS_TIMEZONE, else UTC."
+        default=None,
+        description="Its time zone (IANA): its day decides and stands on its cards; unset: that "
+        "of CDS_TIMEZONE.",
     )
     next_aliases: dict[Text, Url] = Field(
         default_factory=dict,

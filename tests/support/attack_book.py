@@ -23,6 +23,7 @@ MODULES = (
     "tests.system.test_http_attacks",
     "tests.attacks.test_text",
     "tests.system.test_workers",
+    "tests.system.test_log_faults",
 )
 """Importing these fills the book."""
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +33,21 @@ class ServiceProcess:
 @contextmanager
 def started(*options: str, **environment: str) -> Iterator[ServiceProcess]:
     """A real `cds-service serve` process on a free port."""
-    command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
+    with started_by((), None, *options, **environment) as service:
+        yield service
+
+
+@contextmanager
+def started_by(
+    before: Sequence[str], stderr: int | None, *options: str, **environment: str
+) -> Iterator[ServiceProcess]:
+    """The same by a command that starts what comes after it, and with the log in another file."""
+    command = [*before, sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
     env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     env |= {"CDS_DATABASE_URL": "none"} | environment
-    # A file takes all the log there is; a pipe that nobody reads would stop the service.
     with NamedTemporaryFile("w+") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=env, cwd=ROOT
+            command, stdout=subprocess.PIPE, stderr=stderr or log, text=True, env=env, cwd=ROOT
         )
         service = ServiceProcess("", process, log)
         try:
