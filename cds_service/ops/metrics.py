@@ -49,6 +49,9 @@ refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("rea
 overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
 issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
 log_dropped = Counter("cds_log_lines_dropped", "Log lines that could not be written.", ("stream",))
+connections_refused = Counter(
+    "cds_connections_refused", "Connections that were closed for what came over them.", ("why",)
+)
 under_way = Gauge(
     "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
 )
