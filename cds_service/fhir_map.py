@@ -16,7 +16,7 @@ Nothing in here raises, whatever JSON comes in.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.clinical.days import Days
+from cds_service.clinical.steps import whole
 from cds_service.fhir import completeness
 from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
@@ -90,6 +92,7 @@ _READERS: Mapping[str, _Reader] = {
     **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
 }
 _TURN = 500  # resources of one turn, about 2 ms
+_KEPT_TURN = 50  # resources that are read in full, in one turn
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
 _LISTS = frozenset({"List", "Composition"})
 
@@ -115,11 +118,11 @@ class ChartReader:
         self,
         index: CodeIndex,
         patient_id: str,
-        today: date,
+        today: date | Days,
         mentions: Patterns | Mentions = (),
     ) -> None:
         self.index = index
-        self.today = today
+        self.days = Days.of(today)
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
@@ -176,13 +179,19 @@ class ChartReader:
 
     def chart(self) -> Chart:
         """The chart of everything read so far, facts newest first whatever order they came in."""
+        return whole(self.chart_in_turns())
+
+    def chart_in_turns(self) -> Generator[None, None, Chart]:
+        """As `chart`, with a pause after every few dozen resources."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = ReadContext(self.index, self.today, self.references, self.mentions, patient.birth)
-        found = [item for kept in own for item in _facts(kept, look)]
+        look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
-        for item in found:
-            kinds[type(item)].append(item)
+        for number, kept in enumerate(own, 1):
+            for item in _facts(kept, look):
+                kinds[type(item)].append(item)
+            if number % _KEPT_TURN == 0:
+                yield
         return Chart(
             patient=patient,
             conditions=in_order(kinds[ConditionFact]),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import replace
 from datetime import date
 from typing import assert_never
 
+from cds_service.clinical.ask_ahead import ask_ahead
 from cds_service.clinical.assessment import (
     Assessment,
     Finding,
@@ -16,6 +17,7 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import Chart, DraftOrder, InputState
+from cds_service.clinical.days import Days
 from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.existing_prophylaxis import (
     Conflict,
@@ -29,12 +31,13 @@ from cds_service.clinical.genetic import (
     Genetics,
     family_findings,
     genetics,
-    question_findings,
+    may_be,
 )
 from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
 from cds_service.clinical.risk import Case, beside, factors_of, seen, tested, tier_of
+from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
@@ -62,6 +65,8 @@ _INPUT_WORDS = {
 # Factors that say that there is heterotopic bone at the hip, or may be.
 _HO_HERE = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
 
+_ORDERS_TURN = 10  # orders that are decided in one turn
+
 # An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
 _BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
 
@@ -70,7 +75,7 @@ def assess(
     chart: Chart,
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
-    today: date,
+    today: date | Days,
     question: Question = Question.ORDERS_SIGNED,
     selections: Collection[str] = (),
     unread: int = 0,
@@ -84,6 +89,22 @@ def assess(
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
+    return whole(
+        assess_in_turns(chart, orders, knowledge, today, question, selections, unread, others)
+    )
+
+
+def assess_in_turns(
+    chart: Chart,
+    orders: tuple[DraftOrder, ...],
+    knowledge: Knowledge,
+    today: date | Days,
+    question: Question = Question.ORDERS_SIGNED,
+    selections: Collection[str] = (),
+    unread: int = 0,
+    others: int = 0,
+) -> Generator[None, None, Assessment]:
+    """As `assess`, with a pause every few milliseconds."""
     match question:
         case Question.PATIENT:
             return _review(chart, knowledge, today)
@@ -97,7 +118,7 @@ def assess(
     case = Case(CallFacts(chart, today, live, both_hips=both), knowledge)
     found = genetics(case.facts, knowledge)
     heard = by_words(orders)
-    asks = heard is orders or _may_be_genetic(case, found)
+    asks = heard is orders or may_be(case.facts, found, knowledge)
     triggered = triggers(heard if asks else orders, knowledge, chosen)
     any_draft = names_none(orders, chosen)
     not_read = (
@@ -109,7 +130,12 @@ def assess(
     if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
-    decided = (_decide(case, order, trigger) for order, trigger in rest)
+    yield from ask_ahead(case, (order for order, _ in rest))
+    decided = []
+    for number, (order, trigger) in enumerate(rest, 1):
+        decided.append(_decide(case, order, trigger))
+        if number % _ORDERS_TURN == 0:
+            yield
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
     forbids = any(card.indicator != "info" for card in genetic)
@@ -132,15 +158,6 @@ def _genetic(
     return cards, [pair for pair, card in made if card is None or beside]
 
 
-def _may_be_genetic(case: Case, found: Genetics) -> bool:
-    """Whether a route in words matters: genetic HO stands coded, or there is a question about it.
-    The latter never gives more than an info card."""
-    chart, knowledge = case.chart, case.knowledge
-    if found.rule or not chart.input(InputName.CONDITIONS).known:
-        return True
-    return bool(question_findings(case.facts, knowledge) or family_findings(chart, knowledge))
-
-
 def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, ...]:
     """A card for drafts that were not looked at: silence would claim that they had been checked."""
     if not number:
@@ -150,7 +167,7 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
     return (replace(card_for(case, card, (), (), words), not_assessed=()),)
 
 
-def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
+def _review(chart: Chart, knowledge: Knowledge, today: date | Days) -> Assessment:
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
@@ -372,6 +389,7 @@ def _assessment(
         absent=absent,
         not_known=not_known,
         any_draft=any_draft,
+        days=case.facts.days,
     )
 
 

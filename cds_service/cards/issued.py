@@ -1,4 +1,4 @@
-"""What the store keeps of an answer: a row for each card, and the call to be counted."""
+"""What is kept of an answer: for the log, and in the store a row a card and the call."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from cds_service.cards import trace
 from cds_service.cdshooks.models import Json
+from cds_service.clinical.assessment import Assessment, Tier
+from cds_service.ops import calls
 from cds_service.store.records import CallCount, CallKey, IssuedCard, Origin
 
 
@@ -45,3 +47,19 @@ _COUNTS = {
     for considered in (False, True)
     for with_cards in (False, True)
 }
+
+
+_SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
+
+
+def tell_log(assessment: Assessment) -> None:
+    """Keep what was decided for logs and metrics: tier, ids of the rules that fired, and cards."""
+    guidances, call = assessment.guidances, calls.current()
+    call.knowledge = assessment.knowledge_version
+    call.skipped, call.foreign = assessment.skipped, assessment.foreign
+    call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
+    call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
+    call.cards = tuple(
+        calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
+        for g in assessment.spoken
+    )

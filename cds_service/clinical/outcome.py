@@ -98,8 +98,12 @@ def _unread(
     return tuple(
         said
         for said, check in not_assessed(case.view(None), case.knowledge)
-        # An entry without a known code matters only where it could take an option away.
-        if (open_ & set(check.applies_to) if check.unidentified else whole or said.input in lost)
+        # Entries without a known code, or none at all, matter only to an option that is open.
+        if (
+            open_ & set(check.applies_to)
+            if check.unidentified or check.none_recorded
+            else whole or said.input in lost
+        )
     )
 
 

@@ -16,8 +16,6 @@ from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
     clinical_status,
-    onset_of,
-    recorded_on,
     verifications,
 )
 from cds_service.fhir.unidentified import drugs_named, is_allergy_in_words, may_rule_out, name_in
@@ -31,7 +29,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """
     code = doc.get("code")
     known = look.know(code)
-    onset, recorded = onset_of(doc, look.birth), recorded_on(doc)
+    onset, recorded = look.onset(doc), look.recorded(doc)
     recorder = doc.get("recorder") or doc.get("asserter")
     source = source_of(doc, code, known, onset or recorded, recorder)
     said = [*_certainty(known), *verifications(doc)]

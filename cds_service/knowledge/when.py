@@ -208,6 +208,13 @@ class When(Model):
             return frozenset(self.order.kinds)
         return None
 
+    @cached_property
+    def about_order(self) -> bool:
+        """Whether the answer depends on the order itself, not on the chart and its side alone."""
+        return self.order is not None or any(
+            part.about_order for part in (*self.any, *self.all, *self.none)
+        )
+
     @model_validator(mode="after")
     def _exactly_one(self) -> When:
         said = [name for name in type(self).model_fields if getattr(self, name)]

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from cds_service.clinical.ages import age_range
 from cds_service.clinical.chart import (
     Chart,
     CodeSeen,
@@ -18,7 +19,6 @@ from cds_service.clinical.laboratory import (
     Laboratory,
     Result,
     Unread,
-    age_range,
     egfr_from_creatinine,
 )
 from cds_service.clinical.units import CREATININE_IN_MOLES, normal_unit, unit_of
