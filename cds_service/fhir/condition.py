@@ -11,6 +11,7 @@ from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, m
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
+from cds_service.fhir.metaboliser import in_words
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
@@ -39,6 +40,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
             yield SetAside(meaning, source, doubt)
         return
     yield from look.mentions.uncoded(doc, source, meaning)
+    yield from in_words(doc, source)
     if _condition_grade(doc, look, known) == BROOKER_NONE:
         yield SetAside(meaning, source, "Brooker 0")
     elif meaning:

@@ -76,6 +76,9 @@ class Client(BaseModel):
         description="Its time zone (IANA): its day decides and stands on its cards; unset: that "
         "of CDS_TIMEZONE.",
     )
+    calls_per_second: float | None = Field(
+        default=None, gt=0, description="Calls a second of it that one worker takes; unset: all."
+    )
     next_aliases: dict[Text, Url] = Field(
         default_factory=dict,
         description="Base URLs by which its FHIR server names itself in links to further pages, "
