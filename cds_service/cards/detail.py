@@ -354,4 +354,6 @@ def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
 
 def _limits(guidance: Guidance, prose: Prose) -> str:
     tier = "Coded data only." if guidance.tier is Tier.NONE else "Expert tiers, unvalidated."
-    return f"{tier} {prose.version}"
+    lists = dict(guidance.params).get("medicines")
+    medicines = f" Medicines: {escape(lists)}." if lists else ""
+    return f"{tier}{medicines} {prose.version}"
