@@ -38,6 +38,7 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.clinical.days import Days
 from cds_service.clinical.steps import whole
 from cds_service.fhir import completeness
 from cds_service.fhir.allergy import read_allergy
@@ -119,12 +120,12 @@ class ChartReader:
         self,
         index: CodeIndex,
         patient_id: str,
-        today: date,
+        today: date | Days,
         mentions: Patterns | Mentions = (),
         profile: Profile | None = None,
     ) -> None:
         self.index = index
-        self.today = today
+        self.days = Days.of(today)
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
@@ -190,7 +191,7 @@ class ChartReader:
         """As `chart`, with a pause after every few dozen resources."""
         own, problems = self._own()
         patient = _patient(own, self.subjects.patient_id)
-        look = ReadContext(self.index, self.today, self.references, self.mentions, patient.birth)
+        look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
         for number, kept in enumerate(own, 1):
             for item in _facts(kept, look):

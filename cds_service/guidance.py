@@ -17,6 +17,7 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import Chart, DraftOrder, InputState
+from cds_service.clinical.days import Days
 from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.existing_prophylaxis import (
     Conflict,
@@ -73,7 +74,7 @@ def assess(
     chart: Chart,
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
-    today: date,
+    today: date | Days,
     question: Question = Question.ORDERS_SIGNED,
     selections: Collection[str] = (),
     unread: int = 0,
@@ -96,7 +97,7 @@ def assess_in_turns(
     chart: Chart,
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
-    today: date,
+    today: date | Days,
     question: Question = Question.ORDERS_SIGNED,
     selections: Collection[str] = (),
     unread: int = 0,
@@ -165,7 +166,7 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
     return (replace(card_for(case, card, (), (), words), not_assessed=()),)
 
 
-def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
+def _review(chart: Chart, knowledge: Knowledge, today: date | Days) -> Assessment:
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
@@ -389,6 +390,7 @@ def _assessment(
         absent=absent,
         not_known=not_known,
         any_draft=any_draft,
+        days=case.facts.days,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 
 import msgspec
@@ -23,6 +23,7 @@ from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackRead
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
+from cds_service.clinical.days import Days
 from cds_service.clinical.genetic_card import any_may_harm
 from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import may_trigger, selected
@@ -38,7 +39,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.profile_schema import Profile
 from cds_service.knowledge.schema import HookService
-from cds_service.ops import calls, log
+from cds_service.ops import calls, log, timezones
 from cds_service.ops.settings import Settings
 from cds_service.ops.turns import Desk, Turns
 from cds_service.store.records import Origin
@@ -89,10 +90,10 @@ def build_runtime(
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
-    """What answers outside of a service need, as of a day; no card names an evidence page."""
-    noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    alone = (settings or Settings()).model_copy(update={"pages": False, "timezone": None})
-    return build_runtime(alone, knowledge, lambda: noon)
+    """What answers outside of a service need, as of a day or a moment; no card names a page."""
+    at, zone = timezones.as_of(today, (kept := settings or Settings()).timezone)
+    alone = kept.model_copy(update={"pages": False, "timezone": zone})
+    return build_runtime(alone, knowledge, lambda: at)
 
 
 # --- services ---
@@ -193,9 +194,9 @@ def _open(service_id: str | None, body: bytes, caller: Caller, runtime: Runtime)
     calls.current().hook = request.hook
     if client is not None and not client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
-    today = access.today_of(client, settings, runtime.clock())
+    days = access.days_of(client, settings, runtime.clock())
     profile = runtime.knowledge.profiles.get(client.profile or "") if client else None
-    return Consultation(request, service, runtime.knowledge, today, profile)
+    return Consultation(request, service, runtime.knowledge, days, profile)
 
 
 async def _fetch(
@@ -232,21 +233,21 @@ class Consultation:
         request: models.CDSRequest,
         service: HookService,
         knowledge: Knowledge,
-        today: date,
+        days: Days,
         profile: Profile | None = None,
     ) -> None:
         self.profile = profile
         self.request = request
         self.service = service
         self.knowledge = knowledge
-        self.today = today
+        self.days = days
         self.no_access: str | None = None  # why the FHIR server of the call was not read
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
         index, named = knowledge.index, knowledge.once(mentions_of)
-        self.reader = ChartReader(index, patient, today, named, profile)
-        self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
+        self.reader = ChartReader(index, patient, days, named, profile)
+        self._drafts = Drafts(request.context.draft_orders, index, patient, days, named)
         self._orders = OrdersRead()
         self._passed_over = False
 
@@ -320,7 +321,7 @@ class Consultation:
                 chart,
                 orders.orders,
                 self.knowledge,
-                self.today,
+                self.days,
                 self.service.question,
                 self.request.context.selections,
                 orders.unread,

@@ -47,6 +47,7 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
         Section("Seen, not decisive", tuple(_findings(also))),
         Section("Tested and found absent", assessment.absent),
         Section("Could not be decided", assessment.not_known),
+        Section("Today", tuple(f"{days}, {days.said}" for days in (assessment.days,) if days)),
         Section("Knowledge", (assessment.knowledge_version,)),
     )
     return tuple(section for section in sections if section.lines)

@@ -51,6 +51,8 @@ def of_response(assessment: Assessment) -> Json:
     aside = assessment.set_aside
     return _filled(
         knowledge=assessment.knowledge_version,
+        today=str(assessment.days) if assessment.days else None,
+        zone=assessment.days.said if assessment.days else None,
         inputs=_states(assessment),
         lists=_lists(assessment),
         selections=STRAY if assessment.any_draft else None,

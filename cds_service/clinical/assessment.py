@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_service.clinical.chart import DraftOrder, InputReport, Mention, Provenance, SetAside
+from cds_service.clinical.days import Days
 
 
 class Tier(StrEnum):
@@ -148,6 +149,7 @@ class Assessment:
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
+    days: Days | None = None  # the day on which it was decided
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:

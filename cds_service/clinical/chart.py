@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 from cds_service.knowledge.names import InputName, Side
 
@@ -30,13 +31,16 @@ KNOWN = frozenset({InputState.READ, InputState.NONE_STATED, InputState.EMPTY})
 class FhirDate:
     """A FHIR date of any precision. `earliest` and `latest` are the days it can mean.
 
-    `order` sorts two dates of the same day by their time (POSIX seconds, UTC).
+    They are days of the hospital; where its zone is not known, those of an instant are in UTC, and
+    `Days` takes care of the rest. `order` sorts two dates of the same day by their time (POSIX
+    seconds). `clock` says whether that time is an instant, or local in a zone nobody knows.
     """
 
     text: str
     earliest: date
     latest: date
     order: float
+    clock: Literal["instant", "local"] | None = None
 
     def __str__(self) -> str:
         return self.text[:10]

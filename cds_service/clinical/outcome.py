@@ -119,8 +119,12 @@ def _unread(
     return tuple(
         said
         for said, check in not_assessed(case.view(None), case.knowledge)
-        # An entry without a known code matters only where it could take an option away.
-        if (open_ & set(check.applies_to) if check.unidentified else whole or said.input in lost)
+        # Entries without a known code, or none at all, matter only to an option that is open.
+        if (
+            open_ & set(check.applies_to)
+            if check.unidentified or check.none_recorded
+            else whole or said.input in lost
+        )
     )
 
 
@@ -158,10 +162,12 @@ def listed(names: tuple[str, ...]) -> dict[str, str]:
 def merge(guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
     """One card for orders that get the same answer; excision follows the arthroplasty's card."""
     hip_card = any(g.card for g in guidances if g.row in {"6c", "7", "8", "9"})
+    asked = hip_card or any(g.card == "ho-question" for g in guidances)
     groups: dict[tuple[object, ...], list[Guidance]] = {}
     for guidance in guidances:
-        if guidance.card == "ho-excision" and hip_card:
-            # Two cards would offer the same drugs twice.
+        excised = {"ho-excision": hip_card, "ho-excision-question": asked}
+        if excised.get(guidance.card or ""):
+            # Two cards would offer the same drugs, or ask the same, twice.
             why = "the same advice stands on the card of the arthroplasty"
             guidance = replace(guidance, card=None, indicator=None, silent_because=why)
         rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 
 from cds_service.clinical.assessment import NotAssessed
 from cds_service.clinical.chart import Chart, InputReport, InputState
@@ -119,10 +118,9 @@ def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
     if check.quantity and check.within_days:
         laboratory = view.facts.laboratory
         result = laboratory.newest(check.quantity, check.within_days)
-        limit = view.today - timedelta(days=check.within_days)
-        known = result is not None and result.when.earliest >= limit
+        recent = result and view.days.ago(result.when, recent=False)[1] <= check.within_days
         # One that cannot be read has a check of its own; "not found" would be untrue.
-        there = known or laboratory.unread(check.quantity, check.within_days) is not None
+        there = recent or laboratory.unread(check.quantity, check.within_days) is not None
         return None if there else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient

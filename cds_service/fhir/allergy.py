@@ -12,7 +12,6 @@ from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
     clinical_status,
-    onset_of,
     recorded_on,
     verifications,
 )
@@ -38,7 +37,7 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
     if not known.meaning:
         yield from _unidentified(doc, look, (doc.get("code"), doc.get("substance"), *reactions))
         return
-    when = onset_of(doc, look.birth) or recorded_on(doc)
+    when = look.onset(doc) or look.recorded(doc)
     labelled = code if first_text(code) else next(iter(reactions), None)
     source = source_of(doc, labelled, known, when, doc.get("recorder"))
     said = verifications(doc)

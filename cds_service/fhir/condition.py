@@ -11,12 +11,11 @@ from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, m
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
+from cds_service.fhir.metaboliser import in_words
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
     clinical_status,
-    onset_of,
-    recorded_on,
     verifications,
 )
 from cds_service.fhir.unidentified import drugs_named, is_allergy_in_words, may_rule_out, name_in
@@ -30,7 +29,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """
     code = doc.get("code")
     known = look.know(code)
-    onset, recorded = onset_of(doc, look.birth), recorded_on(doc)
+    onset, recorded = look.onset(doc), look.recorded(doc)
     recorder = doc.get("recorder") or doc.get("asserter")
     source = source_of(doc, code, known, onset or recorded, recorder)
     said = [*_certainty(known), *verifications(doc)]
@@ -41,6 +40,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
             yield SetAside(meaning, source, doubt)
         return
     yield from look.mentions.uncoded(doc, source, meaning)
+    yield from in_words(doc, source)
     if _condition_grade(doc, look, known) == BROOKER_NONE:
         yield SetAside(meaning, source, "Brooker 0")
     elif meaning:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
-_PLAIN = re.compile(r"[\w -]+")
+_PLAIN = re.compile(r"[\w' -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
+_LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
 _LOOKED_AT = 50  # denials in one text; nobody writes more
 
 # Which codes of an entry make a text beside them that names the disease superfluous.
@@ -149,6 +150,7 @@ def _telling_word(pattern: str) -> str | None:
     is words with blanks between them, perhaps with word boundaries and a scoped flag around."""
     scoped = _SCOPED.fullmatch(pattern)
     inner = _LOOKAHEAD.sub("", scoped[1] if scoped else pattern)  # what may not follow
+    inner = _LOOKBEHIND.sub("", inner)  # nor stand before it
     inner = inner.removeprefix(r"\b").removesuffix(r"\b")
     words = _BETWEEN.split(inner)
     return words[-1].lower() if all(_PLAIN.fullmatch(word) for word in words) else None
@@ -189,7 +191,9 @@ def quick_mentions(
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    return Mentions(patterns, also=("brooker", *_ALLERGY_HINTS), medicines=medicines, drugs=drugs)
+    return Mentions(
+        patterns, also=("brooker", "cyp2c9", *_ALLERGY_HINTS), medicines=medicines, drugs=drugs
+    )
 
 
 def mentions_of(knowledge: Knowledge) -> Mentions:

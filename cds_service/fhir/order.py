@@ -17,7 +17,6 @@ from cds_service.fhir.body_site import side_of, with_hip_site
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.codings import NOTHING, Recognised, label_of, recognise
 from cds_service.fhir.context import ReadContext
-from cds_service.fhir.dates import read_moment
 from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
@@ -133,7 +132,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         coded=_is_coded(medicine, names),
         intramuscular=is_im,
         says_intramuscular=not is_im and says_intramuscular(doc),
-        when=_when(doc),
+        when=_when(doc, look),
         reasons=look.reasons(doc)[0],
         suspicions=suspicions,
         mentions=mentions,
@@ -209,9 +208,9 @@ def _live(doc: Doc) -> bool:
     return state not in _DEAD and not flag(doc.get("doNotPerform"))
 
 
-def _when(doc: Doc) -> FhirDate | None:
+def _when(doc: Doc, look: ReadContext) -> FhirDate | None:
     """The day on which it is to happen, as far as the order says."""
-    return read_moment(*[doc[name] for name in _TIMES if name in doc])
+    return look.moment(*[doc[name] for name in _TIMES if name in doc])
 
 
 def _medication(doc: Doc, look: ReadContext) -> tuple[MedicationFact | None, Unidentified | None]:

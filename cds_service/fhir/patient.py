@@ -17,7 +17,7 @@ def read_patient(doc: Doc, patient_id: str) -> PatientFacts:
         gender = {"M": "male", "F": "female"}.get(_birthsex(doc) or "")
     return PatientFacts(
         id=patient_id,
-        birth=read_date(doc.get("birthDate")),
+        birth=read_date((text(doc.get("birthDate")) or "")[:10]),
         sex=gender if gender in {"male", "female"} else "unknown",
         deceased=flag(doc.get("deceasedBoolean")) or bool(text(doc.get("deceasedDateTime"))),
     )

@@ -78,7 +78,8 @@ class Settings(BaseModel):
     timezone: Timezone | None = Field(
         default=None,
         description="Time zone of the hospital (IANA, `Pacific/Auckland`): its day decides. "
-        "A client of CDS_CLIENTS may have its own. Unset: UTC.",
+        "A client of CDS_CLIENTS may have its own. Unset: each limit is judged on the cautious "
+        "side of a day more or less.",
     )
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024,
@@ -96,6 +97,18 @@ class Settings(BaseModel):
     )
     max_concurrent: int = Field(
         default=64, ge=1, description="Calls that one worker takes at once; more get 503."
+    )
+    max_concurrent_per_client: int | None = Field(
+        default=None,
+        ge=1,
+        description="Calls of one registered client that one worker takes at once; more get 503. "
+        "Unset: half of CDS_MAX_CONCURRENT.",
+    )
+    max_bytes_in_flight: int = Field(
+        default=128 * 1024 * 1024,
+        ge=4096,
+        description="Bytes of large bodies that one worker holds at once, half of them for one "
+        "client; more wait for CDS_READ_SECONDS and get 503 then.",
     )
     read_seconds: float = Field(
         default=10, gt=0, le=300, description="Time for a request to arrive, header and body each."
@@ -115,6 +128,11 @@ class Settings(BaseModel):
     )
     discovery_auth: bool = Field(
         default=False, description="Ask for a token at discovery, too; else it is open."
+    )
+    audit: Literal["best-effort", "strict"] = Field(
+        default="best-effort",
+        description="Whether a call of a registered client is answered (best-effort) or gets 503 "
+        "(strict) while the audit lines of the log cannot be written.",
     )
     replay: Literal["auto", "memory", "database"] = Field(
         default="auto",
@@ -218,6 +236,13 @@ class Settings(BaseModel):
         parts = urlsplit(value or "")
         if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise ValueError("must use https: calls hold patient data (JS-02)")
+        return value
+
+    @field_validator("max_bytes_in_flight")
+    @classmethod
+    def _holds_two_bodies(cls, value: int, info: ValidationInfo) -> int:
+        if value < 2 * info.data.get("max_body_bytes", 0):
+            raise ValueError("must be at least twice CDS_MAX_BODY_BYTES")
         return value
 
     @field_validator("deadline_ms")

@@ -25,12 +25,13 @@ from cds_service.ops.settings import Settings, from_environment
 from cds_service.server import fhir_content, health, routes
 from cds_service.server.discovery import describe
 from cds_service.server.middleware import Front
-from cds_service.server.responses import error_response, not_allowed
+from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
 from cds_service.trust import access
 from cds_service.trust.replay import SeenInDatabase, SeenInMemory, SeenTokens
 
 _THRESHOLDS = (20_000, 20, 20)  # of the garbage collector
+_DRAIN_SECONDS = 2.0  # for the last lines of the log
 _ISSUE_CODES = {404: "not-found"}
 
 
@@ -110,6 +111,7 @@ def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan
         finally:
             await store.stop()
             await trust.outgoing.aclose()
+            await asyncio.to_thread(log.drain, _DRAIN_SECONDS)
 
     return lifespan
 
@@ -125,6 +127,11 @@ def _handle_errors(app: FastAPI) -> None:
         code = _ISSUE_CODES.get(error.status_code, "processing")
         message = HTTPStatus(error.status_code).phrase
         return error_response(error.status_code, code, message, **headers)
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, error: Exception) -> Response:
+        """What went past `Front`: starlette's own answer would be plain text."""
+        return failure()
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_: Request, error: RequestValidationError) -> Response:

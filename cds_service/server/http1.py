@@ -11,6 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from cds_service.ops.settings import from_environment
+from cds_service.server.gone import GONE
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 100
@@ -44,8 +45,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clock, and tell whoever works on an answer that nobody waits for it."""
         self._stop_clock()
+        scope: Any = self.scope  # None before the first request
+        if scope and GONE in scope:
+            scope[GONE]()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -72,7 +72,12 @@ class Client(BaseModel):
         default=(), strict=False, description="Origins of its browser-based applications."
     )
     timezone: Timezone | None = Field(
-        default=None, description="Its time zone (IANA); unset: that of CDS_TIMEZONE, else UTC."
+        default=None,
+        description="Its time zone (IANA): its day decides and stands on its cards; unset: that "
+        "of CDS_TIMEZONE.",
+    )
+    calls_per_second: float | None = Field(
+        default=None, gt=0, description="Calls a second of it that one worker takes; unset: all."
     )
     next_aliases: dict[Text, Url] = Field(
         default_factory=dict,

@@ -23,6 +23,8 @@ MODULES = (
     "tests.system.test_http_attacks",
     "tests.attacks.test_text",
     "tests.system.test_workers",
+    "tests.system.test_log_faults",
+    "tests.system.test_endings",
 )
 """Importing these fills the book."""
 
