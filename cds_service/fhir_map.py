@@ -67,6 +67,7 @@ from cds_service.fhir.inputs import (
     Ledger,
 )
 from cds_service.fhir.medication import read_medication
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
@@ -79,6 +80,7 @@ from cds_service.fhir.subject import Subjects, Whose
 from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
+    from cds_service.knowledge.profile_schema import Profile
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
@@ -89,7 +91,7 @@ _READERS: Mapping[str, _Reader] = {
     "Observation": read_observation,
     "AllergyIntolerance": read_allergy,
     "FamilyMemberHistory": read_family_history,
-    **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
+    **{kind: read_medication for kind, name in INPUT_OF.items() if name in LISTS},
 }
 _TURN = 500  # resources of one turn, about 2 ms
 _KEPT_TURN = 50  # resources that are read in full, in one turn
@@ -120,6 +122,7 @@ class ChartReader:
         patient_id: str,
         today: date | Days,
         mentions: Patterns | Mentions = (),
+        profile: Profile | None = None,
     ) -> None:
         self.index = index
         self.days = Days.of(today)
@@ -128,7 +131,7 @@ class ChartReader:
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._prescreen = Prescreen(index, self.mentions)
-        self._ledger = Ledger(self.subjects)
+        self._ledger = Ledger(self.subjects, profile)
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
 
@@ -154,7 +157,10 @@ class ChartReader:
     def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
         """Note that an input could not be fetched. `is_gone`: the server does not have it; without
         the patient's record, empty lists are nobody's."""
-        self._ledger.logs[name].failed(printable(why)[:200])
+        log = self._ledger.logs[name]
+        log.unsupported = is_gone
+        if not (is_gone and name is InputName.STATEMENTS):  # few servers have this list
+            log.failed(printable(why)[:200])
         if is_gone and name is InputName.PATIENT:
             self._ledger.record = completeness.NO_RECORD
 

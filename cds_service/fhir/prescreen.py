@@ -9,17 +9,17 @@ from cds_service.fhir.completeness import STATEMENTS, is_labelled
 from cds_service.fhir.decoding import Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.unidentified import MEDICINES, readable
 from cds_service.knowledge.code_systems import canonical
-from cds_service.knowledge.names import InputName
 from cds_service.knowledge.word_search import TEXT_LIMIT
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
 
 _CODED = frozenset({"Condition", "Procedure", "Observation"})
-_MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
 _NAMED = frozenset({"Condition", "Procedure"})
 _MEMORY = 2_000  # more would cost more than it saves
 
