@@ -366,5 +366,9 @@ def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
 
 
 def _limits(guidance: Guidance, prose: Prose) -> str:
-    tier = "Codes and labels, no notes." if guidance.tier is Tier.NONE else "Expert tiers, unvalidated."
+    tier = (
+        "Codes and labels, no notes."
+        if guidance.tier is Tier.NONE
+        else "Expert tiers, unvalidated."
+    )
     return f"{tier} {prose.version}"

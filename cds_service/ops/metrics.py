@@ -55,6 +55,9 @@ client_refused = Counter(
 outran = Counter("cds_outran", "Calls that were ended because they needed too much time.")
 issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
 log_dropped = Counter("cds_log_lines_dropped", "Log lines that could not be written.", ("stream",))
+connections_refused = Counter(
+    "cds_connections_refused", "Connections that were closed for what came over them.", ("why",)
+)
 under_way = Gauge(
     "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
 )
