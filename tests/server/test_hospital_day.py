@@ -102,7 +102,7 @@ def _answer(client: Any, call: str) -> dict[str, Any]:
     ("call", "words", "zones"),
     [
         ("65 on the 26th", "age-65-indomethacin", {TARAWA, None}),
-        ("apixaban until the 25th", "apixaban", {ANGELES, None}),
+        ("apixaban until the 25th", "1364430", {ANGELES, None}),
         ("infarction on 2025-11-25", NO_NSAID, {ANGELES, None}),
         ("infarction at 2025-11-26T07:30Z", NO_NSAID, {TARAWA, ANGELES, None}),
         ("infarction at 2025-11-25T23:30-08:00", NO_NSAID, {TARAWA, ANGELES, None}),
