@@ -76,6 +76,8 @@ from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
+from cds_service.fhir.unread_codes import UnreadCount
+from cds_service.fhir.unread_entries import unread_entry
 from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ _READERS: Mapping[str, _Reader] = {
 _TURN = 500  # resources of one turn, about 2 ms
 _KEPT_TURN = 50  # resources that are read in full, in one turn
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
+_IN_WORDS = frozenset({Mention, Unidentified})  # what is told although no code was understood
 _LISTS = frozenset({"List", "Composition"})
 
 
@@ -129,6 +132,7 @@ class ChartReader:
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._prescreen = Prescreen(index, self.mentions)
         self._ledger = Ledger(self.subjects)
+        self._unread = UnreadCount()  # of what was held back after one glance
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
 
@@ -187,9 +191,14 @@ class ChartReader:
         patient = _patient(own, self.subjects.patient_id)
         look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
+        unread = UnreadCount(self._unread)
         for number, kept in enumerate(own, 1):
+            known = False
             for item in _facts(kept, look):
                 kinds[type(item)].append(item)
+                known = known or type(item) not in _IN_WORDS
+            if not known and (system := unread_entry(kept.kind, kept.doc, look)):
+                unread.note(INPUT_OF[kept.kind], system)
             if number % _KEPT_TURN == 0:
                 yield
         return Chart(
@@ -204,6 +213,7 @@ class ChartReader:
             unidentified=in_order(kinds[Unidentified]),
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
+            not_understood=unread.listed(),
             inputs=self._ledger.reports(),
             foreign=self._ledger.foreign,
             problems=(*self._ledger.problems, *problems),
@@ -243,6 +253,7 @@ class ChartReader:
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
         glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
+        strange = self._prescreen.strange
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
             try:
@@ -261,6 +272,8 @@ class ChartReader:
             ref = subject.reference if subject is not None else None
             if ref in own:
                 log.seen += 1
+                if strange and (system := strange.get(seen.code)) is not None:
+                    self._unread.note(log.name, system)
             else:
                 self._ledger.count(self.subjects.whose(ref), ref, log)
 

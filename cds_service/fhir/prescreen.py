@@ -11,6 +11,7 @@ from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.unidentified import MEDICINES, readable
+from cds_service.fhir.unread_codes import unread_system
 from cds_service.knowledge.code_systems import canonical
 from cds_service.knowledge.names import InputName
 
@@ -33,6 +34,9 @@ class Prescreen:
         self._mentions = mentions
         self._dull: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
+        self.strange: dict[
+            Concept | None, str
+        ] = {}  # of the dull ones, those in systems nobody reads
 
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
@@ -91,6 +95,10 @@ class Prescreen:
             return True
         if len(self._dull) < _MEMORY:
             self._dull.add(concept)
+        if len(self.strange) < _MEMORY:
+            unread = unread_system(concept.coding or ())
+            if unread is not None:
+                self.strange[concept] = unread
         return False
 
     def _says_something(self, concept: Concept) -> bool:
