@@ -125,6 +125,13 @@ class UnsupportedBody(RequestError):
     code = "not-supported"
 
 
+class TooMany(RequestError):
+    """This client calls more often than it may; another try later will do."""
+
+    status = 429
+    code = "throttled"
+
+
 class Overloaded(RequestError):
     """More calls are under way than the service takes; another try later will do."""
 
@@ -149,6 +156,16 @@ class Unavailable(RequestError):
 
 class SettingsError(CdsError):
     """A CDS_* variable is unknown or has a value that cannot be used."""
+
+
+class NotSent(Exception):
+    """A call of ours that was not made, or was given up before anything was sent.
+
+    `told` says why about "the server", `outcome` is the word for figures.
+    """
+
+    told = "it cannot be reached"
+    outcome = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ from cds_service.clinical.chart import (
     MeasurementFact,
     MedicationFact,
     Mention,
-    PatientFacts,
     Problem,
     ProcedureFact,
     SetAside,
@@ -67,10 +66,11 @@ from cds_service.fhir.inputs import (
     Ledger,
 )
 from cds_service.fhir.medication import read_medication
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
-from cds_service.fhir.patient import read_patient
+from cds_service.fhir.patient import fullest
 from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
@@ -81,6 +81,7 @@ from cds_service.fhir.unread_entries import unread_entry
 from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
+    from cds_service.knowledge.profile_schema import Profile
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
@@ -91,7 +92,7 @@ _READERS: Mapping[str, _Reader] = {
     "Observation": read_observation,
     "AllergyIntolerance": read_allergy,
     "FamilyMemberHistory": read_family_history,
-    **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
+    **{kind: read_medication for kind, name in INPUT_OF.items() if name in LISTS},
 }
 _TURN = 500  # resources of one turn, about 2 ms
 _KEPT_TURN = 50  # resources that are read in full, in one turn
@@ -123,6 +124,7 @@ class ChartReader:
         patient_id: str,
         today: date | Days,
         mentions: Patterns | Mentions = (),
+        profile: Profile | None = None,
     ) -> None:
         self.index = index
         self.days = Days.of(today)
@@ -131,7 +133,7 @@ class ChartReader:
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._prescreen = Prescreen(index, self.mentions)
-        self._ledger = Ledger(self.subjects)
+        self._ledger = Ledger(self.subjects, profile)
         self._unread = UnreadCount()  # of what was held back after one glance
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
@@ -158,7 +160,10 @@ class ChartReader:
     def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
         """Note that an input could not be fetched. `is_gone`: the server does not have it; without
         the patient's record, empty lists are nobody's."""
-        self._ledger.logs[name].failed(printable(why)[:200])
+        log = self._ledger.logs[name]
+        log.unsupported = is_gone
+        if not (is_gone and name is InputName.STATEMENTS):  # few servers have this list
+            log.failed(printable(why)[:200])
         if is_gone and name is InputName.PATIENT:
             self._ledger.record = completeness.NO_RECORD
 
@@ -188,7 +193,8 @@ class ChartReader:
     def chart_in_turns(self) -> Generator[None, None, Chart]:
         """As `chart`, with a pause after every few dozen resources."""
         own, problems = self._own()
-        patient = _patient(own, self.subjects.patient_id)
+        records = (kept.doc for kept in own if kept.kind == "Patient")
+        patient = fullest(records, self.subjects.patient_id)
         look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
         unread = UnreadCount(self._unread)
@@ -375,13 +381,6 @@ class ChartReader:
                 why = "the subject cannot be compared with the patient"
                 problems.append(Problem(kept.place, why))
         return own, problems
-
-
-def _patient(own: list[_Kept], patient_id: str) -> PatientFacts:
-    facts = [read_patient(kept.doc, patient_id) for kept in own if kept.kind == "Patient"]
-    # More than one record of the same patient: the fuller one.
-    facts.sort(key=lambda f: (f.birth is None, f.sex == "unknown", not f.deceased, str(f.birth)))
-    return facts[0] if facts else PatientFacts(patient_id)
 
 
 def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:

@@ -24,6 +24,9 @@ class InputState(StrEnum):
     PARTIAL = "partial"  # some of it was read (a further page, an error beside the data, junk)
 
 
+KNOWN = frozenset({InputState.READ, InputState.NONE_STATED, InputState.EMPTY})
+
+
 @dataclass(frozen=True, slots=True)
 class FhirDate:
     """A FHIR date of any precision. `earliest` and `latest` are the days it can mean.
@@ -271,16 +274,27 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at."""
+    """What became of one input: `seen` resources of the patient were looked at.
+
+    `lists` are those of which an input is made, each with its own state (medicines: orders and
+    statements), `whole` says that one that was read holds all there is.
+    """
 
     name: InputName
     state: InputState
     seen: int = 0
     why: str | None = None
+    lists: tuple[tuple[str, InputState], ...] = ()
+    whole: bool = False
 
     @property
     def known(self) -> bool:
-        return self.state in {InputState.READ, InputState.NONE_STATED, InputState.EMPTY}
+        return self.state in KNOWN
+
+    @property
+    def lists_read(self) -> tuple[str, ...]:
+        """Names of the lists that were read, be it in part."""
+        return tuple(name for name, state in self.lists if state in KNOWN | {InputState.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True)

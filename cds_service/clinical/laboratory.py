@@ -17,6 +17,7 @@ _CONCEPT = {
     "creatinine": "lab-creatinine",
     "potassium": "lab-potassium",
     "platelets": "lab-platelets",
+    "weight": "lab-body-weight",
     "pregnancy-test": "lab-pregnancy-test",
     "pregnancy-status": "lab-pregnancy-status",
 }
@@ -32,12 +33,14 @@ _PLAUSIBLE = {
     "creatinine": (0.1, 40.0),
     "potassium": (1.0, 15.0),
     "platelets": (0.0, 5000.0),
+    "weight": (1.0, 500.0),
 }
 _NAME = {
     "egfr": "eGFR",
     "creatinine": "Creatinine",
     "potassium": "Potassium",
     "platelets": "Platelets",
+    "weight": "Weight",
 }
 _ANSWER = {
     "answer-positive": "positive",
@@ -206,7 +209,7 @@ class Laboratory:
     """The results of one chart, each quantity read once.
 
     Quantities: egfr (mL/min/1.73 m²), creatinine (mg/dL), potassium (mmol/L), platelets (10⁹/L),
-    pregnancy-test, pregnancy-status.
+    weight (kg), pregnancy-test, pregnancy-status.
     """
 
     def __init__(self, chart: Chart, today: date | Days) -> None:

@@ -24,6 +24,7 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.genomics import read_variant
+from cds_service.fhir.metaboliser import read_metaboliser
 from cds_service.knowledge.names import BROOKER, GENOMIC
 
 _ERROR = "entered-in-error"
@@ -72,6 +73,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
             yield _measurement(part, look, known, source, grade)
     if genomic:
         yield from read_variant(doc, look)
+    yield from read_metaboliser(doc, look)
 
 
 def _result_state(state: str) -> str:

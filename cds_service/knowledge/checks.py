@@ -56,6 +56,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "applies_to": "option or regimen",
     "as_medicine": "option",
     "as_allergy": "option",
+    "as_condition": "option",
     "regimens": "regimen",
     "override": "override reason",
     "standard": "standard reason",
@@ -79,7 +80,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"groups"}),
-    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
+    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "groups"}),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})

@@ -148,10 +148,12 @@ class UnknownCheck(Model):
     within_days: int | None = None
     unread: bool = False
     unidentified: bool = False
-    applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
+    # Options that stand on condition because of it, or that a `none_recorded` is about.
+    applies_to: tuple[Id, ...] = ()
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     none_recorded: bool = False  # True: told where the input was read and holds nothing
+    one_list: bool = False  # True: told where one of two lists was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
     check: Check | None = None

@@ -52,9 +52,17 @@ not_understood = Counter(
 fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
 refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("reason",))
 overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
+client_refused = Counter(
+    "cds_client_refused",
+    "Calls that were sent away because their client has too many.",
+    ("client", "why"),
+)
 outran = Counter("cds_outran", "Calls that were ended because they needed too much time.")
 issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
 log_dropped = Counter("cds_log_lines_dropped", "Log lines that could not be written.", ("stream",))
+connections_refused = Counter(
+    "cds_connections_refused", "Connections that were closed for what came over them.", ("why",)
+)
 under_way = Gauge(
     "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
 )

@@ -17,7 +17,8 @@ from cds_service.ops.calls import CallLog
 from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
 from cds_service.server import body
-from cds_service.server.limits import Capacity
+from cds_service.server.gone import WhileConnected
+from cds_service.server.limits import ROOM, BytesInFlight, Capacity, ClientPlaces
 from cds_service.server.responses import ANSWER_HEADERS, failure, not_allowed, refusal
 from cds_service.trust import access
 
@@ -41,6 +42,8 @@ class Front:
         self._runtime = runtime
         self._access = access.Access(trust, settings)
         self._capacity = Capacity(settings.max_concurrent)
+        self._places = ClientPlaces(settings)
+        self._bytes = BytesInFlight(settings)
         # Around all that answers, so that errors carry its headers, too (CR-02).
         self._cors = RegisteredOrigins(self._guarded, trust, settings)
         self._timed = settings.server_timing
@@ -88,8 +91,18 @@ class Front:
             await failure()(scope, receive, send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask who calls, and lead on to a service or to the routes of the application."""
-        await self._access.admit(scope)
+        """Ask who calls, and give the call its place and room."""
+        client = await self._access.admit(scope)
+        self._places.enter(client)
+        room = scope[ROOM] = self._bytes.of(client)
+        try:
+            await self._led_on(scope, receive, send)
+        finally:
+            self._places.leave(client)
+            await room.release()
+
+    async def _led_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To a service, or to the routes of the application."""
         service_id = _service_id(scope)
         if service_id is None:
             await self.app(scope, receive, send)
@@ -100,7 +113,8 @@ class Front:
         runtime = self._runtime
         calls.current().service = hooks.find_service(service_id, runtime.knowledge).id
         content = await body.read(scope, receive, runtime.settings)
-        answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
+        with WhileConnected(scope):
+            answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
         headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})

@@ -5,7 +5,7 @@ The checks sit in front of the routes, not in each handler, so that none can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
@@ -42,13 +42,18 @@ class Trust:
     seen: SeenTokens
 
 
-def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTokens) -> Trust:
-    """Read the registry and put the parts together.
+def build_trust(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    seen: SeenTokens,
+    profiles: Collection[str] = (),
+) -> Trust:
+    """Read the registry, whose clients may name one of `profiles`, and put the parts together.
 
     Raises ClientsError for a broken registry, SettingsError for registered clients without a
     public URL: their tokens could not be checked.
     """
-    clients = ClientFile(settings.clients)
+    clients = ClientFile(settings.clients, profiles)
     if clients.registry and settings.public_url is None:
         raise SettingsError(
             "CDS_PUBLIC_URL is needed with CDS_CLIENTS: the base URL by which EHRs call this "
@@ -71,6 +76,7 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
         clients=[client.id for client in clients.registry.clients],
         version=clients.registry.version,
         anonymous=gate.anonymous,
+        **_left_out(clients),
     )
     return Trust(clients, ring, outgoing, gate, seen)
 
@@ -103,6 +109,13 @@ def admits_anonymous(settings: Settings) -> bool:
     A public URL says that a proxy stands before the service: then it is not on its own.
     """
     return settings.allow_anonymous or (settings.is_alone and settings.clients is None)
+
+
+def _left_out(clients: ClientFile) -> dict[str, object]:
+    """Positions of keys in the file that cannot be used, by client; nothing where all can."""
+    keys = clients.registry.keys.items()
+    unused = {name: key_set.left_out for name, key_set in keys if key_set.left_out}
+    return {"keys_left_out": unused} if unused else {}
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -162,10 +175,11 @@ class Access:
         self._strict = settings.audit == "strict"
         self._refusals = Quota(log.refusals_held_back)
 
-    async def admit(self, scope: Scope) -> None:
-        """Put who calls into the scope. Raises Unauthorized, Overloaded or Unavailable."""
+    async def admit(self, scope: Scope) -> Client | None:
+        """Put who calls into the scope; the registered client, if it is one. Raises Unauthorized,
+        Overloaded or Unavailable."""
         if not self._is_guarded(scope):
-            return
+            return None
         given = [v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"]
         try:
             caller = await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
@@ -177,6 +191,7 @@ class Access:
         calls.current().client = client_id(caller)
         if caller.client:
             await self._note(caller.client, caller.claims or {})
+        return caller.client
 
     async def _note(self, client: Client, claims: Mapping[str, str]) -> None:
         """Write who was let in. Raises Unavailable where it has to be written and cannot be."""

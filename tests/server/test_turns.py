@@ -32,7 +32,7 @@ def test_a_small_call_does_not_wait_for_large_ones(knowledge: Knowledge, large: 
     answered: list[str] = []
 
     async def all_at_once() -> None:
-        transport = httpx.ASGITransport(_app(knowledge))
+        transport = httpx.ASGITransport(_app(knowledge, give_up_ms=60_000))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
 
             async def call(name: str, content: bytes) -> None:
@@ -52,7 +52,7 @@ def test_large_calls_are_answered_in_the_order_they_came(knowledge: Knowledge) -
     answered: list[int] = []
 
     async def all_at_once() -> None:
-        transport = httpx.ASGITransport(_app(knowledge))
+        transport = httpx.ASGITransport(_app(knowledge, give_up_ms=60_000))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
 
             async def call(number: int) -> None:

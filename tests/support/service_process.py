@@ -67,3 +67,22 @@ def running(*options: str, **environment: str) -> Iterator[str]:
     """A real `cds-service serve` process on a free port; gives its base URL."""
     with started(*options, **environment) as service:
         yield service.base
+
+
+def serve(*options: str) -> subprocess.CompletedProcess[str]:
+    """Start the service where it is expected to end by itself."""
+    command = [sys.executable, "-m", "cds_service", "serve", *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
+    )
+
+
+def workers_of(service: ServiceProcess) -> list[int]:
+    """The worker processes."""
+    pid = service.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    return [int(child) for child in children if b"spawn_main" in _command_of(child)]
+
+
+def _command_of(pid: str) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
