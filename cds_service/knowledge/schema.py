@@ -46,6 +46,10 @@ class Trigger(Rule):
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    # Regular expressions for the words of an order whose code is not understood, and such that it
+    # must not have: it is asked about.
+    mentions: tuple[str, ...] = ()
+    mentions_unless: tuple[str, ...] = ()
 
 
 class Genetic(Rule):
