@@ -158,6 +158,16 @@ class SettingsError(CdsError):
     """A CDS_* variable is unknown or has a value that cannot be used."""
 
 
+class NotSent(Exception):
+    """A call of ours that was not made, or was given up before anything was sent.
+
+    `told` says why about "the server", `outcome` is the word for figures.
+    """
+
+    told = "it cannot be reached"
+    outcome = "unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """One mistake in a file of ours: where, what, and how to mend it where that is known."""

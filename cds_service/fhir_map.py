@@ -32,7 +32,6 @@ from cds_service.clinical.chart import (
     MeasurementFact,
     MedicationFact,
     Mention,
-    PatientFacts,
     Problem,
     ProcedureFact,
     SetAside,
@@ -71,12 +70,14 @@ from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
-from cds_service.fhir.patient import read_patient
+from cds_service.fhir.patient import fullest
 from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
+from cds_service.fhir.unread_codes import UnreadCount
+from cds_service.fhir.unread_entries import unread_entry
 from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ _READERS: Mapping[str, _Reader] = {
 _TURN = 500  # resources of one turn, about 2 ms
 _KEPT_TURN = 50  # resources that are read in full, in one turn
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
+_IN_WORDS = frozenset({Mention, Unidentified})  # what is told although no code was understood
 _LISTS = frozenset({"List", "Composition"})
 
 
@@ -132,6 +134,7 @@ class ChartReader:
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._prescreen = Prescreen(index, self.mentions)
         self._ledger = Ledger(self.subjects, profile)
+        self._unread = UnreadCount()  # of what was held back after one glance
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
 
@@ -190,12 +193,18 @@ class ChartReader:
     def chart_in_turns(self) -> Generator[None, None, Chart]:
         """As `chart`, with a pause after every few dozen resources."""
         own, problems = self._own()
-        patient = _patient(own, self.subjects.patient_id)
+        records = (kept.doc for kept in own if kept.kind == "Patient")
+        patient = fullest(records, self.subjects.patient_id)
         look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
+        unread = UnreadCount(self._unread)
         for number, kept in enumerate(own, 1):
+            known = False
             for item in _facts(kept, look):
                 kinds[type(item)].append(item)
+                known = known or type(item) not in _IN_WORDS
+            if not known and (system := unread_entry(kept.kind, kept.doc, look)):
+                unread.note(INPUT_OF[kept.kind], system)
             if number % _KEPT_TURN == 0:
                 yield
         return Chart(
@@ -210,6 +219,7 @@ class ChartReader:
             unidentified=in_order(kinds[Unidentified]),
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
+            not_understood=unread.listed(),
             inputs=self._ledger.reports(),
             foreign=self._ledger.foreign,
             problems=(*self._ledger.problems, *problems),
@@ -249,6 +259,7 @@ class ChartReader:
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
         glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
+        strange = self._prescreen.strange
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
             try:
@@ -267,6 +278,8 @@ class ChartReader:
             ref = subject.reference if subject is not None else None
             if ref in own:
                 log.seen += 1
+                if strange and (system := strange.get(seen.code)) is not None:
+                    self._unread.note(log.name, system)
             else:
                 self._ledger.count(self.subjects.whose(ref), ref, log)
 
@@ -368,13 +381,6 @@ class ChartReader:
                 why = "the subject cannot be compared with the patient"
                 problems.append(Problem(kept.place, why))
         return own, problems
-
-
-def _patient(own: list[_Kept], patient_id: str) -> PatientFacts:
-    facts = [read_patient(kept.doc, patient_id) for kept in own if kept.kind == "Patient"]
-    # More than one record of the same patient: the fuller one.
-    facts.sort(key=lambda f: (f.birth is None, f.sex == "unknown", not f.deceased, str(f.birth)))
-    return facts[0] if facts else PatientFacts(patient_id)
 
 
 def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sized
 from typing import Any
 
+from cds_service.cards import not_understood
 from cds_service.cards.markdown import clean
 from cds_service.clinical.assessment import (
     Assessment,
@@ -62,6 +63,7 @@ def of_response(assessment: Assessment) -> Json:
         notKnown=list(assessment.not_known),
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
         moreSetAside=_rest(aside),
+        notUnderstood=not_understood.of_answer(assessment.not_understood),
         foreign=assessment.foreign,
         skipped=assessment.skipped,
         unassessable=list(assessment.unassessable),

@@ -222,6 +222,18 @@ class Unidentified:
     against: frozenset[str] = frozenset()  # the options that these speak against
 
 
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Entries of one input, or draft orders, of which no code is in a system that can be read.
+
+    `system` is the first of each as it was sent: show it by `knowledge.system_names` only.
+    """
+
+    input: str
+    system: str
+    count: int = 1
+
+
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
 
 
@@ -372,6 +384,7 @@ class Chart:
     unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    not_understood: tuple[NotUnderstood, ...] = ()
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()

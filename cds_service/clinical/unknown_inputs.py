@@ -61,6 +61,7 @@ def _not_assessed(
             entries, state = "", _unknown_state(check, view)
         if state is not None:
             words = {"state": state, "older": _older(check, view), "entries": entries}
+            words["groups"] = _groups(check, view, knowledge) if check.unidentified else ""
             text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
@@ -84,7 +85,8 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
-        if entry.input == check.input:
+        about_others = entry.against and entry.against.isdisjoint(check.applies_to)
+        if entry.input == check.input and not about_others:
             label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
                 label.casefold() if label else entry.source.reference, label or NAMELESS
@@ -106,10 +108,18 @@ def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) 
     """Why a draft is withheld, after what the check says."""
     if check.named is None or not withheld(check, view):
         return ""
+    return " " + check.named.format(groups=_groups(check, view, knowledge))
+
+
+def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
+    """What the words of the unidentified entries name, by kind."""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
-    groups = dict.fromkeys(name for entry in telling for name in entry.named)
-    labels = " and ".join(knowledge.drug_words[name].label for name in groups)
-    return " " + check.named.format(groups=labels)
+    names = dict.fromkeys(
+        name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
+    )
+    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
+    labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
+    return " and ".join(labels[name] for name in names)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:

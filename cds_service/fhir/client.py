@@ -20,7 +20,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import msgspec
 
 from cds_service.cdshooks.models import CDSRequest
-from cds_service.errors import RequestError, TooLarge
+from cds_service.errors import NotSent, RequestError, TooLarge
 from cds_service.fhir.capabilities import Declared, Servers
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.medicine_lists import LISTS
@@ -315,6 +315,9 @@ class FhirReads:
                 raise FetchFailed(
                     "the answer of the FHIR server cannot be read", "malformed"
                 ) from None
+            except NotSent as error:
+                why = f"the FHIR server was not read: {error.told}"
+                raise FetchFailed(why, error.outcome) from None
             except (httpx.HTTPError, httpx.InvalidURL):
                 raise FetchFailed("the FHIR server cannot be reached", "unreachable") from None
             except RequestError as error:

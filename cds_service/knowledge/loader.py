@@ -49,6 +49,8 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("cards.yaml", "links", "link", schema.LinkText, True),
     ("cards.yaml", "referrals", "referral", schema.Referral, True),
     ("words.yaml", "drug_words", "drug words", word_schema.DrugWords, True),
+    ("words.yaml", "condition_words", "condition words", word_schema.ConditionWords, True),
+    ("languages.yaml", "languages", "language", word_schema.Language, True),
     ("words.yaml", "unspecified_drugs", "unspecified drug", word_schema.Unspecified, True),
     ("words.yaml", "harmless_allergens", "harmless allergen", word_schema.HarmlessAllergen, True),
     ("profiles.yaml", "profiles", "profile", profile_schema.Profile, True),

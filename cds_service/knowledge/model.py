@@ -42,6 +42,8 @@ class Content:
     links: Mapping[str, schema.LinkText]
     referrals: Mapping[str, schema.Referral]
     drug_words: Mapping[str, word_schema.DrugWords]
+    condition_words: Mapping[str, word_schema.ConditionWords]
+    languages: Mapping[str, word_schema.Language]
     unspecified_drugs: Mapping[str, word_schema.Unspecified]
     harmless_allergens: Mapping[str, word_schema.HarmlessAllergen]
     profiles: Mapping[str, profile_schema.Profile]

@@ -111,7 +111,26 @@ class Settings(BaseModel):
         "client; more wait for CDS_READ_SECONDS and get 503 then.",
     )
     read_seconds: float = Field(
-        default=10, gt=0, le=300, description="Time for a request to arrive, header and body each."
+        default=10,
+        gt=0,
+        le=300,
+        description="Time for a request to arrive, header and body each, and for an answer to "
+        "be taken.",
+    )
+    keep_alive_seconds: int = Field(
+        default=130,
+        ge=1,
+        le=7200,
+        description="Time after which an idle connection is closed: longer than the proxy before "
+        "the service keeps one, or calls are lost.",
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, description="Connections that one worker keeps open at once."
+    )
+    max_connections_per_address: int = Field(
+        default=500,
+        ge=1,
+        description="The same from one address (of IPv6, one /64 network); a proxy is one, too.",
     )
     clients: Path | None = Field(
         default=None,

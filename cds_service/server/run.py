@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import signal
 import socket
@@ -23,6 +24,8 @@ from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
 from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers, listeners
 from cds_service.trust import access
+
+_OTHER_FILES = 512  # database, FHIR servers, log
 
 
 def run(settings: Settings, example: Path | None = None, more: str = "") -> None:
@@ -46,6 +49,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     else:
         config = _config(create_app(settings, knowledge), settings)
     sockets = _listen(settings)
+    _allow_files(settings.max_connections + _OTHER_FILES)
     announce(settings, sockets[0].getsockname()[1], next(iter(knowledge.services)), example)
     if more:
         typer.echo(f"\n{more}")
@@ -75,6 +79,7 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         ws="none",
         http=BoundedProtocol,
         log_config=log.LIBRARY_LOGS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
@@ -91,6 +96,14 @@ def _listen(settings: Settings) -> list[socket.socket]:
             f"cannot listen on host {settings.host}, port {settings.port}: {why}; "
             "choose others with --host and --port (CDS_HOST, CDS_PORT)"
         ) from None
+
+
+def _allow_files(number: int) -> None:
+    """Raise the soft limit of open files, often 1024, as far as connections need it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < number:
+        most = number if hard == resource.RLIM_INFINITY else min(number, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _hand_down(settings: Settings) -> None:

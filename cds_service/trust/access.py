@@ -76,6 +76,7 @@ def build_trust(
         clients=[client.id for client in clients.registry.clients],
         version=clients.registry.version,
         anonymous=gate.anonymous,
+        **_left_out(clients),
     )
     return Trust(clients, ring, outgoing, gate, seen)
 
@@ -108,6 +109,13 @@ def admits_anonymous(settings: Settings) -> bool:
     A public URL says that a proxy stands before the service: then it is not on its own.
     """
     return settings.allow_anonymous or (settings.is_alone and settings.clients is None)
+
+
+def _left_out(clients: ClientFile) -> dict[str, object]:
+    """Positions of keys in the file that cannot be used, by client; nothing where all can."""
+    keys = clients.registry.keys.items()
+    unused = {name: key_set.left_out for name, key_set in keys if key_set.left_out}
+    return {"keys_left_out": unused} if unused else {}
 
 
 def refuse_open_door(settings: Settings) -> None:

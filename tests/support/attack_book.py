@@ -21,6 +21,7 @@ MODULES = (
     "tests.attacks.test_outgoing",
     "tests.attacks.test_body",
     "tests.system.test_http_attacks",
+    "tests.system.test_connection_attacks",
     "tests.attacks.test_text",
     "tests.system.test_workers",
     "tests.system.test_log_faults",
