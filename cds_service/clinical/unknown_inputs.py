@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cds_service.clinical.assessment import NotAssessed
-from cds_service.clinical.chart import Chart, InputState
+from cds_service.clinical.chart import Chart, InputReport, InputState
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.laboratory import CONCEPTS
 from cds_service.clinical.logic import shortened
@@ -21,10 +21,20 @@ STATE_WORDS = {
     InputState.FAILED: "could not be read",
     InputState.PARTIAL: "read only in part",
 }
+ONE_LIST = {
+    "orders": "none in orders, statements not read",
+    "statements": "none in statements, orders not read",
+}
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated", "none recorded")
+STATES_SAID = (
+    *STATE_WORDS.values(),
+    "not found",
+    "not stated",
+    "none recorded",
+    *ONE_LIST.values(),
+)
 """All words for what is not known."""
 
 
@@ -127,9 +137,19 @@ def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
     state = chart.input(name).state
+    if check.one_list:
+        return _empty_list(chart.input(name))
     if check.none_recorded:
         return "none recorded" if state is InputState.EMPTY else None
     return None if check.only_broken and state is InputState.ABSENT else STATE_WORDS.get(state)
+
+
+def _empty_list(report: InputReport) -> str | None:
+    """Of two lists the one that was read and holds nothing, where the other was not."""
+    read = report.lists_read
+    if report.state is not InputState.EMPTY or report.whole or len(read) != 1:
+        return None
+    return ONE_LIST[read[0]]
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

@@ -9,17 +9,18 @@ from cds_service.fhir.completeness import STATEMENTS, is_labelled
 from cds_service.fhir.decoding import Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.unidentified import MEDICINES, readable
+from cds_service.fhir.unread_codes import unread_system
 from cds_service.knowledge.code_systems import canonical
-from cds_service.knowledge.names import InputName
 from cds_service.knowledge.word_search import TEXT_LIMIT
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
 
 _CODED = frozenset({"Condition", "Procedure", "Observation"})
-_MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
 _NAMED = frozenset({"Condition", "Procedure"})
 _MEMORY = 2_000  # more would cost more than it saves
 
@@ -35,6 +36,9 @@ class Prescreen:
         self._dull: set[Concept] = set()
         self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
         self._known: set[Concept] = set()  # medicines whose code is in no value set
+        self.strange: dict[
+            Concept | None, str
+        ] = {}  # of the dull ones, those in systems nobody reads
 
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
@@ -108,6 +112,10 @@ class Prescreen:
             return True
         if len(self._dull) < _MEMORY:
             self._dull.add(concept)
+        if len(self.strange) < _MEMORY:
+            unread = unread_system(concept.coding or ())
+            if unread is not None:
+                self.strange[concept] = unread
         return False
 
     def _says_something(self, concept: Concept) -> bool:

@@ -90,7 +90,7 @@ CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
-    "ho-question", "ho-excision-question",
+    "ho-question", "ho-excision-question", "hip-order-not-understood",
 )  # fmt: skip
 
 
@@ -221,13 +221,14 @@ def _factor(one: Placed) -> Iterator[Mistake]:
 
 
 def _mentions(one: Placed) -> Iterator[Mistake]:
-    rule: schema.Genetic | schema.Factor = one.item
-    for number, text in enumerate(rule.mentions):
-        try:
-            re.compile(text, re.IGNORECASE)
-        except re.error as error:
-            reason = f"not a regular expression: {error}"
-            yield one.mistake(("mentions", number), reason, "correct the expression")
+    """Expressions for words that are none."""
+    for name in ("mentions", "mentions_unless"):
+        for number, text in enumerate(getattr(one.item, name, ())):
+            try:
+                re.compile(text, re.IGNORECASE)
+            except re.error as error:
+                reason = f"not a regular expression: {error}"
+                yield one.mistake((name, number), reason, "correct the expression")
 
 
 def _bounds(one: Placed) -> Iterator[Mistake]:
@@ -247,6 +248,7 @@ _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
     "factor": _factor,
+    "trigger": _mentions,
     "modifier": _bounds,
     "non-factor": _bounds,
 }
