@@ -19,7 +19,8 @@ LOCAL = "http://hospital.example/codes"
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = answer.get("extension", {}).get(trace.NAME, {})
-    return found.get("notUnderstood", {})
+    systems: dict[str, Any] = found.get("notUnderstood", {})
+    return systems
 
 
 def ask(client: AppClient, *orders: str, chart: dict[str, Any] | None = None) -> dict[str, Any]:
