@@ -29,14 +29,15 @@ from cds_service.clinical.existing_prophylaxis import (
 )
 from cds_service.clinical.genetic import (
     Genetics,
-    family_findings,
     genetics,
     may_be,
 )
 from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
+from cds_service.clinical.hip_question import hip_questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
-from cds_service.clinical.risk import Case, beside, factors_of, seen, tested, tier_of
+from cds_service.clinical.result import assessment_of
+from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
 from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import (
     by_words,
@@ -125,10 +126,12 @@ def assess_in_turns(
         *_not_checked_drafts(case, "order-not-read", unread),
         *_not_checked_drafts(case, "orders-of-others", others),
     )
+    if not found.every_order:  # beside FOP every order is looked at, this one too
+        not_read = (*not_read, *hip_questions(case, looked_at(orders, chosen)))
     if not triggered and not found.every_order:
-        return _assessment(case, not_read, (), any_draft)
+        return assessment_of(case, not_read, (), any_draft)
     if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
-        return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
+        return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
     yield from ask_ahead(case, (order for order, _ in rest))
     decided = []
@@ -140,7 +143,7 @@ def assess_in_turns(
     genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]
-    return _assessment(case, (*made, *not_read), seen(case), any_draft)
+    return assessment_of(case, (*made, *not_read), seen(case), any_draft)
 
 
 def _genetic(
@@ -171,13 +174,13 @@ def _review(chart: Chart, knowledge: Knowledge, today: date | Days) -> Assessmen
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
     if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
-        return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
+        return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(case.facts, knowledge)
     cards = list(in_words(case, found))
     if found.finding is not None and found.rule is not None and found.rule.card_on_record:
         card = found.rule.card_on_record
         cards.insert(0, card_for(case, card, (), (found.finding,), found.words))
-    return _assessment(case, tuple(one_card(case, found, cards)), ())
+    return assessment_of(case, tuple(one_card(case, found, cards)), ())
 
 
 def _decide(case: Case, order: DraftOrder, trigger: Trigger) -> Guidance | None:
@@ -361,38 +364,3 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
 def _may_be_release_only(order: DraftOrder) -> bool:
     """Whether the order leaves open that heterotopic bone is excised."""
     return HO_EXCISION not in order.kinds and order.reasons.isdisjoint(HO_SETS)
-
-
-def _assessment(
-    case: Case,
-    guidances: tuple[Guidance, ...],
-    seen: tuple[Finding, ...],
-    any_draft: bool = False,
-) -> Assessment:
-    chart = case.chart
-    family = family_findings(chart, case.knowledge) if guidances else ()
-    own = {(f.role, f.rule): f for g in guidances for f in g.findings}
-    own.update({(f.role, f.rule): f for f in (*seen, *family)})
-    orders = {o.index: o for g in guidances for o in g.orders}
-    hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
-    absent, not_known = tested(case, hips)
-    return Assessment(
-        guidances,
-        tuple(own.values()),
-        chart.inputs,
-        chart.set_aside,
-        chart.mentions,
-        chart.foreign,
-        len(chart.problems),
-        case.knowledge.version,
-        drafted=_drafted(case.facts.orders) if guidances else frozenset(),
-        absent=absent,
-        not_known=not_known,
-        any_draft=any_draft,
-        days=case.facts.days,
-    )
-
-
-def _drafted(orders: Iterable[DraftOrder]) -> frozenset[str]:
-    medicines = (o.medication for o in orders if o.medication and o.medication.state == "draft")
-    return frozenset(concept for medicine in medicines for concept in medicine.concepts)

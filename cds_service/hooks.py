@@ -29,6 +29,7 @@ from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
+from cds_service.fhir.capabilities import Servers
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
@@ -36,6 +37,7 @@ from cds_service.fhir_map import ChartReader
 from cds_service.guidance import assess_in_turns
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
+from cds_service.knowledge.profile_schema import Profile
 from cds_service.knowledge.schema import HookService
 from cds_service.ops import calls, log, timezones
 from cds_service.ops.settings import Settings
@@ -61,6 +63,7 @@ class Runtime:
     queries: Queries
     composer: Composer
     desk: Desk = field(default_factory=Desk)
+    servers: Servers = field(default_factory=Servers)
 
     @property
     def today(self) -> date:
@@ -94,27 +97,6 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
 
 
 # --- services ---
-
-
-def describe(runtime: Runtime) -> models.Discovery:
-    """Every service with its prefetch templates (CDS Hooks 2.0 "Discovery").
-
-    `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
-    """
-    return models.Discovery(
-        services=tuple(
-            models.Service(
-                hook=service.hook,
-                title=service.title,
-                description=service.description,
-                id=service.id,
-                prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
-                usage_requirements=service.usage,
-                version=runtime.settings.spec_version,
-            )
-            for service in runtime.knowledge.services.values()
-        )
-    )
 
 
 def find_service(service_id: str, knowledge: Knowledge) -> HookService:
@@ -213,7 +195,8 @@ def _open(service_id: str | None, body: bytes, caller: Caller, runtime: Runtime)
     if client is not None and not client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
     days = access.days_of(client, settings, runtime.clock())
-    return Consultation(request, service, runtime.knowledge, days)
+    profile = runtime.knowledge.profiles.get(client.profile or "") if client else None
+    return Consultation(request, service, runtime.knowledge, days, profile)
 
 
 async def _fetch(
@@ -230,7 +213,8 @@ async def _fetch(
     granted = ehr.grant(consultation.request, allowed, until, aliases)
     if granted is not None and urls:
         with calls.stage("fetch"):
-            session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
+            http = outgoing.client_for(caller.client)
+            session = ehr.FhirReads(granted, http, runtime.settings, runtime.servers)
             await session.read(consultation.reader, urls)
 
 
@@ -245,8 +229,14 @@ class Consultation:
     answer: models.Json
 
     def __init__(
-        self, request: models.CDSRequest, service: HookService, knowledge: Knowledge, days: Days
+        self,
+        request: models.CDSRequest,
+        service: HookService,
+        knowledge: Knowledge,
+        days: Days,
+        profile: Profile | None = None,
     ) -> None:
+        self.profile = profile
         self.request = request
         self.service = service
         self.knowledge = knowledge
@@ -256,7 +246,7 @@ class Consultation:
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
         index, named = knowledge.index, knowledge.once(mentions_of)
-        self.reader = ChartReader(index, patient, days, named)
+        self.reader = ChartReader(index, patient, days, named, profile)
         self._drafts = Drafts(request.context.draft_orders, index, patient, days, named)
         self._orders = OrdersRead()
         self._passed_over = False
@@ -308,10 +298,8 @@ class Consultation:
         if self._about_orders and not self._triggers():
             wanted = (InputName.CONDITIONS,) if self._may_harm() else ()
         patient, release = self.request.context.patient_id, self._orders.release
-        absent = [name for name in self.reader.missing() if name in wanted]
-        pages = self.reader.next_links()
-        further = {name: link for name, link in pages.items() if name in wanted}
-        return queries.searches(absent, patient, release) | further if absent or further else {}
+        missing, pages = self.reader.missing(), self.reader.next_links()
+        return queries.lacking(missing, pages, wanted, patient, release, self.profile)
 
     def decide(self, unread: str = "refuse") -> Generator[None, None, None]:
         """Make the chart of all that was read, and assess it; `unread` is as the client has it."""

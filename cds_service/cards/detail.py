@@ -371,4 +371,6 @@ def _limits(guidance: Guidance, prose: Prose) -> str:
         if guidance.tier is Tier.NONE
         else "Expert tiers, unvalidated."
     )
-    return f"{tier} {prose.version}"
+    lists = dict(guidance.params).get("medicines")
+    medicines = f" Medicines: {escape(lists)}." if lists else ""
+    return f"{tier}{medicines} {prose.version}"

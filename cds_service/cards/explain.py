@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cds_service.cards import not_understood
 from cds_service.cards.markdown import clean
 from cds_service.cards.trace import REFERENCE_LIMIT, STRAY, own_reasons, untold, would_change
 from cds_service.clinical.assessment import (
@@ -42,6 +43,7 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
     also = untold(assessment, assessment.guidances)
     sections = (
         Section("Read", (*_inputs(assessment), *_unreadable(chart))),
+        Section("Not understood", not_understood.lines(assessment.not_understood)),
         Section("Set aside", tuple(aside)),
         *(_outcome(guidance, knowledge) for guidance in assessment.guidances),
         Section("Seen, not decisive", tuple(_findings(also))),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cds_service.clinical.chart import DraftOrder, InputReport, Mention, Provenance, SetAside
+from cds_service.clinical.chart import (
+    DraftOrder,
+    InputReport,
+    Mention,
+    NotUnderstood,
+    Provenance,
+    SetAside,
+)
 from cds_service.clinical.days import Days
 
 
@@ -149,6 +156,7 @@ class Assessment:
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
+    not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
     days: Days | None = None  # the day on which it was decided
 

@@ -24,6 +24,9 @@ class InputState(StrEnum):
     PARTIAL = "partial"  # some of it was read (a further page, an error beside the data, junk)
 
 
+KNOWN = frozenset({InputState.READ, InputState.NONE_STATED, InputState.EMPTY})
+
+
 @dataclass(frozen=True, slots=True)
 class FhirDate:
     """A FHIR date of any precision. `earliest` and `latest` are the days it can mean.
@@ -219,6 +222,18 @@ class Unidentified:
     against: frozenset[str] = frozenset()  # the options that these speak against
 
 
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Entries of one input, or draft orders, of which no code is in a system that can be read.
+
+    `system` is the first of each as it was sent: show it by `knowledge.system_names` only.
+    """
+
+    input: str
+    system: str
+    count: int = 1
+
+
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
 
 
@@ -234,10 +249,13 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
+    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
+
+    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
 
     disease: str
     source: Provenance
+    of_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,16 +277,27 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at."""
+    """What became of one input: `seen` resources of the patient were looked at.
+
+    `lists` are those of which an input is made, each with its own state (medicines: orders and
+    statements), `whole` says that one that was read holds all there is.
+    """
 
     name: InputName
     state: InputState
     seen: int = 0
     why: str | None = None
+    lists: tuple[tuple[str, InputState], ...] = ()
+    whole: bool = False
 
     @property
     def known(self) -> bool:
-        return self.state in {InputState.READ, InputState.NONE_STATED, InputState.EMPTY}
+        return self.state in KNOWN
+
+    @property
+    def lists_read(self) -> tuple[str, ...]:
+        """Names of the lists that were read, be it in part."""
+        return tuple(name for name, state in self.lists if state in KNOWN | {InputState.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +387,7 @@ class Chart:
     unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    not_understood: tuple[NotUnderstood, ...] = ()
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()

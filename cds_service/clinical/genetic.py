@@ -171,7 +171,6 @@ def _was_young(fact: ConditionFact, session: CallFacts, rule: EarlySigns) -> boo
     if birth is None or fact.date is None:
         return False
     limit = rule.below_years
-    first = min(fact.date.latest, session.days.span(fact.date)[0])
     first = session.days.span(fact.date, recent=True)[0]
     return (first - birth.earliest).days < limit * 365.25
 

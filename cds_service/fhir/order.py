@@ -21,9 +21,10 @@ from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.order_said import what_is_said
 from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
-from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY, InputName
+from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY
 
 # Resources that come along with orders (references, context) and are no orders themselves.
 NOT_ORDERS = frozenset({
@@ -33,7 +34,7 @@ NOT_ORDERS = frozenset({
     "OperationOutcome", "Parameters", "Binary", "Group", "EpisodeOfCare", "Account",
     "DiagnosticReport", "FamilyMemberHistory",
 })  # fmt: skip
-_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
 # Elements that say what is ordered, over all order types and releases (checklist 3.3).
 _CODES = ("code", "codeCodeableConcept", "vaccineCode", "serviceType", "serviceRequested", "type",
           "itemCodeableConcept", "productCodeableConcept", "orderDetail", "procedure")  # fmt: skip

@@ -21,6 +21,7 @@ class InputName(StrEnum):
     CONDITIONS = "conditions"
     PROCEDURES = "procedures"
     MEDICATIONS = "medications"
+    STATEMENTS = "medicationStatements"  # the other list of medicines; no input of its own
     ALLERGIES = "allergies"
     OBSERVATIONS = "observations"
     FAMILY_HISTORY = "familyHistory"

@@ -46,6 +46,10 @@ class Trigger(Rule):
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    # Regular expressions for the words of an order whose code is not understood, and such that it
+    # must not have: it is asked about.
+    mentions: tuple[str, ...] = ()
+    mentions_unless: tuple[str, ...] = ()
 
 
 class Genetic(Rule):
@@ -150,6 +154,7 @@ class UnknownCheck(Model):
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     none_recorded: bool = False  # True: told where the input was read and holds nothing
+    one_list: bool = False  # True: told where one of two lists was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
     check: Check | None = None

@@ -50,6 +50,7 @@ def log_request(call: CallLog, method: str, seconds: float) -> None:
         "knowledge": call.knowledge,
         "skipped": call.skipped,
         "foreign": call.foreign,
+        "not_understood": call.not_understood,
     }
     said = {name: value for name, value in facts.items() if value or name in _ALWAYS}
     _write("request", logging.INFO, "request", said)

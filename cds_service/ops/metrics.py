@@ -44,6 +44,11 @@ dropped = Counter(
     "Entries of calls that could not be read, and resources of other patients.",
     ("service", "why"),
 )
+not_understood = Counter(
+    "cds_not_understood",
+    "Draft orders, and entries of charts, of which no code is in a system that can be read.",
+    ("service", "input", "system"),
+)
 fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
 refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("reason",))
 overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
@@ -75,6 +80,9 @@ def observe(call: CallLog, seconds: float) -> None:
         _of(dropped, service, "unreadable").inc(call.skipped)
     if call.foreign:
         _of(dropped, service, "foreign").inc(call.foreign)
+    for name, systems in call.not_understood.items():
+        for system, count in systems.items():
+            _of(not_understood, service, name, system).inc(count)
     for rule in call.rules:
         _of(rules, rule).inc()
 

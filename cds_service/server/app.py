@@ -23,6 +23,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.server import fhir_content, health, routes
+from cds_service.server.discovery import describe
 from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
@@ -53,7 +54,7 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
-    trust = access.build_trust(settings, clock, _seen(settings, store, clock))
+    trust = access.build_trust(settings, clock, _seen(settings, store, clock), knowledge.profiles)
     app = FastAPI(
         title="cds-service",
         version=__version__,
@@ -64,7 +65,7 @@ def create_app(
     _handle_errors(app)
     runtime = app.state.runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
     runtime.composer.prepare()
-    app.state.discovery = models.to_bytes(hooks.describe(runtime))
+    app.state.discovery = models.to_bytes(describe(runtime))
     for room in (routes, health, fhir_content):
         app.include_router(room.router)
     if settings.shows_pages:

@@ -5,7 +5,7 @@ The checks sit in front of the routes, not in each handler, so that none can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
@@ -42,13 +42,18 @@ class Trust:
     seen: SeenTokens
 
 
-def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTokens) -> Trust:
-    """Read the registry and put the parts together.
+def build_trust(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    seen: SeenTokens,
+    profiles: Collection[str] = (),
+) -> Trust:
+    """Read the registry, whose clients may name one of `profiles`, and put the parts together.
 
     Raises ClientsError for a broken registry, SettingsError for registered clients without a
     public URL: their tokens could not be checked.
     """
-    clients = ClientFile(settings.clients)
+    clients = ClientFile(settings.clients, profiles)
     if clients.registry and settings.public_url is None:
         raise SettingsError(
             "CDS_PUBLIC_URL is needed with CDS_CLIENTS: the base URL by which EHRs call this "
