@@ -249,9 +249,7 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
-
-    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
+    """Text that names a genetic HO disease without a code for it, the patient's or a relative's."""
 
     disease: str
     source: Provenance

@@ -28,6 +28,7 @@ ONE_LIST = {
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
+_MODIFIER = "what carries a modifier that is not known here"
 STATES_SAID = (
     *STATE_WORDS.values(),
     "not found",
@@ -119,7 +120,7 @@ def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
     )
     labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
     labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
-    return " and ".join(labels[name] for name in names)
+    return " and ".join(labels.get(name, _MODIFIER) for name in names)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
