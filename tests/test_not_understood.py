@@ -18,8 +18,8 @@ LOCAL = "http://hospital.example/codes"
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = answer.get("extension", {}).get(trace.NAME, {})
-    return found.get("notUnderstood", {})
+    found: dict[str, Any] = answer.get("extension", {}).get(trace.NAME, {}).get("notUnderstood", {})
+    return found
 
 
 def ask(client: AppClient, *orders: str, chart: dict[str, Any] | None = None) -> dict[str, Any]:
