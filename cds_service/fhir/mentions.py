@@ -14,6 +14,7 @@ from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, tex
 from cds_service.knowledge.condition_names import NO_CONDITIONS, ConditionNames
 from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO
+from cds_service.knowledge.result_names import NO_RESULTS, ResultNames
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -90,8 +91,10 @@ class Mentions:
         medicines: tuple[str, ...] = (),
         drugs: DrugNames = NO_NAMES,
         conditions: ConditionNames = NO_CONDITIONS,
+        results: ResultNames = NO_RESULTS,
     ) -> None:
         self.drugs = drugs
+        self.results = results
         self.conditions = conditions
         self._patterns = patterns
         self._medicines = medicines
@@ -114,7 +117,7 @@ class Mentions:
         return self if escaped or self._slow or self.speaks(whole) else self._without()
 
     def _without(self) -> Mentions:
-        return Mentions(drugs=self.drugs, conditions=self.conditions)
+        return Mentions(drugs=self.drugs, conditions=self.conditions, results=self.results)
 
     def speaks(self, value: str) -> bool:
         """True when the text may be worth a closer look."""
@@ -197,11 +200,12 @@ def quick_mentions(
     medicines: tuple[str, ...] = (),
     drugs: DrugNames = NO_NAMES,
     conditions: ConditionNames = NO_CONDITIONS,
+    results: ResultNames = NO_RESULTS,
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
     also = ("brooker", "cyp2c9")
-    return Mentions(patterns, also, medicines, drugs, conditions)
+    return Mentions(patterns, also, medicines, drugs, conditions, results)
 
 
 def mentions_of(knowledge: Knowledge) -> Mentions:
@@ -218,4 +222,5 @@ def mentions_of(knowledge: Knowledge) -> Mentions:
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
         knowledge.once(DrugNames),
         knowledge.once(ConditionNames),
+        knowledge.once(ResultNames),
     )
