@@ -249,10 +249,13 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
+    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
+
+    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
 
     disease: str
     source: Provenance
+    of_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +277,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at.
-
-    `lists` are those of which an input is made, each with its own state (medicines: orders and
-    statements), `whole` says that one that was read holds all there is.
-    """
+    """What became of one input: `seen` resources of the patient were looked at. `lists` are those of
+    which it is made, each with its state; `whole`: one that was read holds all there is."""
 
     name: InputName
     state: InputState
