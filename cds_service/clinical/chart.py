@@ -275,11 +275,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at.
-
-    `lists` are those of which an input is made, each with its own state (medicines: orders and
-    statements), `whole` says that one that was read holds all there is.
-    """
+    """What became of one input: `seen` resources of the patient were looked at. `lists` are those
+    of which it is made, each with its state; `whole`: one that was read holds all there is."""
 
     name: InputName
     state: InputState

@@ -122,7 +122,7 @@ def _unread(
         # Entries without a known code, or none at all, matter only to an option that is open.
         if (
             open_ & set(check.applies_to)
-            if check.unidentified or check.none_recorded
+            if check.unidentified or check.is_clause
             else whole or said.input in lost
         )
     )

@@ -149,7 +149,7 @@ class UnknownCheck(Model):
     within_days: int | None = None
     unread: bool = False
     unidentified: bool = False
-    # Options that stand on condition because of it, or that a `none_recorded` is about.
+    # Options that stand on condition because of it, or that a clause is about.
     applies_to: tuple[Id, ...] = ()
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
@@ -158,6 +158,11 @@ class UnknownCheck(Model):
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
     check: Check | None = None
+
+    @property
+    def is_clause(self) -> bool:
+        """Whether it is said beside an open option, and no condition of it."""
+        return self.none_recorded or self.one_list
 
 
 # --- services ---
