@@ -343,7 +343,8 @@ def _checks(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[
             if reason.text not in said:
                 yield _reason(reason, prose), (rule and rule.check) or reason.rule
     out: dict[str, list[str]] = {}
-    for n in guidance.not_assessed:
+    clauses = {check.id for check in knowledge.unknown_checks if check.none_recorded}
+    for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
         check = unread.get(n.check)
         word = (check and check.check) or n.state
         if (closed := _closed(guidance, check)) is None:

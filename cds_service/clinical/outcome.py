@@ -83,6 +83,8 @@ def _who(case: Case) -> str:
     grown = ages is not None and ages[0] >= _ADULT
     said = _SEX_WORDS.get(sex, "") if grown else sex if sex in _SEX_WORDS else ""
     age = case.facts.age if ages is not None else ""
+    if age and not said:
+        return f"{age} years"
     return ", ".join(part for part in (said, age) if part)
 
 

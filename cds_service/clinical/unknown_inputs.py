@@ -51,8 +51,11 @@ def _not_assessed(
         else:
             entries, state = "", _unknown_state(check, view)
         if state is not None:
-            words = {"state": state, "older": _older(check, view), "entries": entries}
-            text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
+            groups = _groups(check, view, knowledge)
+            words = {"older": _older(check, view), "entries": entries, "groups": groups}
+            text = (check.named if check.named and groups else check.text).format_map(
+                {"state": state, **words}
+            )
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
 
@@ -93,14 +96,13 @@ def withheld(check: UnknownCheck, view: OrderView) -> frozenset[str]:
     return frozenset(option for entry in said for option in entry.against)
 
 
-def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """Why a draft is withheld, after what the check says."""
-    if check.named is None or not withheld(check, view):
+def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
+    """The kinds of drug that unidentified entries name, for which a draft is withheld."""
+    if not withheld(check, view):
         return ""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
     groups = dict.fromkeys(name for entry in telling for name in entry.named)
-    labels = " and ".join(knowledge.drug_words[name].label for name in groups)
-    return " " + check.named.format(groups=labels)
+    return " and ".join(knowledge.drug_words[name].label for name in groups)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:

@@ -150,7 +150,7 @@ class UnknownCheck(Model):
     only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
-    named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
+    named: Text | None = None  # instead, where the words of {entries} name a drug; {groups}
     check: Check | None = None
 
 
