@@ -286,16 +286,17 @@ def _course(regimen: Regimen) -> str:
 
 
 def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    """Why an option, or a drug of it, is not offered; what is in conflict comes first."""
+    """Why an option, or a drug of it, is not offered; what is in conflict comes first, then whole
+    options."""
     yield from (_reason(reason, prose) for reason in guidance.conflicts)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
-        excluded = verdict.standing is Standing.EXCLUDED
-        if excluded and not verdict.dropped:
+        if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             option = knowledge.options[verdict.option]
             for reason in _excluding(verdict.reasons):
                 if reason.rule not in conflicts:
                     yield _against_one(option.short or option.label, reason, prose)
+    for verdict in guidance.options:
         for regimen, reasons in verdict.dropped:
             label = _passed_over(regimen, verdict, knowledge)
             for reason in _excluding(reasons):
@@ -343,7 +344,7 @@ def _checks(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[
             if reason.text not in said:
                 yield _reason(reason, prose), (rule and rule.check) or reason.rule
     out: dict[str, list[str]] = {}
-    clauses = {check.id for check in knowledge.unknown_checks if check.none_recorded}
+    clauses = {check.id for check in knowledge.unknown_checks if check.is_clause}
     for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
         check = unread.get(n.check)
         word = (check and check.check) or n.state
@@ -382,6 +383,8 @@ def _limits(guidance: Guidance, prose: Prose) -> str:
     tier = (
         "Codes and labels, no notes."
         if guidance.tier is Tier.NONE
-        else "Expert tiers, unvalidated."
+        else "Expert-tiered, unvalidated."
     )
-    return f"{tier} {prose.version}"
+    lists = dict(guidance.params).get("medicines")
+    medicines = f" Medicines: {escape(lists)}." if lists else ""
+    return f"{tier}{medicines} {prose.version}"

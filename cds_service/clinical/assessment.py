@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cds_service.clinical.chart import DraftOrder, InputReport, Mention, Provenance, SetAside
+from cds_service.clinical.chart import (
+    DraftOrder,
+    InputReport,
+    Mention,
+    NotUnderstood,
+    Provenance,
+    SetAside,
+)
+from cds_service.clinical.days import Days
 
 
 class Tier(StrEnum):
@@ -79,6 +87,7 @@ class OptionVerdict:
     reasons: tuple[Reason, ...] = ()
     dropped: tuple[tuple[str, tuple[Reason, ...]], ...] = ()
     for_referral: tuple[Reason, ...] = ()  # no condition: the referral tells it to its reader
+    replaces: tuple[Provenance, ...] = ()  # drafts that give way to this one
 
     @property
     def drafted(self) -> bool:
@@ -147,7 +156,9 @@ class Assessment:
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
+    not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
+    days: Days | None = None  # the day on which it was decided
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 
 from cds_service.clinical.assessment import NotAssessed
-from cds_service.clinical.chart import Chart, InputState
+from cds_service.clinical.chart import Chart, InputReport, InputState
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.laboratory import CONCEPTS
 from cds_service.clinical.logic import shortened
@@ -22,10 +21,20 @@ STATE_WORDS = {
     InputState.FAILED: "could not be read",
     InputState.PARTIAL: "read only in part",
 }
+ONE_LIST = {
+    "orders": "none in orders, statements not read",
+    "statements": "none in statements, orders not read",
+}
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated", "none recorded")
+STATES_SAID = (
+    *STATE_WORDS.values(),
+    "not found",
+    "not stated",
+    "none recorded",
+    *ONE_LIST.values(),
+)
 """All words for what is not known."""
 
 
@@ -78,7 +87,8 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
-        if entry.input == check.input:
+        about_others = entry.against and entry.against.isdisjoint(check.applies_to)
+        if entry.input == check.input and not about_others:
             label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
                 label.casefold() if label else entry.source.reference, label or NAMELESS
@@ -97,12 +107,16 @@ def withheld(check: UnknownCheck, view: OrderView) -> frozenset[str]:
 
 
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """The kinds of drug that unidentified entries name, for which a draft is withheld."""
+    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
     if not withheld(check, view):
         return ""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
-    groups = dict.fromkeys(name for entry in telling for name in entry.named)
-    return " and ".join(knowledge.drug_words[name].label for name in groups)
+    names = dict.fromkeys(
+        name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
+    )
+    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
+    labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
+    return " and ".join(labels[name] for name in names)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
@@ -111,19 +125,28 @@ def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
     if check.quantity and check.within_days:
         laboratory = view.facts.laboratory
         result = laboratory.newest(check.quantity, check.within_days)
-        limit = view.today - timedelta(days=check.within_days)
-        known = result is not None and result.when.earliest >= limit
+        recent = result and view.days.ago(result.when, recent=False)[1] <= check.within_days
         # One that cannot be read has a check of its own; "not found" would be untrue.
-        there = known or laboratory.unread(check.quantity, check.within_days) is not None
+        there = recent or laboratory.unread(check.quantity, check.within_days) is not None
         return None if there else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
     state = chart.input(name).state
+    if check.one_list:
+        return _empty_list(chart.input(name))
     if check.none_recorded:
         return "none recorded" if state is InputState.EMPTY else None
     return None if check.only_broken and state is InputState.ABSENT else STATE_WORDS.get(state)
+
+
+def _empty_list(report: InputReport) -> str | None:
+    """Of two lists the one that was read and holds nothing, where the other was not."""
+    read = report.lists_read
+    if report.state is not InputState.EMPTY or report.whole or len(read) != 1:
+        return None
+    return ONE_LIST[read[0]]
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import Mention, Provenance
 from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, text
+from cds_service.knowledge.condition_names import NO_CONDITIONS, ConditionNames
 from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO
 
-_ALLERGY_HINTS = ("allerg", "sensitiv", "intoleran", "anaphyla", "adverse")
-"""What a text must contain, in lower case, to name an allergy on a problem list."""
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
 
 Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
-_PLAIN = re.compile(r"[\w -]+")
+_PLAIN = re.compile(r"[\w' -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
+_LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
 _LOOKED_AT = 50  # denials in one text; nobody writes more
 
 # Which codes of an entry make a text beside them that names the disease superfluous.
@@ -89,8 +89,10 @@ class Mentions:
         also: tuple[str, ...] = (),
         medicines: tuple[str, ...] = (),
         drugs: DrugNames = NO_NAMES,
+        conditions: ConditionNames = NO_CONDITIONS,
     ) -> None:
         self.drugs = drugs
+        self.conditions = conditions
         self._patterns = patterns
         self._medicines = medicines
         self._quick = also + medicines
@@ -109,7 +111,10 @@ class Mentions:
         """These patterns, or none where no text of this JSON can match: one look at all of it."""
         whole = json.decode("utf-8", "replace")
         escaped = "\\u" in whole  # nobody writes letters so, but a reader of JSON would see them
-        return self if escaped or self._slow or self.speaks(whole) else Mentions(drugs=self.drugs)
+        return self if escaped or self._slow or self.speaks(whole) else self._without()
+
+    def _without(self) -> Mentions:
+        return Mentions(drugs=self.drugs, conditions=self.conditions)
 
     def speaks(self, value: str) -> bool:
         """True when the text may be worth a closer look."""
@@ -129,6 +134,8 @@ class Mentions:
         """Each disease that these texts name, once, with the words around the place."""
         named: set[str] = set()
         for value in values:
+            if not self.speaks(value):
+                continue
             for disease, pattern in self._patterns:
                 if disease not in named and (found := _first(pattern, value)):
                     named.add(disease)
@@ -149,6 +156,7 @@ def _telling_word(pattern: str) -> str | None:
     is words with blanks between them, perhaps with word boundaries and a scoped flag around."""
     scoped = _SCOPED.fullmatch(pattern)
     inner = _LOOKAHEAD.sub("", scoped[1] if scoped else pattern)  # what may not follow
+    inner = _LOOKBEHIND.sub("", inner)  # nor stand before it
     inner = inner.removeprefix(r"\b").removesuffix(r"\b")
     words = _BETWEEN.split(inner)
     return words[-1].lower() if all(_PLAIN.fullmatch(word) for word in words) else None
@@ -185,11 +193,15 @@ def _is_denied(value: str, one: re.Match[str]) -> bool:
 
 
 def quick_mentions(
-    patterns: Patterns, medicines: tuple[str, ...] = (), drugs: DrugNames = NO_NAMES
+    patterns: Patterns,
+    medicines: tuple[str, ...] = (),
+    drugs: DrugNames = NO_NAMES,
+    conditions: ConditionNames = NO_CONDITIONS,
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    return Mentions(patterns, also=("brooker", *_ALLERGY_HINTS), medicines=medicines, drugs=drugs)
+    also = ("brooker", "cyp2c9")
+    return Mentions(patterns, also, medicines, drugs, conditions)
 
 
 def mentions_of(knowledge: Knowledge) -> Mentions:
@@ -205,4 +217,5 @@ def mentions_of(knowledge: Knowledge) -> Mentions:
         ),
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
         knowledge.once(DrugNames),
+        knowledge.once(ConditionNames),
     )

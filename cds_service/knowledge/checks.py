@@ -56,6 +56,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "applies_to": "option or regimen",
     "as_medicine": "option",
     "as_allergy": "option",
+    "as_condition": "option",
     "regimens": "regimen",
     "override": "override reason",
     "standard": "standard reason",
@@ -79,7 +80,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"entries", "groups"}),
-    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
+    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "groups"}),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
@@ -89,7 +90,7 @@ CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
-    "ho-question", "ho-excision-question",
+    "ho-question", "ho-excision-question", "hip-order-not-understood",
 )  # fmt: skip
 
 
@@ -220,13 +221,14 @@ def _factor(one: Placed) -> Iterator[Mistake]:
 
 
 def _mentions(one: Placed) -> Iterator[Mistake]:
-    rule: schema.Genetic | schema.Factor = one.item
-    for number, text in enumerate(rule.mentions):
-        try:
-            re.compile(text, re.IGNORECASE)
-        except re.error as error:
-            reason = f"not a regular expression: {error}"
-            yield one.mistake(("mentions", number), reason, "correct the expression")
+    """Expressions for words that are none."""
+    for name in ("mentions", "mentions_unless"):
+        for number, text in enumerate(getattr(one.item, name, ())):
+            try:
+                re.compile(text, re.IGNORECASE)
+            except re.error as error:
+                reason = f"not a regular expression: {error}"
+                yield one.mistake((name, number), reason, "correct the expression")
 
 
 def _bounds(one: Placed) -> Iterator[Mistake]:
@@ -246,6 +248,7 @@ _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
     "factor": _factor,
+    "trigger": _mentions,
     "modifier": _bounds,
     "non-factor": _bounds,
 }

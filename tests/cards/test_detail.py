@@ -277,13 +277,13 @@ def test_every_card_that_advises_an_option_gives_absolute_numbers(knowledge: Kno
         if "; off-label)" in one.card["detail"]:  # a course is advised
             assert "per 34" in one.card["detail"], one.case
     text = detail(guidance(), knowledge)
-    assert "bone on film 21 instead of 30 in 100" in text
+    assert "radiographic HO 21 instead of 30 in 100" in text
     assert "[zhu2015, hipaid2006, hipaid-reply]. Radiotherapy about equal [vavken2009]." in text
 
 
 def test_limits_are_one_line_with_the_version(knowledge: Knowledge) -> None:
     limits = block(detail(guidance(), knowledge), "Limits")
-    assert limits == f"Limits:** Expert tiers, unvalidated. Knowledge {knowledge.version}."
+    assert limits == f"Limits:** Expert-tiered, unvalidated. Knowledge {knowledge.version}."
     limits = block(detail(genetic(), knowledge), "Limits")
     assert limits == f"Limits:** Codes and labels, no notes. Knowledge {knowledge.version}."
 

@@ -56,7 +56,14 @@ RESULTS = (
     ("777-3", "Platelets", 250, "10*3/uL"),
 )
 SIDES = {"right": "24028007", "left": "7771000"}
-EMPTY = ("procedures", "medications", "allergies", "familyHistory", "serviceRequests")
+EMPTY = (
+    "procedures",
+    "medications",
+    "medicationStatements",
+    "allergies",
+    "familyHistory",
+    "serviceRequests",
+)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ FOLDER = Path(__file__).parents[1] / "cases"
 DESCRIPTION = frozenset(
     {"patient", "orders", "chart", "missing", "failed", "null", "partial", "prefetch", "release"}
 )
-ABOUT = frozenset({"id", "title", "why", "expect", "chart_only"})
+ABOUT = frozenset({"id", "title", "why", "expect", "chart_only", "clock"})
 CARD = frozenset(
     {
         "indicator", "row", "card", "tier", "says", "never_says", "offers", "excludes",
         "conditions", "decision", "not_unconditional", "suggestions", "recommended", "days",
-        "protected", "trace",
+        "protected", "replaces", "trace",
     }
 )  # fmt: skip
 SILENCE = frozenset({"row", "trace"})
@@ -42,6 +43,7 @@ class Case:
     cards: tuple[dict[str, Any], ...] | None  # None: silence or an error is expected
     silence: dict[str, Any] | None
     status: dict[str, Any] | None
+    clock: datetime | None = None  # no zone is known, and this is the moment
 
 
 def load_all(folder: Path = FOLDER) -> list[Case]:
@@ -95,6 +97,7 @@ def _case(path: Path, theme: str, background: Mapping[str, Any], raw: dict[str, 
         cards=cards,
         silence=silence,
         status=expect if "status" in expect else None,
+        clock=raw.get("clock"),
     )
 
 

@@ -33,6 +33,7 @@ _DOSES = re.compile(
     r"\b(celecoxib|indomethacin) (\d+) mg (\w+ daily|once|\w+ times daily) (\d+) days"
 )
 _MOST_DAYS = re.compile(r"\b(\d+) days at most")
+_LONGER = re.compile(r"\bnsaid for more than (\d+) days")
 _LEAST_WORDS = 4
 
 
@@ -124,6 +125,8 @@ def _drafted_and_avoided(
     refused = (s for s in parts.get("Check", ()) if _REFUSES.search(s) and not _ONLY_IF.search(s))
     against = [*parts.get("Avoid", ()), *refused]
     for sentence in against:
+        if (longer := _LONGER.search(sentence)) and (seen.days or 0) <= int(longer.group(1)):
+            continue
         named = {drug for drug, word in _SPOKEN_OF.items() if word.search(sentence)}
         if not named and _ANY_NSAID.search(sentence):
             named = set(NSAIDS)
@@ -131,9 +134,11 @@ def _drafted_and_avoided(
     detail = " ".join(sentence for part in parts.values() for sentence in part)
     for rule in knowledge.exclusions.values():
         said = said_of_all(rule.text)
+        if rule.above_days or rule.ordered_only:
+            continue  # about what is ordered, not what is drafted
         if rule.effect == "exclude" and len(said.split()) > 3 and said in detail:
             drafted = [t for t in rule.applies_to if _is_drafted(t, seen, knowledge)]
-            yield from (f"drafts {t} and says {said!r}" for t in drafted if not rule.ordered_only)
+            yield from (f"drafts {t} and says {said!r}" for t in drafted)
 
 
 def said_of_all(text: str) -> str:
@@ -175,7 +180,9 @@ def _times(often: str) -> int:
 
 def _advised_and_closed(parts: dict[str, list[str]], seen: SeenCard) -> Iterator[str]:
     """What is ruled out is advised nowhere, and preferred nowhere."""
-    lines = [*parts.get("Advised", ()), *parts.get("Check", ())]
+    # Of a check what is said of the fact: it may be named like an option.
+    checks = (said.partition(": ")[2] or said for said in parts.get("Check", ()))
+    lines = [*parts.get("Advised", ()), *checks]
     # "Neither … nor …", "… is ruled out", "before any NSAID: …" and refusals advise nothing.
     said = [s for s in lines if not re.match(r"neither |before any |.*\bruled out\b", s)]
     for option in seen.options.values():

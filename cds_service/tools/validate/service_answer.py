@@ -101,11 +101,11 @@ def _silence(guidance: Guidance) -> str:
 
 
 def _nothing(consultation: Consultation) -> str:
-    request, knowledge, today = (consultation.request, consultation.knowledge, consultation.today)
+    request, knowledge, days = (consultation.request, consultation.knowledge, consultation.days)
     if not consultation.service.question.about_orders:
         return "no genetic heterotopic ossification on record"
     raw, patient = request.context.draft_orders, request.context.patient_id
-    orders = read_orders(raw, knowledge.index, patient, today).orders
+    orders = read_orders(raw, knowledge.index, patient, days).orders
     if not orders:
         return "no draft order (a record may be given one with --order)"
     if not any(trigger_of(order, knowledge) for order in orders):
