@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -56,8 +57,9 @@ class Deployment:
             time.sleep(0.1)
         ended = time.monotonic()
         self.service = self._start()
-        print(f"workers ended after {ended - begun:.1f} s, "
-              f"served again after {time.monotonic() - begun:.1f} s", flush=True)  # fmt: skip
+        took, again = ended - begun, time.monotonic() - begun
+        sys.stdout.write(f"workers ended after {took:.1f} s, served again after {again:.1f} s\n")
+        sys.stdout.flush()
 
     def size(self) -> str:
         """Memory and open files of the workers."""
