@@ -62,9 +62,11 @@ def _not_assessed(
         else:
             entries, state = "", _unknown_state(check, view)
         if state is not None:
-            words = {"state": state, "older": _older(check, view), "entries": entries}
-            words["groups"] = _groups(check, view, knowledge) if check.unidentified else ""
-            text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
+            groups = _groups(check, view, knowledge)
+            words = {"older": _older(check, view), "entries": entries, "groups": groups}
+            text = (check.named if check.named and groups else check.text).format_map(
+                {"state": state, **words}
+            )
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
 
@@ -106,15 +108,10 @@ def withheld(check: UnknownCheck, view: OrderView) -> frozenset[str]:
     return frozenset(option for entry in said for option in entry.against)
 
 
-def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """Why a draft is withheld, after what the check says."""
-    if check.named is None or not withheld(check, view):
-        return ""
-    return " " + check.named.format(groups=_groups(check, view, knowledge))
-
-
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """What the words of the unidentified entries name, by kind."""
+    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
+    if not withheld(check, view):
+        return ""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
     names = dict.fromkeys(
         name for entry in telling if entry.against & set(check.applies_to) for name in entry.named

@@ -80,7 +80,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
-    ("unknown check", "named"): frozenset({"groups"}),
+    ("unknown check", "named"): frozenset({"entries", "groups"}),
     ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "groups"}),
 }
 # Value sets of one drug each.

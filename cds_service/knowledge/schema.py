@@ -156,12 +156,12 @@ class UnknownCheck(Model):
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     one_list: bool = False  # True: told where one of two lists was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
-    named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
+    named: Text | None = None  # instead, where the words of {entries} name a drug; {groups}
     check: Check | None = None
 
     @property
     def is_clause(self) -> bool:
-        """Whether it is said beside an open option, and no condition of it."""
+        """A list that holds nothing: told where its option is open, and no condition of it."""
         return self.none_recorded or self.one_list
 
 
