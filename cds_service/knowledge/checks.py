@@ -13,6 +13,7 @@ from cds_service.knowledge import schema, when
 from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
 from cds_service.knowledge.terminology import CodeIndex
+from cds_service.knowledge.word_checks import word_mistakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def check(
     """
     everything = list(placed)
     names = {kind: frozenset(ids) for kind, ids in known.items()}
-    found = [*_doubled(everything)]
+    found = [*_doubled(everything), *word_mistakes(everything)]
     for one in everything:
         found.extend(_unresolved(one, names))
         found.extend(_wrong_texts(one))
