@@ -24,6 +24,7 @@ from cds_service.clinical.existing_prophylaxis import (
     Planned,
     conflicts,
     dose_unknown,
+    enough_unknown,
     planned,
 )
 from cds_service.clinical.genetic import (
@@ -267,14 +268,14 @@ def _prophylaxis_there(
     long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
     if against and (long or _at_stake(case, order, tier)):
         return _conflict(case, order, tier, (*said, *factors), against, there)
-    doses = dose_unknown(there, view, case.knowledge)
+    doses = [_dose_to_check(one) for one in dose_unknown(there, view, case.knowledge)]
+    doses += enough_unknown(there, case.knowledge)
     unread = _not_checked(view, there, case.knowledge)
     if (unread or doses) and _at_stake(case, order, tier):
         names = [*(["daily dose"] if doses else []), *(_INPUT_WORDS[said.input] for said in unread)]
         words = {**listed(tuple(dict.fromkeys(names))), "ordered": _ordered(there)}
         card = card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
-        also = [_dose_to_check(conflict) for conflict in doses] + unread
-        new = (said for said in also if said not in card.not_assessed)
+        new = (said for said in (*doses, *unread) if said not in card.not_assessed)
         return replace(card, not_assessed=(*new, *card.not_assessed))
     return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors), tier)
 
@@ -301,8 +302,6 @@ def _conflict(
     instead = tier is not Tier.NONE and not stands
     options = verdicts(view, case.knowledge) if instead else ()
     long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
-    if long:  # the ordered course is to be shortened; a second NSAID beside it is no answer
-        options = ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
     if tier is not Tier.HIGH and not long:

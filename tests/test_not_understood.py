@@ -18,8 +18,9 @@ LOCAL = "http://hospital.example/codes"
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = answer.get("extension", {}).get(trace.NAME, {}).get("notUnderstood", {})
-    return found
+    found: dict[str, Any] = answer.get("extension", {}).get(trace.NAME, {})
+    systems: dict[str, Any] = found.get("notUnderstood", {})
+    return systems
 
 
 def ask(client: AppClient, *orders: str, chart: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class OptionVerdict:
     reasons: tuple[Reason, ...] = ()
     dropped: tuple[tuple[str, tuple[Reason, ...]], ...] = ()
     for_referral: tuple[Reason, ...] = ()  # no condition: the referral tells it to its reader
+    replaces: tuple[Provenance, ...] = ()  # drafts that give way to this one
 
     @property
     def drafted(self) -> bool:

@@ -249,10 +249,13 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
+    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
+
+    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
 
     disease: str
     source: Provenance
+    of_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

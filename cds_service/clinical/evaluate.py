@@ -330,6 +330,7 @@ class OrderView:
             if not o.kinds.isdisjoint(test.kinds)
             and o.kinds.isdisjoint(test.other_than)
             and (not test.reasons or not o.reasons.isdisjoint(test.reasons))
+            and self._side(o.side, test.side)
             and _site(o.sites, test.site)
         ]
         sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from cds_service.clinical.assessment import Effect, Reason
+from cds_service.clinical.assessment import Effect, NotAssessed, Reason
 from cds_service.clinical.chart import (
     DraftOrder,
     FhirDate,
@@ -17,7 +17,14 @@ from cds_service.clinical.days import hours_between
 from cds_service.clinical.evaluate import CallFacts, OrderView, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, SITE_HIP, Side
+from cds_service.knowledge.names import (
+    FOR_HO,
+    ROUTE_SYSTEMIC,
+    ROUTE_UNREAD,
+    SITE_HIP,
+    InputName,
+    Side,
+)
 from cds_service.knowledge.schema import Adequate
 
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
@@ -30,7 +37,8 @@ _ORDERED = ("MedicationRequest", "MedicationOrder")
 class Planned:
     """Prophylaxis that is there: `target` is the option, `regimen` the drug where it is known.
 
-    `daily_mg` is what is taken a day, None where the order does not say it in milligrams.
+    `daily_mg` is what is taken a day, None where the order does not say it in milligrams: whether
+    it is enough is a question then.
     """
 
     target: str
@@ -39,6 +47,11 @@ class Planned:
     regimen: str | None = None
     daily_mg: float | None = None
     days: float | None = None
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is known to be enough."""
+        return self.target != "nsaid" or self.daily_mg is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +140,18 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
     gone = _gone(fact, adequate, view)
     if gone is None or -gone[0] > adequate.starts_within_days:
         return False
+    if _taken_before(fact, adequate, view):
+        return False
     # What is left of a course that began before surgery is what protects after it.
     return int(fact.days) - max(gone[1], 0) >= adequate.min_days
+
+
+def _taken_before(fact: MedicationFact, adequate: Adequate, view: OrderView) -> bool:
+    """Whether it was begun before, and for something else: no order for the time after surgery."""
+    begun = fact.start or fact.source.date
+    if fact.state == "draft" or begun is None or not fact.indications.isdisjoint(_FOR_HO):
+        return False
+    return view.days.ago(begun, recent=False)[1] > adequate.fresh_days
 
 
 def _too_weak(fact: MedicationFact, adequate: Adequate) -> bool:
@@ -274,6 +297,29 @@ def dose_unknown(
         if knowledge.exclusions[reason.rule].above_daily_mg and plan.daily_mg is None:
             found.setdefault(reason.rule, Conflict(plan, reason))
     return tuple(found.values())
+
+
+def enough_unknown(there: tuple[Planned, ...], knowledge: Knowledge) -> list[NotAssessed]:
+    """The question whether an NSAID is enough, for each whose daily dose is not known; none where
+    something that surely is enough is there as well."""
+    if any(plan.sure for plan in there):
+        return []
+    least = knowledge.meta.adequate.effective_daily_mg
+    return [
+        NotAssessed(
+            InputName.MEDICATIONS.value,
+            "not stated",
+            f"Daily dose of the ordered {plan.label} not stated in milligrams: check that it is "
+            f"enough{_at_least(plan, least, knowledge)}.",
+        )
+        for plan in there
+    ]
+
+
+def _at_least(plan: Planned, least: Mapping[str, float], knowledge: Knowledge) -> str:
+    regimen = knowledge.regimens.get(plan.regimen or "")
+    enough = least.get(regimen.drug) if regimen else None
+    return f" (at least {enough:g} mg)" if enough else ""
 
 
 def _against(

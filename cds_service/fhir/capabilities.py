@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 
@@ -49,6 +49,7 @@ class Servers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[str, tuple[float, Declared]] = {}
+        self._intent: dict[str, bool] = {}
 
     def known(self, base: str) -> Declared | None:
         """What is remembered; None where the server has to be asked."""
@@ -58,19 +59,29 @@ class Servers:
     def keep(self, base: str, content: bytes | None) -> Declared:
         """Remember the answer of a server to `/metadata`; None where there was none."""
         declared = read_capabilities(content) if content is not None else Declared()
-        before = self._known.pop(base, (0.0, Declared()))[1]
-        if before.wants_intent and declared.types is None:
-            declared = replace(declared, wants_intent=True)
-        while len(self._known) >= MOST_SERVERS:
-            del self._known[next(iter(self._known))]
+        self._known.pop(base, None)
+        _make_room(self._known)
         seconds = UNKNOWN_SECONDS if declared.types is None else KEPT_SECONDS
         self._known[base] = self._clock() + seconds, declared
         return declared
 
-    def learn_intent(self, base: str, wanted: bool) -> None:
+    def learn_intent(self, base: str, *, wanted: bool) -> None:
         """Remember that a server answered a search only with `intent`, or only without."""
-        if (entry := self._known.get(base)) is not None:
-            self._known[base] = entry[0], replace(entry[1], wants_intent=wanted)
+        self._intent.pop(base, None)
+        _make_room(self._intent)
+        self._intent[base] = wanted
+
+    def wants_intent(self, base: str) -> bool | None:
+        """Whether a search for MedicationRequest goes with `intent`: as it was seen, else as the
+        server says. None where it may go either way."""
+        declared = self.known(base)
+        said = True if declared is not None and declared.wants_intent else None
+        return self._intent.get(base, said)
+
+
+def _make_room(servers: dict[str, Any]) -> None:
+    while len(servers) >= MOST_SERVERS:
+        del servers[next(iter(servers))]
 
 
 # --- reading ---

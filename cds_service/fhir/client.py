@@ -24,7 +24,7 @@ from cds_service.errors import NotSent, RequestError, TooLarge
 from cds_service.fhir.capabilities import Declared, Servers
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.medicine_lists import LISTS
-from cds_service.fhir.search import is_orders, other_forms, with_intent
+from cds_service.fhir.search import is_orders, other_forms, with_intent, without_intent
 from cds_service.knowledge.names import InputName
 from cds_service.ops import calls, metrics
 from cds_service.ops.urls import default_port, is_loopback_host
@@ -256,8 +256,11 @@ class FhirReads:
             return None
 
     def _first(self, url: str) -> str:
-        known = self._servers.known(self._access.base)
-        return with_intent(url) if known is not None and known.wants_intent else url
+        """The search with `intent` or without, as the server is known to want it."""
+        wants = self._servers.wants_intent(self._access.base)
+        if wants is None:
+            return url
+        return with_intent(url) if wants else without_intent(url)
 
     def _count(self, page: _Page) -> int:
         self._entries += len(page.entry)
@@ -321,7 +324,7 @@ class FhirReads:
                 raise _unreadable(error) from None
             if status == HTTPStatus.OK:
                 if is_orders(url) and ("intent=" in url) != ("intent=" in asked):
-                    self._servers.learn_intent(self._access.base, "intent=" in url)
+                    self._servers.learn_intent(self._access.base, wanted="intent=" in url)
                 return content
             failure = _refusal(status)
             if status in _REFUSED and others:

@@ -64,12 +64,13 @@ class Schedule:
     routes: tuple[object, ...] = ()  # as they stand
 
 
-def read_schedule(doc: Doc, zone: tzinfo | None = None) -> Schedule:
+def read_schedule(doc: Doc, zone: tzinfo | None = None, names: Iterable[str] = ()) -> Schedule:
     """Read all dosages of a medication resource together with what is dispensed.
 
     A medicine is PRN when every dosage is. Dosages with different `sequence` follow each other,
     all others go side by side. Lengths come from bounds, else count, else supply, else quantity.
-    `zone` is the hospital's (`read_date`).
+    `zone` is the hospital's (`read_date`); `names` are what the medicine is called, for a dose that
+    stands there and nowhere else.
     """
     dosages = [*objects(doc.get("dosageInstruction")), *objects(doc.get("dosage"))]
     regular = [d for d in dosages if not _as_needed(d)]
@@ -77,7 +78,7 @@ def read_schedule(doc: Doc, zone: tzinfo | None = None) -> Schedule:
     steps = _steps(counted, zone)
     per_day = _sum(_per_day(d) for d in steps[0]) if steps else None
     dose, unit = _dose(steps[0][0]) if steps else (None, None)
-    sig = _in_words(counted)
+    sig = _in_words(doc, counted, names)
     per_day = per_day if per_day is not None else sig.per_day
     if dose is None and sig.milligrams is not None:
         dose, unit = sig.milligrams, "mg"
@@ -97,11 +98,19 @@ def read_schedule(doc: Doc, zone: tzinfo | None = None) -> Schedule:
     )
 
 
-def _in_words(dosages: list[Doc]) -> Sig:
-    """What the instruction says in words, of one dosage: several may be a plan in steps."""
-    if len(dosages) != 1:
+def _in_words(doc: Doc, dosages: list[Doc], names: Iterable[str]) -> Sig:
+    """What the instruction says in words, of one dosage: several may be a plan in steps.
+
+    A name counts where there is no instruction, and only with dose and times a day: milligrams
+    alone are a strength.
+    """
+    if len(dosages) > 1:
         return Sig()
-    return read_sig(said for n in _SAID if (said := text(dosages[0].get(n))) is not None)
+    parts = [dosage.get(name) for dosage in dosages for name in _SAID]
+    if said := [t for p in (*parts, doc.get("renderedDosageInstruction")) if (t := text(p))]:
+        return read_sig(said)
+    found = (read_sig((name,)) for name in names if not dosages)
+    return next((sig for sig in found if sig.per_day and sig.milligrams), Sig())
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

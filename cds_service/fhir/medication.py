@@ -111,7 +111,7 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     if not concepts:
         yield from _unidentified(doc, look, named)
         return
-    schedule = read_schedule(doc, look.days.zone)
+    schedule = read_schedule(doc, look.days.zone, texts(named.element))
     start, end = _bounds(doc, schedule, look)
     source = source_of(doc, named.element, named.known, _written(doc, look) or start, _author(doc))
     if why := _not_counted(doc):

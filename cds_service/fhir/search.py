@@ -121,6 +121,11 @@ def with_intent(url: str) -> str:
     return url + _INTENT if is_orders(url) and "&intent=" not in url else url
 
 
+def without_intent(url: str) -> str:
+    """The search without the `intent` that we put there."""
+    return url.replace(_INTENT, "")
+
+
 def is_orders(url: str) -> bool:
     """Whether this is a search for MedicationRequest."""
     return url.partition("?")[0].endswith("MedicationRequest")
@@ -131,7 +136,7 @@ def other_forms(url: str) -> tuple[str, ...]:
     MedicationRequest with `intent`, or without where it had one; any without paging."""
     forms = [url]
     if is_orders(url):
-        forms.append(url.replace(_INTENT, "") if _INTENT in url else url + _INTENT)
+        forms.append(without_intent(url) if _INTENT in url else with_intent(url))
     plain = [simpler for form in forms if (simpler := without_paging(form))]
     return (*forms[1:], *plain)
 

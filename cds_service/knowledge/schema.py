@@ -123,6 +123,7 @@ class Exclusion(Rule):
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
     ordered_only: bool = False  # about a course ordered already, not about the one drafted here
     own_course_only: bool = False  # about the course drafted here, not about one ordered already
+    replaces: bool = False  # the drafts that it names give way to the course drafted here
 
 
 class UnknownCheck(Model):

@@ -167,6 +167,7 @@ class OrderTest(Model):
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     anywhere: bool = False  # True: any other order of the session or active in the record
     site: Site = "any"
+    side: Literal["any", "operated"] = "any"
     both_hips: bool = False
 
 

@@ -64,7 +64,7 @@ EVENING = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)  # the 26th at UTC+12, the 
 MORNING = datetime(2026, 11, 26, 0, 30, tzinfo=UTC)  # as before, and the 26th in UTC
 TARAWA, ANGELES = "Pacific/Tarawa", "America/Los_Angeles"
 HO = "sct 444748003 Postoperative heterotopic ossification | onset 2019-06-02"
-NO_NSAID = "no NSAID within a year"
+NO_NSAID = "recent-infarction-or-stent"
 CALLS: dict[str, dict[str, Any]] = {
     "65 on the 26th": {"patient": {"birthDate": "1961-11-26", "sex": "male"}},
     "apixaban until the 25th": {
@@ -101,8 +101,8 @@ def _answer(client: Any, call: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("call", "words", "zones"),
     [
-        ("65 on the 26th", "avoided from 65 years", {TARAWA, None}),
-        ("apixaban until the 25th", "apixaban", {ANGELES, None}),
+        ("65 on the 26th", "age-65-indomethacin", {TARAWA, None}),
+        ("apixaban until the 25th", "1364430", {ANGELES, None}),
         ("infarction on 2025-11-25", NO_NSAID, {ANGELES, None}),
         ("infarction at 2025-11-26T07:30Z", NO_NSAID, {TARAWA, ANGELES, None}),
         ("infarction at 2025-11-25T23:30-08:00", NO_NSAID, {TARAWA, ANGELES, None}),
@@ -113,7 +113,7 @@ def test_a_limit_holds_where_it_is_that_day(
 ) -> None:
     for zone in (TARAWA, ANGELES, None):
         (card,) = _answer(make_client(now, timezone=zone), call)["cards"]
-        assert (words.casefold() in card["detail"].casefold()) == (zone in zones), zone
+        assert (words in json.dumps(card)) == (zone in zones), zone
 
 
 @pytest.mark.parametrize("zone", [None, TARAWA, ANGELES])
