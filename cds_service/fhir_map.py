@@ -68,6 +68,7 @@ from cds_service.fhir.inputs import (
 from cds_service.fhir.medication import read_medication
 from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
+from cds_service.fhir.modifiers import IN_JSON, as_questions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
 from cds_service.fhir.patient import fullest
@@ -109,6 +110,7 @@ class _Kept:
     doc: Doc
     place: str
     urn: str | None = None
+    modified: bool = False
 
 
 class ChartReader:
@@ -200,7 +202,7 @@ class ChartReader:
         unread = UnreadCount(self._unread)
         for number, kept in enumerate(own, 1):
             known = False
-            for item in _facts(kept, look):
+            for item in _facts(kept, look, self._ledger):
                 kinds[type(item)].append(item)
                 known = known or type(item) not in _IN_WORDS
             if not known and (system := unread_entry(kept.kind, kept.doc, look)):
@@ -336,7 +338,8 @@ class ChartReader:
             log.defect(UNREADABLE)
         self.references.add(doc, entry.fullUrl)
         self.releases.look(doc)
-        self._kept.append(_Kept(kind, doc, place, ref if whose is Whose.LATER else None))
+        urn = ref if whose is Whose.LATER else None
+        self._kept.append(_Kept(kind, doc, place, urn, IN_JSON in copy))
 
     def _says_so(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
         """Keep what a resource says of the input as a whole. True where it says nothing else."""
@@ -383,9 +386,10 @@ class ChartReader:
         return own, problems
 
 
-def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:
+def _facts(kept: _Kept, look: ReadContext, ledger: Ledger) -> Iterator[Item]:
     reader = _READERS.get(kept.kind)
-    return reader(kept.doc, look) if reader else iter(())
+    found = reader(kept.doc, look) if reader else iter(())
+    return as_questions(found, look, ledger.logs[INPUT_OF[kept.kind]]) if kept.modified else found
 
 
 def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:

@@ -249,9 +249,7 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
-
-    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
+    """Text that names a genetic HO disease without a code for it, the patient's or a relative's."""
 
     disease: str
     source: Provenance
@@ -277,11 +275,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at.
-
-    `lists` are those of which an input is made, each with its own state (medicines: orders and
-    statements), `whole` says that one that was read holds all there is.
-    """
+    """What became of one input: `seen` resources of the patient were looked at. `lists` are those
+    of which it is made, each with its state; `whole`: one that was read holds all there is."""
 
     name: InputName
     state: InputState

@@ -166,6 +166,8 @@ def of_labels(doc: Doc) -> Signal | None:
 def of_resource(kind: str, doc: Doc) -> tuple[Signal | None, bool]:
     """What a resource says of its input as a whole, and whether that is all it says."""
     entry = of_entry(doc) if kind in _LISTED else None
+    if entry is not None and "modifierExtension" in doc:  # "none", and who knows what it turns
+        entry = Signal(UNKNOWN, "an entry carries a modifier that is not known here")
     if entry is not None:
         return entry, True
     if kind in _NAMED and is_nameless(doc):

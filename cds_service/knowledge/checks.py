@@ -13,6 +13,7 @@ from cds_service.knowledge import schema, when
 from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
 from cds_service.knowledge.terminology import CodeIndex
+from cds_service.knowledge.word_checks import word_mistakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
-    ("unknown check", "named"): frozenset({"groups"}),
+    ("unknown check", "named"): frozenset({"entries", "groups"}),
     ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "groups"}),
 }
 # Value sets of one drug each.
@@ -104,7 +105,7 @@ def check(
     """
     everything = list(placed)
     names = {kind: frozenset(ids) for kind, ids in known.items()}
-    found = [*_doubled(everything)]
+    found = [*_doubled(everything), *word_mistakes(everything)]
     for one in everything:
         found.extend(_unresolved(one, names))
         found.extend(_wrong_texts(one))

@@ -46,6 +46,9 @@ HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified",
 CALCIFICATION = "muscle-calcification"
 HO = "ho"
 """No value set: what a text names that speaks of acquired HO (`Mention.disease`)."""
+MODIFIER = "modifierExtension"
+MODIFIED = "modified"
+"""No group of words: what is named for an entry that carries a modifier not known here."""
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""
