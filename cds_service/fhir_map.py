@@ -38,12 +38,12 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
-from cds_service.fhir import completeness
 from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
+from cds_service.fhir.completeness import Signal, SignalTable, absent_entry
 from cds_service.fhir.condition import read_condition
 from cds_service.fhir.context import Item, ReadContext, References
-from cds_service.fhir.decoding import GLANCE, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.decoding import GLANCE, NOTHING, UNFIT, Entry, Unreadable, decode
 from cds_service.fhir.elements import (
     Doc,
     identifier,
@@ -58,6 +58,7 @@ from cds_service.fhir.inputs import (
     INPUT_OF,
     LIST_OF,
     MOST_PROBLEMS,
+    NO_RECORD,
     REPORTED,
     UNREADABLE,
     InputAnswer,
@@ -74,7 +75,7 @@ from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
@@ -117,6 +118,8 @@ class ChartReader:
         patient_id: str,
         today: date,
         mentions: Patterns | Mentions = (),
+        *,
+        signals: SignalTable,
     ) -> None:
         self.index = index
         self.today = today
@@ -124,8 +127,9 @@ class ChartReader:
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
-        self._prescreen = Prescreen(index, self.mentions)
-        self._ledger = Ledger(self.subjects)
+        self._signals = signals
+        self._prescreen = Prescreen(index, self.mentions, signals)
+        self._ledger = Ledger(self.subjects, signals)
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
 
@@ -153,7 +157,7 @@ class ChartReader:
         the patient's record, empty lists are nobody's."""
         self._ledger.logs[name].failed(printable(why)[:200])
         if is_gone and name is InputName.PATIENT:
-            self._ledger.record = completeness.NO_RECORD
+            self._ledger.record = self._signals.seen(SignalName.RECORD_GONE, NO_RECORD)
 
     def fail_missing(self, name: InputName, why: str) -> None:
         """Note that an input was neither sent nor could be fetched, if so."""
@@ -220,8 +224,10 @@ class ChartReader:
                 answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
-        if opened.label is not None:
-            answer.signals.append(opened.label)
+        label = opened.meta and self._signals.of_labels(opened.meta, empty=opened.empty)
+        if isinstance(label, Signal):
+            answer.signals.append(label)
+        answer.signals += map(self._signals.of_absent, opened.absent)
         if opened.lost_page or (opened.cut and answer.whole):
             answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
@@ -236,6 +242,8 @@ class ChartReader:
         glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
+            if entry.extension is not NOTHING:
+                self._beside(entry, answer)
             try:
                 seen = glance(entry.resource)
             except UNFIT:
@@ -254,6 +262,15 @@ class ChartReader:
                 log.seen += 1
             else:
                 self._ledger.count(self.subjects.whose(ref), ref, log)
+
+    def _beside(self, entry: Entry, answer: InputAnswer) -> None:
+        """An extension of an entry may say why something is missing."""
+        try:
+            reason = absent_entry({"extension": decode(entry.extension)})
+        except Unreadable:
+            return
+        if reason is not None:
+            answer.signals.append(self._signals.of_absent(reason))
 
     # --- one resource ---
 
@@ -313,11 +330,11 @@ class ChartReader:
     def _says_so(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
         """Keep what a resource says of the input as a whole. True where it says nothing else."""
         if kind == "Patient":
-            self._ledger.record = self._ledger.record or completeness.of_patient(doc)
-            if (label := completeness.of_labels(doc)) is not None:
+            self._ledger.record = self._ledger.record or self._signals.of_patient(doc)
+            if (label := self._signals.of_labels(doc.get("meta"))) is not None:
                 log.tell(label)
             return False
-        signal, alone = completeness.of_resource(kind, doc)
+        signal, alone = self._signals.of_resource(kind, doc)
         if signal is not None:
             log.tell(signal)
         if alone:  # it was counted, and is no fact

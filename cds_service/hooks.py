@@ -19,15 +19,17 @@ import msgspec
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
 from cds_service.cards.issued import call_of, issued_cards
+from cds_service.cards.noted import note
 from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackRead
-from cds_service.clinical.assessment import Assessment, Tier
+from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.genetic_card import any_may_harm
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
+from cds_service.fhir.completeness import signals_of
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
@@ -45,7 +47,6 @@ from cds_service.trust.tokens import Caller
 
 LARGE = 256 * 1024
 """Bytes of a body above which a chart is read in turns with other calls."""
-_SEVERITY = (Tier.NONE, Tier.MODERATE, Tier.HIGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,8 @@ class Consultation:
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
         index, named = knowledge.index, knowledge.once(mentions_of)
-        self.reader = ChartReader(index, patient, today, named)
+        signals = knowledge.once(signals_of)
+        self.reader = ChartReader(index, patient, today, named, signals=signals)
         self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
         self._orders = OrdersRead()
         self._passed_over = False
@@ -309,7 +311,7 @@ class Consultation:
         if unread == "card" and self._about_orders:
             self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
         self.chart, self.assessment = self._decided()
-        _note(self.assessment)
+        note(self.assessment)
 
     def _decided(self) -> tuple[Chart, Assessment]:
         orders, chart = self._orders, self.reader.chart()
@@ -354,19 +356,6 @@ class Consultation:
         for _ in self._read_chart():
             pass
         return self._decided()
-
-
-def _note(assessment: Assessment) -> None:
-    """Keep what was decided for logs and metrics: tier, ids of the rules that fired, and cards."""
-    guidances, call = assessment.guidances, calls.current()
-    call.knowledge = assessment.knowledge_version
-    call.skipped, call.foreign = assessment.skipped, assessment.foreign
-    call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
-    call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
-    call.cards = tuple(
-        calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
-        for g in assessment.spoken
-    )
 
 
 # --- feedback ---

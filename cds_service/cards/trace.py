@@ -51,7 +51,7 @@ def of_response(assessment: Assessment) -> Json:
     aside = assessment.set_aside
     return _filled(
         knowledge=assessment.knowledge_version,
-        inputs=_states(assessment),
+        inputs=states(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],
@@ -65,7 +65,7 @@ def of_response(assessment: Assessment) -> Json:
     )
 
 
-def _states(assessment: Assessment) -> dict[str, str]:
+def states(assessment: Assessment) -> dict[str, str]:
     """What became of each input. Nothing where no order called for the chart: what was sent and
     not looked at is not absent."""
     reports = assessment.inputs

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
-from cds_service.fhir.completeness import STRENGTH, Signal
+from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
 from cds_service.fhir.elements import Doc, kind_of
 from cds_service.fhir.subject import Subjects, Whose
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 
 # Which input a resource type belongs to, whatever key it came under. DSTU2 and STU3 names too.
 INPUT_OF: dict[str, InputName] = {
@@ -43,6 +43,7 @@ LIST_OF = {kind: name for kind, name in INPUT_OF.items() if kind not in _NOT_A_L
 UNREADABLE = "an entry could not be read"
 REPORTED = "the EHR answered with an error"
 CUT = "entries were left out"
+NO_RECORD = "the patient record was not found"
 MOST_PROBLEMS = 100
 
 
@@ -156,8 +157,9 @@ class InputAnswer:
 class Ledger:
     """The account of one patient's chart."""
 
-    def __init__(self, subjects: Subjects) -> None:
+    def __init__(self, subjects: Subjects, signals: SignalTable) -> None:
         self.subjects = subjects
+        self.signals = signals
         self.logs: dict[InputName, InputLog] = {name: InputLog(name) for name in InputName}
         self._foreign = 0
         self._problems: list[Problem] = []
@@ -198,7 +200,7 @@ class Ledger:
     def outcome(self, doc: Doc, answer: InputAnswer, alone: bool) -> None:
         """An OperationOutcome instead of data is a failed query. Among data it may say that
         something is missing there, or be noise (Epic sends warnings with good answers)."""
-        signal = completeness.of_outcome(doc, alone=alone)
+        signal = self.signals.of_outcome(doc, alone=alone)
         if signal is None:
             answer.hints += 1
         elif signal.state is InputState.FAILED:
@@ -206,11 +208,11 @@ class Ledger:
         else:
             answer.signals.append(signal)
         if answer.asked is InputName.PATIENT and completeness.is_gone(doc):
-            self.record = completeness.NO_RECORD
+            self.record = self.signals.seen(SignalName.RECORD_GONE, NO_RECORD)
 
     def empty_list(self, doc: Doc, answer: InputAnswer) -> None:
         """A List or a document that says why something in it is empty."""
-        said = list(completeness.of_lists(doc, answer.asked))
+        said = list(self.signals.of_lists(doc, answer.asked))
         for name, signal in said:
             self.logs[name].answered = True
             self.logs[name].tell(signal)

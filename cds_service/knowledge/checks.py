@@ -12,6 +12,7 @@ from cds_service.errors import Mistake
 from cds_service.knowledge import schema, when
 from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
+from cds_service.knowledge.names import SignalName
 from cds_service.knowledge.terminology import CodeIndex
 
 
@@ -143,6 +144,12 @@ def missing_cards(cards: Iterable[str], document: Document) -> Iterator[Mistake]
     for name in CARDS:
         if name not in present:
             yield document.mistake(("cards",), f"the card '{name}' is missing", "add it")
+
+
+def missing_signals(signals: Iterable[str], document: Document) -> Iterator[Mistake]:
+    """Signals that readers look for and the content does not have."""
+    for name in sorted(set(SignalName) - set(signals)):
+        yield document.mistake(("signals",), f"the signal '{name}' is missing", "add it")
 
 
 def _doubled(placed: list[Placed]) -> Iterator[Mistake]:

@@ -39,6 +39,11 @@ cards = Counter(
     "cds_cards", "Cards that were answered.", ("service", "row", "card", "tier", "indicator")
 )
 rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
+inputs = Counter(
+    "cds_inputs",
+    "Inputs of calls that looked at the chart, by what became of them.",
+    ("input", "state"),
+)
 dropped = Counter(
     "cds_entries_dropped",
     "Entries of calls that could not be read, and resources of other patients.",
@@ -65,6 +70,8 @@ def observe(call: CallLog, seconds: float) -> None:
         _of(dropped, service, "unreadable").inc(call.skipped)
     if call.foreign:
         _of(dropped, service, "foreign").inc(call.foreign)
+    for name, state in call.inputs:
+        _of(inputs, name, state).inc()
     for rule in call.rules:
         _of(rules, rule).inc()
 
