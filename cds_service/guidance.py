@@ -15,7 +15,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import Chart, DraftOrder, InputState
+from cds_service.clinical.chart import Chart, DraftOrder
 from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.existing_prophylaxis import (
     Conflict,
@@ -44,7 +44,7 @@ from cds_service.clinical.triggers import (
     triggers,
 )
 from cds_service.clinical.undecided import Undecided, hinted, undecided
-from cds_service.clinical.unknown_inputs import STATE_WORDS, not_assessed
+from cds_service.clinical.unknown_inputs import meaning_of, not_assessed, state_words
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import HO_EXCISION, HO_SETS, InputName
 from cds_service.knowledge.schema import Question, Trigger
@@ -60,9 +60,6 @@ _INPUT_WORDS = {
 
 # Factors that say that there is heterotopic bone at the hip, or may be.
 _HO_HERE = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
-
-# An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
-_BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
 
 
 def assess(
@@ -95,6 +92,7 @@ def assess(
     both = one_session(hips)
     case = Case(CallFacts(chart, today, live, both_hips=both), knowledge)
     found = genetics(case.facts, knowledge)
+    conditions = chart.input(InputName.CONDITIONS)
     heard = by_words(orders)
     asks = heard is orders or _may_be_genetic(case, found)
     triggered = triggers(heard if asks else orders, knowledge, chosen)
@@ -105,7 +103,7 @@ def assess(
     )
     if not triggered and not found.every_order:
         return _assessment(case, not_read, (), any_draft)
-    if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+    if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
     decided = (_decide(case, order, trigger) for order, trigger in rest)
@@ -152,7 +150,7 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
 def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
-    if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+    if meaning_of(knowledge, chart.input(InputName.CONDITIONS)) == "refuse":
         return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(case.facts, knowledge)
     cards = list(in_words(case, found))
@@ -175,7 +173,7 @@ def _decide(case: Case, order: DraftOrder, trigger: Trigger) -> Guidance | None:
 
 def _state_words(case: Case, name: InputName = InputName.CONDITIONS) -> dict[str, str]:
     state = case.chart.input(name).state
-    word = STATE_WORDS.get(state, "could not be read")
+    word = state_words(case.knowledge, state) or "could not be read"
     return {"state": word if word.startswith("could") else f"was {word}"}
 
 
@@ -210,7 +208,7 @@ def _without_factor(case: Case, order: DraftOrder) -> Guidance:
         return _with_open(unread, (*hints, *open_))
     lost = [f"{u.finding.note}, on record {named_facts(u.finding)}" for u in open_]
     short = [str(u.finding.note) for u in open_]
-    if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
+    if meaning_of(case.knowledge, case.chart.input(InputName.PROCEDURES)) == "card":
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
         short.insert(0, lost[0])

@@ -6,27 +6,41 @@ from collections import defaultdict
 from datetime import timedelta
 
 from cds_service.clinical.assessment import NotAssessed
-from cds_service.clinical.chart import Chart, InputState
+from cds_service.clinical.chart import Chart, InputReport, InputState
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.laboratory import CONCEPTS
 from cds_service.clinical.logic import shortened
+from cds_service.knowledge.completeness_schema import Meaning
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import UnknownCheck
 
-STATE_WORDS = {
-    InputState.ABSENT: "not sent",
-    InputState.NOT_ASKED: "not asked about",
-    InputState.UNKNOWN: "not known to the source",
-    InputState.WITHHELD: "withheld by the source",
-    InputState.FAILED: "could not be read",
-    InputState.PARTIAL: "read only in part",
-}
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-STATES_SAID = (*STATE_WORDS.values(), "not found", "not stated", "none recorded")
-"""All words for what is not known."""
+_OTHER_STATES = ("not found", "not stated")
+
+
+def states_said(knowledge: Knowledge) -> tuple[str, ...]:
+    """All words for what is not known."""
+    return (*(state.words for state in knowledge.states.values() if state.words), *_OTHER_STATES)
+
+
+def state_words(knowledge: Knowledge, state: InputState) -> str | None:
+    """How a card says what became of an input; None where it is known."""
+    return knowledge.states[state].words
+
+
+def meaning_of(knowledge: Knowledge, report: InputReport) -> Meaning:
+    """What the state of an input means for this input, by the knowledge."""
+    return knowledge.once(_meanings)[report.name][report.state]
+
+
+def _meanings(knowledge: Knowledge) -> dict[InputName, dict[InputState, Meaning]]:
+    return {
+        InputName(row.input): {InputState(state): said for state, said in row.states.items()}
+        for row in knowledge.meanings.values()
+    }
 
 
 def not_assessed(
@@ -42,14 +56,14 @@ def _not_assessed(
     found = []
     for check in knowledge.unknown_checks:
         if check.unread:
-            if (said := _unread(check, view)) is not None:
+            if (said := _unread(check, view, knowledge)) is not None:
                 found.append((said, check))
             continue
         if check.unidentified:
             entries = _entries(check, view)
             state = "without a known code" if entries else None
         else:
-            entries, state = "", _unknown_state(check, view)
+            entries, state = "", _unknown_state(check, view, knowledge)
         if state is not None:
             words = {"state": state, "older": _older(check, view), "entries": entries}
             text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
@@ -57,7 +71,7 @@ def _not_assessed(
     return tuple(found)
 
 
-def _unread(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
+def _unread(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> NotAssessed | None:
     """What is told of a result that is there and cannot be used."""
     if check.sex is not None and view.chart.patient.sex not in {check.sex, "unknown"}:
         return None
@@ -67,7 +81,8 @@ def _unread(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
     if unread is None:
         return None
     text = check.text.format_map(defaultdict(str, unread=unread.text))
-    return NotAssessed(check.input, STATE_WORDS[InputState.FAILED], text, check.id)
+    state = state_words(knowledge, InputState.FAILED) or ""
+    return NotAssessed(check.input, state, text, check.id)
 
 
 def _entries(check: UnknownCheck, view: OrderView) -> str:
@@ -85,17 +100,19 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     return ", ".join(named[:ENTRIES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def withheld(check: UnknownCheck, view: OrderView) -> frozenset[str]:
-    """The options that no suggestion may draft, because an unidentified entry speaks against."""
+def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> frozenset[str]:
+    """The options that no suggestion may draft, because an unidentified entry speaks against, or
+    because of what the state of the input means."""
     if not check.unidentified:
-        return frozenset()
+        meaning = meaning_of(knowledge, view.chart.input(InputName(check.input)))
+        return frozenset(check.applies_to) if meaning == "withhold" else frozenset()
     said = (entry for entry in view.facts.unidentified if entry.input == check.input)
     return frozenset(option for entry in said for option in entry.against)
 
 
 def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
     """Why a draft is withheld, after what the check says."""
-    if check.named is None or not withheld(check, view):
+    if check.named is None or not withheld(check, view, knowledge):
         return ""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
     groups = dict.fromkeys(name for entry in telling for name in entry.named)
@@ -103,7 +120,7 @@ def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) 
     return " " + check.named.format(groups=labels)
 
 
-def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
+def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
     chart: Chart = view.chart
     name = InputName(check.input)
     if check.quantity and check.within_days:
@@ -118,10 +135,11 @@ def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
         facts = chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
-    state = chart.input(name).state
-    if check.none_recorded:
-        return "none recorded" if state is InputState.EMPTY else None
-    return None if check.only_broken and state is InputState.ABSENT else STATE_WORDS.get(state)
+    report = chart.input(name)
+    if check.none_recorded is not (report.state is InputState.EMPTY):
+        return None
+    silent = meaning_of(knowledge, report) == "silent"
+    return None if silent else state_words(knowledge, report.state)
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from cds_service.knowledge.order_schema import Expression
 from cds_service.knowledge.when import Id, Model, Text
@@ -14,6 +15,13 @@ SignalKind = Literal[
     "issue", "vendor", "words", "empty-reason", "statement", "absent-reason", "label", "answer",
     "record",
 ]  # fmt: skip
+State = Literal[
+    "read", "none-stated", "empty", "not-asked", "unknown", "withheld", "partial", "failed",
+    "absent",
+]  # fmt: skip
+STATES: tuple[State, ...] = get_args(State)
+KNOWN: frozenset[State] = frozenset({"read", "none-stated", "empty"})
+Meaning = Literal["silent", "clause", "question", "withhold", "card", "refuse"]
 _CODED = frozenset({"issue", "vendor", "empty-reason", "statement", "absent-reason", "label"})
 _IN_SYSTEMS = frozenset({"vendor", "statement"})
 
@@ -52,4 +60,45 @@ class SourceSignal(Model):
                 raise ValueError(f"{name}: {said} for a signal of kind {self.kind}")
         if self.state is None and self.kind in {"words", "statement", "label", "answer", "record"}:
             raise ValueError("state: name one")
+        return self
+
+
+class StateText(Model):
+    """One state of an input. `words` fill in `{state}` where a card speaks of it."""
+
+    id: State
+    label: Text
+    words: Text | None = None
+    about: Text
+
+
+class InputMeaning(Model):
+    """What each state means for one input. `label` is what a card calls the input."""
+
+    id: Id
+    input: Literal[
+        "patient",
+        "conditions",
+        "procedures",
+        "medications",
+        "allergies",
+        "observations",
+        "familyHistory",
+        "serviceRequests",
+    ]
+    label: Text
+    states: Annotated[Mapping[State, Meaning], Field(json_schema_extra={"required": list(STATES)})]
+
+    @model_validator(mode="after")
+    def _safe(self) -> InputMeaning:
+        if lacking := [state for state in STATES if state not in self.states]:
+            raise ValueError(f"states: say what {', '.join(lacking)} means too")
+        if self.input != "conditions":
+            if "refuse" in self.states.values():
+                raise ValueError("states: only without the problem list can nothing be said")
+            return self
+        weak = [s for s in STATES if s not in KNOWN and self.states[s] not in {"card", "refuse"}]
+        if weak:
+            said = ", ".join(weak)
+            raise ValueError(f"states: a problem list that is {said} is never silence (row 11)")
         return self

@@ -41,6 +41,8 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("exclusions.yaml", "exclusions", "exclusion", schema.Exclusion, True),
     ("unknown_checks.yaml", "unknown_checks", "unknown check", schema.UnknownCheck, True),
     ("completeness.yaml", "signals", "signal", completeness_schema.SourceSignal, True),
+    ("completeness.yaml", "states", "state", completeness_schema.StateText, True),
+    ("completeness.yaml", "meanings", "meaning", completeness_schema.InputMeaning, True),
     ("options.yaml", "options", "option", schema.Option, True),
     ("options.yaml", "regimens", "regimen", schema.Regimen, True),
     ("options.yaml", "protection", "protection", schema.Protection, False),
@@ -127,6 +129,7 @@ def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes], list[P
         mistakes.extend(checks.missing_cards(known["card"], documents["cards.yaml"]))
     if "signal" in known:
         mistakes.extend(checks.missing_signals(known["signal"], documents["completeness.yaml"]))
+    mistakes.extend(checks.incomplete_meanings(placed, documents.get("completeness.yaml")))
     if mistakes:
         raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
     return _content(placed, value_sets), index, files, placed

@@ -34,6 +34,8 @@ class Content:
     exclusions: Mapping[str, schema.Exclusion]
     unknown_checks: tuple[schema.UnknownCheck, ...]
     signals: Mapping[str, completeness_schema.SourceSignal]
+    states: Mapping[str, completeness_schema.StateText]
+    meanings: Mapping[str, completeness_schema.InputMeaning]
     options: Mapping[str, schema.Option]
     regimens: Mapping[str, schema.Regimen]
     protection: schema.Protection

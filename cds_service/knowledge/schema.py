@@ -146,7 +146,6 @@ class UnknownCheck(Model):
     unidentified: bool = False
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
-    only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
