@@ -200,6 +200,7 @@ class ChartReader:
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
             inputs=self._ledger.reports(),
+            record=self._ledger.note,
             foreign=self._ledger.foreign,
             problems=(*self._ledger.problems, *problems),
             release=self.releases.release(),

@@ -71,18 +71,20 @@ def assess(
     selections: Collection[str] = (),
     unread: int = 0,
     others: int = 0,
+    card_if_unread: bool = False,
 ) -> Assessment:
     """Decide what `question` asks: about every order that is looked at, or the patient alone.
 
     `selections` are the `Type/id` of the orders that are looked at where an order was selected;
     all drafts stay context there (see `triggers`). `unread` is the number of drafts that could
-    not be read, `others` that of drafts for other patients where there are no others.
+    not be read, `others` that of drafts for other patients where there are no others. With
+    `card_if_unread` a question about the patient alone has a card where the problem list lacks.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
     match question:
         case Question.PATIENT:
-            return _review(chart, knowledge, today)
+            return _review(chart, knowledge, today, card_if_unread)
         case Question.ORDERS_SIGNED | Question.ORDER_SELECTED:
             chosen = selected(question, selections)
         case _:
@@ -147,7 +149,7 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
     return (replace(card_for(case, card, (), (), words), not_assessed=()),)
 
 
-def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
+def _review(chart: Chart, knowledge: Knowledge, today: date, card_if_unread: bool) -> Assessment:
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
     if meaning_of(knowledge, chart.input(InputName.CONDITIONS)) == "refuse":
@@ -157,6 +159,8 @@ def _review(chart: Chart, knowledge: Knowledge, today: date) -> Assessment:
     if found.finding is not None and found.rule is not None and found.rule.card_on_record:
         card = found.rule.card_on_record
         cards.insert(0, card_for(case, card, (), (found.finding,), found.words))
+    if card_if_unread and not (cards or chart.input(InputName.CONDITIONS).known):
+        cards.append(card_for(case, "genetic-not-assessed", (), (), _state_words(case)))
     return _assessment(case, tuple(one_card(case, found, cards)), ())
 
 
@@ -371,6 +375,7 @@ def _assessment(
         absent=absent,
         not_known=not_known,
         any_draft=any_draft,
+        record=chart.record,
     )
 
 

@@ -252,7 +252,7 @@ class Consultation:
         self.reader = ChartReader(index, patient, today, named, signals=signals)
         self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
         self._orders = OrdersRead()
-        self._passed_over = False
+        self._passed_over = self._card_if_unread = False
 
     def read(self) -> Iterator[None]:
         """Read the orders; and the chart, unless they tell on their own that it will not matter.
@@ -308,7 +308,8 @@ class Consultation:
 
     def decide(self, unread: str = "refuse") -> None:
         """Make the chart of all that was read, and assess it; `unread` is as the client has it."""
-        if unread == "card" and self._about_orders:
+        self._card_if_unread = unread == "card"
+        if self._card_if_unread:
             self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
         self.chart, self.assessment = self._decided()
         note(self.assessment)
@@ -331,6 +332,7 @@ class Consultation:
                 self.request.context.selections,
                 orders.unread,
                 orders.foreign if self._are_others() else 0,
+                self._card_if_unread,
             )
         return chart, assessment
 

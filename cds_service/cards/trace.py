@@ -19,7 +19,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, InputState, Provenance
+from cds_service.clinical.chart import DraftOrder, InputState, Provenance, RecordNote
 
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
@@ -52,6 +52,8 @@ def of_response(assessment: Assessment) -> Json:
     return _filled(
         knowledge=assessment.knowledge_version,
         inputs=states(assessment),
+        signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
+        record=_record(assessment.record),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],
@@ -72,6 +74,11 @@ def states(assessment: Assessment) -> dict[str, str]:
     if not assessment.guidances and all(r.state is InputState.ABSENT for r in reports):
         return {}
     return {report.name.value: report.state.value for report in reports}
+
+
+def _record(note: RecordNote | None) -> Json:
+    """What is the matter with the patient's record; another is named by type and id alone."""
+    return _filled(signal=note.signal, replacedBy=note.replaced_by) if note is not None else {}
 
 
 def untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:

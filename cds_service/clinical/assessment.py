@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cds_service.clinical.chart import DraftOrder, InputReport, Mention, Provenance, SetAside
+from cds_service.clinical.chart import (
+    DraftOrder,
+    InputReport,
+    Mention,
+    Provenance,
+    RecordNote,
+    SetAside,
+)
 
 
 class Tier(StrEnum):
@@ -147,6 +154,7 @@ class Assessment:
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
+    record: RecordNote | None = None  # the record is gone, merged or inactive
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
 
     @property

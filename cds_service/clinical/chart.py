@@ -261,10 +261,20 @@ class InputReport:
     state: InputState
     seen: int = 0
     why: str | None = None
+    signal: str | None = None  # id of what its source said of it, where it said so
 
     @property
     def known(self) -> bool:
         return self.state in {InputState.READ, InputState.NONE_STATED, InputState.EMPTY}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNote:
+    """What is the matter with the patient's record itself: the id of a signal, and the record that
+    replaced it as `Patient/id`, where it is named."""
+
+    signal: str
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +367,7 @@ class Chart:
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()
+    record: RecordNote | None = None
     release: str = "R4"  # DSTU2 | STU3 | R4 | R5, as the orders and resources speak
 
     def input(self, name: InputName) -> InputReport:

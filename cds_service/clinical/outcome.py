@@ -99,7 +99,11 @@ def _unread(
         said
         for said, check in not_assessed(case.view(None), case.knowledge)
         # An entry without a known code matters only where it could take an option away.
-        if (open_ & set(check.applies_to) if check.unidentified else whole or said.input in lost)
+        if (
+            open_ & set(check.applies_to)
+            if check.unidentified
+            else whole or said.input in lost or check.replaced_record
+        )
     )
 
 

@@ -12,9 +12,10 @@ from cds_service.clinical.laboratory import CONCEPTS
 from cds_service.clinical.logic import shortened
 from cds_service.knowledge.completeness_schema import Meaning
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 from cds_service.knowledge.schema import UnknownCheck
 
+REPLACED = SignalName.RECORD_REPLACED
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
@@ -55,6 +56,11 @@ def _not_assessed(
 ) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     found = []
     for check in knowledge.unknown_checks:
+        if check.replaced_record:
+            if (record := view.chart.record) is not None and record.signal == REPLACED:
+                text = check.text.format(record=record.replaced_by or "another")
+                found.append((NotAssessed(check.input, "replaced", text, check.id), check))
+            continue
         if check.unread:
             if (said := _unread(check, view, knowledge)) is not None:
                 found.append((said, check))

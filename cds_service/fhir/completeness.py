@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cds_service.clinical.chart import CodeSeen, InputState
@@ -26,6 +26,7 @@ class Signal:
     state: InputState
     why: str
     id: str
+    replaced_by: str | None = None  # the record that survives, of a patient's record
 
 
 PARTIAL, FAILED, NONE = InputState.PARTIAL, InputState.FAILED, InputState.NONE_STATED
@@ -281,10 +282,8 @@ class SignalTable:
         """A Patient record that is not the one in use: merged into another, or inactive."""
         for link in objects(doc.get("link")):
             if not {"replaced-by", "replace"}.isdisjoint(words(link.get("type"))):  # DSTU2: replace
-                other = word(member(link.get("other"), "reference"))
-                return self.seen(
-                    SignalName.RECORD_REPLACED, f"this record was replaced by {other or 'another'}"
-                )
+                told = self.seen(SignalName.RECORD_REPLACED, "this record was replaced by another")
+                return replace(told, replaced_by=_survivor(link))
         if "active" in doc and not flag(doc.get("active")):
             return self.seen(SignalName.RECORD_INACTIVE, "this record is not active")
         return None
@@ -340,6 +339,16 @@ def _absent_reason(element: object) -> str | None:
     parts = objects(member(element, "coding"))
     holders = (element, *parts, *(part.get("_code") for part in parts), member(element, "_text"))
     return next((reason for one in holders if (reason := _absent_in(one)) is not None), None)
+
+
+_PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
+
+
+def _survivor(link: Doc) -> str | None:
+    """The record that a link names, by type and id alone."""
+    other = word(member(link.get("other"), "reference")) or ""
+    found = _PATIENT.fullmatch(other)
+    return found[1] if found else None
 
 
 def _sections(doc: Doc) -> Iterator[Doc]:

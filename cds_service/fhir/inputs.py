@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from cds_service.clinical.chart import InputReport, InputState, Problem
+from cds_service.clinical.chart import InputReport, InputState, Problem, RecordNote
 from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
 from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
@@ -92,11 +92,11 @@ class InputLog:
         if signal is None or report.state is InputState.FAILED:
             return report
         if signal.state is InputState.NONE_STATED:
-            return replace(report, state=signal.state) if report.state in _NOTHING else report
+            stated = replace(report, state=signal.state, signal=signal.id)
+            return stated if report.state in _NOTHING else report
         state = InputState.PARTIAL if self.seen else signal.state
-        return InputReport(
-            self.name, state, self.seen, _joined((*self.failures, *self.defects, signal.why))
-        )
+        why = _joined((*self.failures, *self.defects, signal.why))
+        return InputReport(self.name, state, self.seen, why, signal.id)
 
     def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
@@ -271,7 +271,13 @@ class Ledger:
         if self.record is None or not report.known or report.name is InputName.PATIENT:
             return report
         state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
-        return replace(report, state=state, why=self.record.why)
+        return replace(report, state=state, why=self.record.why, signal=self.record.id)
+
+    @property
+    def note(self) -> RecordNote | None:
+        """What is the matter with the record itself."""
+        record = self.record
+        return RecordNote(record.id, record.replaced_by) if record is not None else None
 
     @property
     def foreign(self) -> int:

@@ -80,7 +80,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"groups"}),
-    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread"}),
+    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "record"}),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
@@ -90,7 +90,7 @@ CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
-    "ho-question", "ho-excision-question",
+    "ho-question", "ho-excision-question", "genetic-not-assessed",
 )  # fmt: skip
 
 
@@ -177,7 +177,8 @@ def incomplete_meanings(placed: Sequence[Placed], document: Document | None) -> 
 
 def _tells(check: schema.UnknownCheck, name: str, state: str, meaning: str) -> bool:
     """Whether a check says of an input what its state means."""
-    of_input = check.input == name and not (check.unread or check.unidentified)
+    special = check.unread or check.unidentified or check.replaced_record
+    of_input = check.input == name and not special
     right_state = check.quantity is not None or check.none_recorded is (state == "empty")
     right_state = right_state or name == "patient"
     return of_input and right_state and bool(check.applies_to) is (meaning != "clause")

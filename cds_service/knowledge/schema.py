@@ -146,6 +146,7 @@ class UnknownCheck(Model):
     unidentified: bool = False
     applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
+    replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}

@@ -184,6 +184,9 @@ NOT_SIGNS = (
 )
 """What comes with ordinary answers."""
 
+SAID = {sign.name: sign for sign in (*SIGNS, *NOT_SIGNS)}
+"""All of them by name, for the clinical cases."""
+
 GONE: dict[str, Answer] = {
     "not found": _outcome("not-found", "error"),
     "deleted": _outcome("deleted", "error"),
