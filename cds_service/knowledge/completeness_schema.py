@@ -72,6 +72,13 @@ class StateText(Model):
     about: Text
 
 
+class Effect(Model):
+    """What can follow from the state of an input."""
+
+    id: Meaning
+    about: Text
+
+
 class InputMeaning(Model):
     """What each state means for one input. `label` is what a card calls the input."""
 
