@@ -33,7 +33,7 @@ from tests.support.ehr_calls import (
     without,
 )
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.signals import GONE, KINDS, NOT_SIGNS, SIGNS, Sign, as_bytes
+from tests.support.signals import GONE, KINDS, NOT_SIGNS, SAID, SIGNS, Sign, as_bytes
 from tests.support.small_ehr import SmallEhr
 
 CHART: dict[str, Any] = {
@@ -214,6 +214,52 @@ def test_a_client_may_have_the_card_instead_of_a_refusal(knowledge: Knowledge) -
 
     assert card["indicator"] == "info"
     assert "not assessed" in card["summary"]
+
+
+@pytest.mark.parametrize("sign", ["next elsewhere", "Epic 59204", "emptyReason unavailable"])
+def test_a_client_may_have_the_card_at_patient_view(knowledge: Knowledge, sign: str) -> None:
+    """FOP may stand on the page that nobody read: HTTP 412, or the card."""
+    body = build(PLAIN) | {"hook": "patient-view"}
+    body["context"].pop("draftOrders")
+    body["prefetch"]["conditions"] = SAID[sign].of("Condition")
+    with pytest.raises(MissingData):
+        _consulted(knowledge, body)
+    [card] = _consulted(knowledge, body, unread="card").answer["cards"]
+
+    assert card["indicator"] == "info"
+    assert "not assessed" in card["summary"]
+
+
+def test_the_trace_names_signals_and_the_surviving_record(ask: Asked) -> None:
+    """Integrators see which signal it was; another record by its type and id alone."""
+    told = ask(PLAIN, "conditions", SAID["Epic 59204"].of("Condition"), False).json()
+    trace = told["extension"]["org.example.ho-cds"]
+    assert trace["signals"] == {"conditions": "epic-withheld"}
+
+    for reference, named in (
+        ("https://ehr.example/fhir/Patient/s-2/_history/1", "Patient/s-2"),
+        ("Patient/John Doe", None),
+        ("urn:uuid:2c1f", None),
+    ):
+        link = {"other": {"reference": reference, "display": "Jane Doe"}, "type": "replaced-by"}
+        answer = ask(PLAIN, "patient", GONE["replaced"] | {"link": [link]}, False)
+        [card] = cards_of(answer)
+        record = answer.json()["extension"]["org.example.ho-cds"]["record"]
+        assert record.get("replacedBy") == named
+        assert f"replaced by {named or 'another'}" in card["detail"]
+        assert "Doe" not in answer.text
+
+
+def test_inputs_are_counted_by_state(ask: Asked) -> None:
+    figure = 'cds_inputs_total{input="allergies",state="withheld"}'
+    before = _value(ask.client.get("/metrics").text, figure)
+    ask(PLAIN, "allergies", SAID["Epic 59204"].of("AllergyIntolerance"), False)
+    assert _value(ask.client.get("/metrics").text, figure) == before + 1
+
+
+def _value(figures: str, name: str) -> float:
+    lines = (line for line in figures.splitlines() if line.startswith(name))
+    return next((float(line.rpartition(" ")[2]) for line in lines), 0.0)
 
 
 def test_an_alias_in_next_links_is_followed(knowledge: Knowledge, proxy: FaultyProxy) -> None:
