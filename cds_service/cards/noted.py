@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cds_service.cards import trace
 from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.ops import calls
 
@@ -16,7 +15,7 @@ def note(assessment: Assessment) -> None:
     call.skipped, call.foreign = assessment.skipped, assessment.foreign
     call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
     call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
-    call.inputs = tuple(trace.states(assessment).items())
+    call.inputs = tuple((report.name, report.state) for report in assessment.looked_at)
     call.cards = tuple(
         calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
         for g in assessment.spoken

@@ -19,7 +19,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, InputState, Provenance, RecordNote
+from cds_service.clinical.chart import DraftOrder, Provenance, RecordNote
 
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
@@ -51,7 +51,7 @@ def of_response(assessment: Assessment) -> Json:
     aside = assessment.set_aside
     return _filled(
         knowledge=assessment.knowledge_version,
-        inputs=states(assessment),
+        inputs={report.name.value: report.state.value for report in assessment.looked_at},
         signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
         record=_record(assessment.record),
         selections=STRAY if assessment.any_draft else None,
@@ -65,15 +65,6 @@ def of_response(assessment: Assessment) -> Json:
         skipped=assessment.skipped,
         unassessable=list(assessment.unassessable),
     )
-
-
-def states(assessment: Assessment) -> dict[str, str]:
-    """What became of each input. Nothing where no order called for the chart: what was sent and
-    not looked at is not absent."""
-    reports = assessment.inputs
-    if not assessment.guidances and all(r.state is InputState.ABSENT for r in reports):
-        return {}
-    return {report.name.value: report.state.value for report in reports}
 
 
 def _record(note: RecordNote | None) -> Json:

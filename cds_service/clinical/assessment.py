@@ -8,6 +8,7 @@ from enum import StrEnum
 from cds_service.clinical.chart import (
     DraftOrder,
     InputReport,
+    InputState,
     Mention,
     Provenance,
     RecordNote,
@@ -156,6 +157,13 @@ class Assessment:
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
     record: RecordNote | None = None  # the record is gone, merged or inactive
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
+
+    @property
+    def looked_at(self) -> tuple[InputReport, ...]:
+        """What became of each input. Nothing where no order called for the chart: what was sent and
+        not looked at is not absent."""
+        is_read = any(report.state is not InputState.ABSENT for report in self.inputs)
+        return self.inputs if self.guidances or is_read else ()
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:

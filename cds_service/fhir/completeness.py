@@ -329,7 +329,9 @@ def _points(element: object) -> bool:
 
 
 def _absent_in(holder: object) -> str | None:
-    for extension in objects(member(holder, "extension")):
+    if not isinstance(holder, dict) or "extension" not in holder:
+        return None
+    for extension in objects(holder["extension"]):
         if word(extension.get("url")) == ABSENT:
             return (word(extension.get("valueCode")) or "unknown").lower()
     return None

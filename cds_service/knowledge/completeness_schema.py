@@ -72,7 +72,7 @@ class StateText(Model):
     about: Text
 
 
-class Effect(Model):
+class StateEffect(Model):
     """What can follow from the state of an input."""
 
     id: Meaning

@@ -42,7 +42,7 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("unknown_checks.yaml", "unknown_checks", "unknown check", schema.UnknownCheck, True),
     ("completeness.yaml", "signals", "signal", completeness_schema.SourceSignal, True),
     ("completeness.yaml", "states", "state", completeness_schema.StateText, True),
-    ("completeness.yaml", "effects", "effect", completeness_schema.Effect, True),
+    ("completeness.yaml", "effects", "effect", completeness_schema.StateEffect, True),
     ("completeness.yaml", "meanings", "meaning", completeness_schema.InputMeaning, True),
     ("options.yaml", "options", "option", schema.Option, True),
     ("options.yaml", "regimens", "regimen", schema.Regimen, True),

@@ -35,7 +35,7 @@ class Content:
     unknown_checks: tuple[schema.UnknownCheck, ...]
     signals: Mapping[str, completeness_schema.SourceSignal]
     states: Mapping[str, completeness_schema.StateText]
-    effects: Mapping[str, completeness_schema.Effect]
+    effects: Mapping[str, completeness_schema.StateEffect]
     meanings: Mapping[str, completeness_schema.InputMeaning]
     options: Mapping[str, schema.Option]
     regimens: Mapping[str, schema.Regimen]
