@@ -20,6 +20,7 @@ from benchmarks.servers import ROOT, resident_bytes
 from cds_service import guidance, hooks
 from cds_service.cdshooks import bounds, models
 from cds_service.cdshooks import request as envelope
+from cds_service.clinical.days import Days
 from cds_service.fhir.draft_orders import Drafts
 from cds_service.knowledge.loader import load
 from cds_service.ops.settings import Settings
@@ -40,7 +41,7 @@ def decide(content: bytes) -> bytes:
 
 
 def read(request: models.CDSRequest) -> hooks.Consultation:
-    consultation = hooks.Consultation(request, SERVICE, KNOWLEDGE, TODAY)
+    consultation = hooks.Consultation(request, SERVICE, KNOWLEDGE, Days.of(TODAY))
     for _ in consultation.read():
         pass
     return consultation

@@ -12,7 +12,7 @@
     │   ├── TooLarge            413  body above the limit
     │   ├── UnsupportedBody     415  an encoding or media type that is not read here
     │   ├── Overloaded          503  more calls at once than the service takes
-    │   └── Unavailable         503  feedback cannot be stored now
+    │   └── Unavailable         503  feedback cannot be stored now, or the strict audit log
     ├── SettingsError           start-up: the configuration is wrong
     ├── ClientsError            start-up or reload: the file of EHR clients is broken
     └── KnowledgeError          start-up: the clinical content is broken
@@ -125,6 +125,13 @@ class UnsupportedBody(RequestError):
     code = "not-supported"
 
 
+class TooMany(RequestError):
+    """This client calls more often than it may; another try later will do."""
+
+    status = 429
+    code = "throttled"
+
+
 class Overloaded(RequestError):
     """More calls are under way than the service takes; another try later will do."""
 
@@ -132,8 +139,16 @@ class Overloaded(RequestError):
     code = "throttled"
 
 
+class Outran(RequestError):
+    """The call needs more processor time than one call may have."""
+
+    status = 503
+    code = "too-costly"
+
+
 class Unavailable(RequestError):
-    """The database does not take what was sent; another try later will do."""
+    """What has to be written first cannot be: feedback, or an audit line under CDS_AUDIT=strict.
+    Another try later will do."""
 
     status = 503
     code = "transient"
@@ -141,6 +156,16 @@ class Unavailable(RequestError):
 
 class SettingsError(CdsError):
     """A CDS_* variable is unknown or has a value that cannot be used."""
+
+
+class NotSent(Exception):
+    """A call of ours that was not made, or was given up before anything was sent.
+
+    `told` says why about "the server", `outcome` is the word for figures.
+    """
+
+    told = "it cannot be reached"
+    outcome = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)

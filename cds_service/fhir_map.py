@@ -16,7 +16,7 @@ Nothing in here raises, whatever JSON comes in.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -32,12 +32,13 @@ from cds_service.clinical.chart import (
     MeasurementFact,
     MedicationFact,
     Mention,
-    PatientFacts,
     Problem,
     ProcedureFact,
     SetAside,
     Unidentified,
 )
+from cds_service.clinical.days import Days
+from cds_service.clinical.steps import whole
 from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.completeness import Signal, SignalTable, absent_entry
@@ -66,18 +67,22 @@ from cds_service.fhir.inputs import (
     Ledger,
 )
 from cds_service.fhir.medication import read_medication
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
-from cds_service.fhir.patient import read_patient
+from cds_service.fhir.patient import fullest
 from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
 from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
+from cds_service.fhir.unread_codes import UnreadCount
+from cds_service.fhir.unread_entries import unread_entry
 from cds_service.knowledge.names import InputName, SignalName
 
 if TYPE_CHECKING:
+    from cds_service.knowledge.profile_schema import Profile
     from cds_service.knowledge.terminology import CodeIndex
 
 _KEYS = {name.value.casefold(): name for name in InputName}
@@ -88,10 +93,12 @@ _READERS: Mapping[str, _Reader] = {
     "Observation": read_observation,
     "AllergyIntolerance": read_allergy,
     "FamilyMemberHistory": read_family_history,
-    **{k: read_medication for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS},
+    **{kind: read_medication for kind, name in INPUT_OF.items() if name in LISTS},
 }
 _TURN = 500  # resources of one turn, about 2 ms
+_KEPT_TURN = 50  # resources that are read in full, in one turn
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
+_IN_WORDS = frozenset({Mention, Unidentified})  # what is told although no code was understood
 _LISTS = frozenset({"List", "Composition"})
 
 
@@ -116,20 +123,22 @@ class ChartReader:
         self,
         index: CodeIndex,
         patient_id: str,
-        today: date,
+        today: date | Days,
         mentions: Patterns | Mentions = (),
+        profile: Profile | None = None,
         *,
         signals: SignalTable,
     ) -> None:
         self.index = index
-        self.today = today
+        self.days = Days.of(today)
         self.references = References()
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._signals = signals
         self._prescreen = Prescreen(index, self.mentions, signals)
-        self._ledger = Ledger(self.subjects, signals)
+        self._ledger = Ledger(self.subjects, signals, profile)
+        self._unread = UnreadCount()  # of what was held back after one glance
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
 
@@ -155,7 +164,10 @@ class ChartReader:
     def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
         """Note that an input could not be fetched. `is_gone`: the server does not have it; without
         the patient's record, empty lists are nobody's."""
-        self._ledger.logs[name].failed(printable(why)[:200])
+        log = self._ledger.logs[name]
+        log.unsupported = is_gone
+        if not (is_gone and name is InputName.STATEMENTS):  # few servers have this list
+            log.failed(printable(why)[:200])
         if is_gone and name is InputName.PATIENT:
             self._ledger.record = self._signals.seen(SignalName.RECORD_GONE, NO_RECORD)
 
@@ -180,13 +192,25 @@ class ChartReader:
 
     def chart(self) -> Chart:
         """The chart of everything read so far, facts newest first whatever order they came in."""
+        return whole(self.chart_in_turns())
+
+    def chart_in_turns(self) -> Generator[None, None, Chart]:
+        """As `chart`, with a pause after every few dozen resources."""
         own, problems = self._own()
-        patient = _patient(own, self.subjects.patient_id)
-        look = ReadContext(self.index, self.today, self.references, self.mentions, patient.birth)
-        found = [item for kept in own for item in _facts(kept, look)]
+        records = (kept.doc for kept in own if kept.kind == "Patient")
+        patient = fullest(records, self.subjects.patient_id)
+        look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
-        for item in found:
-            kinds[type(item)].append(item)
+        unread = UnreadCount(self._unread)
+        for number, kept in enumerate(own, 1):
+            known = False
+            for item in _facts(kept, look):
+                kinds[type(item)].append(item)
+                known = known or type(item) not in _IN_WORDS
+            if not known and (system := unread_entry(kept.kind, kept.doc, look)):
+                unread.note(INPUT_OF[kept.kind], system)
+            if number % _KEPT_TURN == 0:
+                yield
         return Chart(
             patient=patient,
             conditions=in_order(kinds[ConditionFact]),
@@ -199,6 +223,7 @@ class ChartReader:
             unidentified=in_order(kinds[Unidentified]),
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
+            not_understood=unread.listed(),
             inputs=self._ledger.reports(),
             record=self._ledger.note,
             foreign=self._ledger.foreign,
@@ -241,6 +266,7 @@ class ChartReader:
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
         glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
+        strange = self._prescreen.strange
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
             if entry.extension is not NOTHING:
@@ -261,6 +287,8 @@ class ChartReader:
             ref = subject.reference if subject is not None else None
             if ref in own:
                 log.seen += 1
+                if strange and (system := strange.get(seen.code)) is not None:
+                    self._unread.note(log.name, system)
             else:
                 self._ledger.count(self.subjects.whose(ref), ref, log)
 
@@ -371,13 +399,6 @@ class ChartReader:
                 why = "the subject cannot be compared with the patient"
                 problems.append(Problem(kept.place, why))
         return own, problems
-
-
-def _patient(own: list[_Kept], patient_id: str) -> PatientFacts:
-    facts = [read_patient(kept.doc, patient_id) for kept in own if kept.kind == "Patient"]
-    # More than one record of the same patient: the fuller one.
-    facts.sort(key=lambda f: (f.birth is None, f.sex == "unknown", not f.deceased, str(f.birth)))
-    return facts[0] if facts else PatientFacts(patient_id)
 
 
 def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import replace
 from datetime import date
 from typing import assert_never
 
+from cds_service.clinical.ask_ahead import ask_ahead
 from cds_service.clinical.assessment import (
     Assessment,
     Finding,
@@ -16,24 +17,28 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import Chart, DraftOrder
+from cds_service.clinical.days import Days
 from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.existing_prophylaxis import (
     Conflict,
     Planned,
     conflicts,
     dose_unknown,
+    enough_unknown,
     planned,
 )
 from cds_service.clinical.genetic import (
     Genetics,
-    family_findings,
     genetics,
-    question_findings,
+    may_be,
 )
 from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
+from cds_service.clinical.hip_question import hip_questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
-from cds_service.clinical.risk import Case, beside, factors_of, seen, tested, tier_of
+from cds_service.clinical.result import assessment_of
+from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
+from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
@@ -61,12 +66,14 @@ _INPUT_WORDS = {
 # Factors that say that there is heterotopic bone at the hip, or may be.
 _HO_HERE = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
 
+_ORDERS_TURN = 10  # orders that are decided in one turn
+
 
 def assess(
     chart: Chart,
     orders: tuple[DraftOrder, ...],
     knowledge: Knowledge,
-    today: date,
+    today: date | Days,
     question: Question = Question.ORDERS_SIGNED,
     selections: Collection[str] = (),
     unread: int = 0,
@@ -82,6 +89,33 @@ def assess(
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
+    return whole(
+        assess_in_turns(
+            chart,
+            orders,
+            knowledge,
+            today,
+            question,
+            selections,
+            unread,
+            others,
+            card_if_unread,
+        )
+    )
+
+
+def assess_in_turns(
+    chart: Chart,
+    orders: tuple[DraftOrder, ...],
+    knowledge: Knowledge,
+    today: date | Days,
+    question: Question = Question.ORDERS_SIGNED,
+    selections: Collection[str] = (),
+    unread: int = 0,
+    others: int = 0,
+    card_if_unread: bool = False,
+) -> Generator[None, None, Assessment]:
+    """As `assess`, with a pause every few milliseconds."""
     match question:
         case Question.PATIENT:
             return _review(chart, knowledge, today, card_if_unread)
@@ -96,24 +130,31 @@ def assess(
     found = genetics(case.facts, knowledge)
     conditions = chart.input(InputName.CONDITIONS)
     heard = by_words(orders)
-    asks = heard is orders or _may_be_genetic(case, found)
+    asks = heard is orders or may_be(case.facts, found, knowledge)
     triggered = triggers(heard if asks else orders, knowledge, chosen)
     any_draft = names_none(orders, chosen)
     not_read = (
         *_not_checked_drafts(case, "order-not-read", unread),
         *_not_checked_drafts(case, "orders-of-others", others),
     )
+    if not found.every_order:  # beside FOP every order is looked at, this one too
+        not_read = (*not_read, *hip_questions(case, looked_at(orders, chosen)))
     if not triggered and not found.every_order:
-        return _assessment(case, not_read, (), any_draft)
+        return assessment_of(case, not_read, (), any_draft)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
-        return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
+        return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
-    decided = (_decide(case, order, trigger) for order, trigger in rest)
+    yield from ask_ahead(case, (order for order, _ in rest))
+    decided = []
+    for number, (order, trigger) in enumerate(rest, 1):
+        decided.append(_decide(case, order, trigger))
+        if number % _ORDERS_TURN == 0:
+            yield
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]
-    return _assessment(case, (*made, *not_read), seen(case), any_draft)
+    return assessment_of(case, (*made, *not_read), seen(case), any_draft)
 
 
 def _genetic(
@@ -131,15 +172,6 @@ def _genetic(
     return cards, [pair for pair, card in made if card is None or beside]
 
 
-def _may_be_genetic(case: Case, found: Genetics) -> bool:
-    """Whether a route in words matters: genetic HO stands coded, or there is a question about it.
-    The latter never gives more than an info card."""
-    chart, knowledge = case.chart, case.knowledge
-    if found.rule or not chart.input(InputName.CONDITIONS).known:
-        return True
-    return bool(question_findings(case.facts, knowledge) or family_findings(chart, knowledge))
-
-
 def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, ...]:
     """A card for drafts that were not looked at: silence would claim that they had been checked."""
     if not number:
@@ -149,11 +181,13 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
     return (replace(card_for(case, card, (), (), words), not_assessed=()),)
 
 
-def _review(chart: Chart, knowledge: Knowledge, today: date, card_if_unread: bool) -> Assessment:
+def _review(
+    chart: Chart, knowledge: Knowledge, today: date | Days, card_if_unread: bool
+) -> Assessment:
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
     if meaning_of(knowledge, chart.input(InputName.CONDITIONS)) == "refuse":
-        return replace(_assessment(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
+        return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(case.facts, knowledge)
     cards = list(in_words(case, found))
     if found.finding is not None and found.rule is not None and found.rule.card_on_record:
@@ -161,7 +195,7 @@ def _review(chart: Chart, knowledge: Knowledge, today: date, card_if_unread: boo
         cards.insert(0, card_for(case, card, (), (found.finding,), found.words))
     if card_if_unread and not (cards or chart.input(InputName.CONDITIONS).known):
         cards.append(card_for(case, "genetic-not-assessed", (), (), _state_words(case)))
-    return _assessment(case, tuple(one_card(case, found, cards)), ())
+    return assessment_of(case, tuple(one_card(case, found, cards)), ())
 
 
 def _decide(case: Case, order: DraftOrder, trigger: Trigger) -> Guidance | None:
@@ -249,14 +283,14 @@ def _prophylaxis_there(
     long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
     if against and (long or _at_stake(case, order, tier)):
         return _conflict(case, order, tier, (*said, *factors), against, there)
-    doses = dose_unknown(there, view, case.knowledge)
+    doses = [_dose_to_check(one) for one in dose_unknown(there, view, case.knowledge)]
+    doses += enough_unknown(there, case.knowledge)
     unread = _not_checked(view, there, case.knowledge)
     if (unread or doses) and _at_stake(case, order, tier):
         names = [*(["daily dose"] if doses else []), *(_INPUT_WORDS[said.input] for said in unread)]
         words = {**listed(tuple(dict.fromkeys(names))), "ordered": _ordered(there)}
         card = card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
-        also = [_dose_to_check(conflict) for conflict in doses] + unread
-        new = (said for said in also if said not in card.not_assessed)
+        new = (said for said in (*doses, *unread) if said not in card.not_assessed)
         return replace(card, not_assessed=(*new, *card.not_assessed))
     return silence("6", order, "prophylaxis is already ordered or active", (*said, *factors), tier)
 
@@ -283,8 +317,6 @@ def _conflict(
     instead = tier is not Tier.NONE and not stands
     options = verdicts(view, case.knowledge) if instead else ()
     long = any(case.knowledge.exclusions[c.reason.rule].above_days for c in against)
-    if long:  # the ordered course is to be shortened; a second NSAID beside it is no answer
-        options = ()
     card = "prophylaxis-conflict"
     guidance = card_for(case, card, (order,), findings, words, tier, options)
     if tier is not Tier.HIGH and not long:
@@ -347,38 +379,3 @@ def _excision(case: Case, order: DraftOrder) -> Guidance:
 def _may_be_release_only(order: DraftOrder) -> bool:
     """Whether the order leaves open that heterotopic bone is excised."""
     return HO_EXCISION not in order.kinds and order.reasons.isdisjoint(HO_SETS)
-
-
-def _assessment(
-    case: Case,
-    guidances: tuple[Guidance, ...],
-    seen: tuple[Finding, ...],
-    any_draft: bool = False,
-) -> Assessment:
-    chart = case.chart
-    family = family_findings(chart, case.knowledge) if guidances else ()
-    own = {(f.role, f.rule): f for g in guidances for f in g.findings}
-    own.update({(f.role, f.rule): f for f in (*seen, *family)})
-    orders = {o.index: o for g in guidances for o in g.orders}
-    hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
-    absent, not_known = tested(case, hips)
-    return Assessment(
-        guidances,
-        tuple(own.values()),
-        chart.inputs,
-        chart.set_aside,
-        chart.mentions,
-        chart.foreign,
-        len(chart.problems),
-        case.knowledge.version,
-        drafted=_drafted(case.facts.orders) if guidances else frozenset(),
-        absent=absent,
-        not_known=not_known,
-        any_draft=any_draft,
-        record=chart.record,
-    )
-
-
-def _drafted(orders: Iterable[DraftOrder]) -> frozenset[str]:
-    medicines = (o.medication for o in orders if o.medication and o.medication.state == "draft")
-    return frozenset(concept for medicine in medicines for concept in medicine.concepts)

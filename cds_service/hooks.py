@@ -7,39 +7,42 @@ goes this way for everybody: the service (`answer`), command line, playground.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import partial
 
 import msgspec
 
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
-from cds_service.cards.issued import call_of, issued_cards
-from cds_service.cards.noted import note
+from cds_service.cards.issued import call_of, issued_cards, tell_log
 from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackRead
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
+from cds_service.clinical.days import Days
 from cds_service.clinical.genetic_card import any_may_harm
+from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
-from cds_service.fhir.completeness import signals_of
+from cds_service.fhir.capabilities import Servers
+from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader
-from cds_service.guidance import assess
+from cds_service.guidance import assess_in_turns
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
+from cds_service.knowledge.profile_schema import Profile
 from cds_service.knowledge.schema import HookService
-from cds_service.ops import calls, log
+from cds_service.ops import calls, log, timezones
 from cds_service.ops.settings import Settings
+from cds_service.ops.turns import Desk, Turns
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
 from cds_service.trust import access
@@ -60,6 +63,8 @@ class Runtime:
     trust: access.Trust
     queries: Queries
     composer: Composer
+    desk: Desk = field(default_factory=Desk)
+    servers: Servers = field(default_factory=Servers)
 
     @property
     def today(self) -> date:
@@ -86,34 +91,13 @@ def build_runtime(
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
-    """What answers outside of a service need, as of a day; no card names an evidence page."""
-    noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    alone = (settings or Settings()).model_copy(update={"pages": False, "timezone": None})
-    return build_runtime(alone, knowledge, lambda: noon)
+    """What answers outside of a service need, as of a day or a moment; no card names a page."""
+    at, zone = timezones.as_of(today, (kept := settings or Settings()).timezone)
+    alone = kept.model_copy(update={"pages": False, "timezone": zone})
+    return build_runtime(alone, knowledge, lambda: at)
 
 
 # --- services ---
-
-
-def describe(runtime: Runtime) -> models.Discovery:
-    """Every service with its prefetch templates (CDS Hooks 2.0 "Discovery").
-
-    `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
-    """
-    return models.Discovery(
-        services=tuple(
-            models.Service(
-                hook=service.hook,
-                title=service.title,
-                description=service.description,
-                id=service.id,
-                prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
-                usage_requirements=service.usage,
-                version=runtime.settings.spec_version,
-            )
-            for service in runtime.knowledge.services.values()
-        )
-    )
 
 
 def find_service(service_id: str, knowledge: Knowledge) -> HookService:
@@ -172,40 +156,48 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
 async def consult(
     service_id: str | None, body: bytes, caller: Caller, runtime: Runtime
 ) -> Consultation:
-    """Go the whole way of a call, and give all that came of it; a large chart is read in turns
+    """Go the whole way of a call, and give all that came of it; a large chart is worked on in turns
     with other calls. Without `service_id` the hook says who is asked. Raises what `answer` does.
     """
-    settings = runtime.settings
-    until = time.monotonic() + settings.deadline_ms / 1000
+    started, client = time.monotonic(), caller.client
+    turns = Turns(started + runtime.settings.give_up_ms / 1000, is_large=len(body) > LARGE)
+    async with runtime.desk.place(turns):
+        consultation = _open(service_id, body, caller, runtime)
+        with calls.stage("read"):
+            await turns.take(consultation.read())
+    if consultation.lacks_orders:
+        log.warn("a call without draft orders: is the EHR set up to send them?")
+    if consultation.request.has_fhir_access:
+        try:
+            until = started + runtime.settings.deadline_ms / 1000
+            await _fetch(consultation, runtime, caller, until)
+        except ehr.NoAccess as error:
+            consultation.no_access = str(error)
+    async with runtime.desk.place(turns):
+        await turns.take(consultation.decide(client.unread if client is not None else "refuse"))
+    consultation.refuse_unread()
+    context = consultation.request.context
+    with calls.stage("cards"):
+        consultation.answer = runtime.composer.compose(
+            consultation.assessment, consultation.chart, context.encounter_id, context.user_id
+        )
+    return consultation
+
+
+def _open(service_id: str | None, body: bytes, caller: Caller, runtime: Runtime) -> Consultation:
+    """The call that a body holds, with nothing read yet. Raises what `answer` does."""
+    settings, client = runtime.settings, caller.client
     with calls.stage("parse"):
         bounds.check_body(body, settings)
         request = envelope.parse(body)
         bounds.check_orders(request.context.draft_orders, settings)
     service = _service_for(request, service_id, runtime.knowledge)
     calls.current().hook = request.hook
-    if (client := caller.client) is not None and not client.may_call(request.hook):
+    if client is not None and not client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
-    today = access.today_of(caller.client, settings, runtime.clock())
-    consultation = Consultation(request, service, runtime.knowledge, today)
-    with calls.stage("read"):
-        for _ in consultation.read():
-            if len(body) > LARGE:
-                await asyncio.sleep(0)
-    if consultation.lacks_orders:
-        log.warn("a call without draft orders: is the EHR set up to send them?")
-    if request.has_fhir_access:
-        try:
-            await _fetch(consultation, runtime, caller, until)
-        except ehr.NoAccess as error:
-            consultation.no_access = str(error)
-    consultation.decide(client.unread if client is not None else "refuse")
-    consultation.refuse_unread()
-    context = request.context
-    with calls.stage("cards"):
-        consultation.answer = runtime.composer.compose(
-            consultation.assessment, consultation.chart, context.encounter_id, context.user_id
-        )
-    return consultation
+    days = access.days_of(client, settings, runtime.clock())
+    profile = runtime.knowledge.profiles.get(client.profile or "") if client else None
+    return Consultation(request, service, runtime.knowledge, days, profile)
 
 
 async def _fetch(
@@ -222,7 +214,8 @@ async def _fetch(
     granted = ehr.grant(consultation.request, allowed, until, aliases)
     if granted is not None and urls:
         with calls.stage("fetch"):
-            session = ehr.FhirReads(granted, outgoing.client_for(caller.client), runtime.settings)
+            http = outgoing.client_for(caller.client)
+            session = ehr.FhirReads(granted, http, runtime.settings, runtime.servers)
             await session.read(consultation.reader, urls)
 
 
@@ -237,24 +230,30 @@ class Consultation:
     answer: models.Json
 
     def __init__(
-        self, request: models.CDSRequest, service: HookService, knowledge: Knowledge, today: date
+        self,
+        request: models.CDSRequest,
+        service: HookService,
+        knowledge: Knowledge,
+        days: Days,
+        profile: Profile | None = None,
     ) -> None:
+        self.profile = profile
         self.request = request
         self.service = service
         self.knowledge = knowledge
-        self.today = today
+        self.days = days
         self.no_access: str | None = None  # why the FHIR server of the call was not read
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
         index, named = knowledge.index, knowledge.once(mentions_of)
-        signals = knowledge.once(signals_of)
-        self.reader = ChartReader(index, patient, today, named, signals=signals)
-        self._drafts = Drafts(request.context.draft_orders, index, patient, today, named)
+        signals = signals_for(knowledge, profile.vendor if profile else None)
+        self.reader = ChartReader(index, patient, days, named, profile, signals=signals)
+        self._drafts = Drafts(request.context.draft_orders, index, patient, days, named)
         self._orders = OrdersRead()
         self._passed_over = self._card_if_unread = False
 
-    def read(self) -> Iterator[None]:
+    def read(self) -> Generator[None, None, None]:
         """Read the orders; and the chart, unless they tell on their own that it will not matter.
 
         Pauses every few milliseconds, so that a server can do other things between. Raises
@@ -270,7 +269,7 @@ class Consultation:
                 return
         yield from self._read_chart()
 
-    def _read_chart(self) -> Iterator[None]:
+    def _read_chart(self) -> Generator[None, None, None]:
         yield from self.reader.prefetch_in_turns(self.request.prefetch)
         if self._about_orders:
             self._orders = self._drafts.read(self.reader)
@@ -301,21 +300,19 @@ class Consultation:
         if self._about_orders and not self._triggers():
             wanted = (InputName.CONDITIONS,) if self._may_harm() else ()
         patient, release = self.request.context.patient_id, self._orders.release
-        absent = [name for name in self.reader.missing() if name in wanted]
-        pages = self.reader.next_links()
-        further = {name: link for name, link in pages.items() if name in wanted}
-        return queries.searches(absent, patient, release) | further if absent or further else {}
+        missing, pages = self.reader.missing(), self.reader.next_links()
+        return queries.lacking(missing, pages, wanted, patient, release, self.profile)
 
-    def decide(self, unread: str = "refuse") -> None:
+    def decide(self, unread: str = "refuse") -> Generator[None, None, None]:
         """Make the chart of all that was read, and assess it; `unread` is as the client has it."""
         self._card_if_unread = unread == "card"
         if self._card_if_unread:
             self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
-        self.chart, self.assessment = self._decided()
-        note(self.assessment)
+        self.chart, self.assessment = yield from self._decided()
+        tell_log(self.assessment)
 
-    def _decided(self) -> tuple[Chart, Assessment]:
-        orders, chart = self._orders, self.reader.chart()
+    def _decided(self) -> Generator[None, None, tuple[Chart, Assessment]]:
+        orders, chart = self._orders, (yield from self.reader.chart_in_turns())
         chart = replace(
             chart,
             problems=chart.problems + orders.problems,
@@ -323,11 +320,11 @@ class Consultation:
             release=orders.release if self._about_orders else chart.release,
         )
         with calls.stage("assess"):
-            assessment = assess(
+            assessment = yield from assess_in_turns(
                 chart,
                 orders.orders,
                 self.knowledge,
-                self.today,
+                self.days,
                 self.service.question,
                 self.request.context.selections,
                 orders.unread,
@@ -357,7 +354,7 @@ class Consultation:
             return self.chart, self.assessment
         for _ in self._read_chart():
             pass
-        return self._decided()
+        return whole(self._decided())
 
 
 # --- feedback ---

@@ -43,9 +43,10 @@ def knowledge() -> Knowledge:
 
 @pytest.fixture(scope="session")
 def make_client(knowledge: Knowledge) -> ClientFactory:
-    """Build a client for an application with these settings."""
+    """Build a client for an application with these settings, of a hospital in UTC."""
 
     def make(now: datetime = NOW, **settings: Any) -> AppClient:
+        settings.setdefault("timezone", "UTC")
         return AppClient(create_app(Settings(**settings), knowledge, clock=lambda: now))
 
     return make

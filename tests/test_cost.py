@@ -24,6 +24,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.constants import FIXTURES, NOW
+from tests.support.heavy_calls import heavy
 
 BASELINE = Path(__file__).parent / "cost_baseline.json"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -108,3 +109,10 @@ def test_a_call_costs_what_it_did(app: FastAPI, name: str) -> None:
 def test_cost_grows_in_a_straight_line(app: FastAPI) -> None:
     few, more, many = (counted(app, body(number)) for number in (500, 1_000, 2_000))
     assert (many - more) <= 2 * (more - few) * (1 + TOLERANCE)
+
+
+def test_many_drafts_ask_the_chart_once(app: FastAPI) -> None:
+    one, many = counted(app, heavy(1, 1_000)), counted(app, heavy(200, 1_000))
+    drafts = counted(app, heavy(200, 1)) - counted(app, heavy(1, 1))
+    # Once for each of three sides, and not once for each of 200 drafts.
+    assert many - drafts < 3 * one

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient, ClientFactory
@@ -42,7 +42,7 @@ def test_discovery(client: AppClient) -> None:
     assert (service["id"], service["hook"]) == ("ho-order-sign", "order-sign")
     assert service["title"]
     assert "R5" in service["usageRequirements"]  # DS-16
-    assert set(service["prefetch"]) == {str(name) for name in InputName}
+    assert set(service["prefetch"]) == {str(name) for name in TEMPLATES}
 
 
 def test_prefetch_templates_use_the_common_subset(client: AppClient) -> None:

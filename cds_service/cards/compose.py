@@ -106,9 +106,11 @@ class Composer:
         them; what is no plain reference is left out. Drafts are in `chart.release`.
         Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
         silence about an order that was looked at carries its trace, and so does an answer that
-        passes over something. Raises ValueError where a card would break a rule of the wire.
+        passes over something, or holds codes that cannot be read. Raises ValueError where a card
+        would break a rule of the wire.
         """
-        if not (assessment.guidances or assessment.foreign or assessment.skipped):
+        passed_over = assessment.foreign or assessment.skipped or assessment.not_understood
+        if not (assessment.guidances or passed_over):
             return {"cards": []}
         who = Requester(
             subject=f"Patient/{chart.patient.id}",

@@ -156,7 +156,8 @@ def _order(order: DraftOrder) -> str:
 
 def _finding(finding: Finding, prose: Prose) -> Iterator[str]:
     label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
-    facts = list(dict.fromkeys(filter(None, (_fact(one, finding) for one in finding.sources))))
+    sources = [one for one in finding.sources if not one.reference.startswith("Patient/")]
+    facts = list(dict.fromkeys(filter(None, (_fact(one, finding) for one in sources))))
     if finding.role == "modifier" or not facts:
         yield f"{label} ({escape(finding.note)})" if finding.note else label
     elif finding.role in _NAMED:
@@ -174,7 +175,7 @@ def _fact(source: Provenance, finding: Finding) -> str:
     bare = not source.label or (source.label == code and finding.role != "undecided")
     named = finding.label if bare else source.label
     parts = [capital(escape(named, FACT_LIMIT))]
-    if finding.role in _NAMED and named.casefold() == finding.label.casefold():
+    if finding.role in _NAMED and finding.label.casefold().startswith(named.casefold()):
         parts = []
     if code and len(code) <= CODE_LIMIT and finding.role in {"genetic", "suspected"}:
         system = name_of(coding.system or "") if coding is not None else ""
@@ -272,20 +273,23 @@ def _course(regimen: Regimen) -> str:
 
 
 def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    """Why an option, or a drug of it, is not offered; what is in conflict comes first."""
+    """Why an option, or a drug of it, is not offered; what is in conflict comes first, then whole
+    options."""
     yield from (_reason(reason, prose) for reason in guidance.conflicts)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
-        excluded = verdict.standing is Standing.EXCLUDED
-        if excluded and not verdict.dropped:
+        if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
             option = knowledge.options[verdict.option]
             for reason in _excluding(verdict.reasons):
                 if reason.rule not in conflicts:
                     yield _against_one(option.short or option.label, reason, prose)
+    for verdict in guidance.options:
         for regimen, reasons in verdict.dropped:
             label = _passed_over(regimen, verdict, knowledge)
             for reason in _excluding(reasons):
-                if reason.rule not in conflicts:
+                if reason.rule not in conflicts and not _is_shortened(
+                    regimen, verdict, reason, knowledge
+                ):
                     yield _against_one(label, reason, prose)
 
 
@@ -301,6 +305,15 @@ def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> 
     rule = knowledge.regimens[regimen]
     chosen = knowledge.regimens[verdict.regimen] if verdict.regimen else None
     return _course(rule) if chosen is not None and chosen.drug == rule.drug else rule.drug
+
+
+def _is_shortened(
+    regimen: str, verdict: OptionVerdict, reason: Reason, knowledge: Knowledge
+) -> bool:
+    """Whether the same drug is offered for fewer days, and a check says so of the same facts."""
+    chosen = knowledge.regimens[verdict.regimen] if verdict.regimen else None
+    same = chosen is not None and chosen.drug == knowledge.regimens[regimen].drug
+    return same and any(one.sources == reason.sources for one in verdict.reasons)
 
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
@@ -353,5 +366,11 @@ def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
 
 
 def _limits(guidance: Guidance, prose: Prose) -> str:
-    tier = "Coded data only." if guidance.tier is Tier.NONE else "Expert tiers, unvalidated."
-    return f"{tier} {prose.version}"
+    tier = (
+        "Codes and labels, no notes."
+        if guidance.tier is Tier.NONE
+        else "Expert tiers, unvalidated."
+    )
+    lists = dict(guidance.params).get("medicines")
+    medicines = f" Medicines: {escape(lists)}." if lists else ""
+    return f"{tier}{medicines} {prose.version}"

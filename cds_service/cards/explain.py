@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cds_service.cards import not_understood
 from cds_service.cards.markdown import clean
 from cds_service.cards.trace import REFERENCE_LIMIT, STRAY, own_reasons, untold, would_change
 from cds_service.clinical.assessment import (
@@ -42,11 +43,13 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
     also = untold(assessment, assessment.guidances)
     sections = (
         Section("Read", (*_inputs(assessment), *_unreadable(chart))),
+        Section("Not understood", not_understood.lines(assessment.not_understood)),
         Section("Set aside", tuple(aside)),
         *(_outcome(guidance, knowledge) for guidance in assessment.guidances),
         Section("Seen, not decisive", tuple(_findings(also))),
         Section("Tested and found absent", assessment.absent),
         Section("Could not be decided", assessment.not_known),
+        Section("Today", tuple(f"{days}, {days.said}" for days in (assessment.days,) if days)),
         Section("Knowledge", (assessment.knowledge_version,)),
     )
     return tuple(section for section in sections if section.lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
@@ -13,7 +12,7 @@ from cds_service.cdshooks.models import Json, new_uuid, plain, utf16_length
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
 from cds_service.clinical.chart import Chart, DraftOrder
 from cds_service.clinical.evaluate import is_elsewhere
-from cds_service.clinical.options import waiting
+from cds_service.clinical.options import DELETABLE, waiting
 from cds_service.clinical.triggers import kind_of
 from cds_service.knowledge.names import Side
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 LABEL_UNITS = 80
 DESCRIPTION_UNITS = 200
-
-# `Type/id` without a version (AC-05). An id that could be anything else is not deleted.
-_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
 _SITES = {Side.RIGHT: "Right hip", Side.LEFT: "Left hip", Side.BILATERAL: "Both hips"}
 
 
@@ -110,7 +106,10 @@ def _option(
         guard = knowledge.protection
         order = templates[guard.id, days].fill(context)
         actions.append(_create(f"{guard.course.display}, {guard.course.instruction}", (), order))
-    label = f"Draft {_lower(regimen.label)}{' + PPI' if protected else ''}"
+    given_way = {source.reference: source.label for source in verdict.replaces}
+    actions = [_delete(ref, clean(label)) for ref, label in given_way.items()] + actions
+    made = f"Replace the draft{'s' * (len(given_way) > 1)} by" if given_way else "Draft"
+    label = f"{made} {_lower(regimen.label)}{' + PPI' if protected else ''}"
     return _suggestion(_label(label, check), actions)
 
 
@@ -208,13 +207,17 @@ def _removals(orders: tuple[DraftOrder, ...]) -> Iterator[Json]:
     seen: set[str] = set()
     for order in orders:
         reference = order.reference
-        if reference is None or reference in seen or not _REFERENCE.fullmatch(reference):
+        if reference is None or reference in seen or not DELETABLE.fullmatch(reference):
             continue
         seen.add(reference)
         label = _name(order)
-        text = shorten(f"Remove the draft order: {label}", DESCRIPTION_UNITS)
-        delete = {"type": "delete", "description": plain(text), "resourceId": reference}
+        delete = _delete(reference, label)
         yield _suggestion(shorten(f"Remove the draft: {label}", LABEL_UNITS), [delete])
+
+
+def _delete(reference: str, label: str) -> Json:
+    text = shorten(f"Remove the draft order: {label}", DESCRIPTION_UNITS)
+    return {"type": "delete", "description": plain(text), "resourceId": reference}
 
 
 # --- what drafts share ---

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sized
 from typing import Any
 
+from cds_service.cards import not_understood
 from cds_service.cards.markdown import clean
 from cds_service.clinical.assessment import (
     Assessment,
@@ -51,9 +52,12 @@ def of_response(assessment: Assessment) -> Json:
     aside = assessment.set_aside
     return _filled(
         knowledge=assessment.knowledge_version,
+        today=str(assessment.days) if assessment.days else None,
+        zone=assessment.days.said if assessment.days else None,
         inputs={report.name.value: report.state.value for report in assessment.looked_at},
         signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
         record=_record(assessment.record),
+        lists=_lists(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],
@@ -61,6 +65,7 @@ def of_response(assessment: Assessment) -> Json:
         notKnown=list(assessment.not_known),
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
         moreSetAside=_rest(aside),
+        notUnderstood=not_understood.of_answer(assessment.not_understood),
         foreign=assessment.foreign,
         skipped=assessment.skipped,
         unassessable=list(assessment.unassessable),
@@ -70,6 +75,17 @@ def of_response(assessment: Assessment) -> Json:
 def _record(note: RecordNote | None) -> Json:
     """What is the matter with the patient's record; another is named by type and id alone."""
     return _filled(signal=note.signal, replacedBy=note.replaced_by) if note is not None else {}
+
+
+def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:
+    """The lists of which an input is made, each with what became of it."""
+    if not assessment.guidances:
+        return {}
+    return {
+        report.name.value: {name: state.value for name, state in report.lists}
+        for report in assessment.inputs
+        if report.lists
+    }
 
 
 def untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:

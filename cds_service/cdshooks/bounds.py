@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from array import array
+from itertools import accumulate
 from typing import Any, Protocol
 
 import msgspec
@@ -14,7 +16,8 @@ from cds_service.errors import BadRequest, TooLarge
 MAX_CONTAINERS = 1_000_000  # objects and lists in one body
 MAX_DIGITS = 40  # of a number in a draft order
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NO_STRUCTURE = bytes(set(range(256)) - set(b'"\\[]{}'))
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_STEPS = bytes.maketrans(b"[]", b"\x01\xff")  # one level down, one up
 _TEXT = re.compile(rb'"[^"]*"')
 
 
@@ -45,9 +48,9 @@ def check_body(body: bytes, bounds: Bounds) -> None:
 
 def _brackets(body: bytes) -> bytes:
     """The brackets of JSON in their order, all as [ and ], without those inside strings."""
+    if b"\\" in body:  # before anything between two of them is taken out
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     signs = body.translate(None, _NO_STRUCTURE)
-    if b"\\" in signs:
-        signs = signs.replace(b"\\\\", b"").replace(b'\\"', b"")
     signs = signs.replace(b'""', b"")  # most strings hold no bracket
     if b'"' in signs:
         signs = _TEXT.sub(b"", signs)
@@ -55,16 +58,10 @@ def _brackets(body: bytes) -> bytes:
 
 
 def _is_deeper(brackets: bytes, limit: int) -> bool:
-    """Whether brackets nest deeper than `limit`; each pass takes the innermost ones away."""
-    run = b"[" * (limit + 1)
-    for _ in range(limit):
-        if run in brackets:
-            return True
-        inner = brackets.replace(b"[]", b"")
-        if len(inner) == len(brackets):  # empty; or not balanced, which the parser tells better
-            return False
-        brackets = inner
-    return bool(brackets)
+    """Whether brackets nest deeper than `limit`; what is not balanced the parser tells better."""
+    steps = array("b")
+    steps.frombytes(brackets.translate(_STEPS))
+    return max(accumulate(steps), default=0) > limit
 
 
 def check_orders(orders: msgspec.Raw | None, bounds: Bounds) -> None:

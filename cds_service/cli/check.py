@@ -20,7 +20,6 @@ from cds_service.cdshooks.models import CDSResponse
 from cds_service.errors import BadRequest, RequestError, TooLarge
 from cds_service.fhir import record_to_call
 from cds_service.ops.settings import from_environment
-from cds_service.ops.timezones import day_in
 from cds_service.server.app import utc_now
 from cds_service.trust.tokens import ANONYMOUS
 
@@ -51,8 +50,7 @@ def check(
     """
     settings = from_environment()
     knowledge = load_checked(settings.knowledge_overlay)
-    day = today.date() if today else day_in(settings.timezone, utc_now())
-    runtime = hooks.offline(knowledge, day, settings)
+    runtime = hooks.offline(knowledge, today.date() if today else utc_now(), settings)
     try:
         call, own = _call(_input(file), runtime, order)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))

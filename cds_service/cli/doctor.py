@@ -68,6 +68,10 @@ def doctor(
     tenant: Annotated[str | None, typer.Option(help="Tenant, put into tokens.")] = None,
     max_calls: Annotated[int, typer.Option(min=5, max=1000, help="Calls at most.")] = 200,
     timeout: Annotated[float, typer.Option(min=0.1, max=120, help="Seconds for each call.")] = 15.0,
+    idle: Annotated[
+        float,
+        typer.Option(min=0, max=3600, help="Seconds for which an idle connection must stay open."),
+    ] = 0.0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what is right.")] = False,
 ) -> None:
     """Examine a CDS Hooks service against the conformance checklist, with synthetic patients.
@@ -84,6 +88,7 @@ def doctor(
         signer=_signer(jwk, issuer, jku, tenant),
         only=tuple(service or ()),
         discovery=discovery,
+        idle=idle,
         calls=max_calls,
         timeout=timeout,
     )

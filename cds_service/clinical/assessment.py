@@ -10,10 +10,12 @@ from cds_service.clinical.chart import (
     InputReport,
     InputState,
     Mention,
+    NotUnderstood,
     Provenance,
     RecordNote,
     SetAside,
 )
+from cds_service.clinical.days import Days
 
 
 class Tier(StrEnum):
@@ -87,6 +89,7 @@ class OptionVerdict:
     reasons: tuple[Reason, ...] = ()
     dropped: tuple[tuple[str, tuple[Reason, ...]], ...] = ()
     for_referral: tuple[Reason, ...] = ()  # no condition: the referral tells it to its reader
+    replaces: tuple[Provenance, ...] = ()  # drafts that give way to this one
 
     @property
     def drafted(self) -> bool:
@@ -156,7 +159,9 @@ class Assessment:
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
     record: RecordNote | None = None  # the record is gone, merged or inactive
+    not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
+    days: Days | None = None  # the day on which it was decided
 
     @property
     def looked_at(self) -> tuple[InputReport, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 from cds_service.knowledge.names import InputName, Side
 
@@ -23,17 +24,23 @@ class InputState(StrEnum):
     PARTIAL = "partial"  # some of it was read (a further page, an error beside the data, junk)
 
 
+KNOWN = frozenset({InputState.READ, InputState.NONE_STATED, InputState.EMPTY})
+
+
 @dataclass(frozen=True, slots=True)
 class FhirDate:
     """A FHIR date of any precision. `earliest` and `latest` are the days it can mean.
 
-    `order` sorts two dates of the same day by their time (POSIX seconds, UTC).
+    They are days of the hospital; where its zone is not known, those of an instant are in UTC, and
+    `Days` takes care of the rest. `order` sorts two dates of the same day by their time (POSIX
+    seconds). `clock` says whether that time is an instant, or local in a zone nobody knows.
     """
 
     text: str
     earliest: date
     latest: date
     order: float
+    clock: Literal["instant", "local"] | None = None
 
     def __str__(self) -> str:
         return self.text[:10]
@@ -215,6 +222,18 @@ class Unidentified:
     against: frozenset[str] = frozenset()  # the options that these speak against
 
 
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Entries of one input, or draft orders, of which no code is in a system that can be read.
+
+    `system` is the first of each as it was sent: show it by `knowledge.system_names` only.
+    """
+
+    input: str
+    system: str
+    count: int = 1
+
+
 Fact = ConditionFact | ProcedureFact | MedicationFact | AllergyFact | MeasurementFact | FamilyFact
 
 
@@ -230,10 +249,13 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
+    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
+
+    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
 
     disease: str
     source: Provenance
+    of_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,17 +277,28 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at."""
+    """What became of one input: `seen` resources of the patient were looked at.
+
+    `lists` are those of which an input is made, each with its own state (medicines: orders and
+    statements), `whole` says that one that was read holds all there is.
+    """
 
     name: InputName
     state: InputState
     seen: int = 0
     why: str | None = None
+    lists: tuple[tuple[str, InputState], ...] = ()
+    whole: bool = False
     signal: str | None = None  # id of what its source said of it, where it said so
 
     @property
     def known(self) -> bool:
-        return self.state in {InputState.READ, InputState.NONE_STATED, InputState.EMPTY}
+        return self.state in KNOWN
+
+    @property
+    def lists_read(self) -> tuple[str, ...]:
+        """Names of the lists that were read, be it in part."""
+        return tuple(name for name, state in self.lists if state in KNOWN | {InputState.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +397,7 @@ class Chart:
     unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    not_understood: tuple[NotUnderstood, ...] = ()
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()

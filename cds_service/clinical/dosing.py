@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
 
 from cds_service.clinical.chart import FhirDate, MedicationFact
+from cds_service.clinical.days import Days
 from cds_service.knowledge.when import Begun, DoseLimit, Dosing
 
 _UNITS = {"iu": frozenset({"iu", "[iu]", "unit", "units", "unt", "ie", "i.e.", "i.u.", "[usp'u]"})}
@@ -34,9 +34,10 @@ def _same_unit(sent: str | None, wanted: str) -> bool:
     return (sent or "").lower() in _UNITS.get(wanted, {wanted})
 
 
-def begun(fact: MedicationFact, today: date, days: int) -> Begun:
+def begun(fact: MedicationFact, today: Days, days: int) -> Begun:
     """`now` for a draft and for what began at most `days` ago, else `before`; `undated` where
-    nothing tells: the day on which a list of medicines was written is no beginning."""
+    nothing tells: the day on which a list of medicines was written is no beginning. Where today can
+    be two days it is `before` if it is on one: that excludes."""
     if fact.state == "draft":
         return "now"
     since: FhirDate | None = fact.start
@@ -44,4 +45,4 @@ def begun(fact: MedicationFact, today: date, days: int) -> Begun:
         since = fact.source.date
     if since is None:
         return "undated"
-    return "now" if since.earliest >= today - timedelta(days=days) else "before"
+    return "now" if today.ago(since, recent=False)[1] <= days else "before"

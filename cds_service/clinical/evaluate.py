@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
+from cds_service.clinical.ages import age_outcome, age_range, age_words, ages_on_each
 from cds_service.clinical.chart import (
     Chart,
     ConditionFact,
@@ -15,8 +16,9 @@ from cds_service.clinical.chart import (
     ProcedureFact,
     Provenance,
 )
+from cds_service.clinical.days import Days
 from cds_service.clinical.dosing import begun, dosing_of
-from cds_service.clinical.laboratory import Laboratory, Result, age_range
+from cds_service.clinical.laboratory import Laboratory, Result
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.clinical.time_windows import decisive, recent, told_undated, within
 from cds_service.knowledge.names import BROOKER, SITE_ELSEWHERE, SITE_HIP, InputName, Side
@@ -43,10 +45,15 @@ class CallFacts:
     """
 
     def __init__(
-        self, chart: Chart, today: date, orders: tuple[DraftOrder, ...], *, both_hips: bool = False
+        self,
+        chart: Chart,
+        today: date | Days,
+        orders: tuple[DraftOrder, ...],
+        *,
+        both_hips: bool = False,
     ) -> None:
         self.chart = chart
-        self.today = today
+        self.days = days = Days.of(today)
         self.orders = orders
         self.both_hips = both_hips
         drafts = tuple(o.medication for o in orders if o.medication)
@@ -57,12 +64,14 @@ class CallFacts:
         drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
         stored = (u for u in chart.unidentified if u.source.reference not in drafted)
         self.unidentified = (*stored, *unidentified)
-        self.laboratory = Laboratory(chart, today)
-        self.ages = age_range(chart.patient, today)
-        self.age = _age_words(self.ages)
+        self.laboratory = Laboratory(chart, days)
+        self.ages = age_range(chart.patient, days)
+        self.ages_on_each = ages_on_each(chart.patient, days)
+        self.age = age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
         self._shared: dict[str, Any] = {}
+        self._answers: dict[tuple[Side | None, bool, bool], dict[int, Outcome]] = {}
 
     def once(self, name: str, make: Callable[[], _T]) -> _T:
         """What `make` gives, made once for all orders of this call and kept under `name`."""
@@ -88,8 +97,11 @@ class CallFacts:
         """False when the chart has nothing that the test asks for."""
         return when.needs is None or not when.needs.isdisjoint(self.present)
 
-    def view(self, order: DraftOrder | None, *, cautious: bool = False) -> OrderView:
-        return OrderView(self, order, cautious)
+    def view(
+        self, order: DraftOrder | None, *, cautious: bool = False, sure: bool = False
+    ) -> OrderView:
+        seen_as = (order.side if order else None, cautious, sure)
+        return OrderView(self, order, cautious, sure, self._answers.setdefault(seen_as, {}))
 
 
 _REASSURING = frozenset({"negative", "not-pregnant"})
@@ -100,20 +112,25 @@ class OrderView:
     """One order seen against the chart.
 
     `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
-    Without it (risk factors) they do not.
+    Without it (risk factors) they do not. Where today can be two days, what holds on one of them
+    holds; `sure` wants both, for what would speak against caution.
     """
 
     facts: CallFacts
-    order: DraftOrder | None = None
-    cautious: bool = False
+    order: DraftOrder | None
+    cautious: bool
+    sure: bool
+    answers: dict[int, Outcome]
+    """What was asked of the chart for this side, by the identity of the test: many orders of one
+    call ask the same of a chart that may hold thousands of facts."""
 
     @property
     def chart(self) -> Chart:
         return self.facts.chart
 
     @property
-    def today(self) -> date:
-        return self.facts.today
+    def days(self) -> Days:
+        return self.facts.days
 
     def known(self, name: InputName) -> Outcome:
         return NO if self.chart.input(name).known else UNKNOWN
@@ -122,6 +139,19 @@ class OrderView:
         """Answer a `When` of the knowledge."""
         if not self.facts.can_hold(when):
             return self.facts.nothing_found
+        return self.test(when)
+
+    def test(self, when: When) -> Outcome:
+        """As `ask`, which is quicker; for that, what is not in the chart is unknown as soon as
+        any input is."""
+        if when.about_order:
+            return self._answer(when)
+        answer = self.answers.get(id(when))
+        if answer is None:
+            answer = self.answers[id(when)] = self._answer(when)
+        return answer
+
+    def _answer(self, when: When) -> Outcome:
         if when.any:
             present = self.facts.present
             asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
@@ -131,9 +161,14 @@ class OrderView:
         if when.all:
             return self._all(when.all)
         if when.none:
-            surely = any(self.ask(w).answer is Answer.YES for w in when.none)
+            against = self if self.days.known else self._against()
+            surely = any(against.ask(w).answer is Answer.YES for w in when.none)
             return NO if surely else YES
-        return self.test(when)
+        return self._one(when)
+
+    def _against(self) -> OrderView:
+        """The same for what speaks against: where this takes either day, that wants both."""
+        return self.facts.view(self.order, cautious=self.cautious, sure=not self.sure)
 
     def _all(self, parts: tuple[When, ...]) -> Outcome:
         seen = []
@@ -147,9 +182,7 @@ class OrderView:
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
         return found_in(pairs) or YES
 
-    def test(self, when: When) -> Outcome:
-        """The answer of the one test that a `When` without parts holds. `ask` is quicker; for
-        it, what is not in the chart is unknown as soon as any input is."""
+    def _one(self, when: When) -> Outcome:
         if when.condition is not None:
             return self._condition(when.condition)
         if when.procedure is not None:
@@ -179,14 +212,19 @@ class OrderView:
             and fact.concepts.isdisjoint(test.other_than)
             and (self.cautious or not fact.suspected)
             and not (test.state == "current" and fact.resolved)
-            and recent(fact, test, self.today, cautious=self.cautious)
+            and self._recent(fact, test)
             and not (
                 test.older_than_days
-                and within(fact.date, test.older_than_days, self.today, cautious=self.cautious)
+                and within(fact.date, test.older_than_days, self.days, cautious=self.cautious)
             )
             and self._side(fact.side, test.side)
             and _site(fact.sites, test.site)
         )
+
+    def _recent(
+        self, fact: ConditionFact | ProcedureFact, test: ConditionTest | ProcedureTest
+    ) -> bool:
+        return recent(fact, test, self.days, cautious=self.cautious, sure=self.sure)
 
     def _condition(self, test: ConditionTest) -> Outcome:
         facts = [f for f in self.chart.conditions if self._counts(f, test)]
@@ -208,7 +246,7 @@ class OrderView:
                 not fact.concepts.isdisjoint(test.value_sets)
                 and fact.concepts.isdisjoint(test.other_than)
                 and (not test.reasons or not fact.reasons.isdisjoint(test.reasons))
-                and recent(fact, test, self.today, cautious=self.cautious)
+                and self._recent(fact, test)
                 and self._side(fact.side, test.side)
                 and _site(fact.sites, test.site)
             )
@@ -231,9 +269,7 @@ class OrderView:
                     or _reason_stated(fact, test) == (test.indication == "stated")
                 )
                 and (not test.dosing or dosing_of(fact, test.limits) in test.dosing)
-                and (
-                    not test.begun or begun(fact, self.today, test.begun_within_days) in test.begun
-                )
+                and (not test.begun or begun(fact, self.days, test.begun_within_days) in test.begun)
             )
 
         facts = [f for f in self.facts.medications if counts(f)]
@@ -252,10 +288,11 @@ class OrderView:
         result = laboratory.newest(test.quantity, test.within_days)
         if result is not None:
             answer = _compare(result, test)
-            if (answer is Answer.NO or test.answer in _REASSURING) and laboratory.unread(
-                test.quantity, test.within_days
-            ):
+            reassures = answer is Answer.NO or test.answer in _REASSURING
+            if reassures and laboratory.unread(test.quantity, test.within_days):
                 return UNKNOWN  # what came later cannot be read; the unknown checks tell it
+            if (reassures or self.sure) and not laboratory.surely(result, test.within_days):
+                return UNKNOWN  # too old on one of the days that today can be
             return Outcome(answer, (result.source,), (result.text,))
         older = laboratory.newest(test.quantity)
         if older is None or _compare(older, test) is not Answer.YES:
@@ -265,22 +302,10 @@ class OrderView:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        ages = self.facts.ages
-        if ages is None:
-            return UNKNOWN
-        low, high = ages
-        sure = (test.below is None or high < test.below) and (
-            test.at_least is None or low >= test.at_least
-        )
-        never = (test.below is not None and low >= test.below) or (
-            test.at_least is not None and high < test.at_least
-        )
-        if sure or never or not self.cautious:
-            return YES if sure else NO if never else UNKNOWN
-        if test.straddling == "in":
-            return YES
-        source = Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.facts.age}")
-        return Outcome(Answer.UNKNOWN, (source,), (f"Age {self.facts.age}",))
+        name = f"age {self.facts.age}"
+        asked = Provenance(f"Patient/{self.chart.patient.id}", None, name)
+        on_each = self.facts.ages_on_each
+        return age_outcome(on_each, test, asked, cautious=self.cautious, sure=self.sure)
 
     def _sex(self, test: SexTest) -> Outcome:
         if self.chart.patient.sex == "unknown":
@@ -305,6 +330,8 @@ class OrderView:
             if not o.kinds.isdisjoint(test.kinds)
             and o.kinds.isdisjoint(test.other_than)
             and (not test.reasons or not o.reasons.isdisjoint(test.reasons))
+            and self._side(o.side, test.side)
+            and _site(o.sites, test.site)
         ]
         sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return found_in((s, told(s)) for s in sources) or NO
@@ -321,13 +348,6 @@ def _same(one: DraftOrder, other: DraftOrder | None) -> bool:
     return one is other or (
         other is not None and one.reference is not None and one.reference == other.reference
     )
-
-
-def _age_words(ages: tuple[int, int] | None) -> str:
-    """The age as a text names it; two where the birth date leaves them open."""
-    if ages is None:
-        return "?"
-    return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]} to {ages[1]}"
 
 
 def with_status(fact: ConditionFact) -> Provenance:

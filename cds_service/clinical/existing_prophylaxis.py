@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 
-from cds_service.clinical.assessment import Effect, Reason
+from cds_service.clinical.assessment import Effect, NotAssessed, Reason
 from cds_service.clinical.chart import (
     DraftOrder,
     FhirDate,
@@ -14,10 +13,18 @@ from cds_service.clinical.chart import (
     ProcedureFact,
     Provenance,
 )
+from cds_service.clinical.days import hours_between
 from cds_service.clinical.evaluate import CallFacts, OrderView, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import FOR_HO, ROUTE_SYSTEMIC, ROUTE_UNREAD, SITE_HIP, Side
+from cds_service.knowledge.names import (
+    FOR_HO,
+    ROUTE_SYSTEMIC,
+    ROUTE_UNREAD,
+    SITE_HIP,
+    InputName,
+    Side,
+)
 from cds_service.knowledge.schema import Adequate
 
 _HO = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified"})
@@ -30,7 +37,8 @@ _ORDERED = ("MedicationRequest", "MedicationOrder")
 class Planned:
     """Prophylaxis that is there: `target` is the option, `regimen` the drug where it is known.
 
-    `daily_mg` is what is taken a day, None where the order does not say it in milligrams.
+    `daily_mg` is what is taken a day, None where the order does not say it in milligrams: whether
+    it is enough is a question then.
     """
 
     target: str
@@ -39,6 +47,11 @@ class Planned:
     regimen: str | None = None
     daily_mg: float | None = None
     days: float | None = None
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is known to be enough."""
+        return self.target != "nsaid" or self.daily_mg is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,8 @@ def planned(view: OrderView, knowledge: Knowledge) -> tuple[Planned, ...]:
 
 def _given(done: ProcedureFact, adequate: Adequate, view: OrderView) -> bool:
     """Radiotherapy of this hip that was given for this operation: at most a day before its planned
-    start or five days after it. Without a planned day it is the day of the order."""
+    start (24 hours where both times are known) or five days after it. Without a planned day it is
+    the day of the order."""
     surgery = view.order
     if surgery is None or done.status != "completed" or done.performed is None:
         return False
@@ -85,16 +99,25 @@ def _given(done: ProcedureFact, adequate: Adequate, view: OrderView) -> bool:
         return False
     if not at_hip or {done.side, surgery.side} == {Side.LEFT, Side.RIGHT}:
         return False
-    first = surgery.when.earliest if surgery.when else view.today
-    last = surgery.when.latest if surgery.when else view.today
-    return done.performed.earliest >= first - timedelta(
-        days=adequate.given_days_before
-    ) and done.performed.latest <= last + timedelta(days=adequate.given_days_after)
+    before, after = adequate.given_days_before, adequate.given_days_after
+    if surgery.when is None:
+        return view.days.ago(done.performed, recent=False)[1] <= before and (
+            view.days.ago(done.performed, recent=True)[0] >= -after
+        )
+    hours = hours_between(done.performed, surgery.when)
+    days = view.days.between(done.performed, surgery.when)
+    in_time = hours <= before * 24 if hours is not None else days[1] <= before
+    return in_time and view.days.between(surgery.when, done.performed, recent=True)[1] <= after
 
 
-def _surgery_date(view: OrderView) -> date:
-    when: FhirDate | None = view.order.when if view.order else None
-    return max(view.today, when.earliest) if when else view.today
+def _to_surgery(start: FhirDate, view: OrderView) -> tuple[int, int]:
+    """Days from a date to the surgery, the fewest and the most: to the day that is planned, and to
+    today where none is, or where it has passed."""
+    fewest, most = view.days.ago(start, recent=False)
+    if view.order is None or view.order.when is None:
+        return fewest, most
+    planned_for = view.days.between(start, view.order.when)
+    return max(fewest, planned_for[0]), max(most, planned_for[1])
 
 
 # --- an NSAID course ---
@@ -114,13 +137,21 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
         return False
     if _too_weak(fact, adequate):
         return False
-    surgery = _surgery_date(view)
-    start = _start(fact, surgery, adequate, view)
-    if start is None or start > surgery + timedelta(days=adequate.starts_within_days):
+    gone = _gone(fact, adequate, view)
+    if gone is None or -gone[0] > adequate.starts_within_days:
+        return False
+    if _taken_before(fact, adequate, view):
         return False
     # What is left of a course that began before surgery is what protects after it.
-    left = start + timedelta(days=fact.days) - max(start, surgery)
-    return left.days >= adequate.min_days
+    return int(fact.days) - max(gone[1], 0) >= adequate.min_days
+
+
+def _taken_before(fact: MedicationFact, adequate: Adequate, view: OrderView) -> bool:
+    """Whether it was begun before, and for something else: no order for the time after surgery."""
+    begun = fact.start or fact.source.date
+    if fact.state == "draft" or begun is None or not fact.indications.isdisjoint(_FOR_HO):
+        return False
+    return view.days.ago(begun, recent=False)[1] > adequate.fresh_days
 
 
 def _too_weak(fact: MedicationFact, adequate: Adequate) -> bool:
@@ -141,33 +172,36 @@ def _reaches_the_hip(fact: MedicationFact, adequate: Adequate) -> bool:
     return by_mouth or not fact.indications.isdisjoint(_FOR_HO)
 
 
-def _start(fact: MedicationFact, surgery: date, adequate: Adequate, view: OrderView) -> date | None:
-    """The first day of a course; None where nothing tells.
+def _gone(fact: MedicationFact, adequate: Adequate, view: OrderView) -> tuple[int, int] | None:
+    """Days of a course that are over at surgery, the fewest and the most (below 0 for one that
+    begins later); None where nothing tells.
 
     The day on which an order was written is no start: without stated bounds, a draft and an order
     just written are for after the surgery that is being planned, and so is one for HO that was
     written weeks ahead. Any other has run since it was written.
     """
     if fact.start is not None:
-        return fact.start.earliest
+        return _to_surgery(fact.start, view)
     if fact.state == "draft":
-        return surgery
+        return 0, 0
     written = fact.source.date
     if written is None:
         return None
     if not fact.source.reference.startswith(_ORDERED):
-        return written.earliest
+        return _to_surgery(written, view)
     for_ho = not fact.indications.isdisjoint(_FOR_HO) and not _operated_since(written, view)
     days = adequate.for_ho_days if for_ho else adequate.fresh_days
-    waits = view.today - written.earliest <= timedelta(days=days)
-    return surgery if waits else written.earliest
+    fewest, most = view.days.ago(written, recent=False)
+    gone = _to_surgery(written, view)
+    return 0 if fewest <= days else gone[0], 0 if most <= days else gone[1]
 
 
 def _operated_since(written: FhirDate, view: OrderView) -> bool:
     """Whether an operation like the one ordered was done since: the course was for that one."""
     kinds = view.order.kinds if view.order else frozenset[str]()
+    first = view.days.span(written)[0]
     return any(
-        done.performed and done.performed.latest >= written.earliest
+        done.performed and view.days.span(done.performed, recent=True)[1] >= first
         for done in view.chart.procedures
         if not done.concepts.isdisjoint(kinds)
     )
@@ -229,11 +263,10 @@ def _off_date(order: DraftOrder, adequate: Adequate, view: OrderView) -> bool:
     """Long past, or too long after a surgery whose day is known."""
     if order.when is None:
         return False
-    if order.when.latest < view.today - timedelta(days=adequate.radiotherapy_within_days):
+    if view.days.ago(order.when, recent=True)[1] > adequate.radiotherapy_within_days:
         return True
     known = view.order is not None and view.order.when is not None
-    latest = _surgery_date(view) + timedelta(days=adequate.starts_within_days)
-    return known and order.when.earliest > latest
+    return known and -_to_surgery(order.when, view)[0] > adequate.starts_within_days
 
 
 def _cancer(facts: CallFacts) -> bool:
@@ -264,6 +297,29 @@ def dose_unknown(
         if knowledge.exclusions[reason.rule].above_daily_mg and plan.daily_mg is None:
             found.setdefault(reason.rule, Conflict(plan, reason))
     return tuple(found.values())
+
+
+def enough_unknown(there: tuple[Planned, ...], knowledge: Knowledge) -> list[NotAssessed]:
+    """The question whether an NSAID is enough, for each whose daily dose is not known; none where
+    something that surely is enough is there as well."""
+    if any(plan.sure for plan in there):
+        return []
+    least = knowledge.meta.adequate.effective_daily_mg
+    return [
+        NotAssessed(
+            InputName.MEDICATIONS.value,
+            "not stated",
+            f"Daily dose of the ordered {plan.label} not stated in milligrams: check that it is "
+            f"enough{_at_least(plan, least, knowledge)}.",
+        )
+        for plan in there
+    ]
+
+
+def _at_least(plan: Planned, least: Mapping[str, float], knowledge: Knowledge) -> str:
+    regimen = knowledge.regimens.get(plan.regimen or "")
+    enough = least.get(regimen.drug) if regimen else None
+    return f" (at least {enough:g} mg)" if enough else ""
 
 
 def _against(

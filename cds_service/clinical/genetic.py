@@ -14,6 +14,7 @@ from cds_service.knowledge.names import (
     ACVR1_GERMLINE,
     ACVR1_SOURCE_OPEN,
     BRAIN_TUMOUR,
+    InputName,
 )
 from cds_service.knowledge.order_schema import EarlySigns
 from cds_service.knowledge.schema import Genetic
@@ -146,7 +147,7 @@ def early_findings(session: CallFacts, knowledge: Knowledge) -> tuple[Finding, .
         sources = []
     if bones:
         toes = [c for c in chart.conditions if c.concepts & {*rule.toes}]
-        if _below(session.ages, rule.below_years):
+        if _below(session, rule.below_years):
             toes += [c for c in chart.conditions if c.concepts & {*rule.toes_of_children}]
         if toes:
             sources += [with_status(c) for c in (*bones, *toes)]
@@ -165,16 +166,17 @@ def _ossified(fact: ConditionFact, rule: EarlySigns) -> bool:
 def _was_young(fact: ConditionFact, session: CallFacts, rule: EarlySigns) -> bool:
     """Whether it was there before the age of the rule; without a birth date nobody knows."""
     birth = session.chart.patient.birth
-    if _below(session.ages, rule.below_years):
+    if _below(session, rule.below_years):
         return True
     if birth is None or fact.date is None:
         return False
     limit = rule.below_years
-    return (fact.date.latest - birth.earliest).days < limit * 365.25
+    first = session.days.span(fact.date, recent=True)[0]
+    return (first - birth.earliest).days < limit * 365.25
 
 
-def _below(ages: tuple[int, int] | None, years: int) -> bool:
-    return ages is not None and ages[1] < years
+def _below(session: CallFacts, years: int) -> bool:
+    return any(ages[1] < years for ages in session.ages_on_each)
 
 
 def family_findings(chart: Chart, knowledge: Knowledge) -> tuple[Finding, ...]:
@@ -208,3 +210,11 @@ def _once(sources: Iterable[Provenance]) -> tuple[Provenance, ...]:
         code = source.coding and (source.coding.system, source.coding.code)
         kept.setdefault((code or source.label, str(source.date), source.status), source)
     return tuple(kept.values())
+
+
+def may_be(facts: CallFacts, found: Genetics, knowledge: Knowledge) -> bool:
+    """Whether a route in words matters: genetic HO stands coded, or there is a question about it.
+    The latter never gives more than an info card."""
+    if found.rule or not facts.chart.input(InputName.CONDITIONS).known:
+        return True
+    return bool(question_findings(facts, knowledge) or family_findings(facts.chart, knowledge))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
-from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, PatientFacts, Provenance
+from cds_service.clinical.ages import age_range
+from cds_service.clinical.chart import Chart, FhirDate, MeasurementFact, Provenance
+from cds_service.clinical.days import DAY, Days
 from cds_service.clinical.logic import shortened
 from cds_service.clinical.units import Unit, has_units, unit_by_code, unit_of
 
@@ -15,6 +17,7 @@ _CONCEPT = {
     "creatinine": "lab-creatinine",
     "potassium": "lab-potassium",
     "platelets": "lab-platelets",
+    "weight": "lab-body-weight",
     "pregnancy-test": "lab-pregnancy-test",
     "pregnancy-status": "lab-pregnancy-status",
 }
@@ -30,12 +33,14 @@ _PLAUSIBLE = {
     "creatinine": (0.1, 40.0),
     "potassium": (1.0, 15.0),
     "platelets": (0.0, 5000.0),
+    "weight": (1.0, 500.0),
 }
 _NAME = {
     "egfr": "eGFR",
     "creatinine": "Creatinine",
     "potassium": "Potassium",
     "platelets": "Platelets",
+    "weight": "Weight",
 }
 _ANSWER = {
     "answer-positive": "positive",
@@ -45,7 +50,6 @@ _ANSWER = {
 }
 # An answer that says both is none.
 _CONTRARY = ({"answer-positive", "answer-negative"}, {"answer-pregnant", "answer-not-pregnant"})
-_DAY = 86_400
 _SENT_LIMIT = 60
 
 
@@ -148,7 +152,7 @@ def _sent(fact: MeasurementFact) -> str | None:
     return shortened(f"{number} {fact.unit}" if fact.unit else f"{number}, no unit", _SENT_LIMIT)
 
 
-def _unread(name: str, fact: MeasurementFact, today: date) -> Unread | None:
+def _unread(name: str, fact: MeasurementFact, today: Days) -> Unread | None:
     """What is told of a result that cannot be used; nothing where none was sent."""
     said = [word for answer, word in _ANSWER.items() if answer in fact.answers]
     sent = " and ".join(said) or _sent(fact)
@@ -163,18 +167,6 @@ def _unread(name: str, fact: MeasurementFact, today: date) -> Unread | None:
     return Unread(f"{called} of {fact.when} {why} ({sent})", fact.when, fact.source)
 
 
-def age_range(patient: PatientFacts, today: date) -> tuple[int, int] | None:
-    """Age in whole years today, as the least and the most it can be; None when not known."""
-    if patient.birth is None:
-        return None
-
-    def years(born: date) -> int:
-        return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
-
-    low, high = years(patient.birth.latest), years(patient.birth.earliest)
-    return (low, high) if 0 <= high <= 130 else None
-
-
 def egfr_from_creatinine(creatinine: float, age: int, female: bool) -> float:
     """eGFR in mL/min/1.73 m² from creatinine in mg/dL by CKD-EPI 2021, adults only.
 
@@ -186,7 +178,7 @@ def egfr_from_creatinine(creatinine: float, age: int, female: bool) -> float:
     return 142 * bend * math.pow(0.9938, age) * (1.012 if female else 1.0)
 
 
-def _derived(chart: Chart, result: Result, today: date) -> Result | Unread:
+def _derived(chart: Chart, result: Result, today: Days) -> Result | Unread:
     """The eGFR that a creatinine means; without an adult's age nobody can tell."""
     ages = age_range(chart.patient, today)
     if ages is None or ages[0] < 18:
@@ -208,33 +200,33 @@ def _derived(chart: Chart, result: Result, today: date) -> Result | Unread:
     return Result(low, high, text, result.when, result.source, derived=True)
 
 
-def _to_come(when: FhirDate, today: date) -> bool:
-    # A result from the future is a wrong date; one day is left for time zones.
-    return when.earliest > today + timedelta(days=1)
+def _to_come(when: FhirDate, today: Days) -> bool:
+    # A result from the future is a wrong date; one day is left for clocks and zones.
+    return today.ago(when, recent=False)[1] < -1
 
 
 class Laboratory:
     """The results of one chart, each quantity read once.
 
     Quantities: egfr (mL/min/1.73 m²), creatinine (mg/dL), potassium (mmol/L), platelets (10⁹/L),
-    pregnancy-test, pregnancy-status.
+    weight (kg), pregnancy-test, pregnancy-status.
     """
 
-    def __init__(self, chart: Chart, today: date) -> None:
+    def __init__(self, chart: Chart, today: date | Days) -> None:
         self._chart = chart
-        self._today = today
+        self._today = Days.of(today)
         self._read: dict[str, _Read] = {}
 
     def newest(self, name: str, within_days: int | None = None) -> Result | None:
         """Newest valid result that is not older than `within_days`.
 
-        A date of low precision counts by its latest day. eGFR is calculated from a creatinine
+        A date of low precision counts by its latest day, and where today can be two days by the
+        earlier; `surely` asks again. eGFR is calculated from a creatinine
         where no eGFR is known, or where the creatinine is newer by more than a day.
         """
-        limit = self._limit(within_days)
-        direct = self._first(name, limit)
+        direct = self._first(name, within_days)
         if name == "egfr":
-            calculated = self._calculated(limit, direct)
+            calculated = self._calculated(within_days, direct)
             return calculated if isinstance(calculated, Result) else direct
         return direct
 
@@ -243,33 +235,37 @@ class Laboratory:
 
         One without a usable date is told only where there is no other.
         """
-        limit = self._limit(within_days)
-        found = [u for u in self._results(name)[1] if u.when is None or u.when.latest >= limit]
+        found = [u for u in self._results(name)[1] if self._recent(u.when, within_days)]
         if name == "egfr":
             creatinine = self._results("creatinine")[1]
             found += [
-                replace(u, derived=True)
-                for u in creatinine
-                if u.when is None or u.when.latest >= limit
+                replace(u, derived=True) for u in creatinine if self._recent(u.when, within_days)
             ]
-            calculated = self._calculated(limit, self._first(name, limit))
+            calculated = self._calculated(within_days, self._first(name, within_days))
             found += [calculated] if isinstance(calculated, Unread) else []
         found.sort(key=lambda u: -u.order)
         result = self.newest(name, within_days) if found else None
         return next((u for u in found if result is None or _outlasts(name, u, result)), None)
 
-    def _limit(self, within_days: int | None) -> date:
-        return date.min if within_days is None else self._today - timedelta(days=within_days)
+    def surely(self, result: Result, within_days: int) -> bool:
+        """Whether a result is not older than `within_days` on any day that today can be."""
+        return self._today.ago(result.when, recent=True)[1] <= within_days
 
-    def _calculated(self, limit: date, direct: Result | None) -> Result | Unread | None:
+    def _recent(self, when: FhirDate | None, within_days: int | None) -> bool:
+        """Whether it is not older on one of the days; what has no date is not known to be."""
+        if when is None or within_days is None:
+            return True
+        return self._today.ago(when, recent=True)[0] <= within_days
+
+    def _calculated(self, within: int | None, direct: Result | None) -> Result | Unread | None:
         """eGFR by the newest creatinine, unless one that was reported is as new."""
-        creatinine = self._first("creatinine", limit)
-        if creatinine and (direct is None or creatinine.when.order > direct.when.order + _DAY):
+        creatinine = self._first("creatinine", within)
+        if creatinine and (direct is None or creatinine.when.order > direct.when.order + DAY):
             return _derived(self._chart, creatinine, self._today)
         return None
 
-    def _first(self, name: str, limit: date) -> Result | None:
-        return next((r for r in self._results(name)[0] if r.when.latest >= limit), None)
+    def _first(self, name: str, within: int | None) -> Result | None:
+        return next((r for r in self._results(name)[0] if self._recent(r.when, within)), None)
 
     def _results(self, name: str) -> _Read:
         """Valid results, newest first, of one day and time the lower first; and unread ones."""
@@ -298,7 +294,7 @@ def _outlasts(name: str, unread: Unread, result: Result) -> bool:
     if unread.when is None:
         return False
     if name == "egfr":
-        apart = 0 if unread.derived == result.derived else _DAY
+        apart = 0 if unread.derived == result.derived else DAY
         return unread.when.order > result.when.order + apart
     return unread.when.order >= result.when.order
 

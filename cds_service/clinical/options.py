@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Final
 
 from cds_service.clinical.assessment import Effect, OptionVerdict, Reason, Standing
+from cds_service.clinical.chart import Provenance
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.exclusions import reasons_for
 from cds_service.clinical.unknown_inputs import not_assessed, withheld
 from cds_service.knowledge.loader import Knowledge
+
+# `Type/id` without a version (AC-05). An id that could be anything else is not deleted.
+DELETABLE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
 
 
 def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]:
@@ -33,7 +39,7 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
                 unknown=True,
             )
             for said, check in unknown
-            if option.id in check.applies_to
+            if option.id in check.applies_to and not check.none_recorded
         )
         found.append(_choose(option.id, option.regimens, (*reasons, *open_points), view, knowledge))
     return tuple(found)
@@ -89,13 +95,27 @@ def _choose(
         reasons=told,
         dropped=tuple(dropped),
         for_referral=tuple(r for r in conditions if r.effect is Effect.REFERRAL),
+        replaces=_given_way(conditions, knowledge),
     )
 
 
+def _given_way(reasons: tuple[Reason, ...], knowledge: Knowledge) -> tuple[Provenance, ...]:
+    """The drafts that the suggestion of an option removes."""
+    rules = (knowledge.exclusions.get(reason.rule) for reason in reasons)
+    pairs = zip(reasons, rules, strict=True)
+    return tuple(s for reason, rule in pairs if rule and rule.replaces for s in reason.sources)
+
+
 def _ours(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Reason, ...]:
-    """The reasons that are about a course which is offered, not one that is ordered already."""
-    rules = knowledge.exclusions
-    return tuple(r for r in reasons_for(target, view, knowledge) if not rules[r.rule].ordered_only)
+    """The reasons that are about a course which is offered, not one that is ordered already. A
+    draft that would give way and cannot be removed leaves the option to the clinician."""
+    rules, found = knowledge.exclusions, []
+    for reason in reasons_for(target, view, knowledge):
+        rule = rules[reason.rule]
+        kept = rule.replaces and not all(DELETABLE.fullmatch(s.reference) for s in reason.sources)
+        if not rule.ordered_only:
+            found.append(replace(reason, effect=Effect.NO_DRAFT) if kept else reason)
+    return tuple(found)
 
 
 def _sorted_out(

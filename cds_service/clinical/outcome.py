@@ -13,7 +13,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, Provenance
+from cds_service.clinical.chart import DraftOrder, InputState, Provenance
 from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import order_words
 from cds_service.clinical.unknown_inputs import not_assessed
@@ -49,6 +49,8 @@ def card_for(
     about = {"order": order_words(orders, case.knowledge), "who": _who(case)}
     if against := _ruled_out(options, case.knowledge):
         about["against"] = against
+    if medicines := _medicines_read(case, options):
+        about["medicines"] = medicines
     params = {**about, **finding, **words}
     return Guidance(
         text.row,
@@ -61,6 +63,25 @@ def card_for(
         _unread(case, text, options),
         params=tuple(params.items()),
     )
+
+
+def _medicines_read(case: Case, options: tuple[OptionVerdict, ...]) -> str:
+    """Which lists of medicines were read, where an option is open that medicines speak against:
+    what nobody read may hold an anticoagulant. Where nothing was found, a check says it."""
+    report = case.chart.input(InputName.MEDICATIONS)
+    told = report.state in {InputState.READ, InputState.PARTIAL} or report.whole
+    if not told and len(report.lists_read) < 2:
+        return ""
+    if not any(
+        case.knowledge.options[verdict.option].regimens
+        and verdict.standing is not Standing.EXCLUDED
+        for verdict in options
+    ):
+        return ""
+    named = " and ".join(report.lists_read)
+    if report.whole:
+        return f"{named}, reported ones included" if report.lists_read == ("orders",) else named
+    return f"{named} only" if len(report.lists_read) == 1 else named
 
 
 def _ruled_out(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> str:
@@ -98,10 +119,10 @@ def _unread(
     return tuple(
         said
         for said, check in not_assessed(case.view(None), case.knowledge)
-        # An entry without a known code matters only where it could take an option away.
+        # Entries without a known code, or none at all, matter only to an option that is open.
         if (
             open_ & set(check.applies_to)
-            if check.unidentified
+            if check.unidentified or check.none_recorded
             else whole or said.input in lost or check.replaced_record
         )
     )
@@ -141,10 +162,12 @@ def listed(names: tuple[str, ...]) -> dict[str, str]:
 def merge(guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
     """One card for orders that get the same answer; excision follows the arthroplasty's card."""
     hip_card = any(g.card for g in guidances if g.row in {"6c", "7", "8", "9"})
+    asked = hip_card or any(g.card == "ho-question" for g in guidances)
     groups: dict[tuple[object, ...], list[Guidance]] = {}
     for guidance in guidances:
-        if guidance.card == "ho-excision" and hip_card:
-            # Two cards would offer the same drugs twice.
+        excised = {"ho-excision": hip_card, "ho-excision-question": asked}
+        if excised.get(guidance.card or ""):
+            # Two cards would offer the same drugs, or ask the same, twice.
             why = "the same advice stands on the card of the arthroplasty"
             guidance = replace(guidance, card=None, indicator=None, silent_because=why)
         rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")

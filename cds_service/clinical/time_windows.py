@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
 from typing import TypeVar
 
 from cds_service.clinical.chart import ConditionFact, FhirDate, ProcedureFact, Provenance
+from cds_service.clinical.days import Days
 from cds_service.knowledge.when import ConditionTest, ProcedureTest
 
 _Test = ConditionTest | ProcedureTest
 _Event = TypeVar("_Event", ConditionFact, ProcedureFact)
 
 
-def within(when: FhirDate | None, days: int, today: date, *, cautious: bool) -> bool:
-    """Whether a date lies in the last `days`; `cautious` takes the latest day it can mean."""
+def within(
+    when: FhirDate | None, days: int, today: Days, *, cautious: bool, sure: bool = False
+) -> bool:
+    """Whether a date lies in the last `days`; `cautious` takes the latest day it can mean. Where
+    today can be two days, one of them is enough; `sure` wants both."""
     if when is None:
         return False
-    return (when.latest if cautious else when.earliest) >= today - timedelta(days=days)
+    fewest, most = today.ago(when, recent=cautious)
+    return (most if sure else fewest) <= days
 
 
 def recent(
-    fact: ConditionFact | ProcedureFact, test: _Test, today: date, *, cautious: bool
+    fact: ConditionFact | ProcedureFact,
+    test: _Test,
+    today: Days,
+    *,
+    cautious: bool,
+    sure: bool = False,
 ) -> bool:
     """Whether a fact may lie in the window of a test, if the test has one.
 
     Caution takes a procedure that goes on for recent, whenever it began, and so it takes what has
-    no date and is not over, where the test says so.
+    no date and is not over, where the test says so. `sure` as in `within`.
     """
     if test.within_days is None:
         return True
@@ -34,7 +43,7 @@ def recent(
         return True
     if fact.date is None:
         return cautious and test.undated != "out" and not _is_over(fact)
-    return within(fact.date, test.within_days, today, cautious=cautious)
+    return within(fact.date, test.within_days, today, cautious=cautious, sure=sure)
 
 
 def decisive(facts: list[_Event], test: _Test) -> tuple[list[_Event], bool]:

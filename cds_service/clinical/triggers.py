@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.clinical.chart import DraftOrder, FhirDate
+from cds_service.clinical.not_understood import may_be
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import Side
 from cds_service.knowledge.schema import Question, Trigger
@@ -67,8 +68,11 @@ def may_trigger(
     knowledge: Knowledge,
     selections: Collection[str] = (),
 ) -> bool:
-    """Whether an order triggers, or would if the chart had or named FOP (see `by_words`)."""
-    return bool(triggers(by_words(orders), knowledge, selections))
+    """Whether an order triggers, would if the chart had or named FOP (see `by_words`), or may be
+    one that does: then the whole chart tells whether to ask."""
+    if triggers(by_words(orders), knowledge, selections):
+        return True
+    return any(may_be(order, knowledge) for order in looked_at(orders, selections))
 
 
 def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:

@@ -60,6 +60,14 @@ _SPELLINGS: dict[str, tuple[tuple[Unit, str], ...]] = {
         # 1 lakh = 100 000, as laboratories in India count.
         (Unit(100.0, "10*5/uL", "lakh/µL"), "lakh/ul lakhs/ul lakh/mm3 lakhs/mm3 10*5/ul 10*5/mm3"),
     ),
+    # The international avoirdupois pound is 0.45359237 kg; an ounce a sixteenth, a stone 14 of it.
+    "weight": (
+        (Unit(1.0, "kg", "kg"), "kg kgs kilogram kilograms kilogramm kilogramme"),
+        (Unit(0.001, "g", "g"), "g gm grams gramm"),
+        (Unit(0.45359237, "[lb_av]", "lb"), "lbav lb lbs pound pounds"),
+        (Unit(0.45359237 / 16, "[oz_av]", "oz"), "ozav oz"),
+        (Unit(0.45359237 * 14, "[stone_av]", "st"), "stoneav st stone"),
+    ),
 }
 
 _UNITS: dict[str, dict[str, Unit]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 
 from cds_service.clinical.assessment import NotAssessed
 from cds_service.clinical.chart import Chart, InputReport, InputState
@@ -16,10 +15,14 @@ from cds_service.knowledge.names import InputName, SignalName
 from cds_service.knowledge.schema import UnknownCheck
 
 REPLACED = SignalName.RECORD_REPLACED
+ONE_LIST = {
+    "orders": "none in orders, statements not read",
+    "statements": "none in statements, orders not read",
+}
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-_OTHER_STATES = ("not found", "not stated")
+_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values())
 
 
 def states_said(knowledge: Knowledge) -> tuple[str, ...]:
@@ -72,6 +75,7 @@ def _not_assessed(
             entries, state = "", _unknown_state(check, view, knowledge)
         if state is not None:
             words = {"state": state, "older": _older(check, view), "entries": entries}
+            words["groups"] = _groups(check, view, knowledge) if check.unidentified else ""
             text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
@@ -96,7 +100,8 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
-        if entry.input == check.input:
+        about_others = entry.against and entry.against.isdisjoint(check.applies_to)
+        if entry.input == check.input and not about_others:
             label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
                 label.casefold() if label else entry.source.reference, label or NAMELESS
@@ -120,10 +125,18 @@ def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) 
     """Why a draft is withheld, after what the check says."""
     if check.named is None or not withheld(check, view, knowledge):
         return ""
+    return " " + check.named.format(groups=_groups(check, view, knowledge))
+
+
+def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
+    """What the words of the unidentified entries name, by kind."""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
-    groups = dict.fromkeys(name for entry in telling for name in entry.named)
-    labels = " and ".join(knowledge.drug_words[name].label for name in groups)
-    return " " + check.named.format(groups=labels)
+    names = dict.fromkeys(
+        name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
+    )
+    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
+    labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
+    return " and ".join(labels[name] for name in names)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
@@ -132,20 +145,29 @@ def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -
     if check.quantity and check.within_days:
         laboratory = view.facts.laboratory
         result = laboratory.newest(check.quantity, check.within_days)
-        limit = view.today - timedelta(days=check.within_days)
-        known = result is not None and result.when.earliest >= limit
+        recent = result and view.days.ago(result.when, recent=False)[1] <= check.within_days
         # One that cannot be read has a check of its own; "not found" would be untrue.
-        there = known or laboratory.unread(check.quantity, check.within_days) is not None
+        there = recent or laboratory.unread(check.quantity, check.within_days) is not None
         return None if there else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
     report = chart.input(name)
+    if check.one_list:
+        return _empty_list(report)
     if check.none_recorded is not (report.state is InputState.EMPTY):
         return None
     silent = meaning_of(knowledge, report) == "silent"
     return None if silent else state_words(knowledge, report.state)
+
+
+def _empty_list(report: InputReport) -> str | None:
+    """Of two lists the one that was read and holds nothing, where the other was not."""
+    read = report.lists_read
+    if report.state is not InputState.EMPTY or report.whole or len(read) != 1:
+        return None
+    return ONE_LIST[read[0]]
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

@@ -12,7 +12,6 @@ from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
     clinical_status,
-    onset_of,
     recorded_on,
     verifications,
 )
@@ -38,7 +37,7 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
     if not known.meaning:
         yield from _unidentified(doc, look, (doc.get("code"), doc.get("substance"), *reactions))
         return
-    when = onset_of(doc, look.birth) or recorded_on(doc)
+    when = look.onset(doc) or look.recorded(doc)
     labelled = code if first_text(code) else next(iter(reactions), None)
     source = source_of(doc, labelled, known, when, doc.get("recorder"))
     said = verifications(doc)
@@ -65,16 +64,16 @@ def _unidentified(
     names = look.mentions.drugs
     groups = drugs_named(elements, names)
     against = names.speaks_against(groups, InputName.ALLERGIES)
-    if not against and not any(may_rule_out(element) for element in elements):
+    if not against and not any(may_rule_out(element, names) for element in elements):
         said = [text for element in elements for text in texts(element)]
         if names.is_harmless(said, codes_of(elements)):
             return
-    if any(says_none(element) for element in elements) or _past(doc):
+    if any(says_none(element, names) for element in elements) or _past(doc):
         return
     if DOUBTED.isdisjoint(verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
         source = Provenance(type_and_id(doc), None, name_in(named), recorded_on(doc))
-        telling = bool(against) or may_rule_out(source.label)
+        telling = bool(against) or may_rule_out(source.label, names)
         yield Unidentified(InputName.ALLERGIES, source, telling, groups, against)
 
 

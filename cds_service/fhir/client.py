@@ -20,9 +20,11 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import msgspec
 
 from cds_service.cdshooks.models import CDSRequest
-from cds_service.errors import RequestError, TooLarge
+from cds_service.errors import NotSent, RequestError, TooLarge
+from cds_service.fhir.capabilities import Declared, Servers
 from cds_service.fhir.context import UnfinishedChart
-from cds_service.fhir.search import without_paging
+from cds_service.fhir.medicine_lists import LISTS
+from cds_service.fhir.search import is_orders, other_forms, with_intent, without_intent
 from cds_service.knowledge.names import InputName
 from cds_service.ops import calls, metrics
 from cds_service.ops.urls import default_port, is_loopback_host
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
 
 ACCEPT = "application/fhir+json, application/json+fhir;q=0.9, application/json;q=0.8"
 ATTEMPTS = 3
+METADATA_BYTES = 8 * 1024 * 1024
+METADATA_SECONDS = 1.0
+"""What the CapabilityStatement of a server may cost the first call that reads there."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")  # what can stand in a header, without blanks
+_REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _WORDS = {
     400: "the FHIR server refused the search",
@@ -45,6 +51,8 @@ _WORDS = {
 }
 
 _OUTCOMES = {401: "refused", 403: "refused", 404: "gone", 410: "gone"}
+_NO_SEARCH = frozenset({400, 401, 403, 404, 405, 410, 422, 501})
+"""Statuses by which a server says that it has no such list, or none for this token."""
 
 
 class FetchBounds(Protocol):
@@ -63,12 +71,14 @@ class NoAccess(Exception):
 
 
 class FetchFailed(Exception):
-    """An input could not be read, or not to its end. `outcome` is a word for figures."""
+    """An input could not be read, or not to its end. `outcome` is a word for figures; `no_list`
+    says that the server does not offer it."""
 
-    def __init__(self, why: str, outcome: str = "failed") -> None:
+    def __init__(self, why: str, outcome: str = "failed", *, no_list: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.outcome = outcome
+        self.no_list = no_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +138,15 @@ _PAGE = msgspec.json.Decoder(_Page)
 class FhirReads:
     """The reads of one call."""
 
-    def __init__(self, access: Grant, http: httpx.AsyncClient, bounds: FetchBounds) -> None:
+    def __init__(
+        self, access: Grant, http: httpx.AsyncClient, bounds: FetchBounds, servers: Servers
+    ) -> None:
         from cds_service.fhir.response_body import ByteBudget  # loads httpx
 
         self._access = access
         self._http = http
         self._bounds = bounds
+        self._servers = servers
         self._bytes = ByteBudget(bounds.fetch_max_bytes)
         self._entries = 0
         self._flights: dict[str, asyncio.Task[bytes]] = {}
@@ -164,18 +177,22 @@ class FhirReads:
         outcome = "read"
         try:
             async with asyncio.timeout(seconds):
+                if name is InputName.STATEMENTS:
+                    url = await self._statements(url, seconds)
                 await self._pages(reader, name, url)
         except TimeoutError:
             outcome = "late"
             reader.fail(name, "the FHIR server did not answer in time")
         except FetchFailed as error:
             outcome = error.outcome
-            reader.fail(name, error.why, is_gone=error.outcome == "gone")
+            is_list = name in LISTS
+            gone = error.no_list if is_list else error.outcome == "gone"
+            reader.fail(name, error.why, is_gone=gone)
         metrics.fetches.labels(str(name), outcome).inc()
 
     async def _pages(self, reader: UnfinishedChart, name: InputName, start: str) -> None:
         """Read a search from its first page to its last. Raises FetchFailed."""
-        url = self._follow(f"{self._access.base}/", start)
+        url = self._follow(f"{self._access.base}/", self._first(start))
         is_first = not start.startswith(("http:", "https:"))
         strangers = reader.strangers(name)
         seen: set[str] = set()
@@ -199,6 +216,51 @@ class FhirReads:
             if url in seen:
                 raise FetchFailed("the pages of the FHIR server repeat", "endless")
         raise FetchFailed(f"more than {self._bounds.fetch_max_pages} pages", "endless")
+
+    # --- what the server has ---
+
+    async def _statements(self, url: str, seconds: float) -> str:
+        """The search for what is taken, by the name that the server has for it. Raises FetchFailed
+        where it says that it has none."""
+        if url.startswith(("http:", "https:")):
+            return url  # a further page
+        kind = (await self._declared(seconds)).statements
+        if kind is None:
+            raise FetchFailed("the FHIR server does not have it", "undeclared", no_list=True)
+        return url.replace("MedicationStatement", kind, 1)
+
+    async def _declared(self, seconds: float) -> Declared:
+        """What the server says it has; what it does not say in time is not waited for."""
+        base = self._access.base
+        known = self._servers.known(base)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(min(METADATA_SECONDS, seconds / 2)):
+                content = await self._metadata(f"{base}/metadata")
+        except TimeoutError:
+            content = None
+        return self._servers.keep(base, content)
+
+    async def _metadata(self, url: str) -> bytes | None:
+        import httpx
+
+        from cds_service.fhir.response_body import ByteBudget, read_body
+
+        try:
+            async with self._http.stream("GET", url, headers=self._headers) as answer:
+                if answer.status_code != HTTPStatus.OK:
+                    return None
+                return await read_body(answer, ByteBudget(METADATA_BYTES))
+        except (httpx.HTTPError, httpx.InvalidURL, RequestError):
+            return None
+
+    def _first(self, url: str) -> str:
+        """The search with `intent` or without, as the server is known to want it."""
+        wants = self._servers.wants_intent(self._access.base)
+        if wants is None:
+            return url
+        return with_intent(url) if wants else without_intent(url)
 
     def _count(self, page: _Page) -> int:
         self._entries += len(page.entry)
@@ -240,7 +302,10 @@ class FhirReads:
         import httpx  # costs too much to load where nothing is read
 
         failure = FetchFailed("the FHIR server cannot be reached", "unreachable")
-        for _ in range(ATTEMPTS):
+        others = list(other_forms(url))
+        attempts = ATTEMPTS + len(others)
+        asked = url
+        for _ in range(attempts):
             try:
                 status, retry_after, content = await self._send(url)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
@@ -250,15 +315,20 @@ class FhirReads:
                 raise FetchFailed(
                     "the answer of the FHIR server cannot be read", "malformed"
                 ) from None
+            except NotSent as error:
+                why = f"the FHIR server was not read: {error.told}"
+                raise FetchFailed(why, error.outcome) from None
             except (httpx.HTTPError, httpx.InvalidURL):
                 raise FetchFailed("the FHIR server cannot be reached", "unreachable") from None
             except RequestError as error:
                 raise _unreadable(error) from None
             if status == HTTPStatus.OK:
+                if is_orders(url) and ("intent=" in url) != ("intent=" in asked):
+                    self._servers.learn_intent(self._access.base, wanted="intent=" in url)
                 return content
             failure = _refusal(status)
-            if status == HTTPStatus.BAD_REQUEST and (simpler := without_paging(url)):
-                url = simpler
+            if status in _REFUSED and others:
+                url = others.pop(0)
             elif status in _BUSY and self._can_wait(retry_after):
                 await asyncio.sleep(retry_after or 0)
             else:
@@ -295,7 +365,8 @@ def _refusal(status: int) -> FetchFailed:
     words = _WORDS.get(status, "the FHIR server answered with an error")
     if 300 <= status < 400:
         words = "the FHIR server sent the read elsewhere"
-    return FetchFailed(f"{words} (HTTP {status})", _OUTCOMES.get(status, "failed"))
+    outcome = _OUTCOMES.get(status, "failed")
+    return FetchFailed(f"{words} (HTTP {status})", outcome, no_list=status in _NO_SEARCH)
 
 
 def _unreadable(error: RequestError) -> FetchFailed:

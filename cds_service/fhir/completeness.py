@@ -294,6 +294,18 @@ def signals_of(knowledge: Knowledge) -> SignalTable:
     return SignalTable(knowledge.signals.values())
 
 
+def signals_for(knowledge: Knowledge, vendor: str | None) -> SignalTable:
+    """The signals as an EHR of this vendor is heard; without one the harmless warnings of all
+    vendors are noise."""
+    everybody = knowledge.once(signals_of)
+    return everybody if vendor is None else knowledge.once(_by_vendor).get(vendor, everybody)
+
+
+def _by_vendor(knowledge: Knowledge) -> dict[str, SignalTable]:
+    vendors = {profile.vendor for profile in knowledge.profiles.values() if profile.vendor}
+    return {vendor: knowledge.once(signals_of).of_vendors({vendor}) for vendor in vendors}
+
+
 def strongest(signals: Iterable[Signal]) -> Signal | None:
     """The one that counts where the source gives several."""
     return min(signals, key=lambda signal: STRENGTH.index(signal.state), default=None)

@@ -11,16 +11,18 @@ from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, m
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
+from cds_service.fhir.metaboliser import in_words
+from cds_service.fhir.named import named_in
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
     clinical_status,
-    onset_of,
-    recorded_on,
     verifications,
 )
 from cds_service.fhir.unidentified import drugs_named, is_allergy_in_words, may_rule_out, name_in
 from cds_service.knowledge.names import BROOKER, CALCIFICATION, HO, InputName
+
+_OVER = frozenset({"inactive", "remission", "resolved"})
 
 
 def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -30,7 +32,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """
     code = doc.get("code")
     known = look.know(code)
-    onset, recorded = onset_of(doc, look.birth), recorded_on(doc)
+    onset, recorded = look.onset(doc), look.recorded(doc)
     recorder = doc.get("recorder") or doc.get("asserter")
     source = source_of(doc, code, known, onset or recorded, recorder)
     said = [*_certainty(known), *verifications(doc)]
@@ -40,18 +42,35 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
         if meaning:
             yield SetAside(meaning, source, doubt)
         return
-    yield from look.mentions.uncoded(doc, source, meaning)
+    yield from named_in(doc, look, source, meaning)
+    yield from in_words(doc, source)
     if _condition_grade(doc, look, known) == BROOKER_NONE:
         yield SetAside(meaning, source, "Brooker 0")
     elif meaning:
         suspected = next((w for w in said if w in SUSPECTED), "confirmed")
         yield _condition(doc, look, (known, source, suspected), (onset, recorded))
-    elif is_allergy_in_words(code):
-        named = name_in(code)
-        source = replace(source, label=named)
-        groups = drugs_named((code,), look.mentions.drugs)
-        against = look.mentions.drugs.speaks_against(groups, InputName.ALLERGIES)
-        yield Unidentified(InputName.ALLERGIES, source, may_rule_out(named), groups, against)
+    else:
+        yield from _in_words(doc, look, source)
+
+
+def _in_words(doc: Doc, look: ReadContext, source: Provenance) -> Iterator[Unidentified]:
+    """What words alone say: an allergy, or a condition that speaks against an option."""
+    code, drugs, conditions = doc.get("code"), look.mentions.drugs, look.mentions.conditions
+    named = name_in(code)
+    if is_allergy_in_words(code, drugs):
+        groups = drugs_named((code,), drugs)
+        against = drugs.speaks_against(groups, InputName.ALLERGIES)
+        telling = may_rule_out(named, drugs)
+        yield Unidentified(
+            InputName.ALLERGIES, replace(source, label=named), telling, groups, against
+        )
+        return
+    over = clinical_status(doc) in _OVER
+    if groups := conditions.named(texts(code), over=over):
+        against = conditions.against(groups)
+        yield Unidentified(
+            InputName.CONDITIONS, replace(source, label=named), named=groups, against=against
+        )
 
 
 def _certainty(known: Recognised) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 from cds_service.clinical.chart import (
@@ -19,8 +18,10 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
+from cds_service.clinical.days import Days
 from cds_service.fhir.body_site import body_sites, unread_site
 from cds_service.fhir.codings import NOTHING, Recognised, recognise
+from cds_service.fhir.dates import read_date, read_moment
 from cds_service.fhir.elements import (
     Doc,
     codings,
@@ -32,6 +33,7 @@ from cds_service.fhir.elements import (
     type_and_id,
 )
 from cds_service.fhir.mentions import Mentions
+from cds_service.fhir.record_status import onset_of, recorded_on
 from cds_service.knowledge.names import SITE_UNREAD
 
 if TYPE_CHECKING:
@@ -110,10 +112,26 @@ class ReadContext:
     """The surroundings in which one resource is read."""
 
     index: CodeIndex
-    today: date
+    days: Days
     references: References = field(default_factory=References)
     mentions: Mentions = field(default_factory=Mentions)
     birth: FhirDate | None = None
+
+    def date(self, value: object) -> FhirDate | None:
+        """A date or an instant, as a day of the hospital."""
+        return read_date(value, self.days.zone)
+
+    def moment(self, *values: object) -> FhirDate | None:
+        """The first of these that can be read (`read_moment`), as a day of the hospital."""
+        return read_moment(*values, zone=self.days.zone)
+
+    def onset(self, doc: Doc) -> FhirDate | None:
+        """When a condition or an allergy began."""
+        return onset_of(doc, self.birth, self.days.zone)
+
+    def recorded(self, doc: Doc) -> FhirDate | None:
+        """When a condition or an allergy was recorded."""
+        return recorded_on(doc, self.days.zone)
 
     def know(self, *elements: object) -> Recognised:
         """Recognise the codings of coded elements."""

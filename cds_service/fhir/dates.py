@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from cds_service.clinical.chart import FhirDate
+from cds_service.clinical.days import DAY, hours_between
 from cds_service.fhir.elements import member, number, word
 
 # FHIR date, dateTime and instant (R4 datatypes, "Primitive Types"); real clients also send a blank
@@ -17,19 +18,20 @@ _DATE = re.compile(
     r"\ *(?P<zone>[Zz]|(?P<sign>[+-])(?P<ahead>[0-9]{2}):?(?P<rest>[0-9]{2}))?)?)?)?"
 )
 _EPOCH = date(1970, 1, 1).toordinal()
-_DAY = 86_400.0
+_START = datetime(1970, 1, 1)
 
 
-def read_date(value: object) -> FhirDate | None:
+def read_date(value: object, zone: tzinfo | None = None) -> FhirDate | None:
     """Read a FHIR date, dateTime or instant; None for anything else, also for impossible days.
 
-    The days are those written down, not converted to another zone. A time without a zone is taken
-    as UTC for sorting only.
+    An instant is the same in whatever zone it is written: its day is the one in `zone`, the
+    hospital's, or in UTC where that is not known. A day, and a time without a zone, are the
+    hospital's; without `zone` they are taken as UTC for sorting only.
     """
     if not isinstance(value, str):
         return None
     if len(value) == 10 and value[4] == "-" == value[7]:  # a plain day, as most are
-        return _day(value)
+        return _day(value, zone)
     found = _DATE.fullmatch(value.strip())
     if found is None:
         return None
@@ -38,49 +40,71 @@ def read_date(value: object) -> FhirDate | None:
         earliest = date(int(year), int(month or 1), int(day or 1))
     except ValueError:
         return None
-    seconds = _seconds(time, found) if time[0] else 0.0
-    if seconds is None:
-        return None
-    order = (earliest.toordinal() - _EPOCH) * _DAY + seconds
+    if time[0]:
+        return _timed(earliest, time, found, zone)
     latest = earliest if day else _latest(earliest, int(month or 12))
-    return FhirDate(found[0], earliest, latest, order)
+    return FhirDate(found[0], earliest, latest, _midnight(earliest, zone))
 
 
-def _day(text: str) -> FhirDate | None:
+def _day(text: str, zone: tzinfo | None) -> FhirDate | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return FhirDate(text, day, day, (day.toordinal() - _EPOCH) * _DAY)
+    return FhirDate(text, day, day, _midnight(day, zone))
+
+
+def _midnight(day: date, zone: tzinfo | None) -> float:
+    utc = (day.toordinal() - _EPOCH) * DAY
+    return utc if zone is None else utc - _ahead(utc, zone)
+
+
+def _ahead(local: float, zone: tzinfo) -> float:
+    """Seconds that a zone is ahead of UTC at a local time, given as if it were in UTC."""
+    try:
+        offset = (_START + timedelta(seconds=local)).replace(tzinfo=zone).utcoffset()
+    except OverflowError:
+        return 0.0
+    return offset.total_seconds() if offset is not None else 0.0
+
+
+def _timed(
+    day: date, time: list[str | None], found: re.Match[str], zone: tzinfo | None
+) -> FhirDate | None:
+    """A time of a day; None when there is no such time."""
+    hour, minute, second = (int(part or 0) for part in time)
+    ahead, rest = int(found["ahead"] or 0), int(found["rest"] or 0)
+    if hour > 24 or minute > 59 or second > 60 or ahead > 14:
+        return None
+    order = (day.toordinal() - _EPOCH) * DAY + hour * 3600 + minute * 60 + second
+    if found["zone"] is None:
+        order -= _ahead(order, zone) if zone is not None else 0.0
+        return FhirDate(found[0], day, day, order, "local" if zone is None else "instant")
+    offset = ahead * 3600 + rest * 60
+    order += offset if found["sign"] == "-" else -offset
+    try:
+        there = (_START + timedelta(seconds=order)).replace(tzinfo=UTC).astimezone(zone or UTC)
+    except OverflowError:  # on the first or the last day of all
+        return FhirDate(found[0], day, day, order, "instant")
+    return FhirDate(there.isoformat(), there.date(), there.date(), order, "instant")
 
 
 def _latest(earliest: date, month: int) -> date:
     return date(earliest.year, month, monthrange(earliest.year, month)[1])
 
 
-def _seconds(time: list[str | None], found: re.Match[str]) -> float | None:
-    """Seconds from midnight UTC of the written day; None when there is no such time."""
-    hour, minute, second = (int(part or 0) for part in time)
-    ahead, rest = int(found["ahead"] or 0), int(found["rest"] or 0)
-    if hour > 24 or minute > 59 or second > 60 or ahead > 14:
-        return None
-    offset = ahead * 3600 + rest * 60
-    written = hour * 3600 + minute * 60 + second
-    return float(written + offset if found["sign"] == "-" else written - offset)
-
-
-def read_moment(*values: object) -> FhirDate | None:
+def read_moment(*values: object, zone: tzinfo | None = None) -> FhirDate | None:
     """The first of these elements that can be read: a date, a Period (its start, else its end)
-    or a Timing (its first event)."""
+    or a Timing (its first event). `zone` as in `read_date`."""
     for value in values:
         if value is None:
             continue
         if isinstance(value, dict):
-            found = read_moment(value.get("start"), value.get("end"), value.get("event"))
+            found = read_moment(*map(value.get, ("start", "end", "event")), zone=zone)
         elif isinstance(value, list):
-            found = read_date(value[0]) if value else None
+            found = read_date(value[0], zone) if value else None
         else:
-            found = read_date(value)
+            found = read_date(value, zone)
         if found is not None:
             return found
     return None
@@ -95,19 +119,13 @@ def days_between(start: FhirDate | None, end: FhirDate | None) -> float | None:
         return None
     if start.earliest != start.latest or end.earliest != end.latest:
         return None
-    timed = len(start.text) > 10 and len(end.text) > 10
-    days = (end.order - start.order) / _DAY if timed else _whole_days(start, end)
+    hours = hours_between(start, end)
+    days = hours / 24 if hours is not None else _whole_days(start, end)
     return days if days > 0 else None
 
 
 def _whole_days(start: FhirDate, end: FhirDate) -> float:
     return float((end.earliest - start.earliest).days + 1)
-
-
-def later(start: FhirDate, days: float) -> date:
-    """The last day on which something that began at `start` and lasts `days` can still go on."""
-    room = (date.max - start.latest).days
-    return start.latest + timedelta(days=min(max(days, 0.0), room))
 
 
 def at_age(birth: FhirDate | None, years: float | None) -> FhirDate | None:
@@ -119,7 +137,7 @@ def at_age(birth: FhirDate | None, years: float | None) -> FhirDate | None:
         return None
     earliest = _same_day(birth.earliest, birth.earliest.year + whole)
     latest = _same_day(birth.latest, birth.latest.year + whole + 1)
-    order = (earliest.toordinal() - _EPOCH) * _DAY
+    order = (earliest.toordinal() - _EPOCH) * DAY
     return FhirDate(str(earliest.year), earliest, latest, order)
 
 

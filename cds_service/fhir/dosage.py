@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from cds_service.clinical.chart import FhirDate
 from cds_service.fhir.dates import days_between, read_date
@@ -63,24 +64,26 @@ class Schedule:
     routes: tuple[object, ...] = ()  # as they stand
 
 
-def read_schedule(doc: Doc) -> Schedule:
+def read_schedule(doc: Doc, zone: tzinfo | None = None, names: Iterable[str] = ()) -> Schedule:
     """Read all dosages of a medication resource together with what is dispensed.
 
     A medicine is PRN when every dosage is. Dosages with different `sequence` follow each other,
     all others go side by side. Lengths come from bounds, else count, else supply, else quantity.
+    `zone` is the hospital's (`read_date`); `names` are what the medicine is called, for a dose that
+    stands there and nowhere else.
     """
     dosages = [*objects(doc.get("dosageInstruction")), *objects(doc.get("dosage"))]
     regular = [d for d in dosages if not _as_needed(d)]
     counted = regular or dosages
-    steps = _steps(counted)
+    steps = _steps(counted, zone)
     per_day = _sum(_per_day(d) for d in steps[0]) if steps else None
     dose, unit = _dose(steps[0][0]) if steps else (None, None)
-    sig = _in_words(counted)
+    sig = _in_words(doc, counted, names)
     per_day = per_day if per_day is not None else sig.per_day
     if dose is None and sig.milligrams is not None:
         dose, unit = sig.milligrams, "mg"
-    start, end = _period(counted)
-    course = _course(steps) or sig.days
+    start, end = _period(counted, zone)
+    course = _course(steps, zone) or sig.days
     return Schedule(
         prn=(bool(dosages) and not regular) or sig.prn,
         single_dose=_single(doc, counted, dose, unit),
@@ -95,11 +98,19 @@ def read_schedule(doc: Doc) -> Schedule:
     )
 
 
-def _in_words(dosages: list[Doc]) -> Sig:
-    """What the instruction says in words, of one dosage: several may be a plan in steps."""
-    if len(dosages) != 1:
+def _in_words(doc: Doc, dosages: list[Doc], names: Iterable[str]) -> Sig:
+    """What the instruction says in words, of one dosage: several may be a plan in steps.
+
+    A name counts where there is no instruction, and only with dose and times a day: milligrams
+    alone are a strength.
+    """
+    if len(dosages) > 1:
         return Sig()
-    return read_sig(said for n in _SAID if (said := text(dosages[0].get(n))) is not None)
+    parts = [dosage.get(name) for dosage in dosages for name in _SAID]
+    if said := [t for p in (*parts, doc.get("renderedDosageInstruction")) if (t := text(p))]:
+        return read_sig(said)
+    found = (read_sig((name,)) for name in names if not dosages)
+    return next((sig for sig in found if sig.per_day and sig.milligrams), Sig())
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -107,12 +118,12 @@ def _sum(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _steps(dosages: list[Doc]) -> list[list[Doc]]:
+def _steps(dosages: list[Doc], zone: tzinfo | None) -> list[list[Doc]]:
     """Dosages that go side by side, in the order in which they follow each other."""
     steps: dict[float, list[Doc]] = {}
     for dosage in dosages:
         steps.setdefault(number(dosage.get("sequence")) or 0.0, []).append(dosage)
-    if all(_per_day(d) is not None and _bounds(d) is None for d in dosages):
+    if all(_per_day(d) is not None and _bounds(d, zone) is None for d in dosages):
         # Numbered, but without lengths of their own: lines of one plan (morning, evening).
         return [dosages] if dosages else []
     return [steps[key] for key in sorted(steps)]
@@ -253,13 +264,13 @@ def in_milligrams(
 # --- how long ---
 
 
-def _bounds(dosage: Doc) -> float | None:
+def _bounds(dosage: Doc, zone: tzinfo | None) -> float | None:
     """Length of one dosage in days: boundsDuration (boundsQuantity in DSTU2), boundsRange (its
     low end), boundsPeriod, or count divided by doses a day."""
     repeat = member(dosage, "timing", "repeat")
     length = _duration(member(repeat, "boundsDuration") or member(repeat, "boundsQuantity"))
     length = length or _duration(member(repeat, "boundsRange", "low"))
-    length = length or days_between(*_bounds_period(dosage))
+    length = length or days_between(*_bounds_period(dosage, zone))
     if length is not None:
         return length
     count, per_day = number(member(repeat, "count")), _per_day(dosage)
@@ -273,21 +284,21 @@ def _duration(value: object) -> float | None:
     return _in_days(amount, word(member(value, "code")) or word(member(value, "unit")))
 
 
-def _bounds_period(dosage: Doc) -> tuple[FhirDate | None, FhirDate | None]:
+def _bounds_period(dosage: Doc, zone: tzinfo | None) -> tuple[FhirDate | None, FhirDate | None]:
     period = member(dosage, "timing", "repeat", "boundsPeriod")
-    return read_date(member(period, "start")), read_date(member(period, "end"))
+    return read_date(member(period, "start"), zone), read_date(member(period, "end"), zone)
 
 
-def _course(steps: list[list[Doc]]) -> float | None:
+def _course(steps: list[list[Doc]], zone: tzinfo | None) -> float | None:
     """Steps after one another add up; of dosages side by side the longest counts."""
-    lengths = [max((b for d in step if (b := _bounds(d)) is not None), default=None)
+    lengths = [max((b for d in step if (b := _bounds(d, zone)) is not None), default=None)
                for step in steps]  # fmt: skip
     return _sum(lengths)
 
 
-def _period(dosages: list[Doc]) -> tuple[FhirDate | None, FhirDate | None]:
+def _period(dosages: list[Doc], zone: tzinfo | None) -> tuple[FhirDate | None, FhirDate | None]:
     """Earliest start and latest end of all dosages; an end only where each of them has one."""
-    periods = [_bounds_period(d) for d in dosages]
+    periods = [_bounds_period(d, zone) for d in dosages]
     starts = [s for s, _ in periods if s is not None]
     ends = [e for _, e in periods if e is not None]
     start = min(starts, key=lambda d: d.order, default=None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from cds_service.clinical.chart import DraftOrder, Problem
+from cds_service.clinical.days import Days
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.context import ReadContext, References, UnfinishedChart
 from cds_service.fhir.elements import kind_of
@@ -50,13 +51,13 @@ class Drafts:
         draft_orders: Raw | None,
         index: CodeIndex,
         patient_id: str,
-        today: date,
+        today: date | Days,
         mentions: Mentions | None = None,
     ) -> None:
         self._index = index
         self._mentions = (mentions or Mentions()).within(bytes(draft_orders or b""))
         self._patient_id = patient_id
-        self._today = today
+        self._days = Days.of(today)
         self._problems: list[Problem] = []
         opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
         self._drafts = collect(opened, "context.draftOrders", self._problems)
@@ -83,7 +84,7 @@ class Drafts:
     def _orders(
         self, own: list[Draft], references: References, subjects: Subjects
     ) -> tuple[DraftOrder, ...]:
-        look = ReadContext(self._index, self._today, references, self._mentions)
+        look = ReadContext(self._index, self._days, references, self._mentions)
         found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
         orders = without_repeats(found)
         later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
@@ -96,7 +97,7 @@ def read_orders(
     draft_orders: Raw | None,
     index: CodeIndex,
     patient_id: str,
-    today: date,
+    today: date | Days,
     reader: UnfinishedChart | None = None,
 ) -> OrdersRead:
     """Read draft orders once; see `Drafts`."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from cds_service.clinical.chart import FamilyFact, SetAside
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
-from cds_service.fhir.dates import read_date
 from cds_service.fhir.elements import Doc, first_text, objects, status
 from cds_service.fhir.record_status import IN_ERROR
 from cds_service.knowledge.names import HO
@@ -16,7 +15,7 @@ from cds_service.knowledge.names import HO
 def read_family_history(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """Each coded condition of a relative, and each disease that only a text names."""
     relation = first_text(doc.get("relationship")) or status(doc.get("relationship"))
-    when, in_error = read_date(doc.get("date")), status(doc.get("status")) == IN_ERROR
+    when, in_error = look.date(doc.get("date")), status(doc.get("status")) == IN_ERROR
     for entry in (*objects(doc.get("condition")), doc):
         code = entry.get("code")
         known = look.know(code)

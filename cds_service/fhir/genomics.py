@@ -13,7 +13,6 @@ from dataclasses import replace
 from cds_service.clinical.chart import MeasurementFact
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import ReadContext
-from cds_service.fhir.dates import read_moment
 from cds_service.fhir.elements import Doc, all_texts, member, objects, status
 from cds_service.knowledge.names import (
     ACVR1_ASKED,
@@ -51,7 +50,7 @@ def read_variant(doc: Doc, look: ReadContext) -> Iterator[MeasurementFact]:
     said = _told(doc, look)
     if status(doc.get("status")) in _TAKEN_BACK or _none(doc, said):
         return
-    when = read_moment(*(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "issued")))
+    when = look.moment(*(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "issued")))
     source = replace(source_of(doc, code, known, when), label="ACVR1 variant")
     pathogenic = GENOMIC_PATHOGENIC in said or any(map(_PATHOGENIC.search, _texts(doc)))
     germline = GENOMIC_GERMLINE in said or any(map(_GERMLINE.search, _texts(doc)))

@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputReport, InputState, Problem, RecordNote
 from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
 from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
 from cds_service.fhir.elements import Doc, kind_of
+from cds_service.fhir.medicine_lists import LISTS, both
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.knowledge.names import InputName, SignalName
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.profile_schema import Profile
 
 # Which input a resource type belongs to, whatever key it came under. DSTU2 and STU3 names too.
 INPUT_OF: dict[str, InputName] = {
@@ -21,8 +26,8 @@ INPUT_OF: dict[str, InputName] = {
     "Procedure": InputName.PROCEDURES,
     "MedicationRequest": InputName.MEDICATIONS,
     "MedicationOrder": InputName.MEDICATIONS,
-    "MedicationStatement": InputName.MEDICATIONS,
-    "MedicationUsage": InputName.MEDICATIONS,
+    "MedicationStatement": InputName.STATEMENTS,
+    "MedicationUsage": InputName.STATEMENTS,
     "MedicationDispense": InputName.MEDICATIONS,
     "MedicationAdministration": InputName.MEDICATIONS,
     "AllergyIntolerance": InputName.ALLERGIES,
@@ -53,7 +58,7 @@ class InputLog:
 
     `answered` is True once a good answer came, even an empty one. `failures` are answers that
     could not be had or read, `defects` holes in an answer that was read, `next_link` a further
-    page that nobody has read yet.
+    page that nobody has read yet. `unsupported`: the server has no such list.
     """
 
     name: InputName
@@ -65,6 +70,7 @@ class InputLog:
     defects: tuple[str, ...] = ()
     next_link: str | None = None
     signal: Signal | None = None
+    unsupported: bool = False
 
     def tell(self, signal: Signal) -> None:
         """What the source says of this input; the strongest word counts."""
@@ -96,7 +102,7 @@ class InputLog:
             return stated if report.state in _NOTHING else report
         state = InputState.PARTIAL if self.seen else signal.state
         why = _joined((*self.failures, *self.defects, signal.why))
-        return InputReport(self.name, state, self.seen, why, signal.id)
+        return InputReport(self.name, state, self.seen, why, signal=signal.id)
 
     def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
@@ -154,12 +160,26 @@ class InputAnswer:
     signals: list[Signal] = field(default_factory=list)
 
 
+def _concerned(answer: InputAnswer) -> set[InputName]:
+    return answer.touched | ({answer.asked} if answer.asked else set())
+
+
+def _is_other_list(answer: InputAnswer) -> bool:
+    """Whether under the key of one list of medicines only the other came, as some hospitals map
+    it: then nobody asked for the one."""
+    asked = answer.asked
+    return asked in LISTS and asked not in answer.touched and not LISTS.isdisjoint(answer.touched)
+
+
 class Ledger:
     """The account of one patient's chart."""
 
-    def __init__(self, subjects: Subjects, signals: SignalTable) -> None:
+    def __init__(
+        self, subjects: Subjects, signals: SignalTable, profile: Profile | None = None
+    ) -> None:
         self.subjects = subjects
         self.signals = signals
+        self.profile = profile
         self.logs: dict[InputName, InputLog] = {name: InputLog(name) for name in InputName}
         self._foreign = 0
         self._problems: list[Problem] = []
@@ -221,19 +241,19 @@ class Ledger:
 
     def further_page(self, answer: InputAnswer, link: str) -> None:
         """A page follows: of the input that was asked for, and of those that were there."""
-        for name in answer.touched | ({answer.asked} if answer.asked else set()):
+        for name in answer.touched if _is_other_list(answer) else _concerned(answer):
             self.logs[name].next_link = link
 
     def close(self, opened: Opened, answer: InputAnswer) -> None:
         """Draw the balance of a value for its inputs (decision table of the checklist, PD-01 to
         PD-10)."""
-        for name in answer.touched | ({answer.asked} if answer.asked else set()):
+        for name in _concerned(answer):
             for signal in answer.signals:
                 self.logs[name].tell(signal)
         for name in answer.touched:
             for why in answer.defects:
                 self.logs[name].defect(why)
-        if answer.asked is None or answer.asked in answer.touched:
+        if answer.asked is None or answer.asked in answer.touched or _is_other_list(answer):
             return
         log = self.logs[answer.asked]
         if opened.why:
@@ -251,20 +271,42 @@ class Ledger:
 
     def missing(self) -> tuple[InputName, ...]:
         """Inputs about which nothing was said."""
-        states = ((report.name, report.state) for report in self.reports())
-        return tuple(name for name, state in states if state is InputState.ABSENT)
+        reports = (log.report() for log in self.logs.values())
+        return tuple(report.name for report in reports if report.state is InputState.ABSENT)
 
     def reports(self) -> tuple[InputReport, ...]:
-        """What became of each input."""
+        """What became of each input; the two lists of medicines are one."""
+        logs = self._counted()
+        found = {name: self._of_record(log.report()) for name, log in logs.items()}
+        orders, statements = found[InputName.MEDICATIONS], found.pop(InputName.STATEMENTS)
+        profile = self.profile
+        found[InputName.MEDICATIONS] = both(
+            orders,
+            statements,
+            no_orders=logs[InputName.MEDICATIONS].unsupported,
+            whole=profile.whole_lists if profile else (),
+        )
+        return tuple(self._by_profile(report) for report in found.values())
+
+    def _by_profile(self, report: InputReport) -> InputReport:
+        """What an empty list means at this client's EHR."""
+        if self.profile is None or report.state is not InputState.EMPTY:
+            return report
+        meaning = self.profile.empty.get(report.name)
+        why = f"an empty list says so at {self.profile.label}"
+        return replace(report, state=InputState(meaning), why=why) if meaning else report
+
+    def _counted(self) -> dict[InputName, InputLog]:
+        """The logs, with those counted whose subject was explained later."""
         if not self._later:
-            return tuple(self._of_record(log.report()) for log in self.logs.values())
+            return self.logs
         logs = {name: replace(log) for name, log in self.logs.items()}
         for (urn, name), count in self._later.items():
             if self.subjects.resolve(urn) is Whose.FOREIGN:
                 logs[name].foreign += count
             else:
                 logs[name].seen += count
-        return tuple(self._of_record(log.report()) for log in logs.values())
+        return logs
 
     def _of_record(self, report: InputReport) -> InputReport:
         """The list of a record that is gone or was merged into another is not the patient's."""

@@ -10,7 +10,6 @@ from cds_service.clinical.chart import FhirDate, MedicationFact, Provenance, Set
 from cds_service.fhir.administration_route import read_routes
 from cds_service.fhir.codings import NOTHING, Recognised, source_of
 from cds_service.fhir.context import REASONS, Item, ReadContext
-from cds_service.fhir.dates import later, read_date, read_moment
 from cds_service.fhir.dosage import Schedule, in_milligrams, read_schedule
 from cds_service.fhir.elements import (
     Doc,
@@ -112,9 +111,9 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     if not concepts:
         yield from _unidentified(doc, look, named)
         return
-    schedule = read_schedule(doc)
-    start, end = _bounds(doc, schedule)
-    source = source_of(doc, named.element, named.known, _written(doc) or start, _author(doc))
+    schedule = read_schedule(doc, look.days.zone, texts(named.element))
+    start, end = _bounds(doc, schedule, look)
+    source = source_of(doc, named.element, named.known, _written(doc, look) or start, _author(doc))
     if why := _not_counted(doc):
         yield SetAside(concepts, source, why)
         return
@@ -177,11 +176,11 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
         return
     if _not_counted(doc) or any(says_none(element) for element in elements):
         return
-    schedule = read_schedule(doc)
-    bounds = _bounds(doc, schedule)
+    schedule = read_schedule(doc, look.days.zone)
+    bounds = _bounds(doc, schedule, look)
     if _state(doc, look, schedule, bounds) != "ended":
         source = Provenance(
-            type_and_id(doc), None, name_in(named.element), _written(doc) or bounds[0]
+            type_and_id(doc), None, name_in(named.element), _written(doc, look) or bounds[0]
         )
         against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
         yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against)
@@ -192,27 +191,29 @@ def _is_local(element: object) -> bool:
     return any(_LOCAL.search(text[:300]) for text in texts(element))
 
 
-def _written(doc: Doc) -> FhirDate | None:
+def _written(doc: Doc, look: ReadContext) -> FhirDate | None:
     names = ("authoredOn", "dateWritten", "whenHandedOver", "whenPrepared", "dateAsserted")
-    return read_moment(*(doc.get(n) for n in names))
+    return look.moment(*(doc.get(n) for n in names))
 
 
 def _author(doc: Doc) -> object:
     return doc.get("requester") or doc.get("prescriber") or doc.get("informationSource")
 
 
-def _bounds(doc: Doc, schedule: Schedule) -> tuple[FhirDate | None, FhirDate | None]:
+def _bounds(
+    doc: Doc, schedule: Schedule, look: ReadContext
+) -> tuple[FhirDate | None, FhirDate | None]:
     """Stated start and end: bounds of the dosage, or the effective time of what was taken."""
     if schedule.start or schedule.end:
         return schedule.start, schedule.end
     for name in ("effectivePeriod", "occurencePeriod", "occurrencePeriod", "effectiveTimePeriod"):
         period = doc.get(name)
-        start, end = read_date(member(period, "start")), read_date(member(period, "end"))
+        start, end = look.date(member(period, "start")), look.date(member(period, "end"))
         if start or end:
             return start, end
     names = ("effectiveDateTime", "occurenceDateTime", "occurrenceDateTime",
              "effectiveTimeDateTime", "whenHandedOver")  # fmt: skip
-    return read_moment(*(doc.get(n) for n in names)), None
+    return look.moment(*(doc.get(n) for n in names)), None
 
 
 def _given_once(doc: Doc) -> bool:
@@ -254,17 +255,22 @@ def _state(
     because lists of medicines are seldom tidied up."""
     kind, state = kind_of(doc), status(doc.get("status"))
     start, end = bounds
-    if end is not None and end.latest < look.today:
+    if end is not None and _over(end, 0, look):
         return "ended"
     if kind in _GIVEN:
         return _state_given(kind, state, look, schedule, start)
     if state in _ENDED or _stopped(doc):
         return "ended"
-    if start and schedule.bounded and later(start, schedule.days or 0.0) < look.today:
+    if start and schedule.bounded and _over(start, schedule.days or 0.0, look):
         return "ended"
     if kind in _TAKEN and state == "recorded":  # R5 has no other status for what is taken
         return "active"
     return state if state in {"draft", "active"} else "unknown"
+
+
+def _over(since: FhirDate, days: float, look: ReadContext) -> bool:
+    """Whether what lasts so many days is over, on whatever day today can be."""
+    return look.days.ago(since, recent=True)[0] > max(int(days), 0)
 
 
 def _stopped(doc: Doc) -> bool:
@@ -289,4 +295,4 @@ def _state_given(
     days = 1.0 if kind == "MedicationAdministration" else schedule.days
     if days is None:
         return "unknown"
-    return "active" if later(start, days) >= look.today else "ended"
+    return "ended" if _over(start, days, look) else "active"

@@ -10,7 +10,6 @@ from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
 from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
-from cds_service.fhir.dates import read_moment
 from cds_service.fhir.elements import (
     Doc,
     all_texts,
@@ -25,6 +24,7 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.genomics import read_variant
+from cds_service.fhir.metaboliser import read_metaboliser
 from cds_service.knowledge.names import BROOKER, GENOMIC
 
 _ERROR = "entered-in-error"
@@ -49,7 +49,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
     One that is set aside and may still become final is also a pending result, so that its value
     is told.
     """
-    when = read_moment(
+    when = look.moment(
         *(doc.get(n) for n in ("effectiveDateTime", "effectivePeriod", "effectiveInstant",
                                "effectiveTiming", "issued"))
     )  # fmt: skip
@@ -73,6 +73,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
             yield _measurement(part, look, known, source, grade)
     if genomic:
         yield from read_variant(doc, look)
+    yield from read_metaboliser(doc, look)
 
 
 def _result_state(state: str) -> str:

@@ -17,14 +17,14 @@ from cds_service.fhir.body_site import side_of, with_hip_site
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.codings import NOTHING, Recognised, label_of, recognise
 from cds_service.fhir.context import ReadContext
-from cds_service.fhir.dates import read_moment
 from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.order_said import what_is_said
 from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
-from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY, InputName
+from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY
 
 # Resources that come along with orders (references, context) and are no orders themselves.
 NOT_ORDERS = frozenset({
@@ -34,7 +34,7 @@ NOT_ORDERS = frozenset({
     "OperationOutcome", "Parameters", "Binary", "Group", "EpisodeOfCare", "Account",
     "DiagnosticReport", "FamilyMemberHistory",
 })  # fmt: skip
-_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
 # Elements that say what is ordered, over all order types and releases (checklist 3.3).
 _CODES = ("code", "codeCodeableConcept", "vaccineCode", "serviceType", "serviceRequested", "type",
           "itemCodeableConcept", "productCodeableConcept", "orderDetail", "procedure")  # fmt: skip
@@ -132,7 +132,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         coded=_is_coded(medicine, names),
         intramuscular=is_im,
         says_intramuscular=not is_im and says_intramuscular(doc),
-        when=_when(doc),
+        when=_when(doc, look),
         reasons=look.reasons(doc)[0],
         suspicions=suspicions,
         mentions=mentions,
@@ -208,9 +208,9 @@ def _live(doc: Doc) -> bool:
     return state not in _DEAD and not flag(doc.get("doNotPerform"))
 
 
-def _when(doc: Doc) -> FhirDate | None:
+def _when(doc: Doc, look: ReadContext) -> FhirDate | None:
     """The day on which it is to happen, as far as the order says."""
-    return read_moment(*[doc[name] for name in _TIMES if name in doc])
+    return look.moment(*[doc[name] for name in _TIMES if name in doc])
 
 
 def _medication(doc: Doc, look: ReadContext) -> tuple[MedicationFact | None, Unidentified | None]:

@@ -9,16 +9,18 @@ from cds_service.fhir.completeness import ABSENT, SignalTable
 from cds_service.fhir.decoding import NOTHING, Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
+from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.unidentified import MEDICINES, readable
+from cds_service.fhir.unread_codes import unread_system
 from cds_service.knowledge.code_systems import canonical
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.word_search import TEXT_LIMIT
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
 
 _CODED = frozenset({"Condition", "Procedure", "Observation"})
-_MEDICINES = frozenset(k for k, name in INPUT_OF.items() if name is InputName.MEDICATIONS)
+_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
 _NAMED = frozenset({"Condition", "Procedure"})
 _ABSENT = ABSENT.encode()
 _MEMORY = 2_000  # more would cost more than it saves
@@ -35,7 +37,11 @@ class Prescreen:
         self._statements = signals.codes
         self._mentions = mentions
         self._dull: set[Concept] = set()
+        self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
         self._known: set[Concept] = set()  # medicines whose code is in no value set
+        self.strange: dict[
+            Concept | None, str
+        ] = {}  # of the dull ones, those in systems nobody reads
 
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
@@ -53,6 +59,9 @@ class Prescreen:
                 or code.extension
             ):
                 return False  # nothing says what it is: then it may say why
+            on_list = kind == "Condition" and code is not None and code not in self._plain
+            if on_list and code is not None and self._names_condition(code):
+                return False
             return not (
                 (code is not None and self._speaks(code))
                 or (glance.valueString is not None and self._tells(glance.valueString))
@@ -89,6 +98,18 @@ class Prescreen:
         codes = ((canonical(c.system), c.code) for c in coded if c.system and c.code)
         return bool(self._mentions.drugs.named(said, codes))
 
+    def _names_condition(self, code: Concept) -> bool:
+        """Whether its words name a condition or an allergy that speaks against an option."""
+        said = code.text[:TEXT_LIMIT] if code.text else ""
+        for coding in code.coding or ():
+            if coding.display and coding.display != code.text:
+                said += f"\n{coding.display[:TEXT_LIMIT]}"
+        if self._mentions.conditions.speaks(said):
+            return True
+        if len(self._plain) < _MEMORY:
+            self._plain.add(code)
+        return False
+
     def _speaks(self, concept: Concept) -> bool:
         """Whether a coding is in a value set or a text may be worth reading."""
         if concept in self._dull:
@@ -97,6 +118,10 @@ class Prescreen:
             return True
         if len(self._dull) < _MEMORY:
             self._dull.add(concept)
+        if len(self.strange) < _MEMORY:
+            unread = unread_system(concept.coding or ())
+            if unread is not None:
+                self.strange[concept] = unread
         return False
 
     def _says_something(self, concept: Concept) -> bool:

@@ -8,8 +8,9 @@ from cds_service.clinical.chart import ProcedureFact, SetAside
 from cds_service.fhir.body_site import side_of, with_hip_site, with_unread_site
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
-from cds_service.fhir.dates import read_age, read_moment
+from cds_service.fhir.dates import read_age
 from cds_service.fhir.elements import Doc, flag, status
+from cds_service.fhir.named import named_in
 from cds_service.fhir.record_status import IN_ERROR
 
 
@@ -17,7 +18,7 @@ def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """A Procedure that was done or has begun; others are set aside with the reason."""
     code = doc.get("code")
     known = look.know(code)
-    performed = read_moment(
+    performed = look.moment(
         *(doc.get(n) for n in ("performedDateTime", "performedPeriod", "performedString",
                                "occurrenceDateTime", "occurrencePeriod", "occurrenceString",
                                "occurrenceTiming", "performed"))
@@ -26,7 +27,7 @@ def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
     state = status(doc.get("status")) or "completed"
     why = _not_done(doc, state)
     if why != IN_ERROR:
-        yield from look.mentions.uncoded(doc, source, known.meaning)
+        yield from named_in(doc, look, source, known.meaning)
     if not known.meaning:
         return
     site = look.sites(doc)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from cds_service.clinical.chart import FhirDate
 from cds_service.fhir.dates import read_age, read_moment
 from cds_service.fhir.elements import Doc, words
@@ -37,12 +39,14 @@ def _abated(doc: Doc) -> bool:
     )
 
 
-def onset_of(doc: Doc, birth: FhirDate | None) -> FhirDate | None:
+def onset_of(doc: Doc, birth: FhirDate | None, zone: tzinfo | None = None) -> FhirDate | None:
     """When it began, also from an age where the birth date is known."""
-    onset = read_moment(doc.get("onsetDateTime"), doc.get("onsetPeriod"), doc.get("onsetString"))
+    stated = map(doc.get, ("onsetDateTime", "onsetPeriod", "onsetString"))
+    onset = read_moment(*stated, zone=zone)
     return onset or read_age(doc.get("onsetAge") or doc.get("onsetQuantity"), birth)
 
 
-def recorded_on(doc: Doc) -> FhirDate | None:
+def recorded_on(doc: Doc, zone: tzinfo | None = None) -> FhirDate | None:
     """When it was recorded."""
-    return read_moment(*(doc.get(n) for n in ("recordedDate", "assertedDate", "dateRecorded")))
+    stated = map(doc.get, ("recordedDate", "assertedDate", "dateRecorded"))
+    return read_moment(*stated, zone=zone)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from cds_service.knowledge.code_systems import LOINC, SNOMED
 from cds_service.knowledge.names import BROOKER, GENOMIC_FINDING, InputName
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.profile_schema import Profile
 
 TEMPLATES: Mapping[InputName, str] = {
     InputName.PATIENT: "Patient/{{context.patientId}}",
@@ -27,6 +30,10 @@ TEMPLATES: Mapping[InputName, str] = {
 RESULTS stands for the codes of `observation_codes`.
 """
 
+_STATEMENTS = "MedicationStatement?patient={{context.patientId}}"
+"""The other list of medicines, for our own reading only: many EHRs refuse to search it, and some
+clients drop the whole call then. By no status: servers differ in those they know (R5 has none)."""
+
 # Where a release has another resource type. DSTU2's ProcedureRequest cannot be searched by status.
 _OLDER: Mapping[str, Mapping[InputName, str]] = {
     "STU3": {
@@ -42,6 +49,9 @@ PAGE_SIZE = 200
 """Entries asked for in one page of our own searches; servers may give fewer."""
 
 _ASKED = frozenset({LOINC, SNOMED})
+_INTENT = "&intent=order,plan"
+"""What servers by US Core demand of a search for MedicationRequest: the intents of all current
+medicines (US Core, "Medication List"; drajer-health/eCRNow#280, #381). Others refuse it."""
 _TOKEN = "{{context.patientId}}"  # noqa: S105  # a prefetch token, not a secret
 _COUNT = re.compile(r"[?&]_count=\d+")
 # FHIR ids, also longer ones (Epic: 194 characters). Never `,` or `|`: they mean more in a search.
@@ -67,8 +77,32 @@ class Queries:
         """
         if not _ID.fullmatch(patient_id):
             raise ValueError("no FHIR id")
-        own = _OLDER.get(release, {})
-        return {name: self._search(own.get(name, TEMPLATES[name]), patient_id) for name in names}
+        own = {**TEMPLATES, InputName.STATEMENTS: _STATEMENTS, **_OLDER.get(release, {})}
+        return {name: self._search(own[name], patient_id) for name in names}
+
+    def lacking(
+        self,
+        missing: Iterable[InputName],
+        pages: Mapping[InputName, str],
+        wanted: Collection[str],
+        patient_id: str,
+        release: str,
+        profile: Profile | None = None,
+    ) -> dict[InputName, str]:
+        """The URLs of what is `wanted` and `missing`, and of its further `pages`. The statements go
+        with the orders, unless these hold all medicines by the client's profile. Raises ValueError
+        as `searches` does, if anything is lacking."""
+        names = set(wanted)
+        if InputName.MEDICATIONS in names and not (profile and profile.orders_are_whole):
+            names.add(InputName.STATEMENTS)
+        absent = [name for name in missing if name in names]
+        further = {name: link for name, link in pages.items() if name in names}
+        if not absent and not further:
+            return {}
+        urls = self.searches(absent, patient_id, release)
+        if profile and profile.wants_intent and InputName.MEDICATIONS in urls:
+            urls[InputName.MEDICATIONS] = with_intent(urls[InputName.MEDICATIONS])
+        return urls | further
 
     def _search(self, template: str, patient_id: str) -> str:
         url = self._filled(template).replace(_TOKEN, patient_id)
@@ -80,6 +114,31 @@ class Queries:
 
     def _filled(self, template: str) -> str:
         return template.replace("RESULTS", self._codes)
+
+
+def with_intent(url: str) -> str:
+    """The search with `intent`, where it is one for MedicationRequest without."""
+    return url + _INTENT if is_orders(url) and "&intent=" not in url else url
+
+
+def without_intent(url: str) -> str:
+    """The search without the `intent` that we put there."""
+    return url.replace(_INTENT, "")
+
+
+def is_orders(url: str) -> bool:
+    """Whether this is a search for MedicationRequest."""
+    return url.partition("?")[0].endswith("MedicationRequest")
+
+
+def other_forms(url: str) -> tuple[str, ...]:
+    """How else the same can be asked, where a server refuses it as it is: a search for
+    MedicationRequest with `intent`, or without where it had one; any without paging."""
+    forms = [url]
+    if is_orders(url):
+        forms.append(without_intent(url) if _INTENT in url else with_intent(url))
+    plain = [simpler for form in forms if (simpler := without_paging(form))]
+    return (*forms[1:], *plain)
 
 
 def without_paging(url: str) -> str | None:

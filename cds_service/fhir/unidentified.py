@@ -18,7 +18,7 @@ from cds_service.knowledge.code_systems import (
     SNOMED,
     canonical,
 )
-from cds_service.knowledge.drug_names import DrugNames
+from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 
 # What an entry says that there is none of: never an entry that was not understood.
 _NONE = re.compile(
@@ -46,22 +46,6 @@ _NO_NAME = frozenset(
         "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
     }
 )
-# Words of an allergy that rules out every NSAID or celecoxib. The SNOMED CT and ICD codes of such
-# findings could not be verified (they are in no value set), so the words beside one are heeded.
-_TELLING = re.compile(
-    r"aspirin|salicyl|nsaid|anti-?\s?(?:inflammator|phlogist|rheumatic)|profen|fenac|naproxen|coxib"
-    r"|indometh?acin|ketorolac|oxicam|etodolac|nabumetone|sulindac"
-    r"|sul(?:f|ph)(?:a(?!t(?:e|es|s)?\b)|on(?!ylurea))|^(?:drug|medication|medicine) allergy\b"
-    r"|^allergy to (?:drug|medication|medicine|analgesic)",
-    re.IGNORECASE,
-)
-_REACTION = re.compile(
-    r"allerg|sensitiv|intoleran|anaphyla|adverse (?:drug )?(?:reaction|effect)", re.IGNORECASE
-)
-_DENIED = re.compile(
-    r"\W*(?:no|not|nil|denies|family history)\b(?!.*\b(?:but|except)\b)", re.IGNORECASE
-)
-_TEXT_LIMIT = 300
 _NO_MEDICINE = frozenset({"food", "environment"})
 
 
@@ -79,13 +63,15 @@ def readable(found: Iterable[CodeSeen | decoding.GlancedCoding], systems: frozen
     return any(c.code and c.system and canonical(c.system) in systems for c in found)
 
 
-def says_none(element: object) -> bool:
+def says_none(element: object, names: DrugNames = NO_NAMES) -> bool:
     """Whether an element says that nothing is known or taken ("No known allergies")."""
     if any(
         c.system in _ABSENT and (c.code or "").startswith("no-known-") for c in codings(element)
     ):
         return True
-    return any(_NONE.fullmatch(printable(said[:80]).rstrip(".")) for said in texts(element))
+    said = [printable(text[:80]).rstrip(".") for text in texts(element)]
+    none = names.sayings.says_no_allergy
+    return any(_NONE.fullmatch(text) or (none(text) and not names.named([text])) for text in said)
 
 
 def name_in(element: object) -> str:
@@ -94,16 +80,15 @@ def name_in(element: object) -> str:
     return label_of(element, NOTHING, fallback="") if named else ""
 
 
-def may_rule_out(element: object) -> bool:
+def may_rule_out(element: object, names: DrugNames) -> bool:
     """Whether the words of an allergy name aspirin, an NSAID or a sulfonamide, or any drug."""
-    said = (text[:_TEXT_LIMIT] for text in texts(element))
-    return any(_TELLING.search(text) and not _DENIED.match(text) for text in said)
+    return names.rules_out(texts(element))
 
 
 def drugs_named(elements: Iterable[object], names: DrugNames) -> tuple[str, ...]:
     """The groups of drugs that the words or codes of an entry name, save where it denies them."""
     found = list(elements)
-    said = [t for e in found for t in texts(e) if not _DENIED.match(t[:_TEXT_LIMIT])]
+    said = [t for e in found for t in texts(e) if not names.sayings.denies_all(t)]
     return names.named(said, codes_of(found))
 
 
@@ -114,9 +99,9 @@ def codes_of(elements: Iterable[object]) -> Iterator[tuple[str, str]]:
             yield canonical(coding.system), coding.code
 
 
-def is_allergy_in_words(element: object) -> bool:
+def is_allergy_in_words(element: object, names: DrugNames) -> bool:
     """Whether an entry of a problem list says in words that it is such an allergy."""
-    return may_rule_out(element) and any(_REACTION.search(t[:_TEXT_LIMIT]) for t in texts(element))
+    return names.sayings.is_allergy(texts(element)) and may_rule_out(element, names)
 
 
 def is_no_medicine(doc: Doc) -> bool:

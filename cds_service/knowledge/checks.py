@@ -57,6 +57,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "applies_to": "option or regimen",
     "as_medicine": "option",
     "as_allergy": "option",
+    "as_condition": "option",
     "regimens": "regimen",
     "override": "override reason",
     "standard": "standard reason",
@@ -80,7 +81,9 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"groups"}),
-    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "record"}),
+    ("unknown check", "text"): frozenset(
+        {"state", "older", "entries", "unread", "groups", "record"}
+    ),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
@@ -90,7 +93,7 @@ CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
-    "ho-question", "ho-excision-question", "genetic-not-assessed",
+    "ho-question", "ho-excision-question", "hip-order-not-understood", "genetic-not-assessed",
 )  # fmt: skip
 
 
@@ -158,7 +161,8 @@ def incomplete_meanings(placed: Sequence[Placed], document: Document | None) -> 
     if document is None or not meanings:
         return
     told = {one.item.id for one in placed if one.kind == "state" and one.item.words}
-    for name in sorted(set(InputName) - {one.item.input for one in meanings}):
+    lists = {InputName.STATEMENTS}  # with the orders one input
+    for name in sorted(set(InputName) - lists - {one.item.input for one in meanings}):
         yield document.mistake(("meanings",), f"the input '{name}' is missing", "add it")
     unknown = [one.item for one in placed if one.kind == "unknown check"]
     for one in meanings:
@@ -177,11 +181,12 @@ def incomplete_meanings(placed: Sequence[Placed], document: Document | None) -> 
 
 def _tells(check: schema.UnknownCheck, name: str, state: str, meaning: str) -> bool:
     """Whether a check says of an input what its state means."""
-    special = check.unread or check.unidentified or check.replaced_record
+    special = check.unread or check.unidentified or check.replaced_record or check.one_list
     of_input = check.input == name and not special
     right_state = check.quantity is not None or check.none_recorded is (state == "empty")
     right_state = right_state or name == "patient"
-    return of_input and right_state and bool(check.applies_to) is (meaning != "clause")
+    hangs = bool(check.applies_to) and not check.none_recorded  # that is no condition of any
+    return of_input and right_state and hangs is (meaning != "clause")
 
 
 def _doubled(placed: list[Placed]) -> Iterator[Mistake]:
@@ -259,13 +264,14 @@ def _factor(one: Placed) -> Iterator[Mistake]:
 
 
 def _mentions(one: Placed) -> Iterator[Mistake]:
-    rule: schema.Genetic | schema.Factor = one.item
-    for number, text in enumerate(rule.mentions):
-        try:
-            re.compile(text, re.IGNORECASE)
-        except re.error as error:
-            reason = f"not a regular expression: {error}"
-            yield one.mistake(("mentions", number), reason, "correct the expression")
+    """Expressions for words that are none."""
+    for name in ("mentions", "mentions_unless"):
+        for number, text in enumerate(getattr(one.item, name, ())):
+            try:
+                re.compile(text, re.IGNORECASE)
+            except re.error as error:
+                reason = f"not a regular expression: {error}"
+                yield one.mistake((name, number), reason, "correct the expression")
 
 
 def _bounds(one: Placed) -> Iterator[Mistake]:
@@ -285,6 +291,7 @@ _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
     "factor": _factor,
+    "trigger": _mentions,
     "modifier": _bounds,
     "non-factor": _bounds,
 }

@@ -61,6 +61,13 @@ OMIM: Final = "http://www.omim.org"
 ORPHA: Final = "http://www.orpha.net"
 EDQM: Final = "http://standardterms.edqm.eu"
 NCIT: Final = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
+CVX: Final = "http://hl7.org/fhir/sid/cvx"
+OPS: Final = "http://fhir.de/CodeSystem/bfarm/ops"
+CCAM: Final = "https://smt.esante.gouv.fr/terminologie-ccam"
+SBS: Final = "http://nphies.sa/terminology/CodeSystem/procedures"
+CCI: Final = "http://cihi.ca/fhir/CodeSystem/cihi-cci"
+NCSP: Final = "urn:oid:2.16.578.1.12.4.1.1.7275"
+KVA: Final = "urn:oid:1.2.752.116.1.3.2.3.6"
 UMLS: Final = "http://terminology.hl7.org/CodeSystem/umls"
 
 TABLE: Final = (
@@ -140,6 +147,7 @@ TABLE: Final = (
             "http://hl7.org/fhir/sid/icd-10-pcs", "http://www.icd10data.com/icd10pcs",
             f"{_MIMIC}mimic-procedure-icd10", f"{_MIMIC}procedure-icd10",
         ),
+        national=("https://twcore.mohw.gov.tw/ig/twcore/CodeSystem/icd-10-pcs-2023-tw",),
         written=("icd10pcs",), short="pcs",
     ),
     CodeSystem(
@@ -164,6 +172,31 @@ TABLE: Final = (
         aliases=("https://fhir.hl7.org.uk/CodeSystem/OPCS-4",),
         national=("https://fhir.nhs.uk/Id/opcs-4",), written=("opcs", "opcs4"), short="opcs",
     ),
+    CodeSystem(CVX, "CVX", aliases=("urn:oid:2.16.840.1.113883.12.292",), written=("cvx",)),
+    # National procedures: Germany (the side may stand behind the code), France (with activity or
+    # phase), Saudi Arabia, Canada, Norway (NCSP, NCMP, NCRP) and Sweden.
+    CodeSystem(
+        OPS, "OPS", dots=False, cased=False,
+        form=r"[1-9]-[0-9]{2}[0-9A-Z](?:\.?[0-9A-Z]{1,2})?(?::[RLB])?",
+        listed=r"[1-9]-[0-9]{2}[0-9A-Z]?(?:\.[0-9A-Z]{1,2})?",
+        aliases=("http://fhir.de/ValueSet/bfarm/ops",),  # a value set
+        national=("http://fhir.de/CodeSystem/dimdi/ops",), written=("ops",),
+    ),
+    CodeSystem(
+        CCAM, "CCAM", cased=False, form=r"[A-Z]{4}[0-9]{3}(?:[-+ ]?[0-9A-Z]{1,4})*",
+        listed=r"[A-Z]{4}[0-9]{3}", written=("ccam",),
+    ),
+    CodeSystem(
+        SBS, "SBS", form=r"[0-9]{5}-[0-9]{2}(?:-[0-9]{2})?", listed=r"[0-9]{5}-[0-9]{2}-[0-9]{2}",
+        national=("http://nphies.sa/terminology/CodeSystem/services",), written=("sbs",),
+    ),
+    CodeSystem(
+        CCI, "CCI", dots=False, cased=False,
+        form=r"[1-8]\.?[A-Z]{2}\.?[0-9]{2}(?:[.-]?[0-9A-Z]{1,3}){0,4}",
+        listed=r"[1-8]\.[A-Z]{2}\.[0-9]{2}", aliases=(f"{_OID}6.95",), written=("cci",),
+    ),
+    CodeSystem(NCSP, "NCSP", cased=False, listed=r"[A-Z]{3,4}[0-9]{0,2}", written=("ncsp", "nkpk")),
+    CodeSystem(KVA, "KVÅ", cased=False, listed=r"[A-Z]{3}[0-9]{0,2}", written=("kva",)),
     CodeSystem(UMLS, "UMLS", aliases=(f"{_OID}6.86",)),
     CodeSystem(
         HPO, "HPO", cased=False, aliases=(f"{_OID}6.339",),

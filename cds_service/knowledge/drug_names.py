@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.sayings import SILENT, Sayings
 from cds_service.knowledge.word_schema import Codes, DrugWords
-
-TEXT_LIMIT: Final = 300
-"""Letters of a text that are looked at."""
+from cds_service.knowledge.word_search import NOTHING, any_of, folded, spoken, squeezed
 
 Code = tuple[str, str]
 """System and code."""
 
-_LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "ß": "ss", "đ": "d"})
-_RUN: Final = re.compile(r"([^\W\d_])\1+")
 _TOKEN: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[,;/+&|]|\b(?:and|und|et|y|e|en|och|og|ja|i|a)\b")
 _LONGEST: Final = 4  # words of a name
 _SHORT: Final = 5  # a Latin name below this is heeded as a whole word only
 
 
-def folded(value: str) -> str:
-    """Lower case without accents."""
-    lowered = value[:TEXT_LIMIT].lower()
-    if lowered.isascii():
-        return lowered
-    apart = unicodedata.normalize("NFKD", lowered.translate(_LETTERS))
-    return "".join(c for c in apart if not unicodedata.combining(c))
-
-
-def squeezed(value: str) -> str:
-    """Folded, and each run of one letter as one: national spellings double letters freely."""
-    return _RUN.sub(r"\1", folded(value))
-
-
 def _pattern(stems: Iterable[str]) -> re.Pattern[str]:
-    ready = sorted({squeezed(stem) for stem in stems}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, ready)) or r"(?!)")
+    return re.compile(any_of({squeezed(stem) for stem in stems}) or NOTHING.pattern)
 
 
 def _spoken(value: str) -> Iterable[str]:
@@ -68,6 +49,8 @@ class DrugNames:
         unspecified = knowledge.unspecified_drugs.values() if knowledge else ()
         self._harmless_codes = {c for one in harmless for c in _listed(one.codes)}
         self._unspecified = {c for one in unspecified for c in _listed(one.codes)}
+        self._some_drug = re.compile(spoken(w for one in unspecified for w in one.words))
+        self.sayings = knowledge.once(Sayings) if knowledge else SILENT
         names = {folded(word) for one in harmless for word in one.words}
         whole = {name for name in names if name.isascii() and len(name) < _SHORT}
         self._harmless = _pattern(names - whole)
@@ -96,6 +79,14 @@ class DrugNames:
         """The options that entries of an input speak against when they name these groups."""
         against = self._against[kind]
         return frozenset(option for name in groups for option in against[name])
+
+    def rules_out(self, texts: Iterable[str]) -> bool:
+        """Whether the words of an allergy name a drug that speaks against an option, or say that
+        it is one to some drug."""
+        said = [text for text in texts if not self.sayings.denies_all(text)]
+        if any(self._against["allergies"][name] for name in self.named(said)):
+            return True
+        return any(self._some_drug.match(folded(text)) for text in said)
 
     def is_harmless(self, texts: Iterable[str], codes: Iterable[Code]) -> bool:
         """Whether an allergy is on the list of harmless ones, by its code or by all its words."""

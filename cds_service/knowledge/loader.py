@@ -10,7 +10,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, completeness_schema, order_schema, schema, word_schema
+from cds_service.knowledge import (
+    checks,
+    completeness_schema,
+    order_schema,
+    profile_schema,
+    schema,
+    word_schema,
+)
 from cds_service.knowledge import value_sets as valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
@@ -53,8 +60,11 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("cards.yaml", "links", "link", schema.LinkText, True),
     ("cards.yaml", "referrals", "referral", schema.Referral, True),
     ("words.yaml", "drug_words", "drug words", word_schema.DrugWords, True),
+    ("words.yaml", "condition_words", "condition words", word_schema.ConditionWords, True),
+    ("languages.yaml", "languages", "language", word_schema.Language, True),
     ("words.yaml", "unspecified_drugs", "unspecified drug", word_schema.Unspecified, True),
     ("words.yaml", "harmless_allergens", "harmless allergen", word_schema.HarmlessAllergen, True),
+    ("profiles.yaml", "profiles", "profile", profile_schema.Profile, True),
     ("evidence.yaml", "evidence", "evidence", schema.Evidence, True),
     ("evidence.yaml", "controversies", "controversy", schema.Controversy, True),
 )

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cds_service.knowledge import completeness_schema, order_schema, schema, word_schema
+from cds_service.knowledge import (
+    completeness_schema,
+    order_schema,
+    profile_schema,
+    schema,
+    word_schema,
+)
 from cds_service.knowledge.terminology import CodeIndex
 
 _T = TypeVar("_T")
@@ -46,8 +52,11 @@ class Content:
     links: Mapping[str, schema.LinkText]
     referrals: Mapping[str, schema.Referral]
     drug_words: Mapping[str, word_schema.DrugWords]
+    condition_words: Mapping[str, word_schema.ConditionWords]
+    languages: Mapping[str, word_schema.Language]
     unspecified_drugs: Mapping[str, word_schema.Unspecified]
     harmless_allergens: Mapping[str, word_schema.HarmlessAllergen]
+    profiles: Mapping[str, profile_schema.Profile]
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]
     value_sets: Mapping[str, ValueSet]

@@ -21,6 +21,7 @@ class InputName(StrEnum):
     CONDITIONS = "conditions"
     PROCEDURES = "procedures"
     MEDICATIONS = "medications"
+    STATEMENTS = "medicationStatements"  # the other list of medicines; no input of its own
     ALLERGIES = "allergies"
     OBSERVATIONS = "observations"
     FAMILY_HISTORY = "familyHistory"
@@ -80,6 +81,9 @@ ACVR1_ASKED = "acvr1-significance-open"
 PALOVAROTENE = "palovarotene"
 """The medicine that exists for FOP only; also told by its name."""
 BRAIN_TUMOUR = "brain-tumour"
+CYP2C9_ACTIVITY = "lab-cyp2c9-activity"
+POOR_METABOLISER = "answer-poor-metaboliser"
+"""As an answer it stands for any gene; as a fact of its own for CYP2C9 (`fhir/metaboliser.py`)."""
 GENOMIC_PRESENT = "genomic-present"
 GENOMIC_GERMLINE = "genomic-germline"
 GENOMIC_SOMATIC = "genomic-somatic"
@@ -97,7 +101,8 @@ VALUE_SETS = (
     GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
     "side-left", "side-right", "side-bilateral", "opcs-prosthesis-needs-hip-site",
     "opcs-resurfacing-needs-hip-site", "lab-egfr", "lab-creatinine", "lab-potassium",
-    "lab-platelets", "lab-pregnancy-test", "lab-pregnancy-status",
+    "lab-platelets", "lab-body-weight", CYP2C9_ACTIVITY, POOR_METABOLISER,
+    "lab-pregnancy-test", "lab-pregnancy-status",
     "answer-pregnant", "answer-not-pregnant",
 )  # fmt: skip
 """Value sets that the readers look for; content without one of them is refused at load."""

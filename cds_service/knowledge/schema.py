@@ -46,6 +46,10 @@ class Trigger(Rule):
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
+    # Regular expressions for the words of an order whose code is not understood, and such that it
+    # must not have: it is asked about.
+    mentions: tuple[str, ...] = ()
+    mentions_unless: tuple[str, ...] = ()
 
 
 class Genetic(Rule):
@@ -119,6 +123,7 @@ class Exclusion(Rule):
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
     ordered_only: bool = False  # about a course ordered already, not about the one drafted here
     own_course_only: bool = False  # about the course drafted here, not about one ordered already
+    replaces: bool = False  # the drafts that it names give way to the course drafted here
 
 
 class UnknownCheck(Model):
@@ -144,10 +149,12 @@ class UnknownCheck(Model):
     within_days: int | None = None
     unread: bool = False
     unidentified: bool = False
-    applies_to: tuple[Id, ...] = ()  # options that stand on condition because of it
+    # Options that stand on condition because of it, or that a `none_recorded` is about.
+    applies_to: tuple[Id, ...] = ()
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
+    one_list: bool = False  # True: told where one of two lists was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
     check: Check | None = None

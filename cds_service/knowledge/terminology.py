@@ -206,16 +206,16 @@ def _join(hits: list[Row]) -> CodeMatch | None:
 
 
 class CodeIndex:
-    """Look-up of codings in all value sets. Rows of low confidence are not in it.
+    """Look-up of codings in all value sets. Rows of low confidence are not in it, but `possible`.
 
     A system and a code that were asked before cost two dict look-ups, hit or miss.
     """
 
     def __init__(self, value_sets: Iterable[Mapping[str, Any]]) -> None:
-        self._rows = tuple(
-            row for one in value_sets for row in rows(one) if row.confidence != "low"
-        )
+        every = [row for one in value_sets for row in rows(one)]
+        self._rows = tuple(row for row in every if row.confidence != "low")
         self._systems = _Systems(self._rows)
+        self._possible = _Systems(row for row in every if row.confidence == "low")
 
     def match(self, system: str | None, code: str | None) -> CodeMatch | None:
         """Value sets that hold this coding, or None. Spelling of system and code may vary:
@@ -224,6 +224,13 @@ class CodeIndex:
         if system is None or code is None:
             return None
         return self._systems[system][code]
+
+    def possible(self, system: str | None, code: str | None) -> frozenset[str]:
+        """Value sets that a row without a good source puts this coding into: enough to ask."""
+        if system is None or code is None:
+            return frozenset()
+        match = self._possible[system][code]
+        return match.concepts if match is not None else frozenset()
 
     def codes(self, concept: str, system: str) -> tuple[str, ...]:
         """Codes that a value set lists in one system, in the order of the file."""

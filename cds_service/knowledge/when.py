@@ -122,15 +122,15 @@ class AllergyTest(Model):
     value_sets: tuple[Id, ...] = Field(min_length=1)
 
 
-Quantity = Literal["egfr", "potassium", "platelets", "pregnancy-test", "pregnancy-status"]
+Quantity = Literal["egfr", "potassium", "platelets", "weight", "pregnancy-test", "pregnancy-status"]
 
 
 class MeasurementTest(Model):
     """The newest valid result of a quantity, in the canonical unit of `measurements.py`.
 
     Quantities: egfr (mL/min/1.73 m2), creatinine (mg/dL), potassium (mmol/L), platelets
-    (10*9/L), hcg, pregnancy-status. Bounds are inclusive at `at_least`, exclusive at `below`.
-    `answer` asks for a coded answer in one of these value sets, or `positive`.
+    (10*9/L), weight (kg), hcg, pregnancy-status. Bounds are inclusive at `at_least`, exclusive at
+    `below`. `answer` asks for a coded answer in one of these value sets, or `positive`.
     """
 
     quantity: Quantity
@@ -166,6 +166,8 @@ class OrderTest(Model):
     other_than: tuple[Id, ...] = ()  # sets aside orders that are also of these kinds
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     anywhere: bool = False  # True: any other order of the session or active in the record
+    site: Site = "any"
+    side: Literal["any", "operated"] = "any"
     both_hips: bool = False
 
 
@@ -205,6 +207,13 @@ class When(Model):
         if self.order is not None and not self.order.both_hips:
             return frozenset(self.order.kinds)
         return None
+
+    @cached_property
+    def about_order(self) -> bool:
+        """Whether the answer depends on the order itself, not on the chart and its side alone."""
+        return self.order is not None or any(
+            part.about_order for part in (*self.any, *self.all, *self.none)
+        )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> When:

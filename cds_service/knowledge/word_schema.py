@@ -34,11 +34,55 @@ class DrugWords(Model):
     words: tuple[Word, ...] = ()
 
 
+class ConditionWords(Model):
+    """How conditions that speak against an option are called.
+
+    `stems` are found anywhere in a text, `words` as whole words, `capitals` as written. One of
+    `needs` must stand in the text as well, and none of `unless`. `past`: counts when it is over.
+    """
+
+    id: Id
+    label: Text
+    as_condition: tuple[Id, ...]
+    past: bool = False
+    stems: tuple[Word, ...]
+    words: tuple[Word, ...] = ()
+    capitals: tuple[Word, ...] = ()
+    needs: tuple[Word, ...] = ()
+    unless: tuple[Word, ...] = ()
+
+
+class Language(Model):
+    """How a language denies a finding, leaves it open or gives it to a relative.
+
+    `none` denies what follows, with nothing but `fill` between, `after` what stands before; `but`
+    and `open` take that back. `relatives` with `links` say whose it is, `self` that it is the
+    patient's too. `besides`: no finding. `reactions` name an allergy; `elsewhere` are joints other
+    than the hip (`here`). A star stands for any ending.
+    """
+
+    id: Id
+    label: Text
+    none: tuple[Word, ...]
+    fill: tuple[Word, ...]
+    after: tuple[Word, ...]
+    but: tuple[Word, ...]
+    open: tuple[Word, ...]
+    relatives: tuple[Word, ...]
+    links: tuple[Word, ...]
+    self: tuple[Word, ...]
+    besides: tuple[Word, ...]
+    reactions: tuple[Word, ...]
+    elsewhere: tuple[Word, ...]
+    here: tuple[Word, ...]
+
+
 class Unspecified(Model):
-    """Codes that say "some drug" and not which."""
+    """Codes and words that say "some drug" and not which."""
 
     id: Id
     codes: tuple[Codes, ...]
+    words: tuple[Word, ...] = ()
 
 
 class HarmlessAllergen(Model):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -43,6 +44,8 @@ class CallLog:
     knowledge: str | None = None
     skipped: int = 0  # entries that could not be read
     foreign: int = 0  # resources of other patients
+    # By input: entries in codes that cannot be read, by systems of a closed list.
+    not_understood: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     started: float = field(default_factory=time.perf_counter)
     status: int | None = None  # of the answer, once it has begun

@@ -6,15 +6,27 @@ a request is never passed on, except the cut `iss`, `kid` and `jti` of a token i
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import sys
+import threading
+import traceback
 from collections.abc import Mapping
+from concurrent.futures import wait
 from datetime import UTC, datetime
-from typing import TextIO
+from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
 from cds_service.ops.calls import ABORTED, CallLog, current, request_id
+from cds_service.ops.log_writer import AUDIT, OTHER, LogQueue
+from cds_service.ops.quota import Quota, close_all
+
+_PACKAGE = Path(__file__).parent.parent
+_STRICT_SECONDS = 1.0
+_SHORT = 80  # characters of one claim of a refused token
 
 _ALWAYS = frozenset({"stages", "cards", "ms"})
 _JSON = msgspec.json.Encoder(order="sorted", enc_hook=str)
@@ -38,6 +50,7 @@ def log_request(call: CallLog, method: str, seconds: float) -> None:
         "knowledge": call.knowledge,
         "skipped": call.skipped,
         "foreign": call.foreign,
+        "not_understood": call.not_understood,
     }
     said = {name: value for name, value in facts.items() if value or name in _ALWAYS}
     _write("request", logging.INFO, "request", said)
@@ -50,18 +63,64 @@ def audit(event: str, **facts: object) -> None:
     _write(event, logging.INFO, "audit", facts)
 
 
+async def audit_surely(event: str, **facts: object) -> bool:
+    """Write a line of the audit stream, and tell whether it was written within a second."""
+    dropped = _AUDIT.dropped
+    audit(event, **facts)
+    if _AUDIT.trouble or _AUDIT.dropped > dropped:
+        return False
+    try:
+        async with asyncio.timeout(_STRICT_SECONDS):
+            await asyncio.wrap_future(_AUDIT.written())
+    except TimeoutError:
+        return False
+    return True
+
+
+def refused(
+    reason: str, claims: Mapping[str, str], mismatch: Mapping[str, str], quota: Quota
+) -> None:
+    """Write a short audit line of a caller who was not let in, as far as the quota goes.
+
+    `claims` are those of the token, `mismatch` tells of the one that decided.
+    """
+    if quota.allows(reason.partition(":")[0]):
+        told_already = mismatch.get("claim")
+        short = {k: v[:_SHORT] for k, v in claims.items() if k != told_already}
+        audit("token refused", reason=reason, **short, **mismatch)
+
+
+def refusals_held_back(held: Mapping[str, int]) -> None:
+    """Write how many refusals have no line of their own, by reason."""
+    audit("refusals held back", lines=held)
+
+
+def requests_held_back(held: Mapping[str, int]) -> None:
+    """Write how many requests of nobody that was let in have no line of their own, by status."""
+    warn("requests held back", lines=held)
+
+
 def warn(event: str, **facts: object) -> None:
     """Write a warning to the service's own stream."""
     _write(event, logging.WARNING, "service", facts)
 
 
-def failed(error: BaseException, path: str) -> None:
+def failed(error: BaseException, trace: TracebackType | None = None) -> None:
     """Write down a bug of ours: the type of the error and where, never its message.
 
     The message of an error may quote the chart.
     """
+    path = _path_of(trace or error.__traceback__)
     facts = {"error": type(error).__name__, "at": path, "request_id": current().request_id}
     _write("unexpected", logging.ERROR, "service", facts)
+
+
+def _path_of(trace: TracebackType | None) -> str:
+    """The lines an error went through, innermost first; outside of this package only the first."""
+    frames = traceback.extract_tb(trace)
+    ours = [f for f in frames[:-1] if _PACKAGE in Path(f.filename).parents]
+    names = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in [*ours, *frames[-1:]]]
+    return " < ".join(reversed(names))
 
 
 # --- set-up ---
@@ -93,20 +152,27 @@ class JsonFormatter(logging.Formatter):
             line |= {"event": record.getMessage(), "stream": "library", "logger": record.name}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
-        return _JSON.encode(line).decode()
+        return _escaped(line)
 
 
-class StandardError(logging.StreamHandler[TextIO]):
-    """Writes to whatever is standard error at that moment."""
+def _escaped(line: Mapping[str, object]) -> str:
+    """JSON in plain ASCII: no text from outside moves a cursor, turns the direction of writing or
+    ends a line (C1 controls, bidirectional marks, U+2028) where the log is read."""
+    try:
+        text = _JSON.encode(line).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, as a token may hold
+        text = ""
+    if not text or not text.isascii():
+        text = json.dumps(line, default=str, sort_keys=True, separators=(",", ":"))
+    return text.replace("\x7f", "\\u007f")
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-        self.setFormatter(JsonFormatter())
 
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]  # the base class keeps one for good
-        """Standard error now."""
-        return sys.stderr
+class StandardError(logging.Handler):
+    """Hands lines to the queues that write them: what is audited has a queue of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See the class."""
+        (_AUDIT if getattr(record, "stream", None) == AUDIT else _OTHER).put(record)
 
 
 def configure() -> None:
@@ -115,6 +181,42 @@ def configure() -> None:
         _LOGGER.addHandler(StandardError())
         _LOGGER.setLevel(logging.INFO)
         _LOGGER.propagate = False
+
+
+def start() -> None:
+    """Write on threads from here on, so that no call waits for a log that cannot be written.
+
+    Python itself writes there, too, where an error has nowhere else to go: that becomes a line.
+    """
+    for lines in _QUEUES:
+        lines.start()
+    logging.captureWarnings(True)
+    sys.unraisablehook = lambda lost: _lost(lost.exc_value, lost.exc_traceback)
+    threading.excepthook = lambda lost: _lost(lost.exc_value, lost.exc_traceback)
+
+
+def drain(seconds: float) -> None:
+    """Wait at the end until all lines are written, so many seconds at most."""
+    close_all()
+    wait([lines.written() for lines in _QUEUES], timeout=seconds)
+
+
+def problems() -> list[str]:
+    """What operators should know of the log."""
+    return [problem for lines in _QUEUES if (problem := lines.problem)]
+
+
+def _lost(error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is not None:
+        failed(error, trace)
+
+
+def _line_of(record: logging.LogRecord) -> bytes:
+    return f"{_FORMATTER.format(record)}\n".encode()
+
+
+_FORMATTER = JsonFormatter()
+_QUEUES = _AUDIT, _OTHER = LogQueue(AUDIT, _line_of), LogQueue(OTHER, _line_of)
 
 
 LIBRARY_LOGS: dict[str, object] = {

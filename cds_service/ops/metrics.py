@@ -49,10 +49,25 @@ dropped = Counter(
     "Entries of calls that could not be read, and resources of other patients.",
     ("service", "why"),
 )
+not_understood = Counter(
+    "cds_not_understood",
+    "Draft orders, and entries of charts, of which no code is in a system that can be read.",
+    ("service", "input", "system"),
+)
 fetches = Counter("cds_fetches", "Reads from FHIR servers.", ("input", "outcome"))
 refused = Counter("cds_auth_failures", "Calls without an accepted token.", ("reason",))
 overloaded = Counter("cds_overloaded", "Calls that were sent away because there were too many.")
+client_refused = Counter(
+    "cds_client_refused",
+    "Calls that were sent away because their client has too many.",
+    ("client", "why"),
+)
+outran = Counter("cds_outran", "Calls that were ended because they needed too much time.")
 issued_dropped = Counter("cds_issued_dropped", "Records of issued cards that were not stored.")
+log_dropped = Counter("cds_log_lines_dropped", "Log lines that could not be written.", ("stream",))
+connections_refused = Counter(
+    "cds_connections_refused", "Connections that were closed for what came over them.", ("why",)
+)
 under_way = Gauge(
     "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
 )
@@ -72,6 +87,9 @@ def observe(call: CallLog, seconds: float) -> None:
         _of(dropped, service, "foreign").inc(call.foreign)
     for figure in _inputs_of(call.inputs):
         figure.inc()
+    for name, systems in call.not_understood.items():
+        for system, count in systems.items():
+            _of(not_understood, service, name, system).inc(count)
     for rule in call.rules:
         _of(rules, rule).inc()
 

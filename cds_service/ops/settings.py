@@ -78,7 +78,8 @@ class Settings(BaseModel):
     timezone: Timezone | None = Field(
         default=None,
         description="Time zone of the hospital (IANA, `Pacific/Auckland`): its day decides. "
-        "A client of CDS_CLIENTS may have its own. Unset: UTC.",
+        "A client of CDS_CLIENTS may have its own. Unset: each limit is judged on the cautious "
+        "side of a day more or less.",
     )
     max_body_bytes: int = Field(
         default=16 * 1024 * 1024,
@@ -97,8 +98,39 @@ class Settings(BaseModel):
     max_concurrent: int = Field(
         default=64, ge=1, description="Calls that one worker takes at once; more get 503."
     )
+    max_concurrent_per_client: int | None = Field(
+        default=None,
+        ge=1,
+        description="Calls of one registered client that one worker takes at once; more get 503. "
+        "Unset: half of CDS_MAX_CONCURRENT.",
+    )
+    max_bytes_in_flight: int = Field(
+        default=128 * 1024 * 1024,
+        ge=4096,
+        description="Bytes of large bodies that one worker holds at once, half of them for one "
+        "client; more wait for CDS_READ_SECONDS and get 503 then.",
+    )
     read_seconds: float = Field(
-        default=10, gt=0, le=300, description="Time for a request to arrive, header and body each."
+        default=10,
+        gt=0,
+        le=300,
+        description="Time for a request to arrive, header and body each, and for an answer to "
+        "be taken.",
+    )
+    keep_alive_seconds: int = Field(
+        default=130,
+        ge=1,
+        le=7200,
+        description="Time after which an idle connection is closed: longer than the proxy before "
+        "the service keeps one, or calls are lost.",
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, description="Connections that one worker keeps open at once."
+    )
+    max_connections_per_address: int = Field(
+        default=500,
+        ge=1,
+        description="The same from one address (of IPv6, one /64 network); a proxy is one, too.",
     )
     clients: Path | None = Field(
         default=None,
@@ -115,6 +147,11 @@ class Settings(BaseModel):
     )
     discovery_auth: bool = Field(
         default=False, description="Ask for a token at discovery, too; else it is open."
+    )
+    audit: Literal["best-effort", "strict"] = Field(
+        default="best-effort",
+        description="Whether a call of a registered client is answered (best-effort) or gets 503 "
+        "(strict) while the audit lines of the log cannot be written.",
     )
     replay: Literal["auto", "memory", "database"] = Field(
         default="auto",
@@ -186,6 +223,12 @@ class Settings(BaseModel):
         le=60_000,
         description="Time after which no more is read from a FHIR server; below the budget.",
     )
+    give_up_ms: int = Field(
+        default=5_000,
+        ge=50,
+        le=60_000,
+        description="Time after which a call that is still worked on is ended with 503.",
+    )
     fetch_max_pages: int = Field(
         default=20, ge=1, le=1000, description="Most pages read of one search."
     )
@@ -212,6 +255,13 @@ class Settings(BaseModel):
         parts = urlsplit(value or "")
         if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise ValueError("must use https: calls hold patient data (JS-02)")
+        return value
+
+    @field_validator("max_bytes_in_flight")
+    @classmethod
+    def _holds_two_bodies(cls, value: int, info: ValidationInfo) -> int:
+        if value < 2 * info.data.get("max_body_bytes", 0):
+            raise ValueError("must be at least twice CDS_MAX_BODY_BYTES")
         return value
 
     @field_validator("deadline_ms")

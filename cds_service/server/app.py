@@ -23,13 +23,15 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.server import fhir_content, health, routes
+from cds_service.server.discovery import describe
 from cds_service.server.middleware import Front
-from cds_service.server.responses import error_response, not_allowed
+from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
 from cds_service.trust import access
 from cds_service.trust.replay import SeenInDatabase, SeenInMemory, SeenTokens
 
 _THRESHOLDS = (20_000, 20, 20)  # of the garbage collector
+_DRAIN_SECONDS = 2.0  # for the last lines of the log
 _ISSUE_CODES = {404: "not-found"}
 
 
@@ -52,7 +54,7 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
-    trust = access.build_trust(settings, clock, _seen(settings, store, clock))
+    trust = access.build_trust(settings, clock, _seen(settings, store, clock), knowledge.profiles)
     app = FastAPI(
         title="cds-service",
         version=__version__,
@@ -63,7 +65,7 @@ def create_app(
     _handle_errors(app)
     runtime = app.state.runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
     runtime.composer.prepare()
-    app.state.discovery = models.to_bytes(hooks.describe(runtime))
+    app.state.discovery = models.to_bytes(describe(runtime))
     for room in (routes, health, fhir_content):
         app.include_router(room.router)
     if settings.shows_pages:
@@ -109,6 +111,7 @@ def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan
         finally:
             await store.stop()
             await trust.outgoing.aclose()
+            await asyncio.to_thread(log.drain, _DRAIN_SECONDS)
 
     return lifespan
 
@@ -124,6 +127,11 @@ def _handle_errors(app: FastAPI) -> None:
         code = _ISSUE_CODES.get(error.status_code, "processing")
         message = HTTPStatus(error.status_code).phrase
         return error_response(error.status_code, code, message, **headers)
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, error: Exception) -> Response:
+        """What went past `Front`: starlette's own answer would be plain text."""
+        return failure()
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_: Request, error: RequestValidationError) -> Response:

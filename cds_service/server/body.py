@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Generator
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -13,18 +13,33 @@ from cds_service.cdshooks.encoding import to_utf8
 from cds_service.errors import BadRequest, TooLarge, TooSlow, UnsupportedBody
 from cds_service.ops import calls
 from cds_service.ops.settings import Settings
+from cds_service.server.limits import ROOM, SMALL_BODY, Room
 
 _MOST_MEMBERS = 1_000  # each copies what is left: more would take minutes for what holds nothing
 
 
 async def read(scope: Scope, receive: Receive, settings: Settings) -> bytes:
     """The whole body of a request. Raises a RequestError, or ClientDisconnect."""
-    limit = settings.max_body_bytes
+    limit, room = settings.max_body_bytes, scope[ROOM]
     with calls.stage("body"):
-        collected = collect(_chunks(receive), _header(scope, b"content-length"), limit)
+        length = _header(scope, b"content-length")
+        collected = collect(_chunks(receive), length, limit, room)
         packed = await _in_time(collected, settings.read_seconds)
-        plain = unpack(packed, _header(scope, b"content-encoding"), limit)
+        steps = unpack(packed, _header(scope, b"content-encoding"), limit)
+        plain = await _unpacked(steps, limit, room)
         return to_utf8(plain, _header(scope, b"content-type"))
+
+
+async def _unpacked(steps: Generator[None, None, bytes], limit: int, room: Room) -> bytes:
+    """Unpack in turns with other calls. How much it will be nobody knows: room for the most."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            plain: bytes = done.value
+            return plain
+        await room.want(limit)
+        await asyncio.sleep(0)
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
@@ -53,12 +68,16 @@ async def _in_time(reading: Awaitable[bytes], seconds: float) -> bytes:
         raise TooSlow(f"the body did not arrive within {seconds:g} seconds", "body") from None
 
 
-async def collect(stream: AsyncIterator[bytes], length: str | None, limit: int) -> bytes:
+async def collect(
+    stream: AsyncIterator[bytes], length: str | None, limit: int, room: Room
+) -> bytes:
     """Read the whole stream. Raises TooLarge as soon as `limit` bytes are passed.
 
     `length` is the Content-Length header: a body that announces too much is not read at all.
+    `room` is asked before more than a small body is held.
     """
-    if length is not None and length.isdecimal() and int(length) > limit:
+    announced = int(length) if length is not None and length.isdecimal() else None
+    if announced is not None and announced > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
@@ -66,12 +85,15 @@ async def collect(stream: AsyncIterator[bytes], length: str | None, limit: int) 
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
+        if size > SMALL_BODY:
+            await room.want(max(size, announced) if announced is not None else limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def unpack(body: bytes, encoding: str | None, limit: int) -> bytes:
-    """Undo Content-Encoding gzip or deflate, up to `limit` bytes of plain text.
+def unpack(body: bytes, encoding: str | None, limit: int) -> Generator[None, None, bytes]:
+    """Undo Content-Encoding gzip or deflate, up to `limit` bytes of plain text; pauses before
+    each part of `SMALL_BODY` bytes but the first.
 
     Raises UnsupportedBody for other encodings, BadRequest for a broken archive, TooLarge.
     """
@@ -79,20 +101,25 @@ def unpack(body: bytes, encoding: str | None, limit: int) -> bytes:
     for name in reversed([n for n in names if n != "identity"]):
         if name not in {"gzip", "x-gzip", "deflate"}:
             raise UnsupportedBody("only gzip and deflate are read", "Content-Encoding")
-        body = _inflate(body, limit)
+        body = yield from _inflate(body, limit)
     return body
 
 
-def _inflate(body: bytes, limit: int) -> bytes:
+def _inflate(body: bytes, limit: int) -> Generator[None, None, bytes]:
     parts: list[bytes] = []
     size = 0
     try:
         for _ in range(_MOST_MEMBERS):  # a gzip file may have several, and zeros after the last
             member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-            parts.append(member.decompress(body, limit - size + 1))
-            size += len(parts[-1])
-            if size > limit:
-                raise _too_large(limit)
+            while True:
+                parts.append(member.decompress(body, SMALL_BODY))
+                size += len(parts[-1])
+                if size > limit:
+                    raise _too_large(limit)
+                body = member.unconsumed_tail
+                if member.eof or (not body and len(parts[-1]) < SMALL_BODY):
+                    break
+                yield
             if not member.eof:
                 raise BadRequest("the compressed body ends too early", "body")
             body = member.unused_data

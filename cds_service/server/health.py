@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime
-from cds_service.ops import metrics
+from cds_service.ops import log, metrics
 from cds_service.server import openapi
 from cds_service.server.responses import json_response
 from cds_service.server.routes import runtime_of
@@ -28,6 +28,7 @@ async def ready(request: Request) -> Response:
     """Readiness: clinical content, database, registered clients and their keys.
 
     Without its database the service is `degraded` but ready: calls are answered, feedback is not.
+    So it is while its log cannot be written.
     """
     runtime = runtime_of(request)
     database = "none" if not runtime.store.is_kept else "down"
@@ -57,7 +58,7 @@ def _problems(runtime: Runtime) -> list[str]:
         found.append("the file of clients is broken; the registry before it is in force")
     if isinstance(trust.seen, SeenInDatabase) and trust.seen.problem:
         found.append(trust.seen.problem)
-    return found
+    return [*found, *log.problems()]
 
 
 @router.api_route("/metrics", methods=["GET", "HEAD"])

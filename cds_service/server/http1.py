@@ -1,37 +1,81 @@
-"""HTTP/1.1 on a socket, with bounds on the header: its size, and the time it may take. Offers to
-change to another protocol are passed over."""
+"""HTTP/1.1 on a socket, with bounds: the number of connections, the size of a header, and the time
+for every byte. Offers to change to another protocol are passed over."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import httptools
+from msgspec.json import encode
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from cds_service.errors import operation_outcome
+from cds_service.ops import metrics
 from cds_service.ops.settings import from_environment
+from cds_service.server.connections import Place, Places, who_is
+from cds_service.server.gone import GONE
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 100
 _OFFER = frozenset({b"upgrade", b"connection", b"http2-settings"})
+_VERSIONS = frozenset({"1.0", "1.1"})
+_ON_RESERVE = (b"/health/", b"/metrics")
 
 
 @cache
-def _header_seconds() -> float:
+def _read_seconds() -> float:
     """The same for all connections of this process; `server.run` hands options down by variable."""
     return from_environment().read_seconds
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose request header is too large or does not arrive in time.
+@cache
+def _places() -> Places:
+    settings = from_environment()
+    return Places(settings.max_connections, settings.max_connections_per_address)
 
-    uvicorn limits neither with httptools. Its own timer covers only the pause after an answer.
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a connection is closed, as it is answered."""
+
+    status: HTTPStatus
+    code: str
+    message: str
+
+
+_NO_HTTP = Refusal(HTTPStatus.BAD_REQUEST, "structure", "this is no HTTP request")
+_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "too-long",
+    f"more than {MAX_HEADER_BYTES} bytes or {MAX_HEADERS} lines of header",
+)
+_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the request did not arrive in time")
+_HOST = Refusal(HTTPStatus.BAD_REQUEST, "structure", "one Host is needed (RFC 9112 section 3.2)")
+_VERSION = Refusal(
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "not-supported", "HTTP/1.1 or HTTP/1.0 is spoken here"
+)
+_TOO_MANY = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "throttled", "too many connections")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes connections that are too many, too slow, too large, or speak no proper HTTP.
+
+    uvicorn bounds none of these with httptools. Its own timer covers only the pause after an
+    answer, and any byte stops it.
     """
 
-    _timer: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    _in_header = True
+    _timer: asyncio.TimerHandle | None = None  # for what is to arrive, header or body
+    _sending: asyncio.TimerHandle | None = None  # for what the other side is to take
+    _header_bytes = 0  # of a header, or of what belongs to no body: trailers, chunk extensions
+    _in_header, _in_body = True, False
+    _late = False
+    _refusal: Refusal | None = None
+    _place = Place.NONE
+    _who = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,24 +83,41 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # uvicorn narrows the type of the transport, too, and so breaks asyncio's signature.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock: the first request has to come."""
+        """Take a place, and start the clock: the first request has to come."""
         super().connection_made(transport)
-        self._start_clock()
+        self._who = who_is(self.client[0] if self.client else None)
+        self._place = _places().take(self._who)
+        if self._place is Place.NONE:
+            metrics.connections_refused.labels(_TOO_MANY.message).inc()
+            transport.abort()
+        else:
+            self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Give the place back, stop the clocks, and tell whoever works on an answer that nobody
+        waits for it."""
+        _places().leave(self._who, self._place)
+        self._place = Place.NONE
         self._stop_clock()
+        self.resume_writing()
+        scope: Any = self.scope  # None before the first request
+        if scope and GONE in scope:
+            scope[GONE]()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before the header is complete, and time it unless it came at once."""
-        super().data_received(data)
-        if self._in_header:
-            if self._timer is None:
-                self._start_clock()
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES:
-                self._refuse(b"431 Request Header Fields Too Large")
+        """Count what comes outside of bodies, and time it unless it came at once."""
+        self._unset_keepalive_if_required()
+        self._header_bytes += len(data)  # a piece of a body sets it back
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or _NO_HTTP)
+            return
+        if self._timer is None and (self._in_header or self._in_body or not self._is_answering()):
+            self._start_clock()
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -65,23 +126,59 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_clock()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One line of the header. An error here becomes 400 with the connection closed."""
+        """One line of the header. Those after a body (trailers) are passed over: what stands there
+        was not seen when the caller was let in (RFC 9110 section 6.5.1)."""
+        if not self._in_header:
+            return
         if len(self.headers) >= MAX_HEADERS or len(name) + len(value) > MAX_HEADER_BYTES:
-            raise ValueError("the header is too large")
+            self._give_up(_TOO_LARGE)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The header is complete; the body has its own clock."""
+        """The header is complete; the body has a clock of its own."""
         if self.parser.should_upgrade():  # read again without the offer, see `pass_over`
             return
-        self._in_header, self._header_bytes = False, 0
+        self._check_head()
+        self._in_header, self._in_body, self._header_bytes = False, True, 0
         self._stop_clock()
         super().on_headers_complete()
+        if self._place is Place.RESERVED:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._header_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is complete."""
         if not self.parser.should_upgrade():
+            self._in_body, self._header_bytes = False, 0
+            self._stop_clock()
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written; where the connection ends with it, it has to be taken in time."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._time_sending()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for a long time."""
+        super().timeout_keep_alive_handler()
+        self._time_sending()
+
+    def pause_writing(self) -> None:
+        """The other side does not take the answer: it has as long as it has for sending."""
+        super().pause_writing()
+        self._time_sending()
+
+    def resume_writing(self) -> None:
+        """The other side has taken what was sent."""
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        super().resume_writing()
 
     def pass_over(self, rest: bytes) -> None:
         """Answer an offer of another protocol as if it had not been made (RFC 9110 section 7.8):
@@ -101,10 +198,32 @@ class BoundedProtocol(HttpToolsProtocol):
         self.parser = _Parser(self)
         self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
+    def _check_head(self) -> None:
+        """Raise where the header is none that is answered here."""
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            self._give_up(_VERSION)
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            self._give_up(_HOST)
+        if self._place is Place.RESERVED and not self.url.startswith(_ON_RESERVE):
+            self._give_up(_TOO_MANY)
+
+    def _give_up(self, refusal: Refusal) -> None:
+        """Leave the parser, which makes an error of its own from any error of ours."""
+        self._refusal = refusal
+        raise ValueError(refusal.message)
+
+    def _time_sending(self) -> None:
+        if self._sending is None:
+            self._sending = self.loop.call_later(_read_seconds(), self.transport.abort)
+
     def _start_clock(self) -> None:
-        self._timer = self.loop.call_later(_header_seconds(), self._too_slow)
+        self._stop_clock()
+        self._timer = self.loop.call_later(_read_seconds(), self._too_slow)
 
     def _stop_clock(self) -> None:
+        self._late = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -115,17 +234,44 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._is_answering():
-            self._start_clock()  # a second request waits behind one that is being answered
+        waits = self._is_answering() and (self._in_header or self.pipeline)
+        if waits or (self._is_answering() and not self._late):
+            # A second request waits behind one that is being answered. And whoever reads a body
+            # has a clock of his own and says more; it started later than this one.
+            self._timer = self.loop.call_later(_read_seconds(), self._too_slow)
+            self._late = True
             return
-        self._refuse(b"408 Request Timeout")
+        self._refuse(_TOO_SLOW)
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
             return
-        head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        self.transport.write(head)
+        metrics.connections_refused.labels(refusal.message).inc()
+        if self._may_answer():
+            self.transport.write(_answer(refusal))
         self.transport.close()
+        self._time_sending()
+
+    def _may_answer(self) -> bool:
+        """Whether the other side would take an answer for that to what is refused."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None:
+            return True
+        if self._in_body:
+            return not (cycle.response_started or self.pipeline)
+        return self._in_header and cycle.response_complete
+
+
+@cache
+def _answer(refusal: Refusal) -> bytes:
+    body = encode(operation_outcome(refusal.code, refusal.message, None))
+    head = f"HTTP/1.1 {refusal.status.value} {refusal.status.phrase}\r\n"
+    retry = "Retry-After: 1\r\n" * (refusal is _TOO_MANY)
+    return (
+        f"{head}{retry}Content-Type: application/json\r\nCache-Control: no-store\r\n"
+        f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode() + body
 
 
 class _Parser(httptools.HttpRequestParser):

@@ -4,28 +4,26 @@ calls of services straight to their handler."""
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import cds_service
 from cds_service import hooks
 from cds_service.errors import RequestError
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.calls import CallLog
+from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
 from cds_service.server import body
-from cds_service.server.limits import Capacity
-from cds_service.server.responses import ANSWER_HEADERS, error_response, not_allowed, refusal
+from cds_service.server.gone import WhileConnected
+from cds_service.server.limits import ROOM, BytesInFlight, Capacity, ClientPlaces
+from cds_service.server.responses import ANSWER_HEADERS, failure, not_allowed, refusal
 from cds_service.trust import access
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
 _CALLS = f"{access.ROOT}/"
-_PACKAGE = Path(cds_service.__file__).parent
 _HEADERS = [(b"content-type", b"application/json"), *ANSWER_HEADERS]
 
 
@@ -44,9 +42,12 @@ class Front:
         self._runtime = runtime
         self._access = access.Access(trust, settings)
         self._capacity = Capacity(settings.max_concurrent)
+        self._places = ClientPlaces(settings)
+        self._bytes = BytesInFlight(settings)
         # Around all that answers, so that errors carry its headers, too (CR-02).
         self._cors = RegisteredOrigins(self._guarded, trust, settings)
         self._timed = settings.server_timing
+        self._of_nobody = Quota(log.requests_held_back)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
@@ -69,7 +70,7 @@ class Front:
         try:
             await (self._cors if from_browser else self._guarded)(scope, receive, watch)
         finally:
-            _report(trace, scope)
+            self._report(trace, scope)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and every error with what it is."""
@@ -84,15 +85,24 @@ class Front:
         except RequestError as error:
             await refusal(error)(scope, receive, send)
         except Exception as error:  # a bug of ours: told, counted, and never an empty answer
-            log.failed(error, _path_of(error))
+            log.failed(error)
             if calls.current().status is not None:
                 raise
-            message = "the service failed; the order was not checked"
-            await error_response(500, "exception", message)(scope, receive, send)
+            await failure()(scope, receive, send)
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask who calls, and lead on to a service or to the routes of the application."""
-        await self._access.admit(scope)
+        """Ask who calls, and give the call its place and room."""
+        client = await self._access.admit(scope)
+        self._places.enter(client)
+        room = scope[ROOM] = self._bytes.of(client)
+        try:
+            await self._led_on(scope, receive, send)
+        finally:
+            self._places.leave(client)
+            await room.release()
+
+    async def _led_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To a service, or to the routes of the application."""
         service_id = _service_id(scope)
         if service_id is None:
             await self.app(scope, receive, send)
@@ -103,10 +113,20 @@ class Front:
         runtime = self._runtime
         calls.current().service = hooks.find_service(service_id, runtime.knowledge).id
         content = await body.read(scope, receive, runtime.settings)
-        answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
+        with WhileConnected(scope):
+            answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
         headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
+
+    def _report(self, trace: CallLog, scope: Scope) -> None:
+        seconds = time.perf_counter() - trace.started
+        metrics.observe(trace, seconds)
+        is_probe = scope["path"].startswith(("/health/", "/metrics")) and trace.status == 200
+        if is_probe or (trace.client is None and not self._of_nobody.allows(str(trace.status))):
+            return
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        log.log_request(trace, method, seconds)
 
 
 def _service_id(scope: Scope) -> str | None:
@@ -116,15 +136,6 @@ def _service_id(scope: Scope) -> str | None:
         return None
     service_id = path[len(_CALLS) :]
     return service_id if service_id and "/" not in service_id else None
-
-
-def _report(trace: CallLog, scope: Scope) -> None:
-    seconds = time.perf_counter() - trace.started
-    metrics.observe(trace, seconds)
-    is_probe = scope["path"].startswith(("/health/", "/metrics")) and trace.status == 200
-    if not is_probe:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        log.log_request(trace, method, seconds)
 
 
 def _server_timing(trace: CallLog) -> tuple[bytes, bytes]:
@@ -145,17 +156,6 @@ def _vary(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     kept = [(name, value) for name, value in headers if name != b"vary"]
     said = [value for name, value in headers if name == b"vary"]
     return [*kept, (b"vary", b", ".join([*said, b"Origin"]))]
-
-
-def _path_of(error: Exception) -> str:
-    """The lines an error went through, innermost first; outside of this package only the first.
-
-    Never its message: that may quote the chart.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames[:-1] if _PACKAGE in Path(f.filename).parents]
-    names = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in [*ours, *frames[-1:]]]
-    return " < ".join(reversed(names))
 
 
 class RegisteredOrigins(CORSMiddleware):

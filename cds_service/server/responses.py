@@ -48,6 +48,12 @@ def refusal(error: RequestError) -> Response:
     return error_response(error.status, error.code, error.message, error.place, **headers)
 
 
+def failure() -> Response:
+    """The answer where the service itself failed: never an empty one."""
+    message = "the service failed; the order was not checked"
+    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "exception", message)
+
+
 def not_allowed(method: str, allowed: set[str]) -> Response:
     """405 with the methods of a path; 204 for OPTIONS, which asks for them (DS-18)."""
     allow = {"Allow": ", ".join(sorted({"OPTIONS", *allowed}))}

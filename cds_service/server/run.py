@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import signal
 import socket
@@ -14,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 import typer
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
@@ -22,10 +22,10 @@ from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
+from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers, listeners
 from cds_service.trust import access
 
-_GRACE_SECONDS = 10
-_FACTORY = "cds_service.server.app:create_app"
+_OTHER_FILES = 512  # database, FHIR servers, log
 
 
 def run(settings: Settings, example: Path | None = None, more: str = "") -> None:
@@ -35,30 +35,32 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     line that posts it is printed. `more` is printed after the addresses.
     """
     access.refuse_open_door(settings)
-    # A hang-up ends a process that has no handler yet: it waits until there is one.
+    # A hang-up ends a process that has no handler yet: it waits until there is one, for the
+    # threads of the log, too.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    log.start()
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
     _hand_down(settings)
     knowledge = load_checked(settings.knowledge_overlay)
     if settings.workers > 1:
         create_app(settings, knowledge)  # refuse here, not in every worker again and again
-        config = _config(_FACTORY, settings)
+        config = _config(FACTORY, settings)
     else:
         config = _config(create_app(settings, knowledge), settings)
-    listener = _bind(settings)
-    listener.listen(config.backlog)  # from here on a call waits instead of being refused
-    announce(settings, listener.getsockname()[1], next(iter(knowledge.services)), example)
+    sockets = _listen(settings)
+    _allow_files(settings.max_connections + _OTHER_FILES)
+    announce(settings, sockets[0].getsockname()[1], next(iter(knowledge.services)), example)
     if more:
         typer.echo(f"\n{more}")
     try:
         if settings.workers > 1:
             with _shared_figures():
-                workers = _Workers(config, sockets=[listener])
+                workers = Workers(config, sockets)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
                 workers.run()
         else:
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config).run(sockets=sockets)
     except KeyboardInterrupt:
         sys.exit(0)
 
@@ -77,27 +79,31 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         ws="none",
         http=BoundedProtocol,
         log_config=log.LIBRARY_LOGS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 
-def _bind(settings: Settings) -> socket.socket:
-    """The socket to listen on. Raises SettingsError: uvicorn's own way is to exit without naming
-    the address."""
+def _listen(settings: Settings) -> list[socket.socket]:
+    """The sockets to listen on, one a worker. Raises SettingsError: uvicorn's own way is to exit
+    without naming the address."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        return listeners(family, settings.host, settings.port, settings.workers)
     except OSError as error:
-        listener.close()
         why = (error.strerror or type(error).__name__).lower()
         raise SettingsError(
             f"cannot listen on host {settings.host}, port {settings.port}: {why}; "
             "choose others with --host and --port (CDS_HOST, CDS_PORT)"
         ) from None
-    listener.set_inheritable(True)  # for the workers
-    return listener
+
+
+def _allow_files(number: int) -> None:
+    """Raise the soft limit of open files, often 1024, as far as connections need it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < number:
+        most = number if hard == resource.RLIM_INFINITY else min(number, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _hand_down(settings: Settings) -> None:
@@ -106,16 +112,6 @@ def _hand_down(settings: Settings) -> None:
     os.environ[f"{PREFIX}PORT"] = str(settings.port)
     os.environ[f"{PREFIX}WORKERS"] = str(settings.workers)
     os.environ[f"{PREFIX}ALLOW_ANONYMOUS"] = str(settings.allow_anonymous)
-
-
-class _Workers(Multiprocess):
-    """Hands SIGHUP on to the workers, which read the registry of clients again."""
-
-    def handle_hup(self) -> None:
-        for process in self.processes:
-            # One that is still starting has no handler yet and would die.
-            if process.wait_until_ready(self.config.timeout_worker_healthcheck) and process.pid:
-                os.kill(process.pid, signal.SIGHUP)
 
 
 @contextmanager

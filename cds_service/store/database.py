@@ -7,7 +7,7 @@ machine (https://sqlite.org/pragma.html#pragma_synchronous).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, cast
 from sqlalchemy import (
     Connection,
     Insert,
+    Table,
     delete,
     event,
     inspect,
@@ -31,11 +32,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.store.outbox import Batch
 from cds_service.store.records import CallCount, CallKey, IssuedCard
-from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens
+from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens, unread
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
+_COUNTED = ("calls", "considered", "with_cards")
+_UNREAD = ("entries", "calls")
 _BUSY_SECONDS = 5
 _POSTGRES: dict[str, Any] = {
     "timeout": 3,
@@ -102,7 +105,9 @@ class Database:
                 await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
             if batch.calls:
                 counts = [_call_row(key, count) for key, count in batch.calls.items()]
-                await connection.execute(self._add_up(), sorted(counts, key=repr))
+                await connection.execute(self._add_up(calls, _COUNTED), sorted(counts, key=repr))
+            if systems := _unread_rows(batch):
+                await connection.execute(self._add_up(unread, _UNREAD), systems)
 
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""
@@ -118,24 +123,22 @@ class Database:
 
     async def purge(self, before: datetime) -> tuple[int, int]:
         """Delete cards issued before a point in time, feedback on them or received before it, and
-        the call counts of the days before it. Returns how many cards and items of feedback."""
+        the counts of the days before it. Returns how many cards and items of feedback."""
         old = select(issued.c.card).where(issued.c.issued_at < before)
         spent = or_(feedback.c.received_at < before, feedback.c.card.in_(old))
         async with self._writing.begin() as connection:
             items = await connection.execute(delete(feedback).where(spent))
             cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
-            await connection.execute(delete(calls).where(calls.c.day < before.date()))
+            for by_day in (calls, unread):
+                await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
 
-    def _add_up(self) -> Insert:
-        statement = self._insert(calls)
-        sums = {
-            name: calls.c[name] + statement.excluded[name]
-            for name in ("calls", "considered", "with_cards")
-        }
+    def _add_up(self, table: Table, names: Iterable[str]) -> Insert:
+        statement = self._insert(table)
+        sums = {name: table.c[name] + statement.excluded[name] for name in names}
         return cast(
             Insert,
-            statement.on_conflict_do_update(index_elements=list(calls.primary_key), set_=sums),
+            statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums),
         )
 
 
@@ -253,5 +256,19 @@ def _issued_row(card: IssuedCard) -> dict[str, Any]:
     }
 
 
+def _unread_rows(batch: Batch) -> list[dict[str, Any]]:
+    """The rows of systems that are not read. Several versions of the knowledge, services and hooks
+    of one client and day are one row, which an INSERT may name once only."""
+    found: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for key, count in batch.calls.items():
+        for (name, system), (entries, held) in count.unread.items():
+            row = (key.day, key.origin.client, name, system)
+            before = found.get(row, (0, 0))
+            found[row] = (before[0] + entries, before[1] + held)
+    names = ("day", "client", "input", "system", *_UNREAD)
+    return [dict(zip(names, (*row, *found[row]), strict=True)) for row in sorted(found)]
+
+
 def _call_row(key: CallKey, count: CallCount) -> dict[str, Any]:
-    return {"day": key.day, "knowledge": key.knowledge, **asdict(key.origin), **asdict(count)}
+    counted = {name: getattr(count, name) for name in _COUNTED}
+    return {"day": key.day, "knowledge": key.knowledge, **asdict(key.origin), **counted}

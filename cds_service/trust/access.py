@@ -5,15 +5,18 @@ The checks sit in front of the routes, not in each handler, so that none can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
+from zoneinfo import ZoneInfo
 
 from starlette.types import Scope
 
-from cds_service.errors import SettingsError, Unauthorized
+from cds_service.clinical.days import Days
+from cds_service.errors import SettingsError, Unauthorized, Unavailable
 from cds_service.ops import calls, log, metrics
+from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
 from cds_service.ops.timezones import day_in
 from cds_service.trust.clients import Client, ClientFile
@@ -39,13 +42,18 @@ class Trust:
     seen: SeenTokens
 
 
-def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTokens) -> Trust:
-    """Read the registry and put the parts together.
+def build_trust(
+    settings: Settings,
+    clock: Callable[[], datetime],
+    seen: SeenTokens,
+    profiles: Collection[str] = (),
+) -> Trust:
+    """Read the registry, whose clients may name one of `profiles`, and put the parts together.
 
     Raises ClientsError for a broken registry, SettingsError for registered clients without a
     public URL: their tokens could not be checked.
     """
-    clients = ClientFile(settings.clients)
+    clients = ClientFile(settings.clients, profiles)
     if clients.registry and settings.public_url is None:
         raise SettingsError(
             "CDS_PUBLIC_URL is needed with CDS_CLIENTS: the base URL by which EHRs call this "
@@ -68,6 +76,7 @@ def build_trust(settings: Settings, clock: Callable[[], datetime], seen: SeenTok
         clients=[client.id for client in clients.registry.clients],
         version=clients.registry.version,
         anonymous=gate.anonymous,
+        **_left_out(clients),
     )
     return Trust(clients, ring, outgoing, gate, seen)
 
@@ -100,6 +109,13 @@ def admits_anonymous(settings: Settings) -> bool:
     A public URL says that a proxy stands before the service: then it is not on its own.
     """
     return settings.allow_anonymous or (settings.is_alone and settings.clients is None)
+
+
+def _left_out(clients: ClientFile) -> dict[str, object]:
+    """Positions of keys in the file that cannot be used, by client; nothing where all can."""
+    keys = clients.registry.keys.items()
+    unused = {name: key_set.left_out for name, key_set in keys if key_set.left_out}
+    return {"keys_left_out": unused} if unused else {}
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -156,21 +172,34 @@ class Access:
         self._gate = trust.gate
         self._base = (settings.public_url or "").rstrip("/")
         self._open_discovery = not settings.discovery_auth
+        self._strict = settings.audit == "strict"
+        self._refusals = Quota(log.refusals_held_back)
 
-    async def admit(self, scope: Scope) -> None:
-        """Put who calls into the scope. Raises Unauthorized or Overloaded."""
+    async def admit(self, scope: Scope) -> Client | None:
+        """Put who calls into the scope; the registered client, if it is one. Raises Unauthorized,
+        Overloaded or Unavailable."""
         if not self._is_guarded(scope):
-            return
+            return None
         given = [v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"]
         try:
             caller = await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
         except Unauthorized as error:
-            _note_refusal(error)
+            metrics.refused.labels(error.reason.partition(":")[0]).inc()
+            log.refused(error.reason, error.claims, error.mismatch, self._refusals)
             raise
         scope[_CALLER] = caller
         calls.current().client = client_id(caller)
         if caller.client:
-            log.audit("token accepted", client=caller.client.id, **(caller.claims or {}))
+            await self._note(caller.client, caller.claims or {})
+        return caller.client
+
+    async def _note(self, client: Client, claims: Mapping[str, str]) -> None:
+        """Write who was let in. Raises Unavailable where it has to be written and cannot be."""
+        event = "token accepted"
+        if not self._strict:
+            log.audit(event, client=client.id, **claims)
+        elif not await log.audit_surely(event, client=client.id, **claims):
+            raise Unavailable("the audit log cannot be written, and no call is answered without it")
 
     def _is_guarded(self, scope: Scope) -> bool:
         path, method = scope["path"], scope["method"]
@@ -187,11 +216,17 @@ class Access:
             yield self._base + path.removesuffix(_FEEDBACK)
 
 
-def _note_refusal(error: Unauthorized) -> None:
-    metrics.refused.labels(error.reason.partition(":")[0]).inc()
-    log.audit("token refused", reason=error.reason, **error.claims, **error.mismatch)
+def zone_of(client: Client | None, settings: Settings) -> str | None:
+    """The time zone of the hospital that calls: its own, else that of the settings."""
+    return (client and client.timezone) or settings.timezone
 
 
 def today_of(client: Client | None, settings: Settings, now: datetime) -> date:
-    """The day of the hospital that calls: in its own time zone, else that of the settings."""
-    return day_in((client and client.timezone) or settings.timezone, now)
+    """The day of the hospital that calls; in UTC where its zone is not known."""
+    return day_in(zone_of(client, settings), now)
+
+
+def days_of(client: Client | None, settings: Settings, now: datetime) -> Days:
+    """The day of the hospital that calls; all that it can be where its zone is not known."""
+    zone = zone_of(client, settings)
+    return Days.at(now, ZoneInfo(zone) if zone else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -72,7 +72,12 @@ class Client(BaseModel):
         default=(), strict=False, description="Origins of its browser-based applications."
     )
     timezone: Timezone | None = Field(
-        default=None, description="Its time zone (IANA); unset: that of CDS_TIMEZONE, else UTC."
+        default=None,
+        description="Its time zone (IANA): its day decides and stands on its cards; unset: that "
+        "of CDS_TIMEZONE.",
+    )
+    calls_per_second: float | None = Field(
+        default=None, gt=0, description="Calls a second of it that one worker takes; unset: all."
     )
     next_aliases: dict[Text, Url] = Field(
         default_factory=dict,
@@ -84,6 +89,10 @@ class Client(BaseModel):
         description="What it gets for a trigger order without a problem list, sent or readable: "
         "HTTP 412, which an integrator sees, or an info card, which a clinician sees. At "
         "patient-view the same where the list is not, or only partly, known.",
+    )
+    profile: Text | None = Field(
+        default=None,
+        description="What is known of EHRs of its kind: the id of one of the profiles below.",
     )
     quirks: tuple[Quirk, ...] = Field(
         default=(),
@@ -141,12 +150,14 @@ class ClientFile:
     """Holds the registry in force. Without a file nobody is registered.
 
     `problem` says why the last reload failed, in words without the file's values; None when the
-    registry is what the file says. Raises ClientsError when the file is broken at the start.
+    registry is what the file says. `profiles` are the ids that a client may name. Raises
+    ClientsError when the file is broken at the start.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, profiles: Collection[str] = ()) -> None:
         self._path = path
-        self.registry = load(path) if path is not None else Registry()
+        self._profiles = profiles
+        self.registry = load(path, profiles) if path is not None else Registry()
         self.problem: str | None = None
 
     def reload(self) -> bool:
@@ -154,7 +165,7 @@ class ClientFile:
         if self._path is None:
             return True
         try:
-            self.registry = load(self._path)
+            self.registry = load(self._path, self._profiles)
         except ClientsError as error:
             self.problem = str(error)
             return False
@@ -162,7 +173,7 @@ class ClientFile:
         return True
 
 
-def load(path: Path) -> Registry:
+def load(path: Path, profiles: Collection[str] = ()) -> Registry:
     """Read the registry. Raises ClientsError with every mistake, its line and how to mend it."""
     try:
         content = path.read_bytes()
@@ -173,7 +184,7 @@ def load(path: Path) -> Registry:
     except UnicodeDecodeError:
         raise ClientsError([Mistake(str(path), None, "is not UTF-8")]) from None
     entries = _entries(path, text)
-    mistakes = [*_repeated(path, text, entries)]
+    mistakes = [*_repeated(path, text, entries), *_unknown(path, text, entries, profiles)]
     keys: dict[str, KeySet] = {}
     digest = hashlib.sha256(content)
     for position, client in enumerate(entries):
@@ -248,6 +259,17 @@ def _repeated(path: Path, text: str, entries: list[Client]) -> list[Mistake]:
                 mistakes.append(Mistake(str(path), line, reason, f"give each client its own {key}"))
             seen.add(value)
     return mistakes
+
+
+def _unknown(
+    path: Path, text: str, entries: list[Client], profiles: Collection[str]
+) -> Iterator[Mistake]:
+    """Profiles that do not exist; the name is left out, as all values are."""
+    mend = f"one of {', '.join(sorted(profiles)) or 'none'}, or leave it out"
+    for position, client in enumerate(entries):
+        if client.profile is not None and client.profile not in profiles:
+            reason = f"client {position + 1}, profile: there is no profile of this name"
+            yield Mistake(str(path), _line_of(text, position, "profile"), reason, mend)
 
 
 def _line_of(text: str, position: int, key: str | None) -> int | None:

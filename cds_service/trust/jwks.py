@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from cds_service.ops import log
 from cds_service.trust.clients import Client, Registry
 from cds_service.trust.keys import Key, KeysError, KeySet, read_keys
 from cds_service.trust.outgoing import Outgoing
@@ -90,6 +91,8 @@ class KeyRing:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 data = await _download(self._outgoing.client_for_keys(client), url)
             remote.keys = read_keys(data)
+            if remote.keys.left_out:
+                log.audit("keys left out", client=client.id, positions=remote.keys.left_out)
         except KeysError as error:
             remote.failure = f"the JWK Set {error}"
         except (KeyFetchError, httpx.HTTPError, TimeoutError) as error:

@@ -48,9 +48,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The usable keys of one client, by `kid`."""
+    """The usable keys of one client, by `kid`; `left_out` are the positions of the others."""
 
     keys: Mapping[str, tuple[Key, ...]]
+    left_out: tuple[int, ...] = ()
 
     def find(self, kid: str, algorithm: str) -> tuple[Key, ...]:
         """Keys of this id that fit the algorithm; empty when there is none."""
@@ -81,13 +82,16 @@ def read_keys(data: Any) -> KeySet:
     if len(entries) > MAX_KEYS:
         raise KeysError(f"has more than {MAX_KEYS} keys")
     found: dict[str, tuple[Key, ...]] = {}
+    left_out: list[int] = []
     for position, entry in enumerate(entries):
         key = _read_key(entry, position)
-        if key is not None:
+        if key is None:
+            left_out.append(position)
+        else:
             found[key.kid] = (*found.get(key.kid, ()), key)
     if not found:
         raise KeysError("has no public EC or RSA key with a kid that can verify a signature")
-    return KeySet(MappingProxyType(found))
+    return KeySet(MappingProxyType(found), tuple(left_out))
 
 
 def _read_key(entry: Any, position: int) -> Key | None:
@@ -114,6 +118,6 @@ def _read_key(entry: Any, position: int) -> Key | None:
 
 def _is_for_signatures(entry: Mapping[str, Any]) -> bool:
     operations = entry.get("key_ops")
-    return entry.get("use") in {None, "sig"} and (
+    return entry.get("use") in (None, "sig") and (
         operations is None or (isinstance(operations, list) and "verify" in operations)
     )

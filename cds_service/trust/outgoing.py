@@ -25,8 +25,18 @@ from cds_service.trust.clients import Client
 if TYPE_CHECKING:
     import httpx
 
-_NAT64 = ip_network("64:ff9b::/96")
-_ODD_PATH = re.compile(r"%2e|%2f|%5c|[\\\x00-\x20\x7f]|(?:^|/)\.{1,2}(?:/|$)", re.IGNORECASE)
+_NEVER = (ip_network("168.63.129.16/32"), ip_network("192.88.99.0/24"))
+"""The virtual host of a cloud's machines, and the anycast relay of 6to4 (RFC 7526)."""
+
+_GLOBAL_V6 = ip_network("2000::/3")
+_UNIQUE_LOCAL = ip_network("fc00::/7")
+_SPECIAL_V6 = tuple(
+    map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))
+)
+_ISATAP, _ISATAP_MASK = 0x5EFE, 0xFDFFFFFF  # RFC 5214 section 6.1, with and without its u bit
+_ODD_PATH = re.compile(
+    r"%2e|%2f|%3b|%5c|[\\\x00-\x20\x7f]|(?:^|/)\.{1,2}(?:;[^/]*)?(?:/|$)", re.IGNORECASE
+)
 
 Address = IPv4Address | IPv6Address
 
@@ -75,27 +85,29 @@ def _below(base: str, here: tuple[str, str, int], path: str) -> bool:
 def is_allowed_address(address: Address, *, private: bool) -> bool:
     """Whether an address may be called. `private`: its host is registered as private.
 
-    Link-local (where clouds keep their metadata), multicast and unspecified never.
+    Link-local (where clouds keep their metadata), the host of a cloud's virtual network,
+    multicast and unspecified never. Public IPv6 is 2000::/3 without what IANA's registry of
+    special-purpose addresses (RFC 6890) lists there, and without forms that hold an IPv4 address:
+    where those lead is decided elsewhere.
     """
-    address = _embedded(address)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return _is_allowed_v6(address, private=private)
+        address = address.ipv4_mapped
+    if any(address in network for network in _NEVER):
+        return False
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False
     if address.is_global:
         return True
-    return private and not (address.is_reserved and not address.is_loopback)
+    return private and not address.is_reserved
 
 
-def _embedded(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one (mapped, 6to4, NAT64): it is what gets called."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+def _is_allowed_v6(address: IPv6Address, *, private: bool) -> bool:
+    if address in _GLOBAL_V6:
+        is_isatap = int(address) >> 32 & _ISATAP_MASK == _ISATAP
+        return not is_isatap and not any(address in network for network in _SPECIAL_V6)
+    return private and (address.is_loopback or address in _UNIQUE_LOCAL)
 
 
 class Outgoing:
@@ -130,6 +142,7 @@ class Outgoing:
     @cached_property
     def _trust(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
+        context.hostname_checks_common_name = False  # names stand in the SAN (RFC 9525)
         if self._ca_file is not None:
             context.load_verify_locations(self._ca_file)
         return context

@@ -15,7 +15,8 @@ from ipaddress import ip_address
 
 import httpx
 
-from cds_service.ops import calls
+from cds_service.errors import NotSent
+from cds_service.ops import calls, log
 from cds_service.ops.urls import default_port
 from cds_service.trust.outgoing import Address, Reach, is_allowed_address
 
@@ -24,8 +25,18 @@ _ADDRESS_SECONDS = 30  # how long a checked address is used without asking again
 _MAX_HOSTS = 64
 
 
-class OutgoingRefused(httpx.ConnectError):
+class OutgoingRefused(NotSent, httpx.ConnectError):
     """A call that is not made: the URL is not registered, or its address is not allowed."""
+
+    told = "its address is not allowed"
+    outcome = "refused"
+
+
+class CertificateRefused(NotSent, httpx.ConnectError):
+    """A connection without a certificate that can be trusted for the host's name."""
+
+    told = "its certificate was not accepted"
+    outcome = "tls"
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -62,6 +73,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 return await transport.handle_async_request(aimed)
             except httpx.ConnectError as error:
                 failure = error
+        if failure is not None and _is_about_tls(failure):
+            raise CertificateRefused(CertificateRefused.told, request=request) from failure
         raise httpx.ConnectError("cannot be reached", request=request) from failure
 
     async def _resolve(self, host: str, port: int, request: httpx.Request) -> tuple[Address, ...]:
@@ -77,6 +90,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         addresses = tuple(dict.fromkeys(ip_address(str(a[4][0]).split("%")[0]) for a in answers))
         private = self._reach.is_private(host)
         if not addresses or not all(is_allowed_address(a, private=private) for a in addresses):
+            log.audit("address refused", host=host)  # registered, and leads where nobody may go
             raise OutgoingRefused("the host's address is not allowed", request=request)
         if len(self._addresses) >= _MAX_HOSTS:
             self._addresses.clear()
@@ -97,6 +111,16 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         for transport in self._hosts.values():
             await transport.aclose()
         self._hosts.clear()
+
+
+def _is_about_tls(error: BaseException) -> bool:
+    """Whether TLS is at the bottom of an error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def open_client(reach: Reach, trust: ssl.SSLContext) -> httpx.AsyncClient:

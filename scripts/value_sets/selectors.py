@@ -276,6 +276,15 @@ def atc_name(sources: Sources, said: str) -> str:
     return name
 
 
+def from_national(sources: Sources, name: str) -> Iterator[Row]:
+    """All national procedures of one set."""
+    for row in concept(sources.national, name):
+        yield Row(
+            row["system"], row["code"], short(row["display"]), row["source"],
+            row["confidence"], row["match"],
+        )  # fmt: skip
+
+
 def from_row(spec: dict[str, Any]) -> Iterator[Row]:
     """A row that stands in the plan itself, with its source."""
     row = dict(spec["row"])
@@ -300,6 +309,7 @@ def select(sources: Sources, spec: dict[str, Any], title: str, sides: bool) -> l
         "atc": lambda: from_atc(sources, spec),
         "rxnorm_names": lambda: from_names(sources, spec),
         "row": lambda: from_row(spec),
+        "national": lambda: from_national(sources, spec["national"]),
     }
     rows = [row for name, way in ways.items() if name in spec for row in way()]
     if not rows:

@@ -60,6 +60,20 @@ class Sources:
             return list(csv.DictReader(file))
 
     @functools.cached_property
+    def national(self) -> dict[str, list[dict[str, str]]]:
+        """Procedures of national classifications by value set, from `national_procedures.csv`.
+
+        Codes with our own words: the titles of some of these lists are under licence. The column
+        `source` says what was read; without one the row is of low confidence, and asks.
+        """
+        found: dict[str, list[dict[str, str]]] = {}
+        path = Path(__file__).with_name("national_procedures.csv")
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                found.setdefault(row["set"], []).append(row)
+        return found
+
+    @functools.cached_property
     def rows(self) -> dict[str, list[dict[str, str]]]:
         """Curated rows by concept."""
         found: dict[str, list[dict[str, str]]] = {}

@@ -14,7 +14,7 @@ import pytest
 
 from cds_service.trust.clients import Client
 from cds_service.trust.outgoing import Outgoing, Reach, is_allowed_address
-from cds_service.trust.transport import GuardedTransport, OutgoingRefused
+from cds_service.trust.transport import CertificateRefused, GuardedTransport, OutgoingRefused
 from tests.support.attack_book import attack, attacks
 from tests.support.issuer import WebServer, certificate, json_answer, serving
 
@@ -51,6 +51,9 @@ URLS: list[tuple[str, str, str]] = [
     ("dots as escapes", "refused", "https://fhir.example.org/api/r4/%2e%2e/admin"),
     ("slashes as escapes", "refused", "https://fhir.example.org/api/r4/..%2fadmin"),
     ("backslashes as escapes", "refused", "https://fhir.example.org/api/r4/..%5cadmin"),
+    ("dots with a parameter", "refused", "https://fhir.example.org/api/r4/..;/admin"),
+    ("dots with a named parameter", "refused", "https://fhir.example.org/api/r4/.;v=1/..;a=b/x"),
+    ("semicolon as an escape", "refused", "https://fhir.example.org/api/r4/..%3b/admin"),
     ("another port", "refused", "https://fhir.example.org:8443/api/r4/x"),
     ("port that is none", "refused", "https://fhir.example.org:99999/api/r4/x"),
     ("http for https", "refused", "http://fhir.example.org/api/r4/x"),
@@ -128,7 +131,23 @@ ADDRESSES: list[tuple[str, str, str]] = [
     ("IPv4 in IPv6, loopback", "refused", "::ffff:127.0.0.1"),
     ("IPv4 in IPv6, metadata", "refused always", "::ffff:169.254.169.254"),
     ("NAT64, metadata", "refused always", "64:ff9b::a9fe:a9fe"),
-    ("6to4, private", "refused", "2002:0a00:0001::1"),
+    ("NAT64, public", "refused always", "64:ff9b::808:808"),
+    ("NAT64 of local use", "refused always", "64:ff9b:1::a00:1"),
+    ("6to4, private", "refused always", "2002:0a00:0001::1"),
+    ("6to4, public", "refused always", "2002:0808:0808::1"),
+    ("Teredo", "refused always", "2001:0:808:808::1"),
+    ("ISATAP", "refused always", "2a00:1450::5efe:a00:1"),
+    ("ISATAP with the u bit", "refused always", "2a00:1450::200:5efe:a00:1"),
+    ("IPv4 translated", "refused always", "::ffff:0:8.8.8.8"),
+    ("IPv4 compatible", "refused always", "::8.8.8.8"),
+    ("site-local of IPv6", "refused always", "fec0::1"),
+    ("documentation of IPv6", "refused always", "2001:db8::1"),
+    ("documentation of IPv6, new", "refused always", "3fff::1"),
+    ("segment routing", "refused always", "5f00::1"),
+    ("AS112 of IPv6", "refused always", "2620:4f:8000::1"),
+    ("host of the cloud's network", "refused always", "168.63.129.16"),
+    ("the same in IPv6", "refused always", "::ffff:168.63.129.16"),
+    ("relay of 6to4", "refused always", "192.88.99.1"),
     ("documentation network", "refused", "192.0.2.1"),
 ]
 
@@ -308,7 +327,7 @@ def secure(tmp_path: Path) -> Iterator[tuple[WebServer, Path]]:
 @attack(KIND, "certificate nobody trusts", "refused")
 def test_a_certificate_of_nobody(secure: tuple[WebServer, Path]) -> None:
     server, _ = secure
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(CertificateRefused):
         get(Outgoing(), local(server), f"{server.base}/fhir/x")
     assert server.paths == []
 
@@ -324,6 +343,15 @@ def test_a_certificate_of_another_host(tmp_path: Path) -> None:
     path, context = certificate(tmp_path / "other", "other.example.org")
     with serving(lambda _: json_answer({}), context) as server:
         with pytest.raises(httpx.ConnectError):
+            get(Outgoing(ca_file=path), local(server), f"{server.base}/fhir/x")
+        assert server.paths == []
+
+
+@attack(KIND, "certificate without a name in its SAN", "refused")
+def test_a_certificate_that_names_its_host_in_the_subject_only(tmp_path: Path) -> None:
+    path, context = certificate(tmp_path / "old", "localhost", with_san=False)
+    with serving(lambda _: json_answer({}), context) as server:
+        with pytest.raises(CertificateRefused, match="certificate was not accepted"):
             get(Outgoing(ca_file=path), local(server), f"{server.base}/fhir/x")
         assert server.paths == []
 

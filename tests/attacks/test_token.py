@@ -59,7 +59,17 @@ def guarded(
     jwks: WebServer, knowledge: Knowledge, tmp_path_factory: pytest.TempPathFactory
 ) -> AppClient:
     """An application with two registered clients."""
-    path = tmp_path_factory.mktemp("clients") / "clients.toml"
+    return _guarded(jwks, knowledge, tmp_path_factory.mktemp("clients"))
+
+
+@pytest.fixture
+def quiet(jwks: WebServer, knowledge: Knowledge, tmp_path: Path) -> AppClient:
+    """The same, with no refusal in its log yet: refusals have a quota."""
+    return _guarded(jwks, knowledge, tmp_path)
+
+
+def _guarded(jwks: WebServer, knowledge: Knowledge, folder: Path) -> AppClient:
+    path = folder / "clients.toml"
     path.write_text(
         client_toml(
             id="north",
@@ -267,8 +277,8 @@ def test_preflight_and_health_need_no_token(guarded: AppClient) -> None:
 
 
 @pytest.mark.statement("AU-12", "ER-03")
-def test_the_audit_log_tells_why(guarded: AppClient, capsys: pytest.CaptureFixture[str]) -> None:
-    call(guarded, f"Bearer {ISSUER.token(tenant='t1', aud='x', jti='for-the-log')}")
+def test_the_audit_log_tells_why(quiet: AppClient, capsys: pytest.CaptureFixture[str]) -> None:
+    call(quiet, f"Bearer {ISSUER.token(tenant='t1', aud='x', jti='for-the-log')}")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     [line] = [line for line in lines if line["stream"] == "audit"]
 
@@ -307,7 +317,7 @@ WHY = [
 @pytest.mark.statement("AU-12", "ER-03")
 @pytest.mark.parametrize(("changes", "claim", "came", "expected"), WHY)
 def test_the_audit_log_names_the_claim(
-    guarded: AppClient,
+    quiet: AppClient,
     capsys: pytest.CaptureFixture[str],
     changes: dict[str, Any],
     claim: str,
@@ -316,7 +326,7 @@ def test_the_audit_log_names_the_claim(
 ) -> None:
     """What came and what was expected, so that whoever connects an EHR need not guess; the caller
     is told nothing of it, and a secret in a URL is left out."""
-    answer = call(guarded, f"Bearer {ISSUER.token(**({'tenant': 't1'} | changes))}")
+    answer = call(quiet, f"Bearer {ISSUER.token(**({'tenant': 't1'} | changes))}")
     text = capsys.readouterr().err
     [line] = [line for line in map(json.loads, text.splitlines()) if line["stream"] == "audit"]
 
@@ -338,16 +348,44 @@ def test_the_audit_log_names_the_claim(
     ],
 )
 def test_the_audit_log_names_the_member_of_the_header(
-    guarded: AppClient,
+    quiet: AppClient,
     capsys: pytest.CaptureFixture[str],
     headers: dict[str, Any],
     member: str,
     came: str,
     expected: str,
 ) -> None:
-    call(guarded, f"Bearer {ISSUER.token(headers, tenant='t1')}")
+    call(quiet, f"Bearer {ISSUER.token(headers, tenant='t1')}")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     [line] = [line for line in lines if line["stream"] == "audit"]
 
     assert (line["claim"], line["came"]) == (member, came)
     assert expected in line["expected"]
+
+
+HOSTILE: list[tuple[str, str, str]] = [
+    ("one-byte escape of a terminal", "escaped", "\x9b31m"),
+    ("next line", "escaped", "a\x85b"),
+    ("delete", "escaped", "a\x7fb"),
+    ("direction of text turned", "escaped", "a\u202eb"),
+    ("isolated direction of text", "escaped", "a\u2066b\u2069"),
+    ("line separator", "escaped", "a\u2028b"),
+    ("paragraph separator", "escaped", "a\u2029b"),
+    ("invisible sign", "escaped", "a\u200bb\ufeff"),
+    ("tag characters", "escaped", "a\U000e0041"),
+    ("half a surrogate pair", "escaped", "a\ud800b"),
+]
+
+
+@attacks("Logs", [(f"{name} in a token", answer, value) for name, answer, value in HOSTILE])
+def test_hostile_text_of_a_token_in_the_log(
+    quiet: AppClient, capsys: pytest.CaptureFixture[str], answer: str, value: str
+) -> None:
+    """What comes after is read with any tool: a terminal, a pager, a viewer of logs."""
+    call(quiet, f"Bearer {ISSUER.token({'kid': value}, tenant='t1')}")
+    text = capsys.readouterr().err
+
+    assert text.isascii()
+    assert not [c for c in text if not c.isprintable() and c != "\n"]
+    [line] = [line for line in map(json.loads, text.splitlines()) if line["stream"] == "audit"]
+    assert line["came"] == f'"{value}"'

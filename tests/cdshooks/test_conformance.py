@@ -12,8 +12,8 @@ import pytest
 
 from cds_service.cdshooks import models
 from cds_service.errors import SettingsError
+from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings, from_environment
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.constants import ROOT
@@ -129,7 +129,7 @@ def test_every_service_answers_where_discovery_says(
 def test_each_service_asks_for_what_it_uses(services: Discovered) -> None:
     asked = {service["hook"]: set(service["prefetch"]) for service in services}
 
-    assert asked["order-sign"] == asked["order-select"] == {str(name) for name in InputName}
+    assert asked["order-sign"] == asked["order-select"] == {str(name) for name in TEMPLATES}
     assert asked["patient-view"] == {"patient", "conditions"}
     unasked = models.Service(hook="a-b", title="x", description="x", id="x")
     assert "prefetch" not in models.to_json(unasked)

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from cds_service.clinical.ages import age_range
 from cds_service.clinical.chart import (
     Chart,
     CodeSeen,
@@ -18,7 +19,6 @@ from cds_service.clinical.laboratory import (
     Laboratory,
     Result,
     Unread,
-    age_range,
     egfr_from_creatinine,
 )
 from cds_service.clinical.units import CREATININE_IN_MOLES, normal_unit, unit_of
@@ -194,7 +194,9 @@ def test_written_units_of_the_same_size(quantity: str, units: list[str]) -> None
     ("quantity", "unit", "factor"),
     [("platelets", "/cmm", 0.001), ("platelets", "cells/mcL", 0.001),
      ("platelets", "lakh/cumm", 100), ("creatinine", "micromol/L", 1 / 88.4),
-     ("egfr", "mL/s/1.73m2", 60)],
+     ("egfr", "mL/s/1.73m2", 60), ("weight", "g", 0.001), ("weight", "[lb_av]", 0.45359237),
+     ("weight", "lbs", 0.45359237), ("weight", "[oz_av]", 0.45359237 / 16),
+     ("weight", "[stone_av]", 0.45359237 * 14)],
 )  # fmt: skip
 def test_units_of_another_size(quantity: str, unit: str, factor: float) -> None:
     known = unit_of(quantity, unit)
@@ -204,7 +206,8 @@ def test_units_of_another_size(quantity: str, unit: str, factor: float) -> None:
 
 @pytest.mark.parametrize("unit", ["", "%", "mL/min/m2", "g/dL", "furlongs", "1"])
 def test_what_is_no_unit_of_a_quantity(unit: str) -> None:
-    assert not any(unit_of(q, unit) for q in ("egfr", "creatinine", "potassium", "platelets"))
+    quantities = ("egfr", "creatinine", "potassium", "platelets", "weight")
+    assert not any(unit_of(quantity, unit) for quantity in quantities)
 
 
 # --- without a unit, and not to be read ---

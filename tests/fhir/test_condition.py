@@ -95,7 +95,7 @@ def test_refuted_condition_that_nobody_knows_leaves_no_trace() -> None:
     ("more", "expected"),
     [
         ({"onsetDateTime": "2019-06-02"}, "2019-06-02"),
-        ({"onsetDateTime": "2019-06-02T23:30:00-05:00"}, "2019-06-02"),
+        ({"onsetDateTime": "2019-06-02T23:30:00-05:00"}, "2019-06-03"),  # no zone is known: UTC
         ({"onsetDateTime": " 2019-06 "}, "2019-06"),
         ({"onsetPeriod": {"start": "2019", "end": "2020"}}, "2019"),
         ({"onsetPeriod": {"end": "2020"}}, "2020"),

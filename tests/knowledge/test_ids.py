@@ -34,7 +34,9 @@ ALLOWED: Mapping[str, str] = {
     "fhir/observation.py": "an answer",
 }
 # Words of the schema, of FHIR or of code that happen to be ids as well.
-WORDS = frozenset({"age", "biopsy", "declined", "fop", "gnas", "poh", "nsaid", "radiotherapy"})
+WORDS = frozenset(
+    {"age", "biopsy", "declined", "epic", "fop", "gnas", "poh", "nsaid", "radiotherapy", "uk"}
+)
 
 # Parts whose ids are closed lists of the schema: states, inputs, and what can follow.
 CLOSED = frozenset({"states", "meanings", "effects"})

@@ -28,7 +28,8 @@ from cds_service.clinical.chart import (
     PatientFacts,
     Provenance,
 )
-from cds_service.knowledge.names import InputName, Side
+from cds_service.fhir.search import TEMPLATES
+from cds_service.knowledge.names import Side
 
 SNOMED = "http://snomed.info/sct"
 VERSION = "2026.11+1a2b3c4d"
@@ -154,7 +155,7 @@ UNREAD = NotAssessed("allergies", "could not be read", "Allergies could not be r
 
 def inputs(**states: str) -> tuple[InputReport, ...]:
     return tuple(
-        InputReport(name, InputState(states.get(name.value, "read")), 3) for name in InputName
+        InputReport(name, InputState(states.get(name.value, "read")), 3) for name in TEMPLATES
     )
 
 

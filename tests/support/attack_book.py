@@ -21,8 +21,11 @@ MODULES = (
     "tests.attacks.test_outgoing",
     "tests.attacks.test_body",
     "tests.system.test_http_attacks",
+    "tests.system.test_connection_attacks",
     "tests.attacks.test_text",
     "tests.system.test_workers",
+    "tests.system.test_log_faults",
+    "tests.system.test_endings",
 )
 """Importing these fills the book."""
 

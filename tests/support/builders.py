@@ -59,7 +59,17 @@ BUILDERS: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "familyHistory": relative,
     "serviceRequests": planned,
 }
-ALIASES = {"family": "familyHistory", "planned": "serviceRequests"}
+STATEMENTS = "medicationStatements"
+"""The other list of medicines: no EHR is asked for it, so it comes only where a case names it."""
+
+
+def statement(item: str, number: int = 1) -> dict[str, Any]:
+    """A MedicationStatement, also where the line does not say that it is one."""
+    return medication(f"{item} | statement", number)
+
+
+BUILDERS[STATEMENTS] = statement
+ALIASES = {"statements": STATEMENTS, "family": "familyHistory", "planned": "serviceRequests"}
 
 
 def entries(name: str, items: Iterable[Any]) -> list[Any]:
@@ -109,7 +119,7 @@ def prefetch(description: Mapping[str, Any]) -> dict[str, Any]:
     """All inputs as read, save those the case calls missing, failed, null or partial."""
     said = description.get("chart") or {}
     chart = {ALIASES.get(key, key): value for key, value in said.items()}
-    unknown = set(chart) - set(PREFETCH) - {"labs"}
+    unknown = set(chart) - set(PREFETCH) - {"labs", STATEMENTS}
     if unknown:
         raise ShorthandError(f"unknown chart parts: {sorted(unknown)}")
     result: dict[str, Any] = {"patient": patient(description.get("patient") or {})}
@@ -118,10 +128,12 @@ def prefetch(description: Mapping[str, Any]) -> dict[str, Any]:
         result[name] = bundle(
             _observations(chart) if labs else entries(name, chart.get(name) or [])
         )
+    if STATEMENTS in chart:
+        result[STATEMENTS] = bundle(entries(STATEMENTS, chart[STATEMENTS] or []))
     for name in description.get("missing") or []:
         del result[name]
     for name in description.get("failed") or []:
-        result[name] = _outcome()
+        result[ALIASES.get(name, name)] = _outcome()
     for name in description.get("null") or []:
         result[name] = None
     for name in description.get("partial") or []:

@@ -52,6 +52,9 @@ def _silence(expected: dict[str, Any], seen: SeenAnswer) -> list[str]:
     return wrong + _missing_words(expected.get("trace", []), json.dumps(seen.trace), "trace")
 
 
+SAME = (
+    "indicator", "row", "tier", "suggestions", "recommended", "days", "protected", "replaces",
+)  # fmt: skip
 FORBIDDEN = re.compile(r"\b(AI|score|safe|safely)\b")  # design: words the service never says
 
 
@@ -92,7 +95,7 @@ def _cards(expected: tuple[dict[str, Any], ...], seen: SeenAnswer) -> list[str]:
 def _card(wanted: dict[str, Any], card: SeenCard, seen: SeenAnswer) -> list[str]:
     wrong = [
         f"{name}: expected {wanted[name]!r}, got {getattr(card, name)!r}"
-        for name in ("indicator", "row", "tier", "suggestions", "recommended", "days", "protected")
+        for name in SAME
         if name in wanted and getattr(card, name) != wanted[name]
     ]
     if "offers" in wanted and card.offers != set(wanted["offers"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ DESCRIPTION = frozenset(
         "record",
     }
 )
-ABOUT = frozenset({"id", "title", "why", "expect", "chart_only"})
+ABOUT = frozenset({"id", "title", "why", "expect", "chart_only", "clock"})
 CARD = frozenset(
     {
         "indicator", "row", "card", "tier", "says", "never_says", "offers", "excludes",
         "conditions", "decision", "not_unconditional", "suggestions", "recommended", "days",
-        "protected", "trace",
+        "protected", "replaces", "trace",
     }
 )  # fmt: skip
 SILENCE = frozenset({"row", "trace"})
@@ -54,6 +55,7 @@ class Case:
     cards: tuple[dict[str, Any], ...] | None  # None: silence or an error is expected
     silence: dict[str, Any] | None
     status: dict[str, Any] | None
+    clock: datetime | None = None  # no zone is known, and this is the moment
 
 
 def load_all(folder: Path = FOLDER) -> list[Case]:
@@ -107,6 +109,7 @@ def _case(path: Path, theme: str, background: Mapping[str, Any], raw: dict[str, 
         cards=cards,
         silence=silence,
         status=expect if "status" in expect else None,
+        clock=raw.get("clock"),
     )
 
 

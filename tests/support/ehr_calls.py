@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
+from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient
@@ -21,7 +21,7 @@ from tests.support.small_ehr import TOKEN, SmallEhr, resources_of
 SIGN = "/cds-services/ho-order-sign"
 SELECT = "/cds-services/ho-order-select"
 VIEW = "/cds-services/ho-patient-view"
-ALL = frozenset(str(name) for name in InputName)
+ALL = frozenset(str(name) for name in TEMPLATES)
 
 HIGH = {
     "patient": {"age": 60, "sex": "female"},

@@ -80,6 +80,10 @@ class FaultyProxy:
         """Resource types that were asked for, in the order in which they came."""
         return [seen.kind for seen in self.seen]
 
+    def searched(self) -> list[str]:
+        """The same, without the CapabilityStatement, which is asked for once an hour."""
+        return [kind for kind in self.kinds() if kind != "metadata"]
+
     @contextmanager
     def running(self) -> Iterator[FaultyProxy]:
         """Serve in a thread of its own."""

@@ -178,7 +178,7 @@ def json_answer(value: Any, status: int = 200) -> tuple[int, dict[str, str], byt
     return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
 
 
-def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
+def certificate(folder: Path, name: str, *, with_san: bool = True) -> tuple[Path, ssl.SSLContext]:
     """A certificate for a host name: its file, to be trusted as authority, and a server's context.
 
     Signed by itself; whoever does not trust the file refuses it.
@@ -186,7 +186,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
     key = make_key("P-256")
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    built = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -194,10 +194,12 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
     )
+    if with_san:
+        names = x509.SubjectAlternativeName([x509.DNSName(name)])
+        builder = builder.add_extension(names, critical=False)
+    built = builder.sign(key, hashes.SHA256())
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "certificate.pem"
     path.write_bytes(built.public_bytes(serialization.Encoding.PEM))

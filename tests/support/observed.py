@@ -45,6 +45,7 @@ class SeenCard:
     drafted: frozenset[str]
     days: int | None  # length of the drafted NSAID course
     protected: bool  # a proton-pump inhibitor comes with it
+    replaces: int  # drafts that the suggestion of a course removes
     trace: dict[str, Any]
 
     @property
@@ -106,9 +107,15 @@ def _card(card: dict[str, Any]) -> SeenCard:
         recommended=sum(bool(item.get("isRecommended")) for item in suggestions),
         drafted=frozenset(name for item in suggestions for name in _drafts(item)),
         days=next((days for item in suggestions if (days := _course(item))), None),
+        replaces=sum(_replaced(item) for item in suggestions),
         protected=any("prazole" in name for item in suggestions for name in _medicines(item)),
         trace=trace,
     )
+
+
+def _replaced(suggestion: dict[str, Any]) -> int:
+    kinds = [action["type"] for action in suggestion.get("actions", [])]
+    return kinds.count("delete") if "create" in kinds else 0
 
 
 def _option(option: dict[str, Any]) -> SeenOption:

@@ -163,7 +163,8 @@ def medication(item: str, number: int = 1, *, draft: bool = False) -> dict[str, 
     resource = _base(kind, number, read)
     if kind == "MedicationRequest":
         resource["intent"] = read.flag("order", "plan", "proposal") or "order"
-    words = ("active", "completed", "stopped", "cancelled", "on-hold", "draft", "entered-in-error")
+    words = ("active", "completed", "stopped", "cancelled", "on-hold", "draft", "entered-in-error",
+             "intended", "not-taken", "unknown")  # fmt: skip
     resource["status"] = read.flag(*words) or ("draft" if draft else "active")
     if read.flag("do not perform"):
         resource["doNotPerform"] = True

@@ -1,13 +1,14 @@
 """A small FHIR server in memory: the record of an EHR where no HAPI FHIR server is at hand.
 
-It reads by id, searches by patient, status and code, sorts, pages with absolute `next` links, and
-wants a bearer token. Nothing of the service is in it.
+It reads by id, searches by patient, status, intent and code, sorts, pages with absolute `next`
+links, says what it has (CapabilityStatement), and wants a bearer token. Nothing of the service is
+in it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 TOKEN = "small-ehr-token-3f9a"
+STATEMENTS = ("MedicationStatement", "MedicationUsage")
+KINDS = (
+    "Patient", "Condition", "Procedure", "MedicationRequest", *STATEMENTS, "AllergyIntolerance",
+    "Observation", "FamilyMemberHistory", "ServiceRequest",
+)  # fmt: skip
+_EXTENSIONS = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-"
+# As the CapabilityStatement of US Core has it for MedicationRequest.
+_US_CORE = {
+    "url": _EXTENSIONS + "search-parameter-combination",
+    "extension": [
+        {"url": _EXTENSIONS + "expectation", "valueCode": "SHALL"},
+        {"url": "required", "valueString": "patient"},
+        {"url": "required", "valueString": "intent"},
+    ],
+}
 _CONTROLS = ("_count", "_offset", "_sort")
 
 
@@ -31,14 +47,48 @@ def resources_of(prefetch: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 class SmallEhr:
-    """`resources` can be changed between calls. `page_size` is the most that one page holds."""
+    """`resources` can be changed between calls. `page_size` is the most that one page holds.
 
-    def __init__(self, resources: Iterable[dict[str, Any]] = (), page_size: int = 50) -> None:
+    `without` names the resource types that it does not have: by default, as most EHRs, the
+    statements of what is taken. `intent` says whether a search for MedicationRequest `needs` it,
+    `refuses` it, or may have it. `declares` is False for one that does not tell what it has.
+    """
+
+    def __init__(
+        self,
+        resources: Iterable[dict[str, Any]] = (),
+        page_size: int = 50,
+        without: Collection[str] = STATEMENTS,
+        intent: str = "may",
+        *,
+        declares: bool = True,
+    ) -> None:
         self.resources = list(resources)
         self.page_size = page_size
+        self.without = frozenset(without)
+        self.intent = intent
+        self.declares = declares
         self.app = Starlette(
-            routes=[Route("/fhir/{kind}", self._search), Route("/fhir/{kind}/{id}", self._read)]
+            routes=[
+                Route("/fhir/metadata", self._metadata),
+                Route("/fhir/{kind}", self._search),
+                Route("/fhir/{kind}/{id}", self._read),
+            ]
         )
+
+    async def _metadata(self, _request: Request) -> Response:
+        if not self.declares:
+            return _outcome(404, "not-found")
+        resources: list[dict[str, Any]] = [
+            {"type": kind, "interaction": [{"code": "read"}, {"code": "search-type"}]}
+            for kind in KINDS
+            if kind not in self.without
+        ]
+        if self.intent == "needs":
+            orders = next(r for r in resources if r["type"] == "MedicationRequest")
+            orders["extension"] = [_US_CORE]
+        rest = [{"mode": "server", "resource": resources}]
+        return _fhir({"resourceType": "CapabilityStatement", "rest": rest})
 
     async def _read(self, request: Request) -> Response:
         if refusal := _refusal(request):
@@ -54,6 +104,11 @@ class SmallEhr:
             return refusal
         query = dict(request.query_params)
         kind = request.path_params["kind"]
+        if kind in self.without:
+            return _outcome(404, "not-supported")
+        wrong = {"needs": "intent" not in query, "refuses": "intent" in query}
+        if kind == "MedicationRequest" and wrong.get(self.intent, False):
+            return _outcome(400, "invalid")
         found = [r for r in self.resources if r["resourceType"] == kind and _matches(r, query)]
         if query.get("_sort") == "-date":
             found.sort(key=lambda r: str(r.get("effectiveDateTime", "")), reverse=True)
@@ -80,6 +135,8 @@ def _matches(resource: dict[str, Any], query: dict[str, str]) -> bool:
     if "patient" in query and subject.rpartition("/")[2] != query["patient"].rpartition("/")[2]:
         return False
     if "status" in query and resource.get("status") != query["status"]:
+        return False
+    if "intent" in query and resource.get("intent") not in query["intent"].split(","):
         return False
     if "code" in query:
         codings = resource.get("code", {}).get("coding", [])

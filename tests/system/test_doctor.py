@@ -55,3 +55,20 @@ def test_tokens_open_a_closed_service_and_bad_ones_do_not(tmp_path: Path) -> Non
             assert {"AU-02", "AU-05", "AU-06", "AU-07", "AU-08", "AU-10", "ER-03"} <= _passed(
                 report
             )
+
+
+@pytest.mark.process
+@pytest.mark.statement("PE-05")
+def test_a_connection_that_closes_too_early_is_found() -> None:
+    with running(CDS_KEEP_ALIVE_SECONDS="1") as base:
+        report = examine(base, Plan(idle=60))
+    [found] = [r for r in report.results if r.statement == "PE-05"]
+
+    assert failed(report) == {"PE-05"}
+    assert "of 60 seconds" in found.message
+
+
+@pytest.mark.process
+@pytest.mark.statement("PE-05")
+def test_a_connection_that_stays_is_found(server: httpx.Client) -> None:
+    assert "PE-05" in _passed(examine(str(server.base_url), Plan(idle=6)))

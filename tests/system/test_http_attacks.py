@@ -99,13 +99,17 @@ RAW: list[tuple[str, str, bytes]] = [
     ("NUL in a header", "400, closed", post(b"X-A: b\0c\r\n" + LENGTH)),
     ("bare carriage return in a header", "400, closed", post(b"X-A: b\rX-B: c\r\n" + LENGTH)),
     ("header without name", "400, closed", post(b": b\r\n" + LENGTH)),
-    ("header of 100 kB", "400, closed", post(b"X-A: " + b"b" * 100_000 + b"\r\n")),
+    ("header of 100 kB", "431, closed", post(b"X-A: " + b"b" * 100_000 + b"\r\n")),
     ("header without end, 100 kB", "431, closed", HEAD + b"X-A: " + b"b" * 100_000),
-    ("a thousand headers", "400, closed", post(b"".join(b"X-%d: b\r\n" % n for n in range(1000)))),
-    ("URL of 100 kB", "400, closed", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n"),
+    ("a thousand headers", "431, closed", post(b"".join(b"X-%d: b\r\n" % n for n in range(1000)))),
+    ("URL of 100 kB", "400, closed", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ("no Host", "400, closed", b"GET /health/live HTTP/1.1\r\n\r\n"),
+    ("two Hosts", "400, closed", b"GET /health/live HTTP/1.1\r\nHost: x\r\nHost: evil\r\n\r\n"),
+    ("the same Host twice", "400, closed", b"GET / HTTP/1.0\r\nHost: x\r\nhost: x\r\n\r\n"),
+    ("HTTP/2.0 on the request line", "505, closed", b"GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
     ("HTTP/2 without upgrade", "400, closed", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("TLS on the plain port", "400, closed", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9),
-    ("HTTP/0.9", "404, closed", b"GET /nowhere\r\n\r\n"),
+    ("HTTP/0.9", "505, closed", b"GET /nowhere\r\n\r\n"),
     ("unknown method", "400, closed", b"EVIL / HTTP/1.1\r\nHost: x\r\n\r\n"),
 ]
 
@@ -118,6 +122,7 @@ def test_what_is_no_proper_http(address: tuple[str, int], answer: str, value: by
         got = read_all(client)
 
     assert statuses(got) in ([status_of(answer)], []), got[:200]  # [] where the reset was faster
+    assert not got or b'{"resourceType":"OperationOutcome"' in got
     assert b"evil" not in got
     assert is_alive(address)
 

@@ -19,16 +19,9 @@ from tests.support.app_client import check_response
 from tests.support.builders import request as build
 from tests.support.constants import ROOT
 from tests.support.ehr_calls import HIGH, SIGN
-from tests.support.service_process import running
+from tests.support.service_process import running, serve
 
 pytestmark = pytest.mark.process
-
-
-def serve(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cds_service", "serve", *options]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
-    )
 
 
 def test_a_call_over_a_socket(server: httpx.Client) -> None:

@@ -200,3 +200,22 @@ def test_a_small_curve_does_not_fit_es384() -> None:
 def test_no_keys_at_all() -> None:
     with pytest.raises(KeysError):
         read_keys(b"")
+
+
+_ODD: tuple[Any, ...] = (None, 5, 1.5, "", [], ["sig"], {}, {"a": 1}, True, "x" * 5_000, "\ud800")
+
+
+@pytest.mark.parametrize("member", ["use", "key_ops", "alg", "kid", "kty", "crv", "x", "y", "x5c"])
+@pytest.mark.parametrize("value", _ODD, ids=lambda value: repr(value)[:12])
+async def test_an_odd_key_does_not_stop_its_hospital(member: str, value: Any) -> None:
+    """RFC 7517 section 5: keys that are not understood are left out."""
+    keys = read_keys(key_set(OLD | {member: value}, NEW))
+
+    assert keys.find("new", "ES384")
+    assert keys.left_out in {(), (0,)}
+
+
+async def test_a_key_that_is_left_out_is_named_by_its_place() -> None:
+    keys = read_keys(key_set(OLD, NEW | {"use": ["sig"]}))
+
+    assert (len(keys), keys.left_out) == (1, (1,))

@@ -154,5 +154,6 @@ _ALL = (
     Statement("CR-02", _ADVICE, "CORS headers are on errors too, and not * with credentials."),
     Statement("PE-01", _SHOULD, "An answer takes about 500 ms."),
     Statement("PE-02", _ADVICE, "Answers about patients are not cached."),
+    Statement("PE-05", _ADVICE, "Idle connections stay open as long as clients keep them."),
 )  # fmt: skip
 STATEMENTS: Final[Mapping[str, Statement]] = {statement.id: statement for statement in _ALL}

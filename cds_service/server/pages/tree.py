@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cds_service.cards import not_understood
 from cds_service.cards.explain import explain
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
+from cds_service.clinical.result import ORDERS
 from cds_service.knowledge import evidence_anchors
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def grow(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> list[Bra
     links = _links(knowledge)
     sections = explain(assessment, chart, knowledge)
     decisions = ["card" if guidance.card else "silence" for guidance in assessment.guidances]
-    first = [] if decisions or assessment.unassessable else [_nothing_to_look_at(knowledge)]
+    first = [] if decisions or assessment.unassessable else [_why_silent(assessment, knowledge)]
     rest = []
     for section in sections:
         nodes = _nodes(section.lines, links)
@@ -57,7 +59,15 @@ def grow(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> list[Bra
     return first + rest
 
 
-def _nothing_to_look_at(knowledge: Knowledge) -> Branch:
+def _why_silent(assessment: Assessment, knowledge: Knowledge) -> Branch:
+    """Two silences that must not look alike: nobody understood the order, or it is of no kind that
+    is looked at. Where one was looked at and nothing found, its own branch says so."""
+    orders = sum(one.count for one in assessment.not_understood if one.input == ORDERS)
+    if orders:
+        said = "draft order was" if orders == 1 else "draft orders were"
+        words = f"{orders} {said} not understood: no code is in a system that is read here"
+        lines = not_understood.lines(o for o in assessment.not_understood if o.input == ORDERS)
+        return Branch("Why silence", [Node(words, [], [Node(one) for one in lines])], "silence")
     kinds = [
         Node(rule.label, [(rule.id, f"trigger-{rule.id}")]) for rule in knowledge.triggers.values()
     ]

@@ -16,6 +16,8 @@ from cds_service.tools.doctor.results import piece_of
 MOST_BYTES = 5_000_000
 """Longest answer that is read."""
 
+_LOOK_SECONDS = 0.2
+
 
 class LimitReached(Exception):
     """No further call is allowed."""
@@ -38,6 +40,16 @@ class Seen:
             return self.why
         text = piece_of(self.body[:600].decode("utf-8", "replace"), 160)
         return f"{self.status} {text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Two requests over one connection, and a pause between them. Where the other side closed it
+    after so many seconds there is no second one."""
+
+    first: Seen
+    closed: float | None = None
+    second: Seen | None = None
 
 
 class DoctorClient:
@@ -64,6 +76,23 @@ class DoctorClient:
         """The full URL of a path below the base."""
         return f"{self.base}/{path}"
 
+    def pause(self, path: str, headers: Mapping[str, str], seconds: float) -> Pause:
+        """GET, leave the connection idle, and GET again. Never raises for what a service does."""
+        streams: list[Any] = []
+        # By itself httpx would open another connection without a word.
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=None)
+        with httpx.Client(timeout=self._client.timeout, trust_env=False, limits=limits) as client:
+            client.event_hooks["response"] = [
+                lambda response: streams.append(response.extensions["network_stream"])
+            ]
+            first = self.send("GET", path, headers=headers, over=client)
+            begun = time.monotonic()
+            while streams and (passed := time.monotonic() - begun) < seconds:
+                if streams[0].get_extra_info("is_readable"):  # nothing but its end can be read
+                    return Pause(first, closed=passed)
+                time.sleep(_LOOK_SECONDS)
+            return Pause(first, None, self.send("GET", path, headers=headers, over=client))
+
     def send(
         self,
         method: str,
@@ -72,6 +101,7 @@ class DoctorClient:
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        over: httpx.Client | None = None,
     ) -> Seen:
         """Send one request. Never raises for what a service does."""
         if self.calls >= self.limit:
@@ -83,7 +113,7 @@ class DoctorClient:
         started = time.monotonic()
         try:
             body = content if content is not None else None if json is None else _encode(json)
-            with self._client.stream(
+            with (over or self._client).stream(
                 method, self.url(path), content=body, headers=sent
             ) as response:
                 data = _read(response)

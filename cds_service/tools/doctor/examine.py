@@ -13,6 +13,7 @@ from cds_service.cdshooks.conformance.statements import Level, Version
 from cds_service.tools.doctor import (
     checks_browser,
     checks_calls,
+    checks_connections,
     checks_discovery,
     checks_feedback,
     checks_prefetch,
@@ -44,6 +45,7 @@ class Plan:
     signer: Signer | None = None
     only: Sequence[str] = ()
     discovery: str | None = None
+    idle: float = 0.0  # seconds to leave a connection idle
     calls: int = CALLS
     timeout: float = 15.0
 
@@ -77,6 +79,7 @@ def _all(session: ExaminationRun, plan: Plan) -> None:
         session.report.services.append(f"{service['id']} ({service['hook']})")
         _service(session, service, first=number == 0)
     checks_calls.speed(session)
+    _guarded(session, "PE-05", lambda: checks_connections.idle(session, plan.idle))
 
 
 def _why(session: ExaminationRun, services: list[dict[str, Any]]) -> str:

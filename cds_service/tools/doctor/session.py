@@ -37,16 +37,17 @@ class ExaminationRun:
 
     def get(self, path: str, **headers: str) -> Seen:
         """GET with a token where there is a key."""
-        return self.caller.send("GET", path, headers=self._headers(path) | headers)
+        return self.caller.send("GET", path, headers=self.headers(path) | headers)
 
     def post(self, path: str, body: Any, **headers: str) -> Seen:
         """POST of JSON, or of bytes as they are, with a token where there is a key."""
-        sent = self._headers(path) | headers
+        sent = self.headers(path) | headers
         if isinstance(body, bytes):
             return self.caller.send("POST", path, content=body, headers=sent)
         return self.caller.send("POST", path, json=body, headers=sent)
 
-    def _headers(self, path: str) -> dict[str, str]:
+    def headers(self, path: str) -> dict[str, str]:
+        """A token for this path, where there is a key."""
         if self.signer is None:
             return {}
         return {"Authorization": f"Bearer {self.signer.token(self.caller.url(path))}"}

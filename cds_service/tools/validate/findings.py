@@ -97,6 +97,8 @@ _ALL = (
          "The code may be a wrong one, or the display a brand name or a synonym."),
         ("local-code", _WARNING, "local code with no map",
          "The service cannot know what it means."),
+        ("unread-system", _WARNING, "code system that is not read",
+         "No code of the entry is in a system that the service can read."),
         ("uncoded", _NOTE, "text without a code", "Free text alone never fires a card."),
         ("status-missing", _WARNING, "no clinicalStatus",
          "The service takes it for active; others may not."),

@@ -13,6 +13,7 @@ from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
 from cds_service.clinical.chart import InputState
+from cds_service.clinical.not_understood import unread_system
 from cds_service.clinical.triggers import trigger_of
 from cds_service.clinical.unknown_inputs import meaning_of
 from cds_service.errors import MissingData, RequestError, WrongHook
@@ -124,15 +125,17 @@ def _silence(guidance: Guidance) -> str:
 
 
 def _nothing(consultation: Consultation) -> str:
-    request, knowledge, today = (consultation.request, consultation.knowledge, consultation.today)
+    request, knowledge, days = (consultation.request, consultation.knowledge, consultation.days)
     if not consultation.service.question.about_orders:
         return "no genetic heterotopic ossification on record"
     raw, patient = request.context.draft_orders, request.context.patient_id
-    orders = read_orders(raw, knowledge.index, patient, today).orders
+    orders = read_orders(raw, knowledge.index, patient, days).orders
     if not orders:
         return "no draft order (a record may be given one with --order)"
     if not any(trigger_of(order, knowledge) for order in orders):
         uncoded = sum(not order.coded for order in orders)
         without = f", {uncoded} of them without a code" if uncoded else ""
+        unread = sum(order.live and unread_system(order) is not None for order in orders)
+        without += f"; {unread} came in no code that can be read" if unread > uncoded else ""
         return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
     return "no rule has anything to say about these orders"

@@ -1,0 +1,68 @@
+"""How old the patient is, on every day that today can be, and whether that meets a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from cds_service.clinical.chart import PatientFacts, Provenance
+from cds_service.clinical.days import Days
+from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome
+from cds_service.knowledge.when import AgeTest
+
+Ages = tuple[int, int]
+"""The least and the most whole years that a birth date leaves open."""
+
+_WORST_LAST = (Answer.NO, Answer.UNKNOWN, Answer.YES)
+
+
+def age_range(patient: PatientFacts, today: date | Days) -> Ages | None:
+    """Age in whole years today, as the least and the most it can be; None when not known."""
+    days = Days.of(today)
+    if patient.birth is None:
+        return None
+
+    def years(born: date, day: date) -> int:
+        return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+    low = years(patient.birth.latest, days.earliest)
+    high = years(patient.birth.earliest, days.latest)
+    return (low, high) if 0 <= high <= 130 else None
+
+
+def ages_on_each(patient: PatientFacts, days: Days) -> tuple[Ages, ...]:
+    """The age on each of the days; none where it is not known."""
+    found = (age_range(patient, day) for day in days.each)
+    return tuple(ages for ages in found if ages is not None)
+
+
+def age_words(ages: Ages | None) -> str:
+    """The age as a text names it; two where birth date and day leave them open."""
+    if ages is None:
+        return "?"
+    return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]} to {ages[1]}"
+
+
+def age_outcome(
+    on_each: Iterable[Ages], test: AgeTest, asked: Provenance, *, cautious: bool, sure: bool
+) -> Outcome:
+    """Whether a test holds on one of the days, on all of them where `sure`. A birth date that
+    leaves it open is a question about `asked` where one is cautious."""
+    outcomes = [_on_one(ages, test, asked, cautious=cautious) for ages in on_each]
+    pick = min if sure else max
+    return pick(outcomes, key=lambda one: _WORST_LAST.index(one.answer), default=UNKNOWN)
+
+
+def _on_one(ages: Ages, test: AgeTest, asked: Provenance, *, cautious: bool) -> Outcome:
+    low, high = ages
+    sure = (test.below is None or high < test.below) and (
+        test.at_least is None or low >= test.at_least
+    )
+    never = (test.below is not None and low >= test.below) or (
+        test.at_least is not None and high < test.at_least
+    )
+    if sure or never or not cautious:
+        return YES if sure else NO if never else UNKNOWN
+    if test.straddling == "in":
+        return YES
+    return Outcome(Answer.UNKNOWN, (asked,), (asked.label.capitalize(),))

@@ -1,0 +1,144 @@
+"""Processes that serve: each accepts for itself, ends with its parent, and in a stated time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from cds_service.ops import log
+from cds_service.server.app import create_app
+
+GRACE_SECONDS = 10
+"""After SIGTERM, for calls under way."""
+
+LAST_SECONDS = 20.0
+"""After SIGTERM, until the process ends whatever hangs: calls, database, log."""
+
+FACTORY = f"{__name__}:worker_app"
+_BALANCES = sys.platform == "linux"  # between sockets of one port (SO_REUSEPORT, socket(7))
+
+
+def listeners(
+    family: socket.AddressFamily, host: str, port: int, workers: int
+) -> list[socket.socket]:
+    """Listening sockets, one for each worker. Raises OSError.
+
+    One socket for all would give nearly all connections to the worker that waited last. All of
+    them stay open in the parent: what comes for a worker that died waits for the next one.
+    """
+    first = _bound(family, host, port)  # refused where another service listens
+    if workers == 1 or not _BALANCES:
+        found = [first] * workers
+    else:
+        port = first.getsockname()[1]
+        first.close()
+        found = [_bound(family, host, port, shared=True) for _ in range(workers)]
+    for each in found:
+        each.listen(2048)  # from here on a call waits instead of being refused
+    return found
+
+
+def _bound(
+    family: socket.AddressFamily, host: str, port: int, *, shared: bool = False
+) -> socket.socket:
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.set_inheritable(True)  # for the workers
+    return listener
+
+
+class Server(uvicorn.Server):
+    """Ends in time, also where a call or the database hangs."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end (SIGTERM, SIGINT)."""
+        if not self.should_exit:
+            _end_at_last()
+        super().handle_exit(sig, frame)
+
+
+class Workers(Multiprocess):
+    """The parent of the workers."""
+
+    def __init__(self, config: uvicorn.Config, sockets: Sequence[socket.socket]) -> None:
+        self._listeners = list(sockets)
+        super().__init__(config, [])
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """The one of the first worker that is not there, for the process that takes its place."""
+        alive = [process.exitcode is None for process in self.processes]
+        return [self._listeners[[*alive, False].index(False)]]
+
+    @sockets.setter
+    def sockets(self, _: Sequence[socket.socket]) -> None:
+        """uvicorn sets what it was given."""
+
+    def handle_hup(self) -> None:
+        """Hand SIGHUP on to the workers, which read the registry of clients again."""
+        for process in self.processes:
+            # One that is still starting has no handler yet and would die.
+            if process.wait_until_ready(self.config.timeout_worker_healthcheck) and process.pid:
+                os.kill(process.pid, signal.SIGHUP)
+
+    def handle_ttin(self) -> None:
+        """The number of workers is a setting: each has a socket."""
+
+    def handle_ttou(self) -> None:
+        """See `handle_ttin`."""
+
+    def terminate_all(self) -> None:
+        """Begin to end: no connection is taken any more."""
+        for each in self._listeners:
+            each.close()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait for the workers, and end those that hang."""
+        until = time.monotonic() + LAST_SECONDS
+        for process in self.processes:
+            process.process.join(max(0.0, until - time.monotonic()))
+            if process.exitcode is None:
+                process.process.kill()
+                process.process.join()
+
+
+def worker_app() -> FastAPI:
+    """The application in a worker process, which reads its settings from the environment."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log.start()
+    return create_app()
+
+
+def _end_with_parent() -> None:
+    """End as after SIGTERM when the parent is gone, even by SIGKILL: a worker without it would
+    answer on with old content and hold the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        _end_at_last()
+
+
+def _end_at_last() -> None:
+    last = threading.Timer(LAST_SECONDS, os._exit, (1,))
+    last.daemon = True
+    last.start()

@@ -1,0 +1,69 @@
+"""A service of two workers under `scripts/soak`: started again when killed, with a log that can be
+left unread."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.support.service_process import ServiceProcess, started_by, workers_of
+
+
+class Log:
+    """A pipe for the log of the service, with a reader that can pause and die."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        self.reads, self.lives = threading.Event(), True
+        self.reads.set()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while self.reads.wait() and self.lives and os.read(self.read_end, 65_536):
+            pass
+        os.close(self.read_end)
+
+    def die(self) -> None:
+        """The reader goes, with its next line at the latest."""
+        self.lives = False
+
+
+class Deployment:
+    """The service, what keeps it running, and what it depends on."""
+
+    def __init__(self, stack: ExitStack, environment: dict[str, str]) -> None:
+        self._stack, self._environment = stack, environment
+        self.log = Log()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = str(free.getsockname()[1])
+        self.service = self._start()
+
+    def _start(self) -> ServiceProcess:
+        options = ("--workers", "2", "--port", self._port)
+        process = started_by((), self.log.write_end, *options, **self._environment)
+        return self._stack.enter_context(process)
+
+    def kill_parent(self) -> None:
+        """kill -9, and start again as soon as the port is free."""
+        begun, old = time.monotonic(), workers_of(self.service)
+        self.service.process.kill()
+        self.service.process.wait()
+        while any(Path(f"/proc/{pid}").exists() for pid in old):
+            time.sleep(0.1)
+        ended = time.monotonic()
+        self.service = self._start()
+        took, again = ended - begun, time.monotonic() - begun
+        sys.stdout.write(f"workers ended after {took:.1f} s, served again after {again:.1f} s\n")
+        sys.stdout.flush()
+
+    def size(self) -> str:
+        """Memory and open files of the workers."""
+        pids = workers_of(self.service)
+        pages = [int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1]) for pid in pids]
+        files = [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+        return f"RSS {[n * 4096 // 2**20 for n in pages]} MB, open files {files}"
