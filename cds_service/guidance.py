@@ -310,8 +310,7 @@ def _conflict(
     reason = against[0].reason
     rule = case.knowledge.exclusions[reason.rule]
     words = {
-        "finding": reason.text.rstrip("."),
-        "short": rule.short or rule.label,
+        "finding": rule.short or rule.label,
         "ordered": _ordered(conflict.plan for conflict in against),
     }
     instead = tier is not Tier.NONE and not stands

@@ -87,5 +87,5 @@ def _texts(knowledge: Knowledge) -> Iterator[str]:
 
 
 def capital(label: str) -> str:
-    """The label at the beginning of a line."""
-    return label[:1].upper() + label[1:]
+    """The label at the beginning of a line; `eGFR` stays as it is."""
+    return label if label[1:2].isupper() else label[:1].upper() + label[1:]

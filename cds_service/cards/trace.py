@@ -20,7 +20,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, Provenance, RecordNote
+from cds_service.clinical.chart import DraftOrder, Provenance
 
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
@@ -56,7 +56,7 @@ def of_response(assessment: Assessment) -> Json:
         zone=assessment.days.said if assessment.days else None,
         inputs={report.name.value: report.state.value for report in assessment.looked_at},
         signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
-        record=_record(assessment.record),
+        record=_filled(signal=assessment.record, replacedBy=assessment.replaced_by),
         lists=_lists(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
@@ -70,11 +70,6 @@ def of_response(assessment: Assessment) -> Json:
         skipped=assessment.skipped,
         unassessable=list(assessment.unassessable),
     )
-
-
-def _record(note: RecordNote | None) -> Json:
-    """What is the matter with the patient's record; another is named by type and id alone."""
-    return _filled(signal=note.signal, replacedBy=note.replaced_by) if note is not None else {}
 
 
 def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:

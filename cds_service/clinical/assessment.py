@@ -12,7 +12,6 @@ from cds_service.clinical.chart import (
     Mention,
     NotUnderstood,
     Provenance,
-    RecordNote,
     SetAside,
 )
 from cds_service.clinical.days import Days
@@ -158,7 +157,8 @@ class Assessment:
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
-    record: RecordNote | None = None  # the record is gone, merged or inactive
+    record: str | None = None  # id of a signal: the record is gone, merged or inactive
+    replaced_by: str | None = None  # the record that survives, as Patient/id
     not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
     days: Days | None = None  # the day on which it was decided

@@ -249,9 +249,7 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it.
-
-    `of_relative`: it says that a relative has it (such a one does not get into a chart)."""
+    """Text that names a genetic HO disease without a code for it, the patient's or a relative's."""
 
     disease: str
     source: Provenance
@@ -277,11 +275,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at.
-
-    `lists` are those of which an input is made, each with its own state (medicines: orders and
-    statements), `whole` says that one that was read holds all there is.
-    """
+    """What became of one input: `seen` resources of the patient were looked at. `lists` are those
+    of which it is made, each with its state; `whole`: one that was read holds all there is."""
 
     name: InputName
     state: InputState
@@ -299,15 +294,6 @@ class InputReport:
     def lists_read(self) -> tuple[str, ...]:
         """Names of the lists that were read, be it in part."""
         return tuple(name for name, state in self.lists if state in KNOWN | {InputState.PARTIAL})
-
-
-@dataclass(frozen=True, slots=True)
-class RecordNote:
-    """What is the matter with the patient's record itself: the id of a signal, and the record that
-    replaced it as `Patient/id`, where it is named."""
-
-    signal: str
-    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +387,8 @@ class Chart:
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()
-    record: RecordNote | None = None
+    record: str | None = None  # id of a signal: the record is gone, merged or inactive
+    replaced_by: str | None = None  # the record that survives, as Patient/id
     release: str = "R4"  # DSTU2 | STU3 | R4 | R5, as the orders and resources speak
 
     def input(self, name: InputName) -> InputReport:

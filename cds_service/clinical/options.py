@@ -39,7 +39,7 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
                 unknown=True,
             )
             for said, check in unknown
-            if option.id in check.applies_to and not check.none_recorded
+            if option.id in check.applies_to and not check.is_clause
         )
         found.append(_choose(option.id, option.regimens, (*reasons, *open_points), view, knowledge))
     return tuple(found)

@@ -48,6 +48,7 @@ def assessment_of(
         not_understood=unread,
         any_draft=any_draft,
         record=chart.record,
+        replaced_by=chart.replaced_by,
         days=case.facts.days,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cds_service.clinical.assessment import NotAssessed
-from cds_service.clinical.chart import Chart, InputReport, InputState
+from cds_service.clinical.chart import Chart, InputReport, InputState, Unidentified
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.laboratory import CONCEPTS
 from cds_service.clinical.logic import shortened
@@ -22,6 +22,7 @@ ONE_LIST = {
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
+_MODIFIER = "what carries a modifier that is not known here"
 _OTHER_STATES = ("not found", "not stated", *ONE_LIST.values())
 
 
@@ -60,8 +61,8 @@ def _not_assessed(
     found = []
     for check in knowledge.unknown_checks:
         if check.replaced_record:
-            if (record := view.chart.record) is not None and record.signal == REPLACED:
-                text = check.text.format(record=record.replaced_by or "another")
+            if view.chart.record == REPLACED:
+                text = check.text.format(record=view.chart.replaced_by or "another")
                 found.append((NotAssessed(check.input, "replaced", text, check.id), check))
             continue
         if check.unread:
@@ -70,13 +71,16 @@ def _not_assessed(
             continue
         if check.unidentified:
             entries = _entries(check, view)
+            entries = "" if entries and _is_known(check, view) else entries
             state = "without a known code" if entries else None
         else:
             entries, state = "", _unknown_state(check, view, knowledge)
         if state is not None:
-            words = {"state": state, "older": _older(check, view), "entries": entries}
-            words["groups"] = _groups(check, view, knowledge) if check.unidentified else ""
-            text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
+            groups = _groups(check, view, knowledge)
+            words = {"older": _older(check, view), "entries": entries, "groups": groups}
+            text = (check.named if check.named and groups else check.text).format_map(
+                {"state": state, **words}
+            )
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
 
@@ -101,7 +105,7 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
         about_others = entry.against and entry.against.isdisjoint(check.applies_to)
-        if entry.input == check.input and not about_others:
+        if entry.input == check.input and not about_others and _is_asked(check, entry, view):
             label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
                 label.casefold() if label else entry.source.reference, label or NAMELESS
@@ -121,34 +125,25 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
     return frozenset(option for entry in said for option in entry.against)
 
 
-def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """Why a draft is withheld, after what the check says."""
-    if check.named is None or not withheld(check, view, knowledge):
-        return ""
-    return " " + check.named.format(groups=_groups(check, view, knowledge))
-
-
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """What the words of the unidentified entries name, by kind."""
+    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
+    if not withheld(check, view, knowledge):
+        return ""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
     names = dict.fromkeys(
         name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
     )
     labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
     labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
-    return " and ".join(labels[name] for name in names)
+    return " and ".join(labels.get(name, _MODIFIER) for name in names)
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
     chart: Chart = view.chart
     name = InputName(check.input)
     if check.quantity and check.within_days:
-        laboratory = view.facts.laboratory
-        result = laboratory.newest(check.quantity, check.within_days)
-        recent = result and view.days.ago(result.when, recent=False)[1] <= check.within_days
-        # One that cannot be read has a check of its own; "not found" would be untrue.
-        there = recent or laboratory.unread(check.quantity, check.within_days) is not None
-        return None if there else "not found"
+        # One in a code that is not known here has a check of its own; "not found" would be untrue.
+        return None if _is_known(check, view) or _entries(check, view) else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
@@ -160,6 +155,27 @@ def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -
         return None
     silent = meaning_of(knowledge, report) == "silent"
     return None if silent else state_words(knowledge, report.state)
+
+
+def _is_known(check: UnknownCheck, view: OrderView) -> bool:
+    """Whether there is a result of the quantity, be it one that cannot be read: that has a check of
+    its own."""
+    if check.quantity is None or check.within_days is None:
+        return False
+    laboratory = view.facts.laboratory
+    result = laboratory.newest(check.quantity, check.within_days)
+    if result and view.days.ago(result.when, recent=False)[1] <= check.within_days:
+        return True
+    return laboratory.unread(check.quantity, check.within_days) is not None
+
+
+def _is_asked(check: UnknownCheck, entry: Unidentified, view: OrderView) -> bool:
+    """Whether an entry without a known code is what a check is about: a recent one of a result."""
+    if check.quantity is None or check.within_days is None:
+        return True
+    when = entry.source.date
+    recent = when is None or view.days.ago(when, recent=True)[0] <= check.within_days
+    return check.quantity in entry.named and recent
 
 
 def _empty_list(report: InputReport) -> str | None:

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Raw
+
 from cds_service.clinical.chart import CodeSeen, InputState
-from cds_service.fhir.decoding import GlancedMeta
+from cds_service.fhir.decoding import GlancedMeta, Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, items, member, objects, texts, word, words
 from cds_service.knowledge.code_systems import LOINC, canonical, normal_system
 from cds_service.knowledge.names import InputName, SignalName
@@ -197,6 +199,9 @@ class SignalTable:
                 return Signal(state, "the source says so", SignalName.EMPTY_RESOURCE), True
             return self.seen(SignalName.UNCODED_ENTRY), False
         if kind in _LISTED and (entry := self.of_entry(doc)) is not None:
+            if "modifierExtension" in doc:  # "none", and who knows what it turns
+                why = "an entry carries a modifier that is not known here"
+                return self.seen(SignalName.MODIFIED_ENTRY, why), True
             return entry
         if kind in _NAMED and is_nameless(doc):
             return self.seen(SignalName.NAMELESS_ENTRY, "an entry does not say what it is"), False
@@ -208,6 +213,14 @@ class SignalTable:
         return Signal(
             InputState(row.state or UNKNOWN), "the source says so", SignalName.EMPTY_RESOURCE
         )
+
+    def of_extension(self, raw: Raw) -> list[Signal]:
+        """An extension of an entry may say why something is missing."""
+        try:
+            reason = absent_entry({"extension": decode(raw)})
+        except Unreadable:
+            return []
+        return [self.of_absent(reason)] if reason is not None else []
 
     def of_entry(self, doc: Doc) -> tuple[Signal, bool] | None:
         """An entry that says that there is none, or that nobody knows, and whether it is no fact

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cds_service.clinical.chart import InputReport, InputState, Problem, RecordNote
+from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
 from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
@@ -315,11 +315,26 @@ class Ledger:
         state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
         return replace(report, state=state, why=self.record.why, signal=self.record.id)
 
-    @property
-    def note(self) -> RecordNote | None:
-        """What is the matter with the record itself."""
-        record = self.record
-        return RecordNote(record.id, record.replaced_by) if record is not None else None
+    def hear(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
+        """Keep what a resource says of the input as a whole. True where it says nothing else."""
+        if kind == "Patient":
+            self.record = self.record or self.signals.of_patient(doc)
+            if (label := self.signals.of_labels(doc.get("meta"))) is not None:
+                log.tell(label)
+            return False
+        signal, alone = self.signals.of_resource(kind, doc)
+        if signal is not None:
+            log.tell(signal)
+        if alone:  # it was counted, and is no fact
+            log.seen -= whose is not Whose.LATER
+        return alone
+
+    def beside(self, opened: Opened, answer: InputAnswer) -> None:
+        """What the labels of a Bundle say, and reasons in place of its entries."""
+        label = opened.meta and self.signals.of_labels(opened.meta, empty=opened.empty)
+        if isinstance(label, Signal):
+            answer.signals.append(label)
+        answer.signals += map(self.signals.of_absent, opened.absent)
 
     @property
     def foreign(self) -> int:

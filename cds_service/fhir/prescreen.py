@@ -38,6 +38,7 @@ class Prescreen:
         self._mentions = mentions
         self._dull: set[Concept] = set()
         self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
+        self._plain_results: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
         self.strange: dict[
             Concept | None, str
@@ -72,6 +73,7 @@ class Prescreen:
                     glance.component
                     and any(c.code and self._speaks(c.code) for c in glance.component)
                 )
+                or (kind == "Observation" and code is not None and self._is_result(code))
             )
         if kind in _MEDICINES and glance.medicationReference is None:
             inline = glance.medicationCodeableConcept
@@ -108,6 +110,17 @@ class Prescreen:
             return True
         if len(self._plain) < _MEMORY:
             self._plain.add(code)
+        return False
+
+    def _is_result(self, code: Concept) -> bool:
+        """Whether its words name a result that is asked for, whatever its code."""
+        if code in self._plain_results:
+            return False
+        said = (code.text, *(coding.display for coding in code.coding or ()))
+        if self._mentions.results.named(text for text in said if text):
+            return True
+        if len(self._plain_results) < _MEMORY:
+            self._plain_results.add(code)
         return False
 
     def _speaks(self, concept: Concept) -> bool:

@@ -14,6 +14,7 @@ from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
 from cds_service.knowledge.names import InputName, SignalName
 from cds_service.knowledge.terminology import CodeIndex
+from cds_service.knowledge.word_checks import word_mistakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
-    ("unknown check", "named"): frozenset({"groups"}),
+    ("unknown check", "named"): frozenset({"entries", "groups"}),
     ("unknown check", "text"): frozenset(
         {"state", "older", "entries", "unread", "groups", "record"}
     ),
@@ -107,7 +108,7 @@ def check(
     """
     everything = list(placed)
     names = {kind: frozenset(ids) for kind, ids in known.items()}
-    found = [*_doubled(everything)]
+    found = [*_doubled(everything), *word_mistakes(everything)]
     for one in everything:
         found.extend(_unresolved(one, names))
         found.extend(_wrong_texts(one))
@@ -185,7 +186,7 @@ def _tells(check: schema.UnknownCheck, name: str, state: str, meaning: str) -> b
     of_input = check.input == name and not special
     right_state = check.quantity is not None or check.none_recorded is (state == "empty")
     right_state = right_state or name == "patient"
-    hangs = bool(check.applies_to) and not check.none_recorded  # that is no condition of any
+    hangs = bool(check.applies_to) and not check.is_clause
     return of_input and right_state and hangs is (meaning != "clause")
 
 

@@ -64,6 +64,7 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("languages.yaml", "languages", "language", word_schema.Language, True),
     ("words.yaml", "unspecified_drugs", "unspecified drug", word_schema.Unspecified, True),
     ("words.yaml", "harmless_allergens", "harmless allergen", word_schema.HarmlessAllergen, True),
+    ("words.yaml", "result_words", "result words", word_schema.ResultWords, True),
     ("profiles.yaml", "profiles", "profile", profile_schema.Profile, True),
     ("evidence.yaml", "evidence", "evidence", schema.Evidence, True),
     ("evidence.yaml", "controversies", "controversy", schema.Controversy, True),

@@ -56,6 +56,7 @@ class Content:
     languages: Mapping[str, word_schema.Language]
     unspecified_drugs: Mapping[str, word_schema.Unspecified]
     harmless_allergens: Mapping[str, word_schema.HarmlessAllergen]
+    result_words: Mapping[str, word_schema.ResultWords]
     profiles: Mapping[str, profile_schema.Profile]
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]

@@ -7,15 +7,17 @@ machine (https://sqlite.org/pragma.html#pragma_synchronous).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
     Insert,
+    Select,
     Table,
     delete,
     event,
@@ -31,7 +33,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.store.outbox import Batch
-from cds_service.store.records import CallCount, CallKey, IssuedCard
+from cds_service.store.records import (
+    FURTHER,
+    MOST_SYSTEMS,
+    CallCount,
+    CallKey,
+    IssuedCard,
+    add_pair,
+)
 from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens, unread
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -106,8 +115,10 @@ class Database:
             if batch.calls:
                 counts = [_call_row(key, count) for key, count in batch.calls.items()]
                 await connection.execute(self._add_up(calls, _COUNTED), sorted(counts, key=repr))
-            if systems := _unread_rows(batch):
-                await connection.execute(self._add_up(unread, _UNREAD), systems)
+            if found := _unread_counts(batch):
+                there = (await connection.execute(_listed(found))).all()
+                rows = _unread_rows(found, {tuple(row) for row in there})
+                await connection.execute(self._add_up(unread, _UNREAD), rows)
 
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""
@@ -256,17 +267,43 @@ def _issued_row(card: IssuedCard) -> dict[str, Any]:
     }
 
 
-def _unread_rows(batch: Batch) -> list[dict[str, Any]]:
-    """The rows of systems that are not read. Several versions of the knowledge, services and hooks
-    of one client and day are one row, which an INSERT may name once only."""
-    found: dict[tuple[Any, ...], tuple[int, int]] = {}
+_UnreadKey = tuple[date, str, str, str]
+
+
+def _unread_counts(batch: Batch) -> dict[_UnreadKey, tuple[int, int]]:
+    """Entries and calls by day, client, input and system: several versions of the knowledge,
+    services and hooks are one row, which an INSERT may name once only."""
+    found: dict[_UnreadKey, tuple[int, int]] = {}
     for key, count in batch.calls.items():
-        for (name, system), (entries, held) in count.unread.items():
-            row = (key.day, key.origin.client, name, system)
-            before = found.get(row, (0, 0))
-            found[row] = (before[0] + entries, before[1] + held)
+        for (name, system), added in count.unread.items():
+            add_pair(found, (key.day, key.origin.client, name, system), added)
+    return found
+
+
+def _listed(counts: Iterable[_UnreadKey]) -> Select[Any]:
+    """The keys of the same days and clients that are in the table."""
+    days, clients = ({key[0] for key in counts}, {key[1] for key in counts})
+    columns = (unread.c.day, unread.c.client, unread.c.input, unread.c.system)
+    return select(*columns).where(unread.c.day.in_(days), unread.c.client.in_(clients))
+
+
+def _unread_rows(
+    counts: Mapping[_UnreadKey, tuple[int, int]], there: set[tuple[Any, ...]]
+) -> list[dict[str, Any]]:
+    """The rows to add up. A client that has very many on a day gets no new one but the last, so
+    that nobody can fill the store with invented systems."""
+    held = Counter((day, client) for day, client, _, system in there if system != FURTHER)
+    found: dict[_UnreadKey, tuple[int, int]] = {}
+    for key in sorted(counts):
+        day, client, name, system = key
+        row = key
+        if key not in there and system != FURTHER:
+            held[day, client] += 1
+            if held[day, client] > MOST_SYSTEMS:
+                row = (day, client, name, FURTHER)
+        add_pair(found, row, counts[key])
     names = ("day", "client", "input", "system", *_UNREAD)
-    return [dict(zip(names, (*row, *found[row]), strict=True)) for row in sorted(found)]
+    return [dict(zip(names, (*row, *sums), strict=True)) for row, sums in found.items()]
 
 
 def _call_row(key: CallKey, count: CallCount) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TypeVar
 
 MOST_SYSTEMS = 200
+"""Code systems that are counted by themselves for one client and day."""
 FURTHER = "further systems"
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,13 @@ def _together(
     """Both added up. What is beyond all bounds is added to one row, so that nobody can fill the
     store with invented systems."""
     found = dict(one)
-    for (name, system), (entries, calls) in other.items():
-        key = (name, system)
-        if key not in found and len(found) >= MOST_SYSTEMS:
-            key = (name, FURTHER)
-        before = found.get(key, (0, 0))
-        found[key] = (before[0] + entries, before[1] + calls)
+    for key, added in other.items():
+        full = key not in found and len(found) >= MOST_SYSTEMS
+        add_pair(found, (key[0], FURTHER) if full else key, added)
     return found
+
+
+def add_pair(sums: dict[_Key, tuple[int, int]], key: _Key, added: tuple[int, int]) -> None:
+    """Add two numbers to those of a key."""
+    before = sums.get(key, (0, 0))
+    sums[key] = (before[0] + added[0], before[1] + added[1])

@@ -31,7 +31,7 @@ CARD = frozenset(
     {
         "indicator", "row", "card", "tier", "says", "never_says", "offers", "excludes",
         "conditions", "decision", "not_unconditional", "suggestions", "recommended", "days",
-        "protected", "replaces", "trace",
+        "protected", "replaces", "referral", "trace",
     }
 )  # fmt: skip
 SILENCE = frozenset({"row", "trace"})
