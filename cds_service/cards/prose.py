@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import TEXT_LIMIT, escape
-from cds_service.clinical.unknown_inputs import STATES_SAID
+from cds_service.clinical.unknown_inputs import states_said
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -82,7 +82,7 @@ def _texts(knowledge: Knowledge) -> Iterator[str]:
     for exclusion in knowledge.exclusions.values():
         yield exclusion.text
     for check in knowledge.unknown_checks:
-        for state in STATES_SAID:
+        for state in states_said(knowledge):
             yield check.text.format_map(defaultdict(str, state=state, older=""))
 
 

@@ -284,6 +284,7 @@ class InputReport:
     why: str | None = None
     lists: tuple[tuple[str, InputState], ...] = ()
     whole: bool = False
+    signal: str | None = None  # id of what its source said of it, where it said so
 
     @property
     def known(self) -> bool:
@@ -386,6 +387,8 @@ class Chart:
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()
+    record: str | None = None  # id of a signal: the record is gone, merged or inactive
+    replaced_by: str | None = None  # the record that survives, as Patient/id
     release: str = "R4"  # DSTU2 | STU3 | R4 | R5, as the orders and resources speak
 
     def input(self, name: InputName) -> InputReport:

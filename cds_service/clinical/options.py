@@ -32,7 +32,9 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
         open_points = tuple(
             Reason(
                 check.id,
-                Effect.NO_DRAFT if option.id in withheld(check, view) else Effect.CONDITION,
+                Effect.NO_DRAFT
+                if option.id in withheld(check, view, knowledge)
+                else Effect.CONDITION,
                 said.text,
                 unknown=True,
             )

@@ -125,7 +125,7 @@ def _unread(
         if (
             open_ & set(check.applies_to)
             if check.unidentified or check.is_clause
-            else whole or said.input in lost
+            else whole or said.input in lost or check.replaced_record
         )
     )
 

@@ -152,7 +152,7 @@ class UnknownCheck(Model):
     # Options that stand on condition because of it, or that a clause is about.
     applies_to: tuple[Id, ...] = ()
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
-    only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
+    replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     one_list: bool = False  # True: told where one of two lists was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones

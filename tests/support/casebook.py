@@ -12,7 +12,19 @@ import yaml
 
 FOLDER = Path(__file__).parents[1] / "cases"
 DESCRIPTION = frozenset(
-    {"patient", "orders", "chart", "missing", "failed", "null", "partial", "prefetch", "release"}
+    {
+        "patient",
+        "orders",
+        "chart",
+        "missing",
+        "failed",
+        "null",
+        "partial",
+        "prefetch",
+        "release",
+        "signals",
+        "record",
+    }
 )
 ABOUT = frozenset({"id", "title", "why", "expect", "chart_only", "clock"})
 CARD = frozenset(

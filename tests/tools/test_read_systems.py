@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec import Raw
 
+from cds_service.fhir.completeness import signals_of
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.code_systems import TABLE, canonical, spelling
 from cds_service.knowledge.loader import Knowledge
@@ -48,7 +49,7 @@ def test_validate_and_the_service_agree(
     check: Check, knowledge: Knowledge, uri: str, read: bool
 ) -> None:
     resource = condition({"system": uri, "code": "0"})
-    reader = ChartReader(knowledge.index, "p1", TODAY)
+    reader = ChartReader(knowledge.index, "p1", TODAY, signals=knowledge.once(signals_of))
     reader.read_prefetch({"conditions": Raw(json.dumps(resource).encode())})
     told = reader.chart().not_understood
     found = kinds(check(resource))

@@ -13,6 +13,7 @@ from msgspec import Raw
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.chart import Chart, Fact, Problem
 from cds_service.clinical.not_understood import unread_system
+from cds_service.fhir.completeness import signals_of
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir.elements import Doc, first_text, kind_of, reference, type_and_id
 from cds_service.fhir.inputs import INPUT_OF
@@ -87,12 +88,17 @@ class Reader:
     def _chart(self, located: Located) -> Chart:
         """The chart of this resource alone, with the Patient and what it may refer to."""
         patient = self.patient_id or _subject(located.doc)
-        reader = ChartReader(self.knowledge.index, patient, self.today, mentions_of(self.knowledge))
+        reader = self._reader(patient)
         around = [located] if self.patient is None else [located, self.patient]
         if located.doc.get("medicationReference") or located.doc.get("medication"):
             around += self.medicines
         reader.read_prefetch({"x": _raw(around)})
         return reader.chart()
+
+    def _reader(self, patient: str) -> ChartReader:
+        knowledge = self.knowledge
+        named, signals = knowledge.once(mentions_of), knowledge.once(signals_of)
+        return ChartReader(knowledge.index, patient, self.today, named, signals=signals)
 
     def _order(self, located: Located, name: str) -> tuple[Understood, list[DocumentFinding]]:
         orders = self._read_order(located)
@@ -112,7 +118,7 @@ class Reader:
     def _read_order(self, located: Located) -> OrdersRead:
         patient = self.patient_id or _subject(located.doc)
         index = self.knowledge.index
-        reader = ChartReader(index, patient, self.today)
+        reader = self._reader(patient)
         reader.read_prefetch({"x": _raw(self.medicines)})
         return read_orders(_raw([located]), index, patient, self.today, reader)
 
