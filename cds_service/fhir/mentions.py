@@ -14,6 +14,7 @@ from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, tex
 from cds_service.knowledge.condition_names import NO_CONDITIONS, ConditionNames
 from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO
+from cds_service.knowledge.result_names import NO_RESULTS, ResultNames
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -97,8 +98,10 @@ class Mentions:
         medicines: tuple[str, ...] = (),
         drugs: DrugNames = NO_NAMES,
         conditions: ConditionNames = NO_CONDITIONS,
+        results: ResultNames = NO_RESULTS,
     ) -> None:
         self.drugs = drugs
+        self.results = results
         self.conditions = conditions
         self.sayings = drugs.sayings
         self._bare: Mentions | None = None
@@ -126,9 +129,11 @@ class Mentions:
         return self if escaped or self._slow or self.speaks(whole) else self._nothing()
 
     def _nothing(self) -> Mentions:
-        """The drugs and conditions without the diseases; made once."""
+        """The drugs, conditions and results without the diseases; made once."""
         if self._bare is None:
-            self._bare = Mentions(drugs=self.drugs, conditions=self.conditions)
+            self._bare = Mentions(
+                drugs=self.drugs, conditions=self.conditions, results=self.results
+            )
         return self._bare
 
     def speaks(self, value: str) -> bool:
@@ -237,11 +242,12 @@ def quick_mentions(
     medicines: tuple[str, ...] = (),
     drugs: DrugNames = NO_NAMES,
     conditions: ConditionNames = NO_CONDITIONS,
+    results: ResultNames = NO_RESULTS,
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
     also = ("brooker", "cyp2c9")
-    return Mentions(patterns, also, medicines, drugs, conditions)
+    return Mentions(patterns, also, medicines, drugs, conditions, results)
 
 
 def mentions_of(knowledge: Knowledge) -> Mentions:
@@ -258,4 +264,5 @@ def mentions_of(knowledge: Knowledge) -> Mentions:
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
         knowledge.once(DrugNames),
         knowledge.once(ConditionNames),
+        knowledge.once(ResultNames),
     )

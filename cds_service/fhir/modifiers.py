@@ -33,6 +33,7 @@ from cds_service.knowledge.names import (
     MODIFIED,
     PALOVAROTENE,
     InputName,
+    SignalName,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 MEMBER: Final = "modifierExtension"
 IN_JSON: Final = MEMBER.encode()
 WHY: Final = "a modifier that is not known here"
-_PARTIAL: Final = Signal(InputState.PARTIAL, f"an entry carries {WHY}")
+_PARTIAL: Final = Signal(InputState.PARTIAL, f"an entry carries {WHY}", SignalName.MODIFIED_FACT)
 _DOSES: Final = ("dosageInstruction", "dosage")
 
 

@@ -17,6 +17,7 @@ from tests.support.charts import (
     raw,
     read,
     resource,
+    signals,
 )
 
 DENIALS = [
@@ -136,6 +137,6 @@ def test_no_mention(quiet: Any) -> None:
 
 
 def test_without_patterns_there_are_no_mentions() -> None:
-    made = ChartReader(index(), "p1", TODAY)
+    made = ChartReader(index(), "p1", TODAY, signals=signals())
     made.read_prefetch({"conditions": raw(bundle(condition({"text": "FOP"})))})
     assert made.chart().mentions == ()
