@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from cds_service.cards.terminal import plain
+from cds_service.errors import KnowledgeError
 from cds_service.ops.settings import from_environment
 from cds_service.ops.urls import is_loopback_host
 
@@ -68,7 +69,7 @@ def expand(
     )  # fmt: skip
     try:
         report = run(wish, Progress(sys.stderr))
-    except CannotGoOn as error:
+    except (CannotGoOn, KnowledgeError) as error:
         _unusable(str(error))
     except OSError as error:
         _unusable(f"{error.filename or directory}: cannot be written: {error.strerror}")

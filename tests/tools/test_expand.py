@@ -186,6 +186,16 @@ def roots_of(value_set: str) -> list[str]:
     ]
 
 
+def test_an_overlay_that_is_broken_is_left_alone(server: SmallTerminology, site: Path) -> None:
+    site.mkdir()
+    (site / "overlay.yaml").write_text("overlay: {name: X, optoins: {}}")
+    code, _, err = run(server, site, *of("dish"))
+
+    assert code == 2
+    assert "optoins" in err
+    assert server.seen == []
+
+
 # --- what is no answer ---
 
 

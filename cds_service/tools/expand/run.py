@@ -123,7 +123,7 @@ class _Asking:
         if key not in self._active:
             said = self.server.lookup(*key)
             self._active[key] = said.inactive if said is not None and said.known else None
-            self.progress.tick(f"looking up the codes below {root[1]}")
+            self.progress.tick(f"{len(self._active):,} codes looked up")
         return self._active[key]
 
     def _release(self, key: Key) -> str | None:
