@@ -39,12 +39,12 @@ from cds_service.clinical.chart import (
 )
 from cds_service.clinical.days import Days
 from cds_service.clinical.steps import whole
-from cds_service.fhir import completeness
 from cds_service.fhir.allergy import read_allergy
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
+from cds_service.fhir.completeness import SignalTable
 from cds_service.fhir.condition import read_condition
 from cds_service.fhir.context import Item, ReadContext, References
-from cds_service.fhir.decoding import GLANCE, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.decoding import GLANCE, NOTHING, UNFIT, Entry, Unreadable, decode
 from cds_service.fhir.elements import (
     Doc,
     identifier,
@@ -59,6 +59,7 @@ from cds_service.fhir.inputs import (
     INPUT_OF,
     LIST_OF,
     MOST_PROBLEMS,
+    NO_RECORD,
     REPORTED,
     UNREADABLE,
     InputAnswer,
@@ -68,6 +69,7 @@ from cds_service.fhir.inputs import (
 from cds_service.fhir.medication import read_medication
 from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
+from cds_service.fhir.modifiers import IN_JSON, as_questions
 from cds_service.fhir.observation import read_observation
 from cds_service.fhir.order import is_planned, read_order
 from cds_service.fhir.patient import fullest
@@ -78,7 +80,7 @@ from cds_service.fhir.sorting import in_order
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unread_codes import UnreadCount
 from cds_service.fhir.unread_entries import unread_entry
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.profile_schema import Profile
@@ -109,6 +111,7 @@ class _Kept:
     doc: Doc
     place: str
     urn: str | None = None
+    modified: bool = False
 
 
 class ChartReader:
@@ -125,6 +128,8 @@ class ChartReader:
         today: date | Days,
         mentions: Patterns | Mentions = (),
         profile: Profile | None = None,
+        *,
+        signals: SignalTable,
     ) -> None:
         self.index = index
         self.days = Days.of(today)
@@ -132,8 +137,9 @@ class ChartReader:
         self.releases = Releases()
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
-        self._prescreen = Prescreen(index, self.mentions)
-        self._ledger = Ledger(self.subjects, profile)
+        self._signals = signals
+        self._prescreen = Prescreen(index, self.mentions, signals)
+        self._ledger = Ledger(self.subjects, signals, profile)
         self._unread = UnreadCount()  # of what was held back after one glance
         self._kept: list[_Kept] = []
         self._copies: set[bytes] = set()
@@ -165,7 +171,7 @@ class ChartReader:
         if not (is_gone and name is InputName.STATEMENTS):  # few servers have this list
             log.failed(printable(why)[:200])
         if is_gone and name is InputName.PATIENT:
-            self._ledger.record = completeness.NO_RECORD
+            self._ledger.record = self._signals.seen(SignalName.RECORD_GONE, NO_RECORD)
 
     def fail_missing(self, name: InputName, why: str) -> None:
         """Note that an input was neither sent nor could be fetched, if so."""
@@ -200,7 +206,7 @@ class ChartReader:
         unread = UnreadCount(self._unread)
         for number, kept in enumerate(own, 1):
             known = False
-            for item in _facts(kept, look):
+            for item in _facts(kept, look, self._ledger):
                 kinds[type(item)].append(item)
                 known = known or type(item) not in _IN_WORDS
             if not known and (system := unread_entry(kept.kind, kept.doc, look)):
@@ -221,6 +227,8 @@ class ChartReader:
             set_aside=in_order(kinds[SetAside]),
             not_understood=unread.listed(),
             inputs=self._ledger.reports(),
+            record=record.id if (record := self._ledger.record) else None,
+            replaced_by=record.replaced_by if record else None,
             foreign=self._ledger.foreign,
             problems=(*self._ledger.problems, *problems),
             release=self.releases.release(),
@@ -245,8 +253,7 @@ class ChartReader:
                 answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
-        if opened.label is not None:
-            answer.signals.append(opened.label)
+        self._ledger.beside(opened, answer)
         if opened.lost_page or (opened.cut and answer.whole):
             answer.defects.append(CUT)
         for start in range(0, len(opened.entries), _TURN):
@@ -262,6 +269,8 @@ class ChartReader:
         strange = self._prescreen.strange
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
+            if entry.extension is not NOTHING:
+                answer.signals += self._signals.of_extension(entry.extension)
             try:
                 seen = glance(entry.resource)
             except UNFIT:
@@ -328,7 +337,7 @@ class ChartReader:
         copy = bytes(entry.resource)
         if whose is Whose.FOREIGN or copy in self._copies:
             return
-        if self._says_so(kind, doc, log, whose):
+        if self._ledger.hear(kind, doc, log, whose):
             return
         self._copies.add(copy)
         if kind in _CODED and misshapen(doc.get("code")):
@@ -336,21 +345,8 @@ class ChartReader:
             log.defect(UNREADABLE)
         self.references.add(doc, entry.fullUrl)
         self.releases.look(doc)
-        self._kept.append(_Kept(kind, doc, place, ref if whose is Whose.LATER else None))
-
-    def _says_so(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
-        """Keep what a resource says of the input as a whole. True where it says nothing else."""
-        if kind == "Patient":
-            self._ledger.record = self._ledger.record or completeness.of_patient(doc)
-            if (label := completeness.of_labels(doc)) is not None:
-                log.tell(label)
-            return False
-        signal, alone = completeness.of_resource(kind, doc)
-        if signal is not None:
-            log.tell(signal)
-        if alone:  # it was counted, and is no fact
-            log.seen -= whose is not Whose.LATER
-        return alone
+        urn = ref if whose is Whose.LATER else None
+        self._kept.append(_Kept(kind, doc, place, urn, IN_JSON in copy))
 
     def _file(self, doc: Doc, entry: Entry, answer: InputAnswer) -> None:
         """A resource that is no fact by itself, but to which a reference may point."""
@@ -383,9 +379,10 @@ class ChartReader:
         return own, problems
 
 
-def _facts(kept: _Kept, look: ReadContext) -> Iterator[Item]:
+def _facts(kept: _Kept, look: ReadContext, ledger: Ledger) -> Iterator[Item]:
     reader = _READERS.get(kept.kind)
-    return reader(kept.doc, look) if reader else iter(())
+    found = reader(kept.doc, look) if reader else iter(())
+    return as_questions(found, look, ledger.logs[INPUT_OF[kept.kind]]) if kept.modified else found
 
 
 def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:

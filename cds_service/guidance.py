@@ -16,7 +16,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import Chart, DraftOrder, InputState
+from cds_service.clinical.chart import Chart, DraftOrder
 from cds_service.clinical.days import Days
 from cds_service.clinical.evaluate import CallFacts, OrderView
 from cds_service.clinical.existing_prophylaxis import (
@@ -49,7 +49,7 @@ from cds_service.clinical.triggers import (
     triggers,
 )
 from cds_service.clinical.undecided import Undecided, hinted, undecided
-from cds_service.clinical.unknown_inputs import STATE_WORDS, not_assessed
+from cds_service.clinical.unknown_inputs import meaning_of, not_assessed, state_words
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import HO_EXCISION, HO_SETS, InputName
 from cds_service.knowledge.schema import Question, Trigger
@@ -68,9 +68,6 @@ _HO_HERE = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
 
 _ORDERS_TURN = 10  # orders that are decided in one turn
 
-# An input that nobody sent is in the trace; one that broke is told, or an error would be silent.
-_BROKEN = frozenset(STATE_WORDS) - {InputState.ABSENT}
-
 
 def assess(
     chart: Chart,
@@ -81,17 +78,29 @@ def assess(
     selections: Collection[str] = (),
     unread: int = 0,
     others: int = 0,
+    card_if_unread: bool = False,
 ) -> Assessment:
     """Decide what `question` asks: about every order that is looked at, or the patient alone.
 
     `selections` are the `Type/id` of the orders that are looked at where an order was selected;
     all drafts stay context there (see `triggers`). `unread` is the number of drafts that could
-    not be read, `others` that of drafts for other patients where there are no others.
+    not be read, `others` that of drafts for other patients where there are no others. With
+    `card_if_unread` a question about the patient alone has a card where the problem list lacks.
 
     Source: the card table of the clinical decisions; rows are named in `Guidance.row`.
     """
     return whole(
-        assess_in_turns(chart, orders, knowledge, today, question, selections, unread, others)
+        assess_in_turns(
+            chart,
+            orders,
+            knowledge,
+            today,
+            question,
+            selections,
+            unread,
+            others,
+            card_if_unread,
+        )
     )
 
 
@@ -104,11 +113,12 @@ def assess_in_turns(
     selections: Collection[str] = (),
     unread: int = 0,
     others: int = 0,
+    card_if_unread: bool = False,
 ) -> Generator[None, None, Assessment]:
     """As `assess`, with a pause every few milliseconds."""
     match question:
         case Question.PATIENT:
-            return _review(chart, knowledge, today)
+            return _review(chart, knowledge, today, card_if_unread)
         case Question.ORDERS_SIGNED | Question.ORDER_SELECTED:
             chosen = selected(question, selections)
         case _:
@@ -118,6 +128,7 @@ def assess_in_turns(
     both = one_session(hips)
     case = Case(CallFacts(chart, today, live, both_hips=both), knowledge)
     found = genetics(case.facts, knowledge)
+    conditions = chart.input(InputName.CONDITIONS)
     heard = by_words(orders)
     asks = heard is orders or may_be(case.facts, found, knowledge)
     triggered = triggers(heard if asks else orders, knowledge, chosen)
@@ -130,7 +141,7 @@ def assess_in_turns(
         not_read = (*not_read, *hip_questions(case, looked_at(orders, chosen)))
     if not triggered and not found.every_order:
         return assessment_of(case, not_read, (), any_draft)
-    if found.rule is None and chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+    if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
     yield from ask_ahead(case, (order for order, _ in rest))
@@ -170,16 +181,20 @@ def _not_checked_drafts(case: Case, card: str, number: int) -> tuple[Guidance, .
     return (replace(card_for(case, card, (), (), words), not_assessed=()),)
 
 
-def _review(chart: Chart, knowledge: Knowledge, today: date | Days) -> Assessment:
+def _review(
+    chart: Chart, knowledge: Knowledge, today: date | Days, card_if_unread: bool
+) -> Assessment:
     """One card for genetic HO on record or named in words, and nothing else."""
     case = Case(CallFacts(chart, today, ()), knowledge)
-    if chart.input(InputName.CONDITIONS).state is InputState.ABSENT:
+    if meaning_of(knowledge, chart.input(InputName.CONDITIONS)) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     found = genetics(case.facts, knowledge)
     cards = list(in_words(case, found))
     if found.finding is not None and found.rule is not None and found.rule.card_on_record:
         card = found.rule.card_on_record
         cards.insert(0, card_for(case, card, (), (found.finding,), found.words))
+    if card_if_unread and not (cards or chart.input(InputName.CONDITIONS).known):
+        cards.append(card_for(case, "genetic-not-assessed", (), (), _state_words(case)))
     return assessment_of(case, tuple(one_card(case, found, cards)), ())
 
 
@@ -196,7 +211,7 @@ def _decide(case: Case, order: DraftOrder, trigger: Trigger) -> Guidance | None:
 
 def _state_words(case: Case, name: InputName = InputName.CONDITIONS) -> dict[str, str]:
     state = case.chart.input(name).state
-    word = STATE_WORDS.get(state, "could not be read")
+    word = state_words(case.knowledge, state) or "could not be read"
     return {"state": word if word.startswith("could") else f"was {word}"}
 
 
@@ -231,7 +246,7 @@ def _without_factor(case: Case, order: DraftOrder) -> Guidance:
         return _with_open(unread, (*hints, *open_))
     lost = [f"{u.finding.note}, on record {named_facts(u.finding)}" for u in open_]
     short = [str(u.finding.note) for u in open_]
-    if case.chart.input(InputName.PROCEDURES).state in _BROKEN:
+    if meaning_of(case.knowledge, case.chart.input(InputName.PROCEDURES)) == "card":
         state = _state_words(case, InputName.PROCEDURES)["state"]
         lost.insert(0, f"the list of procedures {state}")
         short.insert(0, lost[0])
@@ -295,8 +310,7 @@ def _conflict(
     reason = against[0].reason
     rule = case.knowledge.exclusions[reason.rule]
     words = {
-        "finding": reason.text.rstrip("."),
-        "short": rule.short or rule.label,
+        "finding": rule.short or rule.label,
         "ordered": _ordered(conflict.plan for conflict in against),
     }
     instead = tier is not Tier.NONE and not stands

@@ -30,6 +30,7 @@ from cds_service.clinical.triggers import may_trigger, selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
 from cds_service.fhir.capabilities import Servers
+from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
@@ -246,10 +247,11 @@ class Consultation:
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
         index, named = knowledge.index, knowledge.once(mentions_of)
-        self.reader = ChartReader(index, patient, days, named, profile)
+        signals = signals_for(knowledge, profile.vendor if profile else None)
+        self.reader = ChartReader(index, patient, days, named, profile, signals=signals)
         self._drafts = Drafts(request.context.draft_orders, index, patient, days, named)
         self._orders = OrdersRead()
-        self._passed_over = False
+        self._passed_over = self._card_if_unread = False
 
     def read(self) -> Generator[None, None, None]:
         """Read the orders; and the chart, unless they tell on their own that it will not matter.
@@ -303,7 +305,8 @@ class Consultation:
 
     def decide(self, unread: str = "refuse") -> Generator[None, None, None]:
         """Make the chart of all that was read, and assess it; `unread` is as the client has it."""
-        if unread == "card" and self._about_orders:
+        self._card_if_unread = unread == "card"
+        if self._card_if_unread:
             self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
         self.chart, self.assessment = yield from self._decided()
         tell_log(self.assessment)
@@ -326,6 +329,7 @@ class Consultation:
                 self.request.context.selections,
                 orders.unread,
                 orders.foreign if self._are_others() else 0,
+                self._card_if_unread,
             )
         return chart, assessment
 

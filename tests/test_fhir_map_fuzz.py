@@ -28,6 +28,7 @@ from tests.support.charts import (
     concept,
     index,
     raw,
+    signals,
 )
 
 PERIOD = {"start": "2026-01-01", "end": "2027-01-01"}
@@ -95,7 +96,7 @@ JUNK: list[Any] = [
 
 def survive(body: bytes) -> None:
     """Read the same JSON as every kind of thing a client could send."""
-    reader = ChartReader(index(), "p1", TODAY, MENTIONS)
+    reader = ChartReader(index(), "p1", TODAY, MENTIONS, signals=signals())
     entry = b'{"fullUrl":"urn:uuid:1","resource":' + body + b"}"
     reader.read_prefetch(
         {
@@ -179,6 +180,6 @@ def test_any_members_of_a_resource_are_survived(kind: str, members: dict[str, An
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_of_a_fetched_answer_are_survived(body: bytes) -> None:
-    reader = ChartReader(index(), "p1", TODAY, MENTIONS)
+    reader = ChartReader(index(), "p1", TODAY, MENTIONS, signals=signals())
     reader.read_input(InputName.CONDITIONS, body)
     assert not reader.chart().conditions

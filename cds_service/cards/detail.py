@@ -6,7 +6,7 @@ References and codes stay in the trace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import escape, fill
@@ -131,7 +131,10 @@ def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     """This patient's facts, the orders as the EHR names them where no option names the operation,
     and who it is."""
     facts: dict[str, None] = {}
-    shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN and not _of_sex(one)]
+    shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN]
+    by_factors = {f.reference for one in shown if one.role != "modifier" for f in one.sources}
+    by_factors -= {order.reference or "" for order in guidance.orders}  # an order says many things
+    shown = [one for one in shown if not _is_told(one, by_factors)]
     for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
         facts.update(dict.fromkeys(_finding(finding, prose)))
     orders = [] if guidance.options else [_order(order) for order in guidance.orders]
@@ -143,10 +146,14 @@ def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     return f"{capital(said)}." if said else ""
 
 
-def _of_sex(finding: Finding) -> bool:
-    """A modifier that Patient alone shows: it stands at the end of the line in any case."""
-    facts = finding.sources
-    return finding.role == "modifier" and all(f.reference.startswith("Patient/") for f in facts)
+def _is_told(finding: Finding, told: Collection[str]) -> bool:
+    """A modifier of facts that a factor shows, or of Patient, which ends the line in any case."""
+    facts = (fact.reference for fact in finding.sources)
+    return finding.role == "modifier" and all(_of_patient(f) or f in told for f in facts)
+
+
+def _of_patient(reference: str) -> bool:
+    return reference.startswith("Patient/")
 
 
 def _order(order: DraftOrder) -> str:
@@ -156,16 +163,22 @@ def _order(order: DraftOrder) -> str:
 
 def _finding(finding: Finding, prose: Prose) -> Iterator[str]:
     label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
-    sources = [one for one in finding.sources if not one.reference.startswith("Patient/")]
+    sources = [one for one in finding.sources if not _of_patient(one.reference)]
     facts = list(dict.fromkeys(filter(None, (_fact(one, finding) for one in sources))))
     if finding.role == "modifier" or not facts:
         yield f"{label} ({escape(finding.note)})" if finding.note else label
     elif finding.role in _NAMED:
         note = f" ({escape(finding.note)})" if finding.note else ""
-        yield f"{label}: {facts[0]}{note}"
+        yield f"{label}{_joint(facts[0])}{facts[0]}{note}"
         yield from facts[1:]
     else:
         yield from facts
+
+
+def _joint(fact: str) -> str:
+    """What stands between the name of a rule and a fact: a fact without words begins with its code
+    or its date."""
+    return " " if fact.startswith("(") else ", " if fact[:1].isdigit() else ": "
 
 
 def _fact(source: Provenance, finding: Finding) -> str:
@@ -331,7 +344,8 @@ def _checks(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[
             if reason.text not in said:
                 yield _reason(reason, prose), (rule and rule.check) or reason.rule
     out: dict[str, list[str]] = {}
-    for n in guidance.not_assessed:
+    clauses = {check.id for check in knowledge.unknown_checks if check.is_clause}
+    for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
         check = unread.get(n.check)
         word = (check and check.check) or n.state
         if (closed := _closed(guidance, check)) is None:
@@ -369,7 +383,7 @@ def _limits(guidance: Guidance, prose: Prose) -> str:
     tier = (
         "Codes and labels, no notes."
         if guidance.tier is Tier.NONE
-        else "Expert tiers, unvalidated."
+        else "Expert-tiered, unvalidated."
     )
     lists = dict(guidance.params).get("medicines")
     medicines = f" Medicines: {escape(lists)}." if lists else ""

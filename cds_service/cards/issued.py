@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cds_service.cards import not_understood, trace
@@ -41,7 +42,18 @@ def call_of(
     only_unread = "notUnderstood" in told and _LOOKED_AT.isdisjoint(told)
     considered = has_cards or ("extension" in answer and not only_unread)
     key = CallKey(at.astimezone(UTC).date(), origin, knowledge)
-    return key, _COUNTS[considered, has_cards]
+    count = _COUNTS[considered, has_cards]
+    unread = told.get("notUnderstood")
+    return key, replace(count, unread=_unread(unread)) if unread else count
+
+
+def _unread(told: Json) -> dict[tuple[str, str], tuple[int, int]]:
+    """Entries and calls by input and system, as the answer names them."""
+    return {
+        (name, str(row.get("system") or row["why"])): (row["count"], 1)
+        for name, rows in told.items()
+        for row in rows
+    }
 
 
 # Members of the trace that say that an order was looked at, or should have been.
@@ -65,6 +77,7 @@ def tell_log(assessment: Assessment) -> None:
         call.not_understood = not_understood.figures(assessment.not_understood)
     call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
     call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
+    call.inputs = tuple((report.name, report.state) for report in assessment.looked_at)
     call.cards = tuple(
         calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
         for g in assessment.spoken

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import TEXT_LIMIT, escape
-from cds_service.clinical.unknown_inputs import STATES_SAID
+from cds_service.clinical.unknown_inputs import states_said
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -82,10 +82,10 @@ def _texts(knowledge: Knowledge) -> Iterator[str]:
     for exclusion in knowledge.exclusions.values():
         yield exclusion.text
     for check in knowledge.unknown_checks:
-        for state in STATES_SAID:
+        for state in states_said(knowledge):
             yield check.text.format_map(defaultdict(str, state=state, older=""))
 
 
 def capital(label: str) -> str:
-    """The label at the beginning of a line."""
-    return label[:1].upper() + label[1:]
+    """The label at the beginning of a line; `eGFR` stays as it is."""
+    return label if label[1:2].isupper() else label[:1].upper() + label[1:]

@@ -174,8 +174,10 @@ def _lower(label: str) -> str:
 def _expert(guidance: Guidance, knowledge: Knowledge) -> str:
     """Which expert: that of the genetic disease found, the first of several; else a specialist."""
     found = {finding.rule for finding in guidance.findings}
-    experts = (rule.referral for rule in knowledge.genetic.values() if rule.id in found)
-    return next(experts, knowledge.meta.specialist_referral)
+    experts = [rule.referral for rule in knowledge.genetic.values() if rule.id in found]
+    if knowledge.early.id in found:
+        experts.append(knowledge.early.referral)
+    return next(iter(experts), knowledge.meta.specialist_referral)
 
 
 def _genetic_role(guidance: Guidance) -> str | None:

@@ -20,7 +20,7 @@ from cds_service.clinical.assessment import (
     Standing,
     Tier,
 )
-from cds_service.clinical.chart import DraftOrder, InputState, Provenance
+from cds_service.clinical.chart import DraftOrder, Provenance
 
 NAME = "org.example.ho-cds"
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
@@ -54,7 +54,9 @@ def of_response(assessment: Assessment) -> Json:
         knowledge=assessment.knowledge_version,
         today=str(assessment.days) if assessment.days else None,
         zone=assessment.days.said if assessment.days else None,
-        inputs=_states(assessment),
+        inputs={report.name.value: report.state.value for report in assessment.looked_at},
+        signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
+        record=_filled(signal=assessment.record, replacedBy=assessment.replaced_by),
         lists=_lists(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
@@ -68,15 +70,6 @@ def of_response(assessment: Assessment) -> Json:
         skipped=assessment.skipped,
         unassessable=list(assessment.unassessable),
     )
-
-
-def _states(assessment: Assessment) -> dict[str, str]:
-    """What became of each input. Nothing where no order called for the chart: what was sent and
-    not looked at is not absent."""
-    reports = assessment.inputs
-    if not assessment.guidances and all(r.state is InputState.ABSENT for r in reports):
-        return {}
-    return {report.name.value: report.state.value for report in reports}
 
 
 def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:

@@ -157,6 +157,7 @@ def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
             for (system, code), display, count in _reasons(figures, displays)
         ],
         "unmatched": figures.unmatched,
+        "unreadSystems": [one._asdict() for one in figures.unread],
     }
 
 
@@ -205,6 +206,12 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         table = Table("reason", _number("overridden"), title="Why cards were overridden")
         for _, display, count in _reasons(figures, displays):
             table.add_row(display, str(count))
+        console.print(table)
+    if figures.unread:
+        table = Table("client", "input", Column("system", overflow="fold"), _number("entries"))
+        table.title = "Code systems that are not read"
+        for one in figures.unread:
+            table.add_row(one.client, one.input, one.system, str(one.entries))
         console.print(table)
     if figures.unmatched:
         count = sum(figures.unmatched.values())

@@ -8,6 +8,7 @@ from enum import StrEnum
 from cds_service.clinical.chart import (
     DraftOrder,
     InputReport,
+    InputState,
     Mention,
     NotUnderstood,
     Provenance,
@@ -156,9 +157,18 @@ class Assessment:
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
     absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
     not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
+    record: str | None = None  # id of a signal: the record is gone, merged or inactive
+    replaced_by: str | None = None  # the record that survives, as Patient/id
     not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
     days: Days | None = None  # the day on which it was decided
+
+    @property
+    def looked_at(self) -> tuple[InputReport, ...]:
+        """What became of each input. Nothing where no order called for the chart: what was sent and
+        not looked at is not absent."""
+        is_read = any(report.state is not InputState.ABSENT for report in self.inputs)
+        return self.inputs if self.guidances or is_read else ()
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:

@@ -249,10 +249,11 @@ class PatientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Text that names a genetic HO disease (`disease`: fop or poh) without a code for it."""
+    """Text that names a genetic HO disease without a code for it, the patient's or a relative's."""
 
     disease: str
     source: Provenance
+    of_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +275,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at.
-
-    `lists` are those of which an input is made, each with its own state (medicines: orders and
-    statements), `whole` says that one that was read holds all there is.
-    """
+    """What became of one input: `seen` resources of the patient were looked at. `lists` are those
+    of which it is made, each with its state; `whole`: one that was read holds all there is."""
 
     name: InputName
     state: InputState
@@ -286,6 +284,7 @@ class InputReport:
     why: str | None = None
     lists: tuple[tuple[str, InputState], ...] = ()
     whole: bool = False
+    signal: str | None = None  # id of what its source said of it, where it said so
 
     @property
     def known(self) -> bool:
@@ -388,6 +387,8 @@ class Chart:
     inputs: tuple[InputReport, ...] = ()
     foreign: int = 0  # resources of another patient, dropped
     problems: tuple[Problem, ...] = ()
+    record: str | None = None  # id of a signal: the record is gone, merged or inactive
+    replaced_by: str | None = None  # the record that survives, as Patient/id
     release: str = "R4"  # DSTU2 | STU3 | R4 | R5, as the orders and resources speak
 
     def input(self, name: InputName) -> InputReport:

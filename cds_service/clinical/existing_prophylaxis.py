@@ -19,6 +19,7 @@ from cds_service.clinical.exclusions import reasons_for
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import (
     FOR_HO,
+    MODIFIER,
     ROUTE_SYSTEMIC,
     ROUTE_UNREAD,
     SITE_HIP,
@@ -222,7 +223,9 @@ def _radiated(facts: CallFacts, adequate: Adequate) -> list[tuple[DraftOrder, bo
     return [
         (order, order in drafts)
         for order in (*drafts, *facts.chart.planned)
-        if order.live and not order.kinds.isdisjoint(adequate.radiotherapy_value_sets)
+        if order.live
+        and MODIFIER not in order.said.members
+        and not order.kinds.isdisjoint(adequate.radiotherapy_value_sets)
     ]
 
 

@@ -12,14 +12,15 @@ from cds_service.clinical.chart import CodeSeen, DraftOrder, OrderSaid, Stated
 from cds_service.clinical.code_selection import any_holds, selected, words_of
 from cds_service.clinical.order_words import names
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import MODIFIER
 from cds_service.knowledge.order_schema import HarmlessOrder, NeverHarmless
 
 
 def known_harmless(order: DraftOrder, knowledge: Knowledge) -> bool:
     """Whether the list of the knowledge says that this order needs no cut, no needle into muscle
     and no stretching. What is not on the list is not known, and so not harmless."""
-    into_muscle = order.intramuscular or order.says_intramuscular
-    return not into_muscle and knowledge.once(HarmlessList).holds(order)
+    odd = order.intramuscular or order.says_intramuscular or MODIFIER in order.said.members
+    return not odd and knowledge.once(HarmlessList).holds(order)
 
 
 def is_medicine(order: DraftOrder) -> bool:

@@ -32,12 +32,14 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
         open_points = tuple(
             Reason(
                 check.id,
-                Effect.NO_DRAFT if option.id in withheld(check, view) else Effect.CONDITION,
+                Effect.NO_DRAFT
+                if option.id in withheld(check, view, knowledge)
+                else Effect.CONDITION,
                 said.text,
                 unknown=True,
             )
             for said, check in unknown
-            if option.id in check.applies_to and not check.none_recorded
+            if option.id in check.applies_to and not check.is_clause
         )
         found.append(_choose(option.id, option.regimens, (*reasons, *open_points), view, knowledge))
     return tuple(found)

@@ -78,7 +78,7 @@ def _medicines_read(case: Case, options: tuple[OptionVerdict, ...]) -> str:
         for verdict in options
     ):
         return ""
-    named = " and ".join(report.lists_read)
+    named = ", ".join(report.lists_read)
     if report.whole:
         return f"{named}, reported ones included" if report.lists_read == ("orders",) else named
     return f"{named} only" if len(report.lists_read) == 1 else named
@@ -104,6 +104,8 @@ def _who(case: Case) -> str:
     grown = ages is not None and ages[0] >= _ADULT
     said = _SEX_WORDS.get(sex, "") if grown else sex if sex in _SEX_WORDS else ""
     age = case.facts.age if ages is not None else ""
+    if age and not said:
+        return f"{age} years"
     return ", ".join(part for part in (said, age) if part)
 
 
@@ -122,8 +124,8 @@ def _unread(
         # Entries without a known code, or none at all, matter only to an option that is open.
         if (
             open_ & set(check.applies_to)
-            if check.unidentified or check.none_recorded
-            else whole or said.input in lost
+            if check.unidentified or check.is_clause
+            else whole or said.input in lost or check.replaced_record
         )
     )
 

@@ -47,6 +47,8 @@ def assessment_of(
         not_known=not_known,
         not_understood=unread,
         any_draft=any_draft,
+        record=chart.record,
+        replaced_by=chart.replaced_by,
         days=case.facts.days,
     )
 

@@ -13,7 +13,7 @@ from cds_service.clinical.chart import DraftOrder, Provenance
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.logic import Answer
 from cds_service.clinical.risk import Case, tier_of
-from cds_service.clinical.unknown_inputs import STATE_WORDS
+from cds_service.clinical.unknown_inputs import state_words
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import HO, InputName
 from cds_service.knowledge.schema import Factor
@@ -58,7 +58,7 @@ def undecided(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tu
     for rule in case.factors:
         if rule.id not in joint or rule.id in told:
             continue
-        weighed = _weigh(view, rule.when)
+        weighed = _weigh(view, rule.when, case.knowledge)
         if weighed.answer is Answer.UNKNOWN and weighed.held:
             note = ", ".join(words for _, words in weighed.lacks)
             tier = Tier(rule.tier)
@@ -117,14 +117,14 @@ def _is_joint(when: When) -> bool:
 # --- as `OrderView.ask`, with what is known of an answer that is not ---
 
 
-def _weigh(view: OrderView, when: When) -> _Weighed:
+def _weigh(view: OrderView, when: When, knowledge: Knowledge) -> _Weighed:
     if when.any:
-        return _either([_weigh(view, part) for part in when.any])
+        return _either([_weigh(view, part, knowledge) for part in when.any])
     if when.all:
-        return _together([_weigh(view, part) for part in when.all])
+        return _together([_weigh(view, part, knowledge) for part in when.all])
     outcome = view.ask(when) if when.none else view.test(when)
     if outcome.answer is Answer.UNKNOWN:
-        return _Weighed(Answer.UNKNOWN, lacks=(_lack(view, when),))
+        return _Weighed(Answer.UNKNOWN, lacks=(_lack(view, when, knowledge),))
     # Whom the chart is about is no finding: of a man alone nothing is said.
     held = () if when.sex is not None else outcome.sources
     return _Weighed(outcome.answer, held if outcome.answer is Answer.YES else ())
@@ -150,10 +150,11 @@ def _either(parts: list[_Weighed]) -> _Weighed:
     return _Weighed(Answer.YES if sure else Answer.UNKNOWN, held, lacks)
 
 
-def _lack(view: OrderView, when: When) -> _Lack:
+def _lack(view: OrderView, when: When, knowledge: Knowledge) -> _Lack:
     name, words = next(
         said for member, said in _ANSWERED_BY.items() if getattr(when, member) is not None
     )
-    state = STATE_WORDS.get(view.chart.input(name).state)
+    report = view.chart.input(name)
+    state = None if report.known else state_words(knowledge, report.state)
     # A Patient that was read may still lack both; why is told by the line about the Patient.
     return name, f"{words} {'not known' if name is InputName.PATIENT else state or 'not found'}"

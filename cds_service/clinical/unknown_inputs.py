@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cds_service.clinical.assessment import NotAssessed
-from cds_service.clinical.chart import Chart, InputReport, InputState
+from cds_service.clinical.chart import Chart, InputReport, InputState, Unidentified
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.laboratory import CONCEPTS
 from cds_service.clinical.logic import shortened
+from cds_service.knowledge.completeness_schema import Meaning
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 from cds_service.knowledge.schema import UnknownCheck
 
-STATE_WORDS = {
-    InputState.ABSENT: "not sent",
-    InputState.NOT_ASKED: "not asked about",
-    InputState.UNKNOWN: "not known to the source",
-    InputState.WITHHELD: "withheld by the source",
-    InputState.FAILED: "could not be read",
-    InputState.PARTIAL: "read only in part",
-}
+REPLACED = SignalName.RECORD_REPLACED
 ONE_LIST = {
     "orders": "none in orders, statements not read",
     "statements": "none in statements, orders not read",
@@ -28,14 +22,30 @@ ONE_LIST = {
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-STATES_SAID = (
-    *STATE_WORDS.values(),
-    "not found",
-    "not stated",
-    "none recorded",
-    *ONE_LIST.values(),
-)
-"""All words for what is not known."""
+_MODIFIER = "what carries a modifier that is not known here"
+_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values())
+
+
+def states_said(knowledge: Knowledge) -> tuple[str, ...]:
+    """All words for what is not known."""
+    return (*(state.words for state in knowledge.states.values() if state.words), *_OTHER_STATES)
+
+
+def state_words(knowledge: Knowledge, state: InputState) -> str | None:
+    """How a card says what became of an input; None where it is known."""
+    return knowledge.states[state].words
+
+
+def meaning_of(knowledge: Knowledge, report: InputReport) -> Meaning:
+    """What the state of an input means for this input, by the knowledge."""
+    return knowledge.once(_meanings)[report.name][report.state]
+
+
+def _meanings(knowledge: Knowledge) -> dict[InputName, dict[InputState, Meaning]]:
+    return {
+        InputName(row.input): {InputState(state): said for state, said in row.states.items()}
+        for row in knowledge.meanings.values()
+    }
 
 
 def not_assessed(
@@ -50,24 +60,32 @@ def _not_assessed(
 ) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     found = []
     for check in knowledge.unknown_checks:
+        if check.replaced_record:
+            if view.chart.record == REPLACED:
+                text = check.text.format(record=view.chart.replaced_by or "another")
+                found.append((NotAssessed(check.input, "replaced", text, check.id), check))
+            continue
         if check.unread:
-            if (said := _unread(check, view)) is not None:
+            if (said := _unread(check, view, knowledge)) is not None:
                 found.append((said, check))
             continue
         if check.unidentified:
             entries = _entries(check, view)
+            entries = "" if entries and _is_known(check, view) else entries
             state = "without a known code" if entries else None
         else:
-            entries, state = "", _unknown_state(check, view)
+            entries, state = "", _unknown_state(check, view, knowledge)
         if state is not None:
-            words = {"state": state, "older": _older(check, view), "entries": entries}
-            words["groups"] = _groups(check, view, knowledge) if check.unidentified else ""
-            text = check.text.format_map(words) + _withheld_words(check, view, knowledge)
+            groups = _groups(check, view, knowledge)
+            words = {"older": _older(check, view), "entries": entries, "groups": groups}
+            text = (check.named if check.named and groups else check.text).format_map(
+                {"state": state, **words}
+            )
             found.append((NotAssessed(check.input, state, text, check.id), check))
     return tuple(found)
 
 
-def _unread(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
+def _unread(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> NotAssessed | None:
     """What is told of a result that is there and cannot be used."""
     if check.sex is not None and view.chart.patient.sex not in {check.sex, "unknown"}:
         return None
@@ -77,7 +95,8 @@ def _unread(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
     if unread is None:
         return None
     text = check.text.format_map(defaultdict(str, unread=unread.text))
-    return NotAssessed(check.input, STATE_WORDS[InputState.FAILED], text, check.id)
+    state = state_words(knowledge, InputState.FAILED) or ""
+    return NotAssessed(check.input, state, text, check.id)
 
 
 def _entries(check: UnknownCheck, view: OrderView) -> str:
@@ -86,7 +105,7 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
         about_others = entry.against and entry.against.isdisjoint(check.applies_to)
-        if entry.input == check.input and not about_others:
+        if entry.input == check.input and not about_others and _is_asked(check, entry, view):
             label = shortened(entry.source.label, ENTRY_LIMIT)
             once.setdefault(
                 label.casefold() if label else entry.source.reference, label or NAMELESS
@@ -96,52 +115,67 @@ def _entries(check: UnknownCheck, view: OrderView) -> str:
     return ", ".join(named[:ENTRIES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def withheld(check: UnknownCheck, view: OrderView) -> frozenset[str]:
-    """The options that no suggestion may draft, because an unidentified entry speaks against."""
+def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> frozenset[str]:
+    """The options that no suggestion may draft, because an unidentified entry speaks against, or
+    because of what the state of the input means."""
     if not check.unidentified:
-        return frozenset()
+        meaning = meaning_of(knowledge, view.chart.input(InputName(check.input)))
+        return frozenset(check.applies_to) if meaning == "withhold" else frozenset()
     said = (entry for entry in view.facts.unidentified if entry.input == check.input)
     return frozenset(option for entry in said for option in entry.against)
 
 
-def _withheld_words(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """Why a draft is withheld, after what the check says."""
-    if check.named is None or not withheld(check, view):
-        return ""
-    return " " + check.named.format(groups=_groups(check, view, knowledge))
-
-
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """What the words of the unidentified entries name, by kind."""
+    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
+    if not withheld(check, view, knowledge):
+        return ""
     telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
     names = dict.fromkeys(
         name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
     )
     labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
     labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
-    return " and ".join(labels[name] for name in names)
+    return " and ".join(labels.get(name, _MODIFIER) for name in names)
 
 
-def _unknown_state(check: UnknownCheck, view: OrderView) -> str | None:
+def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
     chart: Chart = view.chart
     name = InputName(check.input)
     if check.quantity and check.within_days:
-        laboratory = view.facts.laboratory
-        result = laboratory.newest(check.quantity, check.within_days)
-        recent = result and view.days.ago(result.when, recent=False)[1] <= check.within_days
-        # One that cannot be read has a check of its own; "not found" would be untrue.
-        there = recent or laboratory.unread(check.quantity, check.within_days) is not None
-        return None if there else "not found"
+        # One in a code that is not known here has a check of its own; "not found" would be untrue.
+        return None if _is_known(check, view) or _entries(check, view) else "not found"
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
-    state = chart.input(name).state
+    report = chart.input(name)
     if check.one_list:
-        return _empty_list(chart.input(name))
-    if check.none_recorded:
-        return "none recorded" if state is InputState.EMPTY else None
-    return None if check.only_broken and state is InputState.ABSENT else STATE_WORDS.get(state)
+        return _empty_list(report)
+    if check.none_recorded is not (report.state is InputState.EMPTY):
+        return None
+    silent = meaning_of(knowledge, report) == "silent"
+    return None if silent else state_words(knowledge, report.state)
+
+
+def _is_known(check: UnknownCheck, view: OrderView) -> bool:
+    """Whether there is a result of the quantity, be it one that cannot be read: that has a check of
+    its own."""
+    if check.quantity is None or check.within_days is None:
+        return False
+    laboratory = view.facts.laboratory
+    result = laboratory.newest(check.quantity, check.within_days)
+    if result and view.days.ago(result.when, recent=False)[1] <= check.within_days:
+        return True
+    return laboratory.unread(check.quantity, check.within_days) is not None
+
+
+def _is_asked(check: UnknownCheck, entry: Unidentified, view: OrderView) -> bool:
+    """Whether an entry without a known code is what a check is about: a recent one of a result."""
+    if check.quantity is None or check.within_days is None:
+        return True
+    when = entry.source.date
+    recent = when is None or view.days.ago(when, recent=True)[0] <= check.within_days
+    return check.quantity in entry.named and recent
 
 
 def _empty_list(report: InputReport) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Raw
 
-from cds_service.fhir.completeness import Signal, of_labels
+from cds_service.fhir.completeness import absent_entry
 from cds_service.fhir.decoding import (
     BUNDLE,
     ENTRIES,
@@ -44,13 +44,15 @@ class Opened:
     next_link: str | None = None
     self_link: str | None = None
     total: int | None = None
-    label: Signal | None = None
+    meta: object = None
+    absent: list[str] = field(default_factory=list)  # reasons in place of resources
     nameless_page: bool = False  # a further page is announced, without an address
     why: str | None = None
 
     @property
     def empty(self) -> bool:
-        return not self.entries and not self.junk and not self.failed and self.why is None
+        lacks = self.junk or self.failed or self.absent or self.why is not None
+        return not (self.entries or lacks)
 
     @property
     def searched(self) -> str | None:
@@ -73,7 +75,7 @@ class Opened:
     @property
     def cut(self) -> bool:
         """Whether a Bundle names more matches than it holds and no page that has the others."""
-        held = len(self.entries) + len(self.junk) + self.failed
+        held = len(self.entries) + len(self.junk) + len(self.absent) + self.failed
         return self.total is not None and self.total > held and self.next_link is None
 
     def place(self, start: str, position: int) -> str:
@@ -99,7 +101,7 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
     opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
     opened.total = bundle.total
     if bytes(bundle.meta):
-        opened.label = of_labels({"meta": _plain(bundle.meta)})
+        opened.meta = _plain(bundle.meta)
     if bytes(bundle.link):
         _read_links(opened, bundle.link)
     return opened
@@ -112,7 +114,8 @@ def _open_odd_form(raw: bytes | Raw, depth: int) -> Opened:
     if first == b"{":
         return _open_object(raw, depth)
     if first == b"[":
-        return _open_list(raw, "[{}]", depth)
+        opened = _open_list(raw, "[{}]", depth)
+        return Opened(why="an array without an entry") if opened.empty else opened
     if first == b'"':
         return _open_text(raw, depth)
     if bytes(raw).strip() == b"null":
@@ -142,7 +145,7 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
     if kind == "Bundle" or (kind is None and first_byte(envelope.entry) == b"["):
         opened = _open_bundle(envelope)
         _read_links(opened, envelope.link)
-        opened.label = of_labels({"meta": _plain(envelope.meta)})
+        opened.meta = _plain(envelope.meta)
         total = _plain(envelope.total)
         opened.total = total if isinstance(total, int) else None
         return opened
@@ -213,9 +216,11 @@ def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
     if _plain(entry.resourceType) is not None:
         return Entry(part)
     if first == b"{":
-        return Entry(entry.resource, word(_plain(entry.fullUrl)))
+        return Entry(entry.resource, word(_plain(entry.fullUrl)), entry.extension)
     if (_response_status(entry) or "2") >= "4":
         opened.failed += 1
+    elif bytes(entry.extension) and (reason := absent_entry(_plain(part))):
+        opened.absent.append(reason)
     elif first and first != b"n":
         opened.junk.append((position, "a resource that is not an object"))
     else:

@@ -2,68 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
 
 from cds_service.clinical.chart import CodeSeen, InputState
-from cds_service.fhir.decoding import GlancedMeta
+from cds_service.fhir.decoding import GlancedMeta, Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, items, member, objects, texts, word, words
-from cds_service.knowledge.code_systems import LOINC, SNOMED, canonical, normal_system
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.code_systems import LOINC, canonical, normal_system
+from cds_service.knowledge.names import InputName, SignalName
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.completeness_schema import SourceSignal
+    from cds_service.knowledge.model import Knowledge
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """The state that an input is in by the word of its source, and why, without patient data."""
+    """The state that an input is in by the word of its source, and why, without patient data.
+    `id` is that of the signal in the knowledge."""
 
     state: InputState
     why: str
+    id: str
+    replaced_by: str | None = None  # the record that survives, of a patient's record
 
 
-WITHHELD, PARTIAL, FAILED = InputState.WITHHELD, InputState.PARTIAL, InputState.FAILED
-UNKNOWN, NOT_ASKED, NONE = InputState.UNKNOWN, InputState.NOT_ASKED, InputState.NONE_STATED
+PARTIAL, FAILED, NONE = InputState.PARTIAL, InputState.FAILED, InputState.NONE_STATED
+WITHHELD, UNKNOWN, NOT_ASKED = InputState.WITHHELD, InputState.UNKNOWN, InputState.NOT_ASKED
+STRENGTH: Final = (FAILED, WITHHELD, UNKNOWN, NOT_ASKED, PARTIAL, NONE)
+"""Which state is told where the source gives several."""
 
-# http://hl7.org/fhir/issue-type. The code decides, because severities differ between EHRs: Epic
-# reports results that it withholds as a warning. Codes in no list are noise unless an error.
-_ISSUES: Final[Mapping[str, InputState]] = {
-    "suppressed": WITHHELD, "forbidden": WITHHELD, "security": WITHHELD, "login": WITHHELD,
-    "unknown": UNKNOWN, "expired": WITHHELD,
-    "incomplete": PARTIAL, "too-long": PARTIAL,
-    "timeout": FAILED, "too-costly": FAILED, "throttled": FAILED, "transient": FAILED,
-    "lock-error": FAILED, "no-store": FAILED, "exception": FAILED, "required": FAILED,
-    "not-supported": FAILED,
-}  # fmt: skip
-# Codes of one vendor in issue.details. Epic 59204: the client may not see some items; 4119: a
-# parameter was ignored, which comes with ordinary answers (onc-certification-g10-test-kit#278).
-_VENDOR_ISSUES: Final[Mapping[str, InputState | None]] = {"59204": WITHHELD, "4119": None}
-_EPIC: Final = "urn:oid:1.2.840.114350."
 _GONE: Final = frozenset({"not-found", "deleted"})
-_NOISE: Final = frozenset({"information", "warning", "success"})
-# http://terminology.hl7.org/CodeSystem/list-empty-reason, of a List or a section of a document.
+_NOTES: Final = frozenset({"information", "success"})
 _EMPTY_SYSTEM: Final = "http://terminology.hl7.org/codesystem/list-empty-reason"
-_EMPTY_REASONS: Final[Mapping[str, InputState]] = {
-    "nilknown": NONE, "notasked": NOT_ASKED, "withheld": WITHHELD, "unavailable": UNKNOWN,
-    "notstarted": NOT_ASKED, "closed": UNKNOWN,
-}  # fmt: skip
-# http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips, and its system as HL7 v3 names it.
-_IPS: Final = frozenset({
-    "http://hl7.org/fhir/uv/ips/codesystem/absent-unknown-uv-ips",
-    "urn:oid:2.16.840.1.113883.5.1150.1",
-})  # fmt: skip
-# Statements of SNOMED CT; displays as in the Global Patient Set (npm hl7.terminology.r4 7.0.1), the
-# first as NHSEngland-FHIR-SCR-IPS#24 reports it for allergies.
-_SNOMED: Final[Mapping[str, InputState]] = {
-    "1287211007": UNKNOWN,  # no information available
-    "716186003": NONE,  # no known allergy
-    "409137002": NONE,  # no known drug allergy
-    "787481004": NONE,  # no known medications
-    "787480003": NONE,  # no known procedures
-    "160245001": NONE,  # no current problems or disability
-    "182849000": NONE,  # no drug therapy prescribed
-}
-# Why there is no value: data-absent-reason and the v3 null flavors.
-_ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENT_SYSTEMS: Final = frozenset({
     "http://terminology.hl7.org/codesystem/data-absent-reason",
     "http://hl7.org/fhir/data-absent-reason",  # STU3
@@ -71,14 +47,6 @@ _ABSENT_SYSTEMS: Final = frozenset({
     "http://hl7.org/fhir/v3/nullflavor",
     "urn:oid:2.16.840.1.113883.5.1008",
 })  # fmt: skip
-_REASONS: Final[Mapping[str, InputState]] = {
-    "masked": WITHHELD, "msk": WITHHELD, "not-permitted": WITHHELD,
-    "not-asked": NOT_ASKED, "nask": NOT_ASKED,
-}  # fmt: skip
-# Labels of v3-ObservationValue and of answers that were cut (http://hl7.org/fhir/R4/security-labels).
-_LABELS: Final[Mapping[str, InputState]] = {
-    "redacted": WITHHELD, "masked": WITHHELD, "subsetted": PARTIAL,
-}  # fmt: skip
 _SECTIONS: Final[Mapping[str, InputName]] = {
     "11450-4": InputName.CONDITIONS,
     "48765-2": InputName.ALLERGIES,
@@ -88,18 +56,6 @@ _SECTIONS: Final[Mapping[str, InputName]] = {
     "10157-6": InputName.FAMILY_HISTORY,
 }
 """LOINC codes of lists and of sections of a document (International Patient Summary)."""
-STATEMENTS: Final = frozenset({
-    *_SNOMED,
-    "no-allergy-info", "no-known-allergies", "no-known-medication-allergies",
-    "no-known-environmental-allergies", "no-known-food-allergies",
-    "no-device-info", "no-known-devices", "no-immunization-info", "no-known-immunizations",
-    "no-medication-info", "no-known-medications", "no-problem-info", "no-known-problems",
-    "no-procedure-info", "no-known-procedures",
-    "unknown", "asked-unknown", "temp-unknown", "not-asked", "asked-declined", "masked",
-    "not-applicable", "unsupported", "as-text", "error", "not-performed", "not-permitted",
-    "NI", "UNK", "ASKU", "NAV", "NASK", "MSK", "NA", "OTH",
-})  # fmt: skip
-"""Codes by which an entry may say that there is none, or that nothing is known (see `of_entry`)."""
 # Types whose entries may say so, and those that must say what they are.
 _LISTED: Final = frozenset({
     "Condition", "Procedure", "AllergyIntolerance", "FamilyMemberHistory", "MedicationRequest",
@@ -107,35 +63,265 @@ _LISTED: Final = frozenset({
     "MedicationAdministration",
 })  # fmt: skip
 _NAMED: Final = frozenset({"Condition", "AllergyIntolerance"})
+_CODES: Final = ("code", "medicationCodeableConcept", "substance")
+_NAMED_BY: Final = (*_CODES, "medicationReference", "medication", "reaction")
+# What a resource may have beside the reason why it has no content.
+_FRAME: Final = frozenset({
+    "resourceType", "id", "meta", "implicitRules", "language", "text", "extension", "identifier",
+    "status", "intent", "clinicalStatus", "verificationStatus", "category", "subject", "patient",
+    "encounter",
+})  # fmt: skip
 
 
-NO_RECORD: Final = Signal(UNKNOWN, "the patient record was not found")
+class SignalTable:
+    """The signals of the knowledge, ready to be looked up.
 
+    `vendors` are those whose harmless warnings are noise; None for all of them.
+    """
 
-def of_outcome(doc: Doc, *, alone: bool) -> Signal | None:
-    """An OperationOutcome: the strongest of its issues; None for noise. `alone`: it stands in place
-    of data, so there was no answer."""
-    found = [_of_issue(issue) for issue in objects(doc.get("issue"))]
-    signals = [signal for signal in found if signal is not None]
-    if signals:
-        return min(signals, key=lambda signal: STRENGTH.index(signal.state))
-    return Signal(FAILED, "the EHR answered with an error") if alone or not found else None
+    def __init__(
+        self, signals: Iterable[SourceSignal], vendors: Collection[str] | None = None
+    ) -> None:
+        self._rows = tuple(signals)
+        self._by_id = {row.id: row for row in self._rows}
+        self._issues = self._coded("issue")
+        self._empty = self._coded("empty-reason")
+        self._reasons = self._coded("absent-reason")
+        self._labels = self._coded("label")
+        heard = [
+            row
+            for row in self._rows
+            if row.kind == "vendor" and (row.state or vendors is None or row.vendor in vendors)
+        ]
+        self._vendors = [(row, row.systems, frozenset(row.codes)) for row in heard]
+        self._statements = {
+            (canonical(system), code): row
+            for row in self._rows
+            if row.kind == "statement"
+            for system in row.systems
+            for code in row.codes
+        }
+        self._ips = {canonical(name) for name in self._by_id[SignalName.IPS_UNKNOWN].systems}
+        self._words = [
+            (row, re.compile("|".join(row.words), re.IGNORECASE))
+            for row in self._rows
+            if row.kind == "words"
+        ]
+        self.codes = frozenset(
+            code
+            for row in self._rows
+            if row.kind in {"statement", "absent-reason"}
+            for code in row.codes
+        )
 
+    def of_vendors(self, vendors: Collection[str]) -> SignalTable:
+        """The same signals, with the harmless warnings of these vendors only."""
+        return SignalTable(self._rows, vendors)
 
-def _of_issue(issue: Doc) -> Signal | None:
-    code = (word(issue.get("code")) or "").lower()
-    for coding in codings(issue.get("details")):
-        number = coding.code or ""
-        if (coding.system or "").startswith(_EPIC) and number in _VENDOR_ISSUES:
-            state = _VENDOR_ISSUES[number]
-            return Signal(state, f"the EHR says so (issue {number})") if state else None
-    state = _ISSUES.get(code)
-    if state is not None:
-        return Signal(state, f"the EHR says so (issue {code})")
-    severity = (word(issue.get("severity")) or "").lower()
-    if code not in _GONE and severity in _NOISE:
+    def seen(self, name: SignalName, why: str | None = None) -> Signal:
+        """A signal that the answer itself shows, by its id."""
+        row = self._by_id[name]
+        return Signal(InputState(row.state or FAILED), why or row.label, name)
+
+    def _coded(self, kind: str) -> dict[str, SourceSignal]:
+        return {code.lower(): row for row in self._rows if row.kind == kind for code in row.codes}
+
+    # --- outcomes ---
+
+    def of_outcome(self, doc: Doc, *, alone: bool) -> Signal | None:
+        """An OperationOutcome: the strongest of its issues; None for noise. `alone`: it stands in
+        place of data, so there was no answer."""
+        found = [self._of_issue(issue) for issue in objects(doc.get("issue"))]
+        told = strongest(signal for signal in found if signal is not None)
+        if told is None:
+            return (
+                self.seen(SignalName.ERROR, "the EHR answered with an error")
+                if alone or not found
+                else None
+            )
+        if alone and told.id == SignalName.UNKNOWN_WARNING:
+            return self.seen(SignalName.ERROR, "the EHR answered with a warning in place of data")
+        return told
+
+    def _of_issue(self, issue: Doc) -> Signal | None:
+        code = (word(issue.get("code")) or "").lower()
+        severity = (word(issue.get("severity")) or "").lower()
+        is_error = severity not in _NOTES and severity != "warning"
+        for coding in codings(issue.get("details")):
+            for row, systems, numbers in self._vendors:
+                if coding.code in numbers and (coding.system or "").startswith(systems):
+                    if row.state is not None:
+                        return _said(row, f"the EHR says so (issue {coding.code})")
+                    if not is_error:
+                        return None
+        known = self._issues.get(code)
+        if known is not None and known.state is not None:
+            return _said(known, f"the EHR says so (issue {code})")
+        if is_error or code in _GONE:
+            return self.seen(SignalName.ERROR, "the EHR answered with an error")
+        told = [*texts(issue.get("details")), issue.get("diagnostics")]
+        for words_row, pattern in self._words:
+            if any(isinstance(one, str) and pattern.search(one) for one in told):
+                return _said(words_row, "the EHR says so in words")
+        if known is not None or severity in _NOTES:
+            return None
+        return self.seen(
+            SignalName.UNKNOWN_WARNING, "the EHR sent a warning that is not known here"
+        )
+
+    # --- labels ---
+
+    def is_labelled(self, meta: GlancedMeta) -> bool:
+        """Whether a label may say that something was taken out."""
+        labels = (*(meta.security or ()), *(meta.tag or ()))
+        return any((label.code or "").lower() in self._labels for label in labels)
+
+    def of_labels(self, meta: object, *, empty: bool = False) -> Signal | None:
+        """Security labels and tags of a Bundle or a resource: something was taken out of it.
+        `empty`: nothing was sent under them."""
+        if not isinstance(meta, dict):
+            return None
+        for name in ("security", "tag"):
+            for coding in codings(meta.get(name)):
+                row = self._labels.get((coding.code or "").lower())
+                if row is not None and (empty or not row.only_empty):
+                    return _said(row, f"labelled {str(coding.code).upper()} by its source")
         return None
-    return Signal(FAILED, "the EHR answered with an error")
+
+    # --- resources ---
+
+    def of_resource(self, kind: str, doc: Doc) -> tuple[Signal | None, bool]:
+        """What a resource says of its input as a whole, and whether that is all it says."""
+        if "extension" in doc and (reason := _absent_in(doc)) is not None:
+            row = self._reasons.get(reason) or self._by_id[SignalName.ABSENT_UNKNOWN]
+            state = InputState(row.state or UNKNOWN)
+            if doc.keys() <= _FRAME:
+                return Signal(state, "the source says so", SignalName.EMPTY_RESOURCE), True
+            return self.seen(SignalName.UNCODED_ENTRY), False
+        if kind in _LISTED and (entry := self.of_entry(doc)) is not None:
+            if "modifierExtension" in doc:  # "none", and who knows what it turns
+                why = "an entry carries a modifier that is not known here"
+                return self.seen(SignalName.MODIFIED_ENTRY, why), True
+            return entry
+        if kind in _NAMED and is_nameless(doc):
+            return self.seen(SignalName.NAMELESS_ENTRY, "an entry does not say what it is"), False
+        return self.of_labels(doc.get("meta")), False
+
+    def of_absent(self, reason: str) -> Signal:
+        """An entry of a Bundle that has a reason in place of a resource."""
+        row = self._reasons.get(reason) or self._by_id[SignalName.ABSENT_UNKNOWN]
+        return Signal(
+            InputState(row.state or UNKNOWN), "the source says so", SignalName.EMPTY_RESOURCE
+        )
+
+    def of_extension(self, raw: Raw) -> list[Signal]:
+        """An extension of an entry may say why something is missing."""
+        try:
+            reason = absent_entry({"extension": decode(raw)})
+        except Unreadable:
+            return []
+        return [self.of_absent(reason)] if reason is not None else []
+
+    def of_entry(self, doc: Doc) -> tuple[Signal, bool] | None:
+        """An entry that says that there is none, or that nobody knows, and whether it is no fact
+        beside that: one with a code, or with words that may name it, is read as well."""
+        elements = [doc[name] for name in _CODES if name in doc]
+        reasons: list[SourceSignal] = []
+        has_code = False
+        for coding in (coding for element in elements for coding in codings(element)):
+            system, code = canonical(coding.system or ""), coding.code or ""
+            if (row := self._statement(system, code)) is not None:
+                return _stated(row), True
+            if normal_system(coding.system or "") in _ABSENT_SYSTEMS:
+                reasons.append(self._reason(code))
+            else:
+                has_code = has_code or bool(code)
+        for element in elements:
+            if (reason := _absent_reason(element)) is not None:
+                reasons.append(self._reason(reason))
+        if not reasons or has_code:
+            return None
+        states = [row for row in reasons if row.state is not None]
+        named = any(text.strip() for element in elements for text in texts(element))
+        if named and not states:
+            return None  # in words only, and the words are there
+        told = min(
+            (_stated(row) for row in states or [self._reason("unknown")]),
+            key=lambda signal: STRENGTH.index(signal.state),
+        )
+        if named and told.state is not WITHHELD:  # "Masked" is no name
+            return self.seen(SignalName.UNCODED_ENTRY, "the code of an entry is not known"), False
+        return told, True
+
+    def _statement(self, system: str, code: str) -> SourceSignal | None:
+        row = self._statements.get((system, code))
+        if row is not None or system not in self._ips:
+            return row
+        return self._by_id[
+            SignalName.IPS_NONE if code.startswith("no-known-") else SignalName.IPS_UNKNOWN
+        ]
+
+    def _reason(self, code: str) -> SourceSignal:
+        return self._reasons.get(code.lower()) or self._by_id[SignalName.ABSENT_UNKNOWN]
+
+    # --- lists ---
+
+    def of_lists(self, doc: Doc, asked: InputName | None) -> Iterator[tuple[InputName, Signal]]:
+        """The empty reasons of a List, or of the sections of a document, by input."""
+        for section in (doc, *_sections(doc)):
+            rows = [self._empty_reason(coding) for coding in codings(section.get("emptyReason"))]
+            if not rows and section.get("emptyReason"):
+                rows = [self._by_id[SignalName.LIST_UNKNOWN]]  # in words
+            told = strongest(map(_stated, rows))
+            if told is None:
+                continue
+            found = codings(section.get("code"))
+            coded = [c.code or "" for c in found if canonical(c.system or "") == LOINC]
+            name = next((_SECTIONS[c] for c in coded if c in _SECTIONS), asked)
+            if name is not None:
+                yield name, told
+
+    def _empty_reason(self, coding: CodeSeen) -> SourceSignal:
+        """Only the code system of FHIR is believed that there is none."""
+        row = self._empty.get((coding.code or "").lower())
+        own = normal_system(coding.system or "") == _EMPTY_SYSTEM
+        if row is None or (row.state == NONE and not own):
+            return self._by_id[SignalName.LIST_UNKNOWN]
+        return row
+
+    # --- the record ---
+
+    def of_patient(self, doc: Doc) -> Signal | None:
+        """A Patient record that is not the one in use: merged into another, or inactive."""
+        for link in objects(doc.get("link")):
+            if not {"replaced-by", "replace"}.isdisjoint(words(link.get("type"))):  # DSTU2: replace
+                told = self.seen(SignalName.RECORD_REPLACED, "this record was replaced by another")
+                return replace(told, replaced_by=_survivor(link))
+        if "active" in doc and not flag(doc.get("active")):
+            return self.seen(SignalName.RECORD_INACTIVE, "this record is not active")
+        return None
+
+
+def signals_of(knowledge: Knowledge) -> SignalTable:
+    """The signals of the knowledge, for `Knowledge.once`."""
+    return SignalTable(knowledge.signals.values())
+
+
+def signals_for(knowledge: Knowledge, vendor: str | None) -> SignalTable:
+    """The signals as an EHR of this vendor is heard; without one the harmless warnings of all
+    vendors are noise."""
+    everybody = knowledge.once(signals_of)
+    return everybody if vendor is None else knowledge.once(_by_vendor).get(vendor, everybody)
+
+
+def _by_vendor(knowledge: Knowledge) -> dict[str, SignalTable]:
+    vendors = {profile.vendor for profile in knowledge.profiles.values() if profile.vendor}
+    return {vendor: knowledge.once(signals_of).of_vendors({vendor}) for vendor in vendors}
+
+
+def strongest(signals: Iterable[Signal]) -> Signal | None:
+    """The one that counts where the source gives several."""
+    return min(signals, key=lambda signal: STRENGTH.index(signal.state), default=None)
 
 
 def is_gone(doc: Doc) -> bool:
@@ -144,123 +330,55 @@ def is_gone(doc: Doc) -> bool:
     return not said.isdisjoint(_GONE)
 
 
-def is_labelled(meta: GlancedMeta) -> bool:
-    """Whether a label may say that something was taken out."""
-    labels = (*(meta.security or ()), *(meta.tag or ()))
-    return any((label.code or "").lower() in _LABELS for label in labels)
-
-
-def of_labels(doc: Doc) -> Signal | None:
-    """Security labels and tags of a Bundle or a resource: something was taken out of it."""
-    meta = doc.get("meta")
-    if not isinstance(meta, dict):
-        return None
-    for name in ("security", "tag"):
-        for coding in codings(meta.get(name)):
-            state = _LABELS.get((coding.code or "").lower())
-            if state is not None:
-                return Signal(state, f"labelled {str(coding.code).upper()} by its source")
-    return None
-
-
-def of_resource(kind: str, doc: Doc) -> tuple[Signal | None, bool]:
-    """What a resource says of its input as a whole, and whether that is all it says."""
-    entry = of_entry(doc) if kind in _LISTED else None
-    if entry is not None:
-        return entry, True
-    if kind in _NAMED and is_nameless(doc):
-        return Signal(PARTIAL, "an entry does not say what it is"), False
-    return of_labels(doc), False
-
-
-def of_entry(doc: Doc) -> Signal | None:
-    """An entry that is no fact: it says that there is none, or that nobody knows."""
-    elements = [doc[name] for name in _CODES if name in doc]
-    for coding in (coding for element in elements for coding in codings(element)):
-        system = normal_system(coding.system or "")
-        code = coding.code or ""
-        if code in _SNOMED and canonical(coding.system or "") == SNOMED:
-            return _stated(_SNOMED[code])
-        if system in _IPS:
-            return _stated(NONE if (coding.code or "").startswith("no-known-") else UNKNOWN)
-        if system in _ABSENT_SYSTEMS:
-            return _stated(_REASONS.get((coding.code or "").lower(), UNKNOWN))
-    for element in elements:
-        if (reason := _absent_reason(element)) is None:
-            continue
-        state = _REASONS.get(reason, UNKNOWN)
-        if state is WITHHELD or not any(texts(element)):  # "Masked" is no name
-            return _stated(state)
-    return None
-
-
-_CODES: Final = ("code", "medicationCodeableConcept", "substance")
-_NAMED_BY: Final = (*_CODES, "medicationReference", "medication", "reaction")
-
-
 def is_nameless(doc: Doc) -> bool:
     """Whether an entry says neither in a code nor in words what it is."""
     told = [doc[name] for name in _NAMED_BY if name in doc]
     return not any(codings(element) or any(texts(element)) or _points(element) for element in told)
 
 
+def absent_entry(entry: object) -> str | None:
+    """The reason that an entry of a Bundle gives in place of its resource, or beside it."""
+    return _absent_in(entry)
+
+
+def _said(row: SourceSignal, why: str) -> Signal:
+    return Signal(InputState(row.state or FAILED), why, row.id)
+
+
+def _stated(row: SourceSignal) -> Signal:
+    return Signal(InputState(row.state or UNKNOWN), "the source says so", row.id)
+
+
 def _points(element: object) -> bool:
     return any(isinstance(item, dict) and item.get("reference") for item in items(element))
 
 
-def _absent_reason(element: object) -> str | None:
-    parts = objects(member(element, "coding"))
-    holders = [element, *parts, *(part.get("_code") for part in parts)]
-    for holder in holders:
-        for extension in objects(member(holder, "extension")):
-            if word(extension.get("url")) == _ABSENT:
-                return (word(extension.get("valueCode")) or "unknown").lower()
+def _absent_in(holder: object) -> str | None:
+    if not isinstance(holder, dict) or "extension" not in holder:
+        return None
+    for extension in objects(holder["extension"]):
+        if word(extension.get("url")) == ABSENT:
+            return (word(extension.get("valueCode")) or "unknown").lower()
     return None
 
 
-def of_lists(doc: Doc, asked: InputName | None) -> Iterator[tuple[InputName, Signal]]:
-    """The empty reasons of a List, or of the sections of a document, by input."""
-    sections = list(_sections(doc))
-    for section in (doc, *sections):
-        states = [_reason(coding) for coding in codings(section.get("emptyReason"))]
-        if not states and section.get("emptyReason"):
-            states = [UNKNOWN]  # in words
-        if not states:
-            continue
-        found = codings(section.get("code"))
-        coded = [c.code or "" for c in found if canonical(c.system or "") == LOINC]
-        name = next((_SECTIONS[c] for c in coded if c in _SECTIONS), asked)
-        if name is not None:
-            yield name, _stated(min(states, key=STRENGTH.index))
+def _absent_reason(element: object) -> str | None:
+    parts = objects(member(element, "coding"))
+    holders = (element, *parts, *(part.get("_code") for part in parts), member(element, "_text"))
+    return next((reason for one in holders if (reason := _absent_in(one)) is not None), None)
 
 
-def _reason(coding: CodeSeen) -> InputState:
-    """Only the code system of FHIR is believed that there is none."""
-    state = _EMPTY_REASONS.get((coding.code or "").lower(), UNKNOWN)
-    own = normal_system(coding.system or "") == _EMPTY_SYSTEM
-    return state if own or state is not NONE else UNKNOWN
+_PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
+
+
+def _survivor(link: Doc) -> str | None:
+    """The record that a link names, by type and id alone."""
+    other = word(member(link.get("other"), "reference")) or ""
+    found = _PATIENT.fullmatch(other)
+    return found[1] if found else None
 
 
 def _sections(doc: Doc) -> Iterator[Doc]:
     for section in objects(doc.get("section")):
         yield section
         yield from objects(section.get("section"))
-
-
-def _stated(state: InputState) -> Signal:
-    return Signal(state, "the source says so")
-
-
-def of_patient(doc: Doc) -> Signal | None:
-    """A Patient record that is not the one in use: merged into another, or inactive."""
-    for link in objects(doc.get("link")):
-        if not {"replaced-by", "replace"}.isdisjoint(words(link.get("type"))):  # DSTU2: replace
-            other = word(member(link.get("other"), "reference"))
-            return Signal(PARTIAL, f"this record was replaced by {other or 'another'}")
-    if "active" in doc and not flag(doc.get("active")):
-        return Signal(PARTIAL, "this record is not active")
-    return None
-
-
-STRENGTH: Final = (FAILED, WITHHELD, UNKNOWN, NOT_ASKED, PARTIAL, NONE)
-"""Which state is told where the source gives several."""

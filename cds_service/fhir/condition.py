@@ -12,6 +12,7 @@ from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
 from cds_service.fhir.metaboliser import in_words
+from cds_service.fhir.named import named_in
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
@@ -41,7 +42,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
         if meaning:
             yield SetAside(meaning, source, doubt)
         return
-    yield from look.mentions.uncoded(doc, source, meaning)
+    yield from named_in(doc, look, source, meaning)
     yield from in_words(doc, source)
     if _condition_grade(doc, look, known) == BROOKER_NONE:
         yield SetAside(meaning, source, "Brooker 0")

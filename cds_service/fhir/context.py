@@ -69,7 +69,10 @@ class References:
         self.asked = False  # whether anything was looked up that does not lie in its holder
 
     def add(self, doc: Doc, full_url: str | None = None) -> None:
-        """Remember a resource under `Type/id` and under its fullUrl."""
+        """Remember a resource under `Type/id` and under its fullUrl; not a medicine that carries a
+        modifier, which would be no fact."""
+        if "modifierExtension" in doc and kind_of(doc) == "Medication":
+            return
         self._docs.setdefault(type_and_id(doc), doc)
         if full_url:
             self._docs.setdefault(full_url, doc)

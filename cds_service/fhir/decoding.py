@@ -25,6 +25,12 @@ class GlancedCoding(Struct, gc=False, frozen=True):
     display: str | None = None
 
 
+class GlancedExtension(Struct, gc=False, frozen=True):
+    """FHIR Extension, as far as it may say why there is no value."""
+
+    url: str | None = None
+
+
 class Concept(Struct, gc=False, frozen=True):
     """CodeableConcept, or CodeableReference (R5) with its concept inside; can be looked up in a
     set as a whole."""
@@ -33,6 +39,7 @@ class Concept(Struct, gc=False, frozen=True):
     text: str | None = None
     concept: Concept | None = None
     code: str | None = None  # a Coding where the concept should be
+    extension: tuple[GlancedExtension, ...] | None = None
 
 
 class Ref(Struct, gc=False):
@@ -75,6 +82,7 @@ class Glance(Struct, gc=False):
     component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None
+    extension: Raw = NOTHING
     meta: GlancedMeta | None = None
 
 
@@ -83,6 +91,7 @@ class Entry(Struct, gc=False):
 
     resource: Raw
     fullUrl: str | None = None
+    extension: Raw = NOTHING
 
 
 class Bundle(Struct, gc=False):
@@ -107,6 +116,7 @@ class Envelope(Struct, gc=False):
     meta: Raw = NOTHING
     resource: Raw = NOTHING
     response: Raw = NOTHING
+    extension: Raw = NOTHING
     fullUrl: Raw = NOTHING
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
-from cds_service.fhir.completeness import STRENGTH, Signal
+from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
 from cds_service.fhir.elements import Doc, kind_of
 from cds_service.fhir.medicine_lists import LISTS, both
 from cds_service.fhir.subject import Subjects, Whose
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.profile_schema import Profile
@@ -48,6 +48,7 @@ LIST_OF = {kind: name for kind, name in INPUT_OF.items() if kind not in _NOT_A_L
 UNREADABLE = "an entry could not be read"
 REPORTED = "the EHR answered with an error"
 CUT = "entries were left out"
+NO_RECORD = "the patient record was not found"
 MOST_PROBLEMS = 100
 
 
@@ -97,11 +98,11 @@ class InputLog:
         if signal is None or report.state is InputState.FAILED:
             return report
         if signal.state is InputState.NONE_STATED:
-            return replace(report, state=signal.state) if report.state in _NOTHING else report
+            stated = replace(report, state=signal.state, signal=signal.id)
+            return stated if report.state in _NOTHING else report
         state = InputState.PARTIAL if self.seen else signal.state
-        return InputReport(
-            self.name, state, self.seen, _joined((*self.failures, *self.defects, signal.why))
-        )
+        why = _joined((*self.failures, *self.defects, signal.why))
+        return InputReport(self.name, state, self.seen, why, signal=signal.id)
 
     def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
@@ -173,8 +174,11 @@ def _is_other_list(answer: InputAnswer) -> bool:
 class Ledger:
     """The account of one patient's chart."""
 
-    def __init__(self, subjects: Subjects, profile: Profile | None = None) -> None:
+    def __init__(
+        self, subjects: Subjects, signals: SignalTable, profile: Profile | None = None
+    ) -> None:
         self.subjects = subjects
+        self.signals = signals
         self.profile = profile
         self.logs: dict[InputName, InputLog] = {name: InputLog(name) for name in InputName}
         self._foreign = 0
@@ -216,7 +220,7 @@ class Ledger:
     def outcome(self, doc: Doc, answer: InputAnswer, alone: bool) -> None:
         """An OperationOutcome instead of data is a failed query. Among data it may say that
         something is missing there, or be noise (Epic sends warnings with good answers)."""
-        signal = completeness.of_outcome(doc, alone=alone)
+        signal = self.signals.of_outcome(doc, alone=alone)
         if signal is None:
             answer.hints += 1
         elif signal.state is InputState.FAILED:
@@ -224,11 +228,11 @@ class Ledger:
         else:
             answer.signals.append(signal)
         if answer.asked is InputName.PATIENT and completeness.is_gone(doc):
-            self.record = completeness.NO_RECORD
+            self.record = self.signals.seen(SignalName.RECORD_GONE, NO_RECORD)
 
     def empty_list(self, doc: Doc, answer: InputAnswer) -> None:
         """A List or a document that says why something in it is empty."""
-        said = list(completeness.of_lists(doc, answer.asked))
+        said = list(self.signals.of_lists(doc, answer.asked))
         for name, signal in said:
             self.logs[name].answered = True
             self.logs[name].tell(signal)
@@ -309,7 +313,28 @@ class Ledger:
         if self.record is None or not report.known or report.name is InputName.PATIENT:
             return report
         state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
-        return replace(report, state=state, why=self.record.why)
+        return replace(report, state=state, why=self.record.why, signal=self.record.id)
+
+    def hear(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
+        """Keep what a resource says of the input as a whole. True where it says nothing else."""
+        if kind == "Patient":
+            self.record = self.record or self.signals.of_patient(doc)
+            if (label := self.signals.of_labels(doc.get("meta"))) is not None:
+                log.tell(label)
+            return False
+        signal, alone = self.signals.of_resource(kind, doc)
+        if signal is not None:
+            log.tell(signal)
+        if alone:  # it was counted, and is no fact
+            log.seen -= whose is not Whose.LATER
+        return alone
+
+    def beside(self, opened: Opened, answer: InputAnswer) -> None:
+        """What the labels of a Bundle say, and reasons in place of its entries."""
+        label = opened.meta and self.signals.of_labels(opened.meta, empty=opened.empty)
+        if isinstance(label, Signal):
+            answer.signals.append(label)
+        answer.signals += map(self.signals.of_absent, opened.absent)
 
     @property
     def foreign(self) -> int:

@@ -50,7 +50,8 @@ def _joined(orders: InputReport, statements: InputReport) -> InputReport:
     if broken:
         state = InputState.PARTIAL if seen else broken[0].state
         why = "; ".join(report.why for report in broken if report.why) or None
-        return InputReport(orders.name, state, seen, why)
+        signal = next((report.signal for report in broken if report.signal), None)
+        return InputReport(orders.name, state, seen, why, signal=signal)
     states = {orders.state, statements.state}
     order = (InputState.READ, InputState.NONE_STATED, InputState.EMPTY)
     return InputReport(orders.name, next(state for state in order if state in states), seen)

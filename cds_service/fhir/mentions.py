@@ -14,6 +14,7 @@ from cds_service.fhir.elements import LABEL_LIMIT, Doc, all_texts, notes_of, tex
 from cds_service.knowledge.condition_names import NO_CONDITIONS, ConditionNames
 from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
 from cds_service.knowledge.names import HO
+from cds_service.knowledge.result_names import NO_RESULTS, ResultNames
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -23,8 +24,12 @@ Patterns = tuple[tuple[str, re.Pattern[str]], ...]
 _SCOPED = re.compile(r"\(\?-?[a-z]+:(.*)\)")
 _PLAIN = re.compile(r"[\w' -]+")
 _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two words
+_ENDINGS = re.compile(r"\\w\*(?=\\[Ws]|$)")
+# Japanese, Chinese and Korean have no boundary between a word and FOP.
+_EDGES = (r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])", r"\b")
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
 _LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
+_COMMON = frozenset({"progressive", "progressiva", "progresiva", "syndrome"})
 _LOOKED_AT = 50  # denials in one text; nobody writes more
 
 # Which codes of an entry make a text beside them that names the disease superfluous.
@@ -77,6 +82,9 @@ _OPEN = re.compile(
 _NOT = re.compile(r"\b(?:not|never|no|nicht)\b", re.IGNORECASE)
 _ENDS = re.compile(r"\.\s|\n")
 _NEAR = 60
+# In French, Spanish and Italian FOP is also a hole between the atria of the heart.
+_SHORT = frozenset({"FOP", "fop"})
+_FORAMEN = "foramen"
 
 
 class Mentions:
@@ -90,9 +98,13 @@ class Mentions:
         medicines: tuple[str, ...] = (),
         drugs: DrugNames = NO_NAMES,
         conditions: ConditionNames = NO_CONDITIONS,
+        results: ResultNames = NO_RESULTS,
     ) -> None:
         self.drugs = drugs
+        self.results = results
         self.conditions = conditions
+        self.sayings = drugs.sayings
+        self._bare: Mentions | None = None
         self._patterns = patterns
         self._medicines = medicines
         self._quick = also + medicines
@@ -101,8 +113,11 @@ class Mentions:
             word = _telling_word(pattern.pattern)
             if word is None:
                 self._slow += (pattern,)
-            elif word not in self._quick:
+            else:
                 self._quick += (word,)
+        # What holds another of them says nothing more.
+        words = dict.fromkeys(self._quick)
+        self._quick = tuple(w for w in words if not any(o in w for o in words if o != w))
 
     def __bool__(self) -> bool:
         return bool(self._quick or self._slow)
@@ -111,10 +126,15 @@ class Mentions:
         """These patterns, or none where no text of this JSON can match: one look at all of it."""
         whole = json.decode("utf-8", "replace")
         escaped = "\\u" in whole  # nobody writes letters so, but a reader of JSON would see them
-        return self if escaped or self._slow or self.speaks(whole) else self._without()
+        return self if escaped or self._slow or self.speaks(whole) else self._nothing()
 
-    def _without(self) -> Mentions:
-        return Mentions(drugs=self.drugs, conditions=self.conditions)
+    def _nothing(self) -> Mentions:
+        """The drugs, conditions and results without the diseases; made once."""
+        if self._bare is None:
+            self._bare = Mentions(
+                drugs=self.drugs, conditions=self.conditions, results=self.results
+            )
+        return self._bare
 
     def speaks(self, value: str) -> bool:
         """True when the text may be worth a closer look."""
@@ -133,41 +153,60 @@ class Mentions:
     def find(self, values: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Each disease that these texts name, once, with the words around the place."""
         named: set[str] = set()
-        for value in values:
-            if not self.speaks(value):
-                continue
-            for disease, pattern in self._patterns:
-                if disease not in named and (found := _first(pattern, value)):
-                    named.add(disease)
-                    yield disease, _around(value, found.start())
+        for disease, value, one in self._places(values):
+            if disease not in named:
+                named.add(disease)
+                yield disease, _around(value, one.start())
 
     def uncoded(
         self, entry: Doc, source: Provenance, coded: frozenset[str] = frozenset()
     ) -> Iterator[Mention]:
-        """What the texts of one entry name beyond what its code says itself."""
-        for disease, label in self.find(all_texts(entry.get("code"), notes_of(entry))):
-            if coded.isdisjoint(CODED_AS[disease]):
+        """What the texts of one entry name beyond what its code says itself. The patient's own
+        disease comes before a relative's; HO of another joint than the hip asks nothing."""
+        own: dict[str, Mention] = {}
+        for disease, value, one in self._places(all_texts(entry.get("code"), notes_of(entry))):
+            if not coded.isdisjoint(CODED_AS[disease]):
+                continue
+            if disease == HO and self.sayings.is_elsewhere(_sentence(value, one)):
+                continue
+            of_relative = self.sayings.of_relative(value[: one.start()], value[one.end() :])
+            if disease not in own or (own[disease].of_relative and not of_relative):
+                label = _around(value, one.start())
                 where = Provenance(source.reference, None, label, source.date, source.recorder)
-                yield Mention(disease, where)
+                own[disease] = Mention(disease, where, of_relative)
+        yield from own.values()
+
+    def _places(self, values: Iterable[str]) -> Iterator[tuple[str, str, re.Match[str]]]:
+        """Each place of a disease that the words around it do not deny."""
+        for value in values:
+            if not self.speaks(value):  # nearly always
+                continue
+            for disease, pattern in self._patterns:
+                for number, one in enumerate(pattern.finditer(value)):
+                    if number >= _LOOKED_AT or not self._is_denied(value, one):
+                        yield disease, value, one
+                    if number >= _LOOKED_AT:
+                        break
+
+    def _is_denied(self, value: str, one: re.Match[str]) -> bool:
+        before, after = value[: one.start()], value[one.end() :]
+        if one[0] in _SHORT and _FORAMEN in f"{before[-_NEAR:]}{after[:_NEAR]}".lower():
+            return True
+        return _is_denied(value, one) or self.sayings.denies(before, after)
 
 
 def _telling_word(pattern: str) -> str | None:
-    """What a text must contain, in lower case, to match: the last of the words of a pattern that
+    """What a text must contain, in lower case, to match: the rarest word of a pattern that
     is words with blanks between them, perhaps with word boundaries and a scoped flag around."""
     scoped = _SCOPED.fullmatch(pattern)
     inner = _LOOKAHEAD.sub("", scoped[1] if scoped else pattern)  # what may not follow
     inner = _LOOKBEHIND.sub("", inner)  # nor stand before it
-    inner = inner.removeprefix(r"\b").removesuffix(r"\b")
-    words = _BETWEEN.split(inner)
-    return words[-1].lower() if all(_PLAIN.fullmatch(word) for word in words) else None
-
-
-def _first(pattern: re.Pattern[str], value: str) -> re.Match[str] | None:
-    """The first match that the words around it do not deny."""
-    for number, one in enumerate(pattern.finditer(value)):
-        if number >= _LOOKED_AT or not _is_denied(value, one):
-            return one
-    return None
+    for edge in _EDGES:
+        inner = inner.removeprefix(edge).removesuffix(edge)
+    words = _BETWEEN.split(_ENDINGS.sub("", inner))
+    if not all(_PLAIN.fullmatch(word) for word in words):
+        return None
+    return max((word.lower() for word in words), key=lambda word: (word not in _COMMON, len(word)))
 
 
 def _around(value: str, start: int) -> str:
@@ -175,6 +214,12 @@ def _around(value: str, start: int) -> str:
     if start + 40 <= LABEL_LIMIT:
         return text(value) or ""
     return text("…" + value[start - 40 :]) or ""
+
+
+def _sentence(value: str, one: re.Match[str]) -> str:
+    """The words of a sentence around a place."""
+    before, after = value[: one.start()][-_NEAR:], value[one.end() :][:_NEAR]
+    return f"{_ENDS.split(before)[-1]}{one[0]}{_ENDS.split(after)[0]}"
 
 
 def _is_denied(value: str, one: re.Match[str]) -> bool:
@@ -197,11 +242,12 @@ def quick_mentions(
     medicines: tuple[str, ...] = (),
     drugs: DrugNames = NO_NAMES,
     conditions: ConditionNames = NO_CONDITIONS,
+    results: ResultNames = NO_RESULTS,
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
     also = ("brooker", "cyp2c9")
-    return Mentions(patterns, also, medicines, drugs, conditions)
+    return Mentions(patterns, also, medicines, drugs, conditions, results)
 
 
 def mentions_of(knowledge: Knowledge) -> Mentions:
@@ -218,4 +264,5 @@ def mentions_of(knowledge: Knowledge) -> Mentions:
         tuple(name for rule in knowledge.genetic.values() for name in rule.sign_words),
         knowledge.once(DrugNames),
         knowledge.once(ConditionNames),
+        knowledge.once(ResultNames),
     )

@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds_service.clinical.chart import MeasurementFact, Provenance, SetAside
+from cds_service.clinical.chart import (
+    FhirDate,
+    MeasurementFact,
+    Provenance,
+    SetAside,
+    Unidentified,
+)
 from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import Recognised, source_of
 from cds_service.fhir.context import Item, ReadContext
@@ -20,12 +26,14 @@ from cds_service.fhir.elements import (
     status,
     text,
     texts,
+    type_and_id,
     word,
     words,
 )
 from cds_service.fhir.genomics import read_variant
 from cds_service.fhir.metaboliser import read_metaboliser
-from cds_service.knowledge.names import BROOKER, GENOMIC
+from cds_service.fhir.unidentified import name_in
+from cds_service.knowledge.names import BROOKER, GENOMIC, InputName
 
 _ERROR = "entered-in-error"
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
@@ -63,6 +71,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
             genomic = True
         grade = _observation_grade(part, look, known)
         if not known.meaning and grade is None:
+            yield from _unidentified(doc, part, look, when)
             continue
         source = source_of(doc, code, known, when, performer)
         if state is not None and state not in _VALID_RESULT:
@@ -74,6 +83,20 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
     if genomic:
         yield from read_variant(doc, look)
     yield from read_metaboliser(doc, look)
+
+
+def _unidentified(
+    doc: Doc, part: Doc, look: ReadContext, when: FhirDate | None
+) -> Iterator[Unidentified]:
+    """A result in a code that says nothing here, whose words name one that is asked for."""
+    code = part.get("code")
+    named = look.mentions.results.named(all_texts(code))
+    there = status(doc.get("status")) not in _NO_RESULT and any(
+        name.startswith("value") and value not in _BLANK for name, value in part.items()
+    )
+    if named and there:
+        source = Provenance(type_and_id(doc), None, name_in(code), when)
+        yield Unidentified(InputName.OBSERVATIONS, source, named=tuple(sorted(named)))
 
 
 def _result_state(state: str) -> str:

@@ -22,6 +22,7 @@ from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, o
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import Named, name_of, read_medication
 from cds_service.fhir.medicine_lists import LISTS
+from cds_service.fhir.modifiers import as_questions, is_modified, with_note
 from cds_service.fhir.order_said import what_is_said
 from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
 from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY
@@ -124,7 +125,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         index=index,
         resource_type=kind_of(doc) or "Resource",
         resource_id=identifier(doc.get("id")),
-        label=_label(doc, elements),
+        label=with_note(_label(doc, elements)) if is_modified(doc) else _label(doc, elements),
         kinds=kinds | (routes & _ROUTES),
         side=side_of(known, site),
         sites=sites,
@@ -218,7 +219,8 @@ def _medication(doc: Doc, look: ReadContext) -> tuple[MedicationFact | None, Uni
     code says nothing here."""
     if doc.get("resourceType") not in _MEDICINES:
         return None, None
-    for item in read_medication(doc, look):
+    found = read_medication(doc, look)
+    for item in as_questions(found, look, None) if is_modified(doc) else found:
         if isinstance(item, MedicationFact):
             return item if item.state == "ended" else replace(item, state="draft"), None
         if isinstance(item, Unidentified):

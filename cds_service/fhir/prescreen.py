@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cds_service.fhir.codings import wants_reading
-from cds_service.fhir.completeness import STATEMENTS, is_labelled
-from cds_service.fhir.decoding import Concept, Glance
+from cds_service.fhir.completeness import ABSENT, SignalTable
+from cds_service.fhir.decoding import NOTHING, Concept, Glance
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.medicine_lists import LISTS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CODED = frozenset({"Condition", "Procedure", "Observation"})
 _MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
 _NAMED = frozenset({"Condition", "Procedure"})
+_ABSENT = ABSENT.encode()
 _MEMORY = 2_000  # more would cost more than it saves
 
 
@@ -30,11 +31,14 @@ class Prescreen:
     without a code to know them by, and whatever it cannot judge. Remembers the codes and texts
     that say nothing: a record repeats itself."""
 
-    def __init__(self, index: CodeIndex, mentions: Mentions) -> None:
+    def __init__(self, index: CodeIndex, mentions: Mentions, signals: SignalTable) -> None:
         self._index = index
+        self._signals = signals
+        self._statements = signals.codes
         self._mentions = mentions
         self._dull: set[Concept] = set()
         self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
+        self._plain_results: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
         self.strange: dict[
             Concept | None, str
@@ -43,14 +47,17 @@ class Prescreen:
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
         kind = glance.resourceType
-        if glance.meta is not None and is_labelled(glance.meta):
+        if glance.meta is not None and self._signals.is_labelled(glance.meta):
+            return False
+        if glance.extension is not NOTHING and _ABSENT in bytes(glance.extension):
             return False
         if kind in _CODED:
             code = glance.code
             if kind in _NAMED and (
                 code is None
                 or not (code.coding or code.text or code.concept)
-                or (code.coding and code.coding[0].code is None and code.text is None)
+                or (code.coding and code.coding[0].code is None)
+                or code.extension
             ):
                 return False  # nothing says what it is: then it may say why
             on_list = kind == "Condition" and code is not None and code not in self._plain
@@ -66,6 +73,7 @@ class Prescreen:
                     glance.component
                     and any(c.code and self._speaks(c.code) for c in glance.component)
                 )
+                or (kind == "Observation" and code is not None and self._is_result(code))
             )
         if kind in _MEDICINES and glance.medicationReference is None:
             inline = glance.medicationCodeableConcept
@@ -104,6 +112,17 @@ class Prescreen:
             self._plain.add(code)
         return False
 
+    def _is_result(self, code: Concept) -> bool:
+        """Whether its words name a result that is asked for, whatever its code."""
+        if code in self._plain_results:
+            return False
+        said = (code.text, *(coding.display for coding in code.coding or ()))
+        if self._mentions.results.named(text for text in said if text):
+            return True
+        if len(self._plain_results) < _MEMORY:
+            self._plain_results.add(code)
+        return False
+
     def _speaks(self, concept: Concept) -> bool:
         """Whether a coding is in a value set or a text may be worth reading."""
         if concept in self._dull:
@@ -119,14 +138,14 @@ class Prescreen:
         return False
 
     def _says_something(self, concept: Concept) -> bool:
-        if concept.code is not None:
+        if concept.code is not None or concept.extension:
             return True
         match = self._index.match
         for coding in concept.coding or ():
             code = coding.code
             # A compound (SNOMED CT focus : refinement, ICD-11 stem/stem) is taken apart later.
             if (
-                code in STATEMENTS
+                code in self._statements
                 or match(coding.system, code) is not None
                 or (code is not None and wants_reading(code))
             ):

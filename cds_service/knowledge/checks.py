@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,9 @@ from cds_service.errors import Mistake
 from cds_service.knowledge import schema, when
 from cds_service.knowledge.documents import Document, Path, nearest, parts
 from cds_service.knowledge.model import Content
+from cds_service.knowledge.names import InputName, SignalName
 from cds_service.knowledge.terminology import CodeIndex
+from cds_service.knowledge.word_checks import word_mistakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,10 @@ FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
     ("card", "advice"): _CARD | {"open"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
-    ("unknown check", "named"): frozenset({"groups"}),
-    ("unknown check", "text"): frozenset({"state", "older", "entries", "unread", "groups"}),
+    ("unknown check", "named"): frozenset({"entries", "groups"}),
+    ("unknown check", "text"): frozenset(
+        {"state", "older", "entries", "unread", "groups", "record"}
+    ),
 }
 # Value sets of one drug each.
 DRUGS: Final = frozenset({"celecoxib", "indomethacin", "ketorolac", "aspirin"})
@@ -90,7 +94,7 @@ CARDS: Final = (
     "prophylaxis-conflict", "high-risk", "high-risk-no-option", "high-risk-test-first",
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
-    "ho-question", "ho-excision-question", "hip-order-not-understood",
+    "ho-question", "ho-excision-question", "hip-order-not-understood", "genetic-not-assessed",
 )  # fmt: skip
 
 
@@ -104,7 +108,7 @@ def check(
     """
     everything = list(placed)
     names = {kind: frozenset(ids) for kind, ids in known.items()}
-    found = [*_doubled(everything)]
+    found = [*_doubled(everything), *word_mistakes(everything)]
     for one in everything:
         found.extend(_unresolved(one, names))
         found.extend(_wrong_texts(one))
@@ -144,6 +148,46 @@ def missing_cards(cards: Iterable[str], document: Document) -> Iterator[Mistake]
     for name in CARDS:
         if name not in present:
             yield document.mistake(("cards",), f"the card '{name}' is missing", "add it")
+
+
+def missing_signals(signals: Iterable[str], document: Document) -> Iterator[Mistake]:
+    """Signals that readers look for and the content does not have."""
+    for name in sorted(set(SignalName) - set(signals)):
+        yield document.mistake(("signals",), f"the signal '{name}' is missing", "add it")
+
+
+def incomplete_meanings(placed: Sequence[Placed], document: Document | None) -> Iterator[Mistake]:
+    """States and inputs without a meaning, and meanings without a text to tell them."""
+    meanings = [one for one in placed if one.kind == "meaning"]
+    if document is None or not meanings:
+        return
+    told = {one.item.id for one in placed if one.kind == "state" and one.item.words}
+    lists = {InputName.STATEMENTS}  # with the orders one input
+    for name in sorted(set(InputName) - lists - {one.item.input for one in meanings}):
+        yield document.mistake(("meanings",), f"the input '{name}' is missing", "add it")
+    unknown = [one.item for one in placed if one.kind == "unknown check"]
+    for one in meanings:
+        for state, meaning in one.item.states.items():
+            if meaning in {"silent", "refuse"}:
+                continue
+            if state not in told:
+                yield one.mistake(("states", state), f"the state '{state}' has no words")
+            elif unknown and not any(
+                _tells(check, one.item.input, state, meaning) for check in unknown
+            ):
+                bearing = "without options" if meaning == "clause" else "that applies to an option"
+                reason = f"no unknown check {bearing} tells that it is {state}"
+                yield one.mistake(("states", state), reason, "add it, or say silent")
+
+
+def _tells(check: schema.UnknownCheck, name: str, state: str, meaning: str) -> bool:
+    """Whether a check says of an input what its state means."""
+    special = check.unread or check.unidentified or check.replaced_record or check.one_list
+    of_input = check.input == name and not special
+    right_state = check.quantity is not None or check.none_recorded is (state == "empty")
+    right_state = right_state or name == "patient"
+    hangs = bool(check.applies_to) and not check.is_clause
+    return of_input and right_state and hangs is (meaning != "clause")
 
 
 def _doubled(placed: list[Placed]) -> Iterator[Mistake]:

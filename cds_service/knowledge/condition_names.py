@@ -70,10 +70,6 @@ class ConditionNames:
         named = frozenset(groups)
         return frozenset(o for group in self._groups if group.id in named for o in group.against)
 
-    def all_options(self) -> frozenset[str]:
-        """Every option that some condition speaks against."""
-        return frozenset(option for group in self._groups for option in group.against)
-
     def _in(self, value: str, over: bool) -> set[str]:
         low = folded(value)
         places: list[tuple[int, int, str, str]] = []

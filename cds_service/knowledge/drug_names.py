@@ -75,6 +75,10 @@ class DrugNames:
                 found |= self._words.get(said, set())
         return tuple(name for name in self._stems if name in found)
 
+    def options(self, kind: str) -> frozenset[str]:
+        """Every option that some entry of an input speaks against."""
+        return frozenset(option for found in self._against[kind].values() for option in found)
+
     def speaks_against(self, groups: Iterable[str], kind: str) -> frozenset[str]:
         """The options that entries of an input speak against when they name these groups."""
         against = self._against[kind]

@@ -10,7 +10,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from cds_service.errors import KnowledgeError, Mistake
-from cds_service.knowledge import checks, order_schema, profile_schema, schema, word_schema
+from cds_service.knowledge import (
+    checks,
+    completeness_schema,
+    order_schema,
+    profile_schema,
+    schema,
+    word_schema,
+)
 from cds_service.knowledge import value_sets as valuesets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
@@ -40,6 +47,10 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("non_factors.yaml", "non_factors", "non-factor", schema.NonFactor, True),
     ("exclusions.yaml", "exclusions", "exclusion", schema.Exclusion, True),
     ("unknown_checks.yaml", "unknown_checks", "unknown check", schema.UnknownCheck, True),
+    ("completeness.yaml", "signals", "signal", completeness_schema.SourceSignal, True),
+    ("completeness.yaml", "states", "state", completeness_schema.StateText, True),
+    ("completeness.yaml", "effects", "effect", completeness_schema.StateEffect, True),
+    ("completeness.yaml", "meanings", "meaning", completeness_schema.InputMeaning, True),
     ("options.yaml", "options", "option", schema.Option, True),
     ("options.yaml", "regimens", "regimen", schema.Regimen, True),
     ("options.yaml", "protection", "protection", schema.Protection, False),
@@ -53,6 +64,7 @@ SECTIONS: Final[Sequence[tuple[str, str, str, type[BaseModel], bool]]] = (
     ("languages.yaml", "languages", "language", word_schema.Language, True),
     ("words.yaml", "unspecified_drugs", "unspecified drug", word_schema.Unspecified, True),
     ("words.yaml", "harmless_allergens", "harmless allergen", word_schema.HarmlessAllergen, True),
+    ("words.yaml", "result_words", "result words", word_schema.ResultWords, True),
     ("profiles.yaml", "profiles", "profile", profile_schema.Profile, True),
     ("evidence.yaml", "evidence", "evidence", schema.Evidence, True),
     ("evidence.yaml", "controversies", "controversy", schema.Controversy, True),
@@ -127,6 +139,9 @@ def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes], list[P
     mistakes.extend(checks.check(placed, known, index))
     if "card" in known:
         mistakes.extend(checks.missing_cards(known["card"], documents["cards.yaml"]))
+    if "signal" in known:
+        mistakes.extend(checks.missing_signals(known["signal"], documents["completeness.yaml"]))
+    mistakes.extend(checks.incomplete_meanings(placed, documents.get("completeness.yaml")))
     if mistakes:
         raise KnowledgeError(sorted(mistakes, key=lambda m: (m.file, m.line or 0)))
     return _content(placed, value_sets), index, files, placed

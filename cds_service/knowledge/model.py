@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cds_service.knowledge import order_schema, profile_schema, schema, word_schema
+from cds_service.knowledge import (
+    completeness_schema,
+    order_schema,
+    profile_schema,
+    schema,
+    word_schema,
+)
 from cds_service.knowledge.terminology import CodeIndex
 
 _T = TypeVar("_T")
@@ -33,6 +39,10 @@ class Content:
     non_factors: Mapping[str, schema.NonFactor]
     exclusions: Mapping[str, schema.Exclusion]
     unknown_checks: tuple[schema.UnknownCheck, ...]
+    signals: Mapping[str, completeness_schema.SourceSignal]
+    states: Mapping[str, completeness_schema.StateText]
+    effects: Mapping[str, completeness_schema.StateEffect]
+    meanings: Mapping[str, completeness_schema.InputMeaning]
     options: Mapping[str, schema.Option]
     regimens: Mapping[str, schema.Regimen]
     protection: schema.Protection
@@ -46,6 +56,7 @@ class Content:
     languages: Mapping[str, word_schema.Language]
     unspecified_drugs: Mapping[str, word_schema.Unspecified]
     harmless_allergens: Mapping[str, word_schema.HarmlessAllergen]
+    result_words: Mapping[str, word_schema.ResultWords]
     profiles: Mapping[str, profile_schema.Profile]
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]

@@ -28,6 +28,25 @@ class InputName(StrEnum):
     SERVICE_REQUESTS = "serviceRequests"
 
 
+class SignalName(StrEnum):
+    """Signals of completeness.yaml that the code itself sees, or falls back to."""
+
+    UNKNOWN_WARNING = "unknown-warning"
+    ERROR = "answer-error"
+    NAMELESS_ENTRY = "nameless-entry"
+    UNCODED_ENTRY = "uncoded-entry"
+    EMPTY_RESOURCE = "empty-resource"
+    LIST_UNKNOWN = "list-unknown"
+    IPS_NONE = "ips-none"
+    IPS_UNKNOWN = "ips-unknown"
+    ABSENT_UNKNOWN = "absent-unknown"
+    MODIFIED_FACT = "modified-fact"
+    MODIFIED_ENTRY = "modified-entry"
+    RECORD_GONE = "record-gone"
+    RECORD_REPLACED = "record-replaced"
+    RECORD_INACTIVE = "record-inactive"
+
+
 SITE_HIP = "site-hip"
 SITE_ELSEWHERE = "site-elsewhere"
 SITE_UNREAD = "site-unrecognised"
@@ -46,6 +65,9 @@ HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified",
 CALCIFICATION = "muscle-calcification"
 HO = "ho"
 """No value set: what a text names that speaks of acquired HO (`Mention.disease`)."""
+MODIFIER = "modifierExtension"
+MODIFIED = "modified"
+"""No group of words: what is named for an entry that carries a modifier not known here."""
 FOR_HO = "reason-ho-prophylaxis"
 """No value set: the reason of an order says in words that it is for HO prophylaxis, as the orders
 that the service suggests do (`cards/suggested_orders.py`)."""

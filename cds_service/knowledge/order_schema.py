@@ -115,3 +115,4 @@ class EarlySigns(Rule):
     toes_of_children: tuple[Id, ...] = ()
     orders: tuple[OrderKind, ...] = Field(min_length=1)
     card: Id
+    referral: Id

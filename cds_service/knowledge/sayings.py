@@ -70,6 +70,9 @@ class Sayings:
             rf"(?:$|{_PUNCTUATION}|(?:par|por|da|durch|door|med|av|przez|by|on|genet\w*)\b)"
         )
         self._open = re.compile(rf"[?？]|{spoken(said.open)}|{spoken(said.but)}")
+        self._undone = re.compile(
+            rf"\b(?:not|nicht|non|no|nao|niet|inte|ej|ikke|ei|nie|neni|pas)\s+(?:\w+\s+)?{after}"
+        )
         self._but = re.compile(spoken(said.but))
         begun = {word.split()[0] for word in said.relatives}
         not_whose = begun | said.relatives
@@ -104,13 +107,14 @@ class Sayings:
         if not (said and self._ends.match(after)) and not self._after.match(after):
             return False
         earlier = _ENDS.split(before[: said.start()] if said else before)[-1]
-        return not self._open.search(f"{earlier[-60:]}|{_ENDS.split(after)[0]}")
+        rest = _ENDS.split(after)[0]
+        return not (self._open.search(f"{earlier[-60:]}|{rest}") or self._undone.search(rest))
 
     def of_relative(self, before: str, after: str) -> bool:
         """Whether the words around a finding say that a relative has it."""
         before, after = folded(before[-_NEAR:]), _REST.sub("", folded(after[:_NEAR]))
         before, rest = _ENDS.split(before)[-1], _ENDS.split(after)[0]
-        if self._self.search(before) or self._self.search(rest):
+        if self._self.search(before) or self._self.search(rest) or self._before.search(before):
             return False
         return bool(self._of_relative.search(before) or self._in_relative.match(after))
 

@@ -149,15 +149,20 @@ class UnknownCheck(Model):
     within_days: int | None = None
     unread: bool = False
     unidentified: bool = False
-    # Options that stand on condition because of it, or that a `none_recorded` is about.
+    # Options that stand on condition because of it, or that a clause is about.
     applies_to: tuple[Id, ...] = ()
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
-    only_broken: bool = False  # True: an input that was not sent is not told, one that failed is
+    replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     one_list: bool = False  # True: told where one of two lists was read and holds nothing
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
-    named: Text | None = None  # said of unidentified ones whose words name a drug; {groups}
+    named: Text | None = None  # instead, where the words of {entries} name a drug; {groups}
     check: Check | None = None
+
+    @property
+    def is_clause(self) -> bool:
+        """A list that holds nothing: told where its option is open, and no condition of it."""
+        return self.none_recorded or self.one_list
 
 
 # --- services ---

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -92,3 +92,13 @@ class HarmlessAllergen(Model):
     label: Text
     codes: tuple[Codes, ...] = ()
     words: tuple[Word, ...]
+
+
+class ResultWords(Model):
+    """How a result is called whose code stands in no value set. A star stands for any ending; what
+    also holds a word of `but_not` is another result."""
+
+    id: Id
+    quantity: Literal["egfr"]
+    words: tuple[Word, ...]
+    but_not: tuple[Word, ...] = ()

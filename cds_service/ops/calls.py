@@ -40,6 +40,7 @@ class CallLog:
     tier: str | None = None
     rules: tuple[str, ...] = ()
     cards: tuple[CardShown, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()  # each input that was looked at, and its state
     knowledge: str | None = None
     skipped: int = 0  # entries that could not be read
     foreign: int = 0  # resources of other patients

@@ -39,6 +39,11 @@ cards = Counter(
     "cds_cards", "Cards that were answered.", ("service", "row", "card", "tier", "indicator")
 )
 rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
+inputs = Counter(
+    "cds_inputs",
+    "Inputs of calls that looked at the chart, by what became of them.",
+    ("input", "state"),
+)
 dropped = Counter(
     "cds_entries_dropped",
     "Entries of calls that could not be read, and resources of other patients.",
@@ -80,6 +85,8 @@ def observe(call: CallLog, seconds: float) -> None:
         _of(dropped, service, "unreadable").inc(call.skipped)
     if call.foreign:
         _of(dropped, service, "foreign").inc(call.foreign)
+    for figure in _inputs_of(call.inputs):
+        figure.inc()
     for name, systems in call.not_understood.items():
         for system, count in systems.items():
             _of(not_understood, service, name, system).inc(count)
@@ -91,6 +98,11 @@ def observe(call: CallLog, seconds: float) -> None:
 def _of(figure: _Figure, *labels: str) -> _Figure:
     """The figure for these labels, remembered: looking it up costs more than counting."""
     return figure.labels(*labels)
+
+
+@lru_cache(maxsize=2_000)  # most calls have one of a few patterns
+def _inputs_of(states: tuple[tuple[str, str], ...]) -> tuple[Counter, ...]:
+    return tuple(inputs.labels(name, state) for name, state in states)
 
 
 def exposition() -> bytes:

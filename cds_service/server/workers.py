@@ -25,6 +25,8 @@ GRACE_SECONDS = 10
 LAST_SECONDS = 20.0
 """After SIGTERM, until the process ends whatever hangs: calls, database, log."""
 
+_STARTING_SECONDS = 60.0
+
 FACTORY = f"{__name__}:worker_app"
 _BALANCES = sys.platform == "linux"  # between sockets of one port (SO_REUSEPORT, socket(7))
 
@@ -80,6 +82,7 @@ class Workers(Multiprocess):
 
     def __init__(self, config: uvicorn.Config, sockets: Sequence[socket.socket]) -> None:
         self._listeners = list(sockets)
+        self._patient_until = time.monotonic() + _STARTING_SECONDS
         super().__init__(config, [])
 
     @property
@@ -91,6 +94,17 @@ class Workers(Multiprocess):
     @sockets.setter
     def sockets(self, _: Sequence[socket.socket]) -> None:
         """uvicorn sets what it was given."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that ended or hang. One that is starting answers nobody for a while, on a
+        busy machine longer than the few seconds after which uvicorn would kill it, every time."""
+        ended = any(process.exitcode is not None for process in self.processes)
+        if not ended and time.monotonic() < self._patient_until:
+            return
+        before = [process.pid for process in self.processes]
+        super().keep_subprocess_alive()
+        if [process.pid for process in self.processes] != before:
+            self._patient_until = time.monotonic() + _STARTING_SECONDS
 
     def handle_hup(self) -> None:
         """Hand SIGHUP on to the workers, which read the registry of clients again."""

@@ -7,15 +7,18 @@ machine (https://sqlite.org/pragma.html#pragma_synchronous).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
     Insert,
+    Select,
+    Table,
     delete,
     event,
     inspect,
@@ -30,12 +33,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.store.outbox import Batch
-from cds_service.store.records import CallCount, CallKey, IssuedCard
-from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens
+from cds_service.store.records import (
+    FURTHER,
+    MOST_SYSTEMS,
+    CallCount,
+    CallKey,
+    IssuedCard,
+    add_pair,
+)
+from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens, unread
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
+_COUNTED = ("calls", "considered", "with_cards")
+_UNREAD = ("entries", "calls")
 _BUSY_SECONDS = 5
 _POSTGRES: dict[str, Any] = {
     "timeout": 3,
@@ -102,7 +114,11 @@ class Database:
                 await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
             if batch.calls:
                 counts = [_call_row(key, count) for key, count in batch.calls.items()]
-                await connection.execute(self._add_up(), sorted(counts, key=repr))
+                await connection.execute(self._add_up(calls, _COUNTED), sorted(counts, key=repr))
+            if found := _unread_counts(batch):
+                there = (await connection.execute(_listed(found))).all()
+                rows = _unread_rows(found, {tuple(row) for row in there})
+                await connection.execute(self._add_up(unread, _UNREAD), rows)
 
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""
@@ -118,24 +134,22 @@ class Database:
 
     async def purge(self, before: datetime) -> tuple[int, int]:
         """Delete cards issued before a point in time, feedback on them or received before it, and
-        the call counts of the days before it. Returns how many cards and items of feedback."""
+        the counts of the days before it. Returns how many cards and items of feedback."""
         old = select(issued.c.card).where(issued.c.issued_at < before)
         spent = or_(feedback.c.received_at < before, feedback.c.card.in_(old))
         async with self._writing.begin() as connection:
             items = await connection.execute(delete(feedback).where(spent))
             cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
-            await connection.execute(delete(calls).where(calls.c.day < before.date()))
+            for by_day in (calls, unread):
+                await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
 
-    def _add_up(self) -> Insert:
-        statement = self._insert(calls)
-        sums = {
-            name: calls.c[name] + statement.excluded[name]
-            for name in ("calls", "considered", "with_cards")
-        }
+    def _add_up(self, table: Table, names: Iterable[str]) -> Insert:
+        statement = self._insert(table)
+        sums = {name: table.c[name] + statement.excluded[name] for name in names}
         return cast(
             Insert,
-            statement.on_conflict_do_update(index_elements=list(calls.primary_key), set_=sums),
+            statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums),
         )
 
 
@@ -253,5 +267,45 @@ def _issued_row(card: IssuedCard) -> dict[str, Any]:
     }
 
 
+_UnreadKey = tuple[date, str, str, str]
+
+
+def _unread_counts(batch: Batch) -> dict[_UnreadKey, tuple[int, int]]:
+    """Entries and calls by day, client, input and system: several versions of the knowledge,
+    services and hooks are one row, which an INSERT may name once only."""
+    found: dict[_UnreadKey, tuple[int, int]] = {}
+    for key, count in batch.calls.items():
+        for (name, system), added in count.unread.items():
+            add_pair(found, (key.day, key.origin.client, name, system), added)
+    return found
+
+
+def _listed(counts: Iterable[_UnreadKey]) -> Select[Any]:
+    """The keys of the same days and clients that are in the table."""
+    days, clients = ({key[0] for key in counts}, {key[1] for key in counts})
+    columns = (unread.c.day, unread.c.client, unread.c.input, unread.c.system)
+    return select(*columns).where(unread.c.day.in_(days), unread.c.client.in_(clients))
+
+
+def _unread_rows(
+    counts: Mapping[_UnreadKey, tuple[int, int]], there: set[tuple[Any, ...]]
+) -> list[dict[str, Any]]:
+    """The rows to add up. A client that has very many on a day gets no new one but the last, so
+    that nobody can fill the store with invented systems."""
+    held = Counter((day, client) for day, client, _, system in there if system != FURTHER)
+    found: dict[_UnreadKey, tuple[int, int]] = {}
+    for key in sorted(counts):
+        day, client, name, system = key
+        row = key
+        if key not in there and system != FURTHER:
+            held[day, client] += 1
+            if held[day, client] > MOST_SYSTEMS:
+                row = (day, client, name, FURTHER)
+        add_pair(found, row, counts[key])
+    names = ("day", "client", "input", "system", *_UNREAD)
+    return [dict(zip(names, (*row, *sums), strict=True)) for row, sums in found.items()]
+
+
 def _call_row(key: CallKey, count: CallCount) -> dict[str, Any]:
-    return {"day": key.day, "knowledge": key.knowledge, **asdict(key.origin), **asdict(count)}
+    counted = {name: getattr(count, name) for name in _COUNTED}
+    return {"day": key.day, "knowledge": key.knowledge, **asdict(key.origin), **counted}

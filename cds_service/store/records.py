@@ -5,8 +5,15 @@ None of them can hold patient data: ids of ours, ids of the knowledge, coded rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TypeVar
+
+MOST_SYSTEMS = 200
+"""Code systems that are counted by themselves for one client and day."""
+FURTHER = "further systems"
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,39 @@ class CallKey:
 
 @dataclass(frozen=True, slots=True)
 class CallCount:
-    """`calls` in all; in `considered` an order was looked at; `with_cards` were not silent."""
+    """`calls` in all; in `considered` an order was looked at; `with_cards` were not silent.
+
+    `unread` counts, by input and code system, the entries whose codes cannot be read, and the calls
+    that held some.
+    """
 
     calls: int = 0
     considered: int = 0
     with_cards: int = 0
+    unread: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def __add__(self, other: CallCount) -> CallCount:
         return CallCount(
             self.calls + other.calls,
             self.considered + other.considered,
             self.with_cards + other.with_cards,
+            _together(self.unread, other.unread) if other.unread else self.unread,
         )
+
+
+def _together(
+    one: Mapping[tuple[str, str], tuple[int, int]], other: Mapping[tuple[str, str], tuple[int, int]]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Both added up. What is beyond all bounds is added to one row, so that nobody can fill the
+    store with invented systems."""
+    found = dict(one)
+    for key, added in other.items():
+        full = key not in found and len(found) >= MOST_SYSTEMS
+        add_pair(found, (key[0], FURTHER) if full else key, added)
+    return found
+
+
+def add_pair(sums: dict[_Key, tuple[int, int]], key: _Key, added: tuple[int, int]) -> None:
+    """Add two numbers to those of a key."""
+    before = sums.get(key, (0, 0))
+    sums[key] = (before[0] + added[0], before[1] + added[1])

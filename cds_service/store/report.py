@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Select, case, func, select
 
-from cds_service.store.tables import calls, feedback, issued
+from cds_service.store.records import MOST_SYSTEMS
+from cds_service.store.tables import calls, feedback, issued, unread
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -48,6 +49,17 @@ class Tally:
             self.ignored += count
 
 
+class UnreadSystem(NamedTuple):
+    """A code system that a client sends and the service does not read, in one input: how many
+    entries came in it, in how many calls."""
+
+    client: str
+    input: str
+    system: str
+    entries: int
+    calls: int
+
+
 @dataclass(slots=True)
 class Figures:
     """The figures of a time from `since` (UTC) until now.
@@ -55,6 +67,7 @@ class Figures:
     `by` holds a tally for each value of each dimension. `reasons` counts overridden cards.
     `unmatched` counts items of feedback, by outcome, whose card is not known. `calls` are all calls
     answered with 200; in `considered` of them an order was looked at, `with_cards` were not silent.
+    `unread` are the systems that are not read, the most frequent first.
     """
 
     since: date | None
@@ -65,6 +78,7 @@ class Figures:
     calls: int = 0
     considered: int = 0
     with_cards: int = 0
+    unread: list[UnreadSystem] = field(default_factory=list)
 
 
 async def read(database: Database, since: date | None = None) -> Figures:
@@ -81,6 +95,8 @@ async def read(database: Database, since: date | None = None) -> Figures:
         for row in (await connection.execute(_unmatched(start))).mappings():
             figures.unmatched[row["outcome"]] = row["count"]
         sums = (await connection.execute(_calls(start))).one()
+        for found in await connection.execute(_unread(start)):
+            figures.unread.append(UnreadSystem(*found))
     figures.calls, figures.considered, figures.with_cards = (int(value or 0) for value in sums)
     return figures
 
@@ -162,3 +178,15 @@ def _unmatched(start: datetime) -> Select[Any]:
 def _calls(start: datetime) -> Select[Any]:
     sums = (func.sum(calls.c[name]) for name in ("calls", "considered", "with_cards"))
     return select(*sums).where(calls.c.day >= start.date())
+
+
+def _unread(start: datetime) -> Select[Any]:
+    names = (unread.c.client, unread.c.input, unread.c.system)
+    entries = func.sum(unread.c.entries).label("entries")
+    return (
+        select(*names, entries, func.sum(unread.c.calls))
+        .where(unread.c.day >= start.date())
+        .group_by(*names)
+        .order_by(entries.desc(), *names)
+        .limit(MOST_SYSTEMS)
+    )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The revision these tables stand for; the newest file in `migrations/versions`."""
 
 # No lengths: what comes in from outside is bounded where it is read, and one value too long for
@@ -93,6 +93,17 @@ calls = Table(
     Column("calls", Integer, nullable=False),
     Column("considered", Integer, nullable=False),
     Column("with_cards", Integer, nullable=False),
+)
+
+unread = Table(
+    "unread_systems_by_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("client", String, primary_key=True),
+    Column("input", String, primary_key=True),
+    Column("system", String, primary_key=True),  # as `knowledge.system_names` shows it
+    Column("entries", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
 )
 
 tokens = Table(

@@ -87,7 +87,8 @@ class Client(BaseModel):
     unread: Literal["refuse", "card"] = Field(
         default="refuse",
         description="What it gets for a trigger order without a problem list, sent or readable: "
-        "HTTP 412, which an integrator sees, or an info card, which a clinician sees.",
+        "HTTP 412, which an integrator sees, or an info card, which a clinician sees. At "
+        "patient-view the same where the list is not, or only partly, known.",
     )
     profile: Text | None = Field(
         default=None,

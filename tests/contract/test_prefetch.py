@@ -17,6 +17,8 @@ statement = pytest.mark.statement
 KEYS = sorted(ALL)
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
 WARNING = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "value"}]}
+NOTE = {"resourceType": "OperationOutcome",
+        "issue": [{"severity": "information", "code": "processing"}]}  # fmt: skip
 BUNDLE = {"resourceType": "Bundle", "type": "searchset"}
 NEXT = [{"relation": "next", "url": "https://ehr.example.org/fhir?page=2"}]
 SLOT = {"resourceType": "Slot", "id": "s1"}
@@ -44,11 +46,13 @@ FORMS: dict[str, tuple[Any, str | None]] = {
     "total 0": (lambda _: BUNDLE | {"total": 0}, "empty"),
     "empty entry": (lambda _: BUNDLE | {"entry": []}, "empty"),
     "OperationOutcome": (lambda _: OUTCOME, "failed"),
-    "a warning beside the data": (lambda value: beside(value, WARNING), None),
+    "a warning beside the data": (lambda value: beside(value, WARNING), "partial"),
+    "a note beside the data": (lambda value: beside(value, NOTE), None),
     "an error beside the data": (lambda value: beside(value, OUTCOME), "partial"),
     "paged": (paged, "partial"),
     "wrong type": (lambda _: SLOT, "failed"),
     "wrong types": (lambda _: BUNDLE | {"entry": [{"resource": SLOT}]}, "failed"),
+    "an array without an entry": (lambda _: [], "failed"),
     "a string": (lambda _: "123", "failed"),
     "an error page": (lambda _: "<html>502 Bad Gateway</html>", "failed"),
     "a number": (lambda _: 7, "failed"),

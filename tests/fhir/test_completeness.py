@@ -33,7 +33,7 @@ from tests.support.ehr_calls import (
     without,
 )
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.signals import GONE, KINDS, NOT_SIGNS, SIGNS, Sign, as_bytes
+from tests.support.signals import GONE, KINDS, NOT_SIGNS, SAID, SIGNS, Sign, as_bytes
 from tests.support.small_ehr import SmallEhr
 
 CHART: dict[str, Any] = {
@@ -65,12 +65,7 @@ WORDS = {
     "medications": "medicines",
     "allergies": "allergies",
 }
-COMBINATIONS = [
-    pytest.param(sign, name, id=f"{name}: {sign.name}")
-    for name in KINDS
-    for sign in SIGNS
-    if sign.fits(name)
-]
+BY_SIGN = pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.name)
 BOTH_WAYS = pytest.mark.parametrize("own_reading", [False, True], ids=["prefetch", "own reading"])
 
 
@@ -93,9 +88,7 @@ class Asked:
     def __init__(self, client: EhrClient, proxy: FaultyProxy) -> None:
         self.client, self.proxy = client, proxy
 
-    def __call__(
-        self, chart: dict[str, Any], name: str, answer: dict[str, Any], own: bool
-    ) -> httpx.Response:
+    def __call__(self, chart: dict[str, Any], name: str, answer: Any, own: bool) -> httpx.Response:
         call = build(chart)
         if own:
             self.proxy.faults.clear()
@@ -118,25 +111,28 @@ def _nsaid_buttons(card: dict[str, Any]) -> list[str]:
 
 
 @BOTH_WAYS
-@pytest.mark.parametrize(("sign", "name"), COMBINATIONS)
-def test_a_signal_is_never_none(ask: Asked, sign: Sign, name: str, own_reading: bool) -> None:
-    """Not known in the trace; no silence where the input decides whether there is a factor."""
-    response = ask(PLAIN, name, sign.of(KINDS[name]), own_reading)
+@BY_SIGN
+def test_a_signal_is_never_none(ask: Asked, sign: Sign, own_reading: bool) -> None:
+    """For every input: not known in the trace; no silence where the input decides whether there is
+    a factor."""
+    for name in filter(sign.fits, KINDS):
+        response = ask(PLAIN, name, sign.of(KINDS[name]), own_reading)
 
-    assert inputs_of(response)[name] not in KNOWN
-    if name in NEVER_SILENT:
-        assert cards_of(response)
+        assert inputs_of(response)[name] not in KNOWN, name
+        if name in NEVER_SILENT:
+            assert cards_of(response), name
 
 
 @BOTH_WAYS
-@pytest.mark.parametrize(("sign", "name"), COMBINATIONS)
-def test_no_unqualified_nsaid(ask: Asked, sign: Sign, name: str, own_reading: bool) -> None:
+@BY_SIGN
+def test_no_unqualified_nsaid(ask: Asked, sign: Sign, own_reading: bool) -> None:
     """At a high risk there is a card; where it drafts an NSAID it names what is not known."""
-    response = ask(AT_RISK, name, sign.of(KINDS[name]), own_reading)
+    for name in filter(sign.fits, KINDS):
+        response = ask(AT_RISK, name, sign.of(KINDS[name]), own_reading)
 
-    [card] = cards_of(response)
-    if name in DECIDES_A_BUTTON and _nsaid_buttons(card):
-        assert WORDS[name] in card["detail"].lower()
+        [card] = cards_of(response)
+        if name in DECIDES_A_BUTTON and _nsaid_buttons(card):
+            assert WORDS[name] in card["detail"].lower(), name
 
 
 @BOTH_WAYS
@@ -183,9 +179,9 @@ def test_own_reading_finds_no_patient(client: EhrClient, proxy: FaultyProxy, sta
 
 def test_none_stated_adds_nothing_and_none_recorded_asks(ask: Asked) -> None:
     """Oracle's pages: an empty answer to allergies means that nobody asked."""
-    stated = NOT_SIGNS[2].of("AllergyIntolerance")
+    stated = NOT_SIGNS[-2].of("AllergyIntolerance")
     [quiet] = cards_of(ask(AT_RISK, "allergies", stated, False))
-    [asking] = cards_of(ask(AT_RISK, "allergies", NOT_SIGNS[3].of("x"), False))
+    [asking] = cards_of(ask(AT_RISK, "allergies", NOT_SIGNS[-1].of("x"), False))
 
     assert "llergies" not in quiet["detail"]
     assert "none recorded; ask about aspirin and NSAIDs" in asking["detail"]
@@ -218,6 +214,52 @@ def test_a_client_may_have_the_card_instead_of_a_refusal(knowledge: Knowledge) -
 
     assert card["indicator"] == "info"
     assert "not assessed" in card["summary"]
+
+
+@pytest.mark.parametrize("sign", ["next elsewhere", "Epic 59204", "emptyReason unavailable"])
+def test_a_client_may_have_the_card_at_patient_view(knowledge: Knowledge, sign: str) -> None:
+    """FOP may stand on the page that nobody read: HTTP 412, or the card."""
+    body = build(PLAIN) | {"hook": "patient-view"}
+    body["context"].pop("draftOrders")
+    body["prefetch"]["conditions"] = SAID[sign].of("Condition")
+    with pytest.raises(MissingData):
+        _consulted(knowledge, body)
+    [card] = _consulted(knowledge, body, unread="card").answer["cards"]
+
+    assert card["indicator"] == "info"
+    assert "not assessed" in card["summary"]
+
+
+def test_the_trace_names_signals_and_the_surviving_record(ask: Asked) -> None:
+    """Integrators see which signal it was; another record by its type and id alone."""
+    told = ask(PLAIN, "conditions", SAID["Epic 59204"].of("Condition"), False).json()
+    trace = told["extension"]["org.example.ho-cds"]
+    assert trace["signals"] == {"conditions": "epic-withheld"}
+
+    for reference, named in (
+        ("https://ehr.example/fhir/Patient/s-2/_history/1", "Patient/s-2"),
+        ("Patient/John Doe", None),
+        ("urn:uuid:2c1f", None),
+    ):
+        link = {"other": {"reference": reference, "display": "Jane Doe"}, "type": "replaced-by"}
+        answer = ask(PLAIN, "patient", GONE["replaced"] | {"link": [link]}, False)
+        [card] = cards_of(answer)
+        record = answer.json()["extension"]["org.example.ho-cds"]["record"]
+        assert record.get("replacedBy") == named
+        assert f"replaced by {named or 'another'}" in card["detail"]
+        assert "Doe" not in answer.text
+
+
+def test_inputs_are_counted_by_state(ask: Asked) -> None:
+    figure = 'cds_inputs_total{input="allergies",state="withheld"}'
+    before = _value(ask.client.get("/metrics").text, figure)
+    ask(PLAIN, "allergies", SAID["Epic 59204"].of("AllergyIntolerance"), False)
+    assert _value(ask.client.get("/metrics").text, figure) == before + 1
+
+
+def _value(figures: str, name: str) -> float:
+    lines = (line for line in figures.splitlines() if line.startswith(name))
+    return next((float(line.rpartition(" ")[2]) for line in lines), 0.0)
 
 
 def test_an_alias_in_next_links_is_followed(knowledge: Knowledge, proxy: FaultyProxy) -> None:

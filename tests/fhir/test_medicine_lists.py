@@ -39,7 +39,7 @@ from tests.support.small_ehr import STATEMENTS, TOKEN, SmallEhr, resources_of
 WARFARIN = statement("rxnorm 11289 warfarin", 7)
 METFORMIN = "rxnorm 6809 metformin"
 ONLY = "Medicines: orders only."
-BOTH = "Medicines: orders and statements."
+BOTH = "Medicines: orders, statements."
 ASKS = "none in orders, statements not read"
 EXCLUDED = "no NSAID (vitamin K"
 PARTLY = "Medicines read only in part"

@@ -17,7 +17,54 @@ from tests.support.charts import (
     raw,
     read,
     resource,
+    signals,
 )
+
+DENIALS = [
+    "no family history of FOP",
+    "No FOP.",
+    "no FOP in the family",
+    "No FOP. No known allergies.",
+    "No known FOP or POH",
+    "negative for FOP",
+    "denies fibrodysplasia ossificans progressiva",
+    "no fibrodysplasia ossificans progressiva (FOP)",
+    "does not have FOP",
+    "FOP excluded (ACVR1 negative)",
+    "FOP ruled out by ACVR1 testing",
+    "FOP has been ruled out",
+    "FOP: negative",
+    "without evidence of FOP",
+    "kein Hinweis auf FOP",
+    "FOP ausgeschlossen",
+]
+
+
+LEFT_OPEN = [
+    "rule out FOP",
+    "FOP not yet excluded",
+    "FOP not excluded",
+    "FOP cannot be ruled out",
+    "FOP to be excluded",
+    "no biopsy until FOP is excluded",
+    "no surgery without FOP expert",
+    "No FOP test yet",
+    "No FOP?",
+    "No known FOP, not excluded",
+    "no biopsy: FOP",
+    "Do not operate. FOP",
+    "No. FOP since childhood",
+    "IM route not for FOP.",
+    "has not had FOP flares",
+    "FOP, negative family history",
+    "FOP negative family history",
+    "FOP - no IM injections",
+    "no family history of FOP. Patient: FOP since childhood",
+    "no FOP gene test done",
+    "no FOP in siblings",
+    "no FOP in the family, but typical toes",
+    "no genetic diagnosis of FOP",
+]
 
 
 @pytest.mark.parametrize(
@@ -51,59 +98,12 @@ def test_notes_mention_too(notes: Any) -> None:
     assert [m.disease for m in read(condition(DULL, **notes)).mentions] == ["fop"]
 
 
-@pytest.mark.parametrize(
-    "denial",
-    [
-        "no family history of FOP",
-        "No FOP.",
-        "no FOP in the family",
-        "No FOP. No known allergies.",
-        "No known FOP or POH",
-        "negative for FOP",
-        "denies fibrodysplasia ossificans progressiva",
-        "no fibrodysplasia ossificans progressiva (FOP)",
-        "does not have FOP",
-        "FOP excluded (ACVR1 negative)",
-        "FOP ruled out by ACVR1 testing",
-        "FOP has been ruled out",
-        "FOP: negative",
-        "without evidence of FOP",
-        "kein Hinweis auf FOP",
-        "FOP ausgeschlossen",
-    ],
-)
+@pytest.mark.parametrize("denial", DENIALS)
 def test_text_that_denies_the_disease_is_no_mention(denial: str) -> None:
     assert read(condition(DULL, note=[{"text": denial}])).mentions == ()
 
 
-@pytest.mark.parametrize(
-    "open_",
-    [
-        "rule out FOP",
-        "FOP not yet excluded",
-        "FOP not excluded",
-        "FOP cannot be ruled out",
-        "FOP to be excluded",
-        "no biopsy until FOP is excluded",
-        "no surgery without FOP expert",
-        "No FOP test yet",
-        "No FOP?",
-        "No known FOP, not excluded",
-        "no biopsy: FOP",
-        "Do not operate. FOP",
-        "No. FOP since childhood",
-        "IM route not for FOP.",
-        "has not had FOP flares",
-        "FOP, negative family history",
-        "FOP negative family history",
-        "FOP - no IM injections",
-        "no family history of FOP. Patient: FOP since childhood",
-        "no FOP gene test done",
-        "no FOP in siblings",
-        "no FOP in the family, but typical toes",
-        "no genetic diagnosis of FOP",
-    ],
-)
+@pytest.mark.parametrize("open_", LEFT_OPEN)
 def test_text_that_leaves_it_open_is_a_mention(open_: str) -> None:
     assert [m.disease for m in read(condition(DULL, note=[{"text": open_}])).mentions] == ["fop"]
 
@@ -137,6 +137,6 @@ def test_no_mention(quiet: Any) -> None:
 
 
 def test_without_patterns_there_are_no_mentions() -> None:
-    made = ChartReader(index(), "p1", TODAY)
+    made = ChartReader(index(), "p1", TODAY, signals=signals())
     made.read_prefetch({"conditions": raw(bundle(condition({"text": "FOP"})))})
     assert made.chart().mentions == ()

@@ -205,6 +205,10 @@ YAML_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
     ("evidence.yaml", 'pmid: "26155968"', 'pmid: "PMID 26155968"', "does not fit", None),
     ("meta.yaml", 'version: "2026.12"', 'version: "november"', "does not fit the pattern", None),
     ("meta.yaml", "tier_high_at: 2", "tier_high_at: 1", "tier_high_at", None),
+    ("words.yaml", "[lithia, lithium,", "[lit, lithium,", "'lit' is short", "into 'words'"),
+    ("words.yaml", "[lithia, lithium,", "[lithium, litthium,", "'litthium' stands twice", "remove"),
+    ("words.yaml", "[peptic ulcer,", "[heart failure,", "first in 'words-heart-failure'", None),
+    ("languages.yaml", "[but, except,", "[but, but,", "'but' stands twice", "remove"),
 ]  # fmt: skip
 
 

@@ -81,7 +81,7 @@ async def test_no_column_could_hold_a_comment() -> None:
         "card", "service", "hook", "client", "row", "text", "indicator", "tier", "rules",
         "suggestions", "knowledge", "issued_at", "key", "outcome", "reason_system", "reason_code",
         "comment_length", "outcome_at", "received_at", "notes", "day", "calls", "considered",
-        "with_cards", "token", "until",
+        "with_cards", "token", "until", "input", "system", "entries",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from tests.support.resources import (
     service_request,
 )
 from tests.support.shorthand import SYSTEMS, TODAY, ShorthandError, birth_date, coding
+from tests.support.signals import GONE, SAID
 
 NORMAL_LABS = {
     "egfr": "loinc 98979-8 eGFR | = 85 mL/min/{1.73_m2}",
@@ -138,6 +139,10 @@ def prefetch(description: Mapping[str, Any]) -> dict[str, Any]:
     for name in description.get("partial") or []:
         url = f"https://ehr.example/fhir/{PREFETCH[name]}?page=2"
         result[name]["link"] = [{"relation": "next", "url": url}]
+    for name, sign in (description.get("signals") or {}).items():
+        result[name] = SAID[sign].of(PREFETCH[name])
+    if record := description.get("record"):
+        result["patient"] = GONE[record]
     return result
 
 

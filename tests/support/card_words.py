@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.cards import trace
 from cds_service.errors import RequestError
 from cds_service.knowledge.loader import Knowledge
 from cds_service.tools.synthetic.generate import Wish, generate
@@ -29,6 +30,17 @@ class SeenDetail:
     def words(self) -> int:
         """Words of the detail, split at white space."""
         return len(self.card["detail"].split())
+
+    @property
+    def kind(self) -> str:
+        """The id of its text."""
+        return str(self.card["extension"][trace.NAME]["card"])
+
+    @property
+    def options(self) -> dict[str, str]:
+        """How each option stands."""
+        said = self.card["extension"][trace.NAME].get("options", ())
+        return {one["option"]: one["standing"] for one in said}
 
     @property
     def checks(self) -> bool:

@@ -105,6 +105,7 @@ def _card(wanted: dict[str, Any], card: SeenCard, seen: SeenAnswer) -> list[str]
     trace = json.dumps([card.trace, seen.trace])
     wrong += _missing_words(wanted.get("says", []), card.words, "card")
     wrong += _missing_words(wanted.get("trace", []), trace, "trace")
+    wrong += _missing_words(wanted.get("referral", []), card.referral, "referral")
     wrong += [
         f"says {words!r}" for words in wanted.get("never_says", []) if _said(words, card.words)
     ]

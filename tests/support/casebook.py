@@ -12,14 +12,26 @@ import yaml
 
 FOLDER = Path(__file__).parents[1] / "cases"
 DESCRIPTION = frozenset(
-    {"patient", "orders", "chart", "missing", "failed", "null", "partial", "prefetch", "release"}
+    {
+        "patient",
+        "orders",
+        "chart",
+        "missing",
+        "failed",
+        "null",
+        "partial",
+        "prefetch",
+        "release",
+        "signals",
+        "record",
+    }
 )
 ABOUT = frozenset({"id", "title", "why", "expect", "chart_only", "clock"})
 CARD = frozenset(
     {
         "indicator", "row", "card", "tier", "says", "never_says", "offers", "excludes",
         "conditions", "decision", "not_unconditional", "suggestions", "recommended", "days",
-        "protected", "replaces", "trace",
+        "protected", "replaces", "referral", "trace",
     }
 )  # fmt: skip
 SILENCE = frozenset({"row", "trace"})

@@ -18,6 +18,7 @@ from cds_service.clinical.chart import (
     InputState,
     SetAside,
 )
+from cds_service.fhir.completeness import SignalTable, signals_of
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.loader import load
@@ -43,6 +44,11 @@ Json = dict[str, Any]
 @cache
 def index() -> CodeIndex:
     return load().index
+
+
+@cache
+def signals() -> SignalTable:
+    return signals_of(load())
 
 
 def concept(code: str, system: str = SNOMED, display: str | None = None) -> Json:
@@ -82,7 +88,7 @@ def resource(kind: str, **more: Any) -> Json:
 
 
 def reader(prefetch: Json | None = None, patient: str = PATIENT) -> ChartReader:
-    made = ChartReader(index(), patient, TODAY, MENTIONS)
+    made = ChartReader(index(), patient, TODAY, MENTIONS, signals=signals())
     made.read_prefetch({key: raw(value) for key, value in (prefetch or {}).items()})
     return made
 

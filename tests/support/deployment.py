@@ -10,6 +10,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
+
 from tests.support.service_process import ServiceProcess, started_by, workers_of
 
 
@@ -40,12 +42,16 @@ class Deployment:
         self.log = Log()
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
+        self.told = ""
         self.service = self._start()
 
     def _start(self) -> ServiceProcess:
         options = ("--workers", "2", "--port", self._port)
         process = started_by((), self.log.write_end, *options, **self._environment)
-        return self._stack.enter_context(process)
+        service = self._stack.enter_context(process)
+        for _ in range(8):  # until both workers serve
+            httpx.get(service.base + "/health/live", timeout=120)
+        return service
 
     def kill_parent(self) -> None:
         """kill -9, and start again as soon as the port is free."""
@@ -56,8 +62,10 @@ class Deployment:
             time.sleep(0.1)
         ended = time.monotonic()
         self.service = self._start()
-        print(f"workers ended after {ended - begun:.1f} s, "
-              f"served again after {time.monotonic() - begun:.1f} s", flush=True)  # fmt: skip
+        self.told = (
+            f"workers ended after {ended - begun:.1f} s, "
+            f"served again after {time.monotonic() - begun:.1f} s"
+        )
 
     def size(self) -> str:
         """Memory and open files of the workers."""

@@ -52,7 +52,8 @@ def switched_off(knowledge: Knowledge) -> Iterator[Mutant]:
                 continue
             rest = {other: kept for other, kept in rules.items() if other != name}
             changed = _with(knowledge, section, rest)
-            yield Mutant(section, name, "off", changed, everywhere=section in _UNTRACED)
+            untraced = section in _UNTRACED or getattr(rule, "effect", None) == "referral"
+            yield Mutant(section, name, "off", changed, everywhere=untraced)
     for check in knowledge.unknown_checks:
         rest_checks = tuple(other for other in knowledge.unknown_checks if other is not check)
         changed = replace(knowledge, unknown_checks=rest_checks)

@@ -46,6 +46,7 @@ class SeenCard:
     days: int | None  # length of the drafted NSAID course
     protected: bool  # a proton-pump inhibitor comes with it
     replaces: int  # drafts that the suggestion of a course removes
+    referral: str  # what the drafted referrals tell their readers
     trace: dict[str, Any]
 
     @property
@@ -107,10 +108,16 @@ def _card(card: dict[str, Any]) -> SeenCard:
         recommended=sum(bool(item.get("isRecommended")) for item in suggestions),
         drafted=frozenset(name for item in suggestions for name in _drafts(item)),
         days=next((days for item in suggestions if (days := _course(item))), None),
+        referral=" ".join(note for item in suggestions for note in _notes(item)),
         replaces=sum(_replaced(item) for item in suggestions),
         protected=any("prazole" in name for item in suggestions for name in _medicines(item)),
         trace=trace,
     )
+
+
+def _notes(suggestion: dict[str, Any]) -> list[str]:
+    notes = [note for one in _resources(suggestion) for note in one.get("note", [])]
+    return [str(note["text"]) for note in notes]
 
 
 def _replaced(suggestion: dict[str, Any]) -> int:

@@ -46,13 +46,16 @@ def _status(system: str, code: str) -> dict[str, Any]:
 
 
 def _base(kind: str, number: int, read: Line, patient: str = "subject") -> dict[str, Any]:
-    """Type, id and patient of a resource; `no id` and `of another patient` change them."""
+    """Type, id and patient of a resource; `no id`, `modified` and
+    `of another patient` change them."""
     resource: dict[str, Any] = {"resourceType": kind}
     if not read.flag("no id"):
         found = read.take(r"id (\S+)")
         resource["id"] = found.group(1) if found else f"{kind.lower()}-{number}"
     owner = "someone-else" if read.flag("of another patient") else PATIENT_ID
     resource[patient] = {"reference": f"Patient/{owner}"}
+    if read.flag("modified"):
+        resource["modifierExtension"] = [{"url": "https://example.org/turns", "valueBoolean": True}]
     return resource
 
 

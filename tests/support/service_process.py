@@ -73,7 +73,7 @@ def serve(*options: str) -> subprocess.CompletedProcess[str]:
     """Start the service where it is expected to end by itself."""
     command = [sys.executable, "-m", "cds_service", "serve", *options]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
+        command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
     )
 
 

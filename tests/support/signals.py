@@ -20,7 +20,7 @@ KINDS = {
 }
 """The resource type of each input that is a list."""
 
-Answer = dict[str, Any]
+Answer = Any
 _OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 _IPS = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 _EMPTY_REASON = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
@@ -46,8 +46,8 @@ def _bundle(*resources: Answer, **members: Any) -> Answer:
     return {"resourceType": "Bundle", "type": "searchset", **rest, **members}
 
 
-def _outcome(code: str, severity: str, number: str | None = None) -> Answer:
-    issue: Answer = {"severity": severity, "code": code}
+def _outcome(code: str, severity: str, number: str | None = None, **told: Any) -> Answer:
+    issue: Answer = {"severity": severity, "code": code} | told
     if number:
         system = "urn:oid:1.2.840.114350.1.13.0.1.7.2.657369"
         issue["details"] = {"coding": [{"system": system, "code": number}]}
@@ -67,8 +67,19 @@ def _coded(system: str, code: str) -> Callable[[str], Answer]:
     return lambda kind: _bundle(resource(kind, {"coding": [{"system": system, "code": code}]}))
 
 
-def _absent_reason(reason: str) -> Callable[[str], Answer]:
-    element = {"extension": [{"url": _ABSENT, "valueCode": reason}]}
+def _absent(reason: str) -> Answer:
+    return {"extension": [{"url": _ABSENT, "valueCode": reason}]}
+
+
+def _absent_reason(reason: str, words: str | None = None) -> Callable[[str], Answer]:
+    element = _absent(reason) | ({"text": words} if words else {})
+    return lambda kind: _bundle(resource(kind, element))
+
+
+def _masked_code(words: str) -> Callable[[str], Answer]:
+    """A code that says why there is none, with words beside it."""
+    system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+    element = {"coding": [{"system": system, "code": "masked"}], "text": words}
     return lambda kind: _bundle(resource(kind, element))
 
 
@@ -77,8 +88,14 @@ def _labelled(member: str, code: str) -> Callable[[str], Answer]:
     return lambda kind: _bundle(meta=label)
 
 
-def _issue(code: str, severity: str, number: str | None = None) -> Callable[[str], Answer]:
-    return lambda kind: _bundle(_outcome(code, severity, number), total=0)
+def _issue(
+    code: str, severity: str, number: str | None = None, **told: Any
+) -> Callable[[str], Answer]:
+    return lambda kind: _bundle(_outcome(code, severity, number, **told), total=0)
+
+
+def _in_words(words: str) -> Callable[[str], Answer]:
+    return _issue("informational", "information", diagnostics=words)
 
 
 def _listed(reason: str) -> Callable[[str], Answer]:
@@ -94,7 +111,7 @@ def _linked(url: object) -> Callable[[str], Answer]:
 _ISSUES = (
     "suppressed", "forbidden", "security", "login", "expired", "unknown", "incomplete", "too-long",
     "timeout", "too-costly", "throttled", "transient", "lock-error", "no-store", "exception",
-    "required", "not-supported",
+    "required", "not-supported", "business-rule",
 )  # fmt: skip
 _CODED_LISTS = frozenset(KINDS.values()) - {"Observation", "ServiceRequest"}
 _STATED = _CODED_LISTS - {"FamilyMemberHistory"}
@@ -103,10 +120,31 @@ SIGNS = (
       for code in _ISSUES for severity in ("warning", "error")),
     Sign("Epic 59204", _issue("suppressed", "warning", "59204")),
     Sign("Epic 59204, coded as information", _issue("informational", "information", "59204")),
+    Sign("a warning that nobody knows", _issue("processing", "warning")),
+    Sign("a vendor's warning that nobody knows", _issue("processing", "warning", "59998")),
+    Sign("a warning alone", lambda kind: _outcome("processing", "warning")),
+    Sign("withheld, in details.text",
+         _issue("informational", "information", details={"text": "2 entries were withheld."})),
+    *(Sign(f"in words: {words}", _in_words(words)) for words in (
+        "Some results are restricted.", "You are not authorized to see all results",
+        "Results were filtered by consent rules", "The list is incomplete", "hidden from view",
+        "Dieser Eintrag ist gesperrt")),
     *(Sign(f"an outcome alone: {code}", lambda kind, code=code: _outcome(code, "error"))  # type: ignore[misc]
       for code in ("not-found", "deleted", "processing", "forbidden")),
     *(Sign(f"{member} {code}", _labelled(member, code))
-      for member in ("security", "tag") for code in ("REDACTED", "MASKED", "SUBSETTED")),
+      for member in ("security", "tag")
+      for code in ("REDACTED", "MASKED", "SUBSETTED", "ABSTRED", "AGGRED")),
+    *(Sign(f"security {code}", _labelled("security", code)) for code in (
+        "NODSCLCD", "NODSCLCDS", "NOAUTH", "NOLIST", "NOMOU", "NOORGPOL", "NORDSCLW", "NOVIP",
+        "ORCON", "REDACT", "MASK")),
+    *(Sign(f"an entry that is {reason}", lambda kind, reason=reason: (  # type: ignore[misc]
+         _bundle() | {"entry": [_absent(reason)]})) for reason in ("masked", "unknown")),
+    Sign("an entry that is masked, among none",
+         lambda kind: _bundle() | {"entry": [{"fullUrl": "urn:uuid:1"} | _absent("masked")]}),
+    Sign("a masked resource with nothing else",
+         lambda kind: _bundle({"resourceType": kind, "id": "s1"} | _absent("masked"))),
+    Sign("a masked resource of the patient",
+         lambda kind: _bundle(resource(kind, None) | _absent("masked"))),
     *(Sign(f"emptyReason {reason}", _listed(reason))
       for reason in ("notasked", "withheld", "unavailable", "notstarted", "closed", "other")),
     Sign("SNOMED CT: no information available",
@@ -116,6 +154,9 @@ SIGNS = (
         ("no-medication-info", "MedicationRequest"), ("no-procedure-info", "Procedure"))),
     *(Sign(f"data-absent-reason {reason}", _absent_reason(reason), _STATED)
       for reason in ("unknown", "masked", "not-asked", "not-permitted", "error")),
+    *(Sign(f"data-absent-reason {reason} beside words", _absent_reason(reason, "Masked"), _STATED)
+      for reason in ("masked", "unknown")),
+    Sign("a masked code with words", _masked_code("Not shown"), _STATED),
     Sign("null flavor", _coded("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"),
          _STATED),
     Sign("an entry without a code", lambda kind: _bundle(resource(kind, None)),
@@ -124,6 +165,7 @@ SIGNS = (
     Sign("next that is null", _linked(None)),
     Sign("next elsewhere", _linked("https://elsewhere.example/fhir/x?page=2")),
     Sign("fewer than the total", lambda kind: _bundle(total=7)),
+    Sign("an array without an entry", lambda kind: []),
     Sign("an entry that is no resource", lambda kind: _bundle() | {"entry": [7]}),
     Sign("resources of another type",
          lambda kind: _bundle({"resourceType": "Slot", "id": "s"})),
@@ -131,12 +173,19 @@ SIGNS = (
 """Every signal by which an input is not known."""
 
 NOT_SIGNS = (
-    Sign("Epic 4119", _issue("processing", "warning", "4119")),
+    *(
+        Sign(f"Epic {number}", _issue("processing", "warning", number))
+        for number in ("4101", "4119", "4122", "59100")
+    ),
+    Sign("a note as a warning", _issue("informational", "warning")),
     Sign("a hint", _issue("informational", "information")),
     Sign("emptyReason nilknown", _listed("nilknown")),
     Sign("an empty answer", lambda kind: _bundle(total=0)),
 )
 """What comes with ordinary answers."""
+
+SAID = {sign.name: sign for sign in (*SIGNS, *NOT_SIGNS)}
+"""All of them by name, for the clinical cases."""
 
 GONE: dict[str, Answer] = {
     "not found": _outcome("not-found", "error"),

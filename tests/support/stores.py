@@ -39,8 +39,8 @@ def card(name: str = "high-risk", rules: tuple[str, ...] = ("previous-ho",)) -> 
     )
 
 
-def answer(*cards: Card) -> CDSResponse:
-    return CDSResponse(cards=cards, extension={trace.NAME: {"knowledge": "2026.11"}})
+def answer(*cards: Card, **told: Any) -> CDSResponse:
+    return CDSResponse(cards=cards, extension={trace.NAME: {"knowledge": "2026.11", **told}})
 
 
 def item(number: int = 1, **changes: Any) -> FeedbackItem:

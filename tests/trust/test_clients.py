@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from cds_service.errors import ClientsError, SettingsError
+from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
+from cds_service.server.app import create_app
 from cds_service.trust.access import admits_anonymous, build_trust, refuse_open_door, reload
 from cds_service.trust.clients import ClientFile, load
 from cds_service.trust.replay import SeenInMemory
@@ -29,7 +31,7 @@ def write(folder: Path, text: str) -> Path:
 def test_the_example_can_be_read() -> None:
     """All but the keys, which are placeholders that nobody should be able to use."""
     with pytest.raises(ClientsError) as caught:
-        load(ROOT / "clients.example.toml")
+        load(ROOT / "clients.example.toml", ["epic"])
 
     assert len(caught.value.mistakes) == 2
     assert "south-hospital" in str(caught.value)  # its file of keys is not there
@@ -122,6 +124,27 @@ def test_reload_keeps_the_registry_when_the_file_is_broken(tmp_path: Path) -> No
     assert len(clients.registry.clients) == 2
     assert clients.problem is None
     assert clients.registry.version != before.version
+
+
+def test_a_profile_must_exist(tmp_path: Path, knowledge: Knowledge) -> None:
+    path = write(tmp_path, client_toml(**HOSPITAL | {"profile": "oracle"}))
+    settings = Settings(clients=path, public_url="https://cds.example.org")
+    seen = SeenInMemory(lambda: NOW)
+    trust = build_trust(settings, lambda: NOW, seen, knowledge.profiles)
+
+    assert trust.clients.registry.clients[0].profile == "oracle"
+    write(tmp_path, client_toml(**HOSPITAL | {"profile": "Oracel"}))
+    with pytest.raises(ClientsError) as caught:
+        build_trust(settings, lambda: NOW, seen, knowledge.profiles)
+
+    [mistake] = caught.value.mistakes
+    assert mistake.line == 5
+    assert "no profile of this name" in mistake.reason
+    assert all(name in str(caught.value) for name in ("epic", "oracle", "uk", "de", "ips"))
+    assert not trust.clients.reload()  # and the registry in force stays
+    assert trust.clients.registry.clients[0].profile == "oracle"
+    with pytest.raises(ClientsError, match="no profile"):
+        create_app(settings, knowledge)
 
 
 def test_reload_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

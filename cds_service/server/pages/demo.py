@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from cds_service.server.pages.latency import Latency
-from cds_service.store.report import Figures, Tally
+from cds_service.store.report import Figures, Tally, UnreadSystem
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -57,6 +57,10 @@ def figures(knowledge: Knowledge, today: date, days: int) -> tuple[Figures, dict
     told.with_cards = round(told.total.issued * 0.97)
     told.considered = told.with_cards * _CALLS_PER_CARD
     told.calls = told.considered * 4
+    told.unread = [
+        UnreadSystem(_CLIENTS[0], "observations", "https://hospital.example/lab", 41 * days, days),
+        UnreadSystem(_CLIENTS[0], "orders", "no code", days // 7, days // 7),
+    ]
     return told, by_day
 
 

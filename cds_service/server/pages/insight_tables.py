@@ -31,7 +31,8 @@ _BY = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. `plot` is how it is drawn: `days`, `bars` or `times`; the first column names."""
+    """One table. `plot` is how it is drawn: `days`, `bars`, `times` or
+    `none`; the first column names."""
 
     id: str
     title: str
@@ -63,6 +64,7 @@ def tables(
     found = [_days(days)]
     found += [_tallies(name, title, figures.by[name]) for name, title in _BY.items()]
     found.insert(3, _reasons(figures, displays))
+    found.append(_unread(figures))
     found.append(_times(times))
     return found
 
@@ -95,6 +97,20 @@ def _reasons(figures: Figures, displays: Mapping[Reason, str]) -> Table:
 def _words(reason: Reason, displays: Mapping[Reason, str]) -> str:
     plain = " ".join(part for part in reason if part)
     return displays.get(reason, plain or "no coded reason")
+
+
+def _unread(figures: Figures) -> Table:
+    """Which code systems come in vain."""
+    rows = tuple(
+        (f"{one.client or 'none'}: {one.system}", one.input, one.entries, one.calls)
+        for one in figures.unread[:MOST_ROWS]
+    )
+    columns = ("client and code system", "input", "entries", "calls")
+    note = (
+        "Entries of which no code is in a system that is read here. Systems that are not widely "
+        "known are shown without what could name a patient; numbers of five digits and more are #."
+    )
+    return Table("unread", "Code systems that are not read", columns, rows, "none", note)
 
 
 def _times(times: Iterable[Latency]) -> Table:

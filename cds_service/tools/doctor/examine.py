@@ -18,6 +18,7 @@ from cds_service.tools.doctor import (
     checks_feedback,
     checks_prefetch,
     checks_refusals,
+    checks_signals,
     checks_tokens,
     patients,
 )
@@ -28,7 +29,7 @@ from cds_service.tools.doctor.tokens import Signer
 
 T = TypeVar("T")
 CALLS = 200
-"""Calls that an examination makes at most; about 30 for each service, 5 for discovery."""
+"""Calls that an examination makes at most; about 36 for each service, 5 for discovery."""
 
 SERVICES = 5
 """Services that are examined at most."""
@@ -108,6 +109,7 @@ def _service(session: ExaminationRun, service: dict[str, Any], *, first: bool) -
 _FURTHER: Final[Mapping[str, Callable[[ExaminationRun, dict[str, Any], dict[str, Any]], None]]] = {
     "RQ-03": checks_calls.variants,
     "PD-10": checks_prefetch.check,
+    "PD-02": checks_signals.check,
     "RQ-01": checks_refusals.check,
 }
 

@@ -48,6 +48,8 @@ def _trigger(lead: Piece, book: Catalogue, rng: Random) -> Piece:
     triggers = book.sections["triggers"]
     if lead.section == "triggers":
         return lead
+    if "trigger" in lead.more:
+        return next(t for t in triggers if t.id == lead.more["trigger"])
     if lead.section in {"genetic", "hints"}:
         return rng.choice(triggers)
     hips = [t for t in triggers if t.more["kind"] == "arthroplasty" and not t.more.get("both")]
@@ -71,7 +73,8 @@ def _companions(
     if lead.section in {"triggers", "hints"} and rng.random() < 0.25:
         found.append(rng.choice(book.sections["genetic"]))
     if lead.section not in {"prophylaxis", "withheld"}:
-        found += rng.sample(book.sections["exclusions"], rng.choice((0, 0, 1, 2)))
+        others = [p for p in book.sections["exclusions"] if "trigger" not in p.more]
+        found += rng.sample(others, rng.choice((0, 0, 1, 2)))
     found += rng.sample(book.sections["weightless"], rng.choice((0, 0, 1, 2)))
     return found
 

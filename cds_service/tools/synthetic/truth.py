@@ -28,6 +28,7 @@ _ON_RECORD = frozenset({"fop", "fop-orpha-resolved"})
 _VACCINE = "fop-vaccine-intramuscular"
 _CUTS = frozenset({"biopsy", "excision", "excision-ho"})
 _GNAS = frozenset({"gnas", "gnas-related"})
+_HO_OF_A_HIP = frozenset({"previous-ho-hip", "previous-ho-site-not-stated"})
 _NSAIDS = ("celecoxib", "indomethacin")
 
 
@@ -73,8 +74,10 @@ def _main(trigger: Piece, listed: list[Piece], withheld: Piece | None) -> Iterab
     blind = withheld is not None and withheld.id == "conditions-failed"
     if kind == "arthroplasty":
         yield _hip([trigger, *listed], blind, withheld)
+    elif trigger.rule == "hip-release-order" and _HO_OF_A_HIP.isdisjoint(p.rule for p in listed):
+        yield Expected("9q", "ho-excision-question")
     elif kind == "excision-ho":
-        yield _excision(listed)
+        yield _excision([trigger, *listed])
     elif blind:
         yield Expected("11", "not-assessed")
 
@@ -92,7 +95,7 @@ def _hip(listed: list[Piece], blind: bool, withheld: Piece | None) -> Expected:
     offered = _offered(listed)
     if tier == "moderate":
         return Expected("9", "moderate-risk", tier, offered)
-    if offered or _open(listed):
+    if offered or _open(listed) or "radiotherapy" not in _removed(listed):
         return Expected("7", "high-risk", tier, offered)
     closing = {p.rule for p in listed if "radiotherapy" in p.effect.removes}
     untested = closing <= {"pregnancy-not-excluded", "pregnancy-not-excluded-nsaid"}
@@ -102,12 +105,14 @@ def _hip(listed: list[Piece], blind: bool, withheld: Piece | None) -> Expected:
 def _ordered(given: str, tier: str, listed: list[Piece]) -> Expected:
     """Row 6: silence, unless what is ordered is what the chart speaks against."""
     removed = _removed(listed)
+    too_long = any("long" in piece.more for piece in listed)
     if given == "radiotherapy":
         against = "radiotherapy" in removed
     else:
         told = frozenset(drug for piece in listed for drug in piece.effect.against_ordered)
         against = "nsaid" in removed or given in removed | told
-    if against:
+    # Without a factor the EHR's own check speaks, save of a course that is too long.
+    if too_long or (against and tier != "none"):
         # Where nothing is at stake nothing else is offered.
         offered = _offered(listed) if tier != "none" else ()
         return Expected("6c", "prophylaxis-conflict", tier, offered)
@@ -120,7 +125,14 @@ def _excision(listed: list[Piece]) -> Expected:
 
 def _tier(listed: list[Piece]) -> str:
     """High by one high factor or two moderate ones; factors of one group count once."""
-    factors = [p for p in listed if p.effect.tier != "none"]
+    opened = any(p.rule == "previous-hip-surgery" and p.effect.tier != "none" for p in listed)
+    factors = [
+        p
+        for p in listed
+        if p.effect.tier != "none"
+        # A conversion counts once with the surgery that it follows.
+        and not (opened and p.rule == "conversion-hip-arthroplasty")
+    ]
     if any(p.effect.tier == "high" for p in factors):
         return "high"
     groups = {p.effect.group or p.rule for p in factors}
@@ -142,7 +154,7 @@ def _offered(listed: list[Piece]) -> tuple[str, ...]:
     removed = _removed(listed)
     withheld = frozenset(option for piece in listed for option in piece.effect.withholds)
     nsaids = [] if "nsaid" in withheld else [n for n in _open(listed) if n not in withheld]
-    radiotherapy = [] if "radiotherapy" in removed else ["radiotherapy"]
+    radiotherapy = [] if "radiotherapy" in removed | withheld else ["radiotherapy"]
     return (*nsaids[:1], *radiotherapy)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from cds_service import hooks
@@ -11,7 +12,10 @@ from cds_service.cards import trace
 from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
+from cds_service.clinical.chart import InputState
+from cds_service.clinical.not_understood import unread_system
 from cds_service.clinical.triggers import trigger_of
+from cds_service.clinical.unknown_inputs import meaning_of
 from cds_service.errors import MissingData, RequestError, WrongHook
 from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
@@ -44,7 +48,27 @@ def answer(
         ]
     except RequestError as error:
         return _refused(error, document)
-    return _cards_and_silences(consultation), []
+    return _cards_and_silences(consultation), list(_untold(consultation, document))
+
+
+def _untold(consultation: Consultation, document: JsonDocument) -> Iterator[DocumentFinding]:
+    """Inputs that are not known by the word of their source, with what that means here."""
+    knowledge = consultation.knowledge
+    prefetch = document.value.get("prefetch") if document.what == CALL else None
+    keys = {str(key).strip().casefold(): str(key) for key in prefetch or ()}
+    for report in consultation.chart.inputs:
+        signal = knowledge.signals.get(report.signal or "")
+        if signal is None and report.state not in {InputState.PARTIAL, InputState.FAILED}:
+            continue
+        key = keys.get(report.name.casefold())
+        path: Path = ("prefetch", key) if key is not None else ()
+        said = f"{signal.id}: {signal.label}. {signal.about}" if signal else str(report.why)
+        label = knowledge.states[report.state].label
+        effect = knowledge.effects[meaning_of(knowledge, report)]
+        kind = "input-none-stated" if report.known else "input-untold"
+        yield DocumentFinding(
+            kind, path, f"{report.name} is {label} ({said})", f"what follows: {effect.about}"
+        )
 
 
 def _refused(
@@ -111,5 +135,7 @@ def _nothing(consultation: Consultation) -> str:
     if not any(trigger_of(order, knowledge) for order in orders):
         uncoded = sum(not order.coded for order in orders)
         without = f", {uncoded} of them without a code" if uncoded else ""
+        unread = sum(order.live and unread_system(order) is not None for order in orders)
+        without += f"; {unread} came in no code that can be read" if unread > uncoded else ""
         return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
     return "no rule has anything to say about these orders"

@@ -12,6 +12,8 @@ from msgspec import Raw
 
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.chart import Chart, Fact, Problem
+from cds_service.clinical.not_understood import unread_system
+from cds_service.fhir.completeness import signals_of
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir.elements import Doc, first_text, kind_of, reference, type_and_id
 from cds_service.fhir.inputs import INPUT_OF
@@ -20,6 +22,7 @@ from cds_service.fhir.order import NOT_ORDERS
 from cds_service.fhir.subject import bare_id
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.system_names import is_read
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located
 from cds_service.tools.validate.findings import DocumentFinding, Report, Understood
@@ -32,6 +35,7 @@ MOST_LISTED = 2_000
 
 _REST = frozenset({"meta", "text", "extension", "modifierExtension", "identifier", "maritalStatus",
                    "communication", "name", "telecom", "address"})  # fmt: skip
+_NOT_UNDERSTOOD = "not understood: no code is in a system that the service can read"
 _STRANGER = "its patient is not the patient of the call; the service drops it"
 # The element that says what a resource is about.
 _MAIN = ("code", "medicationCodeableConcept", "medication", "vaccineCode", "substance")
@@ -84,12 +88,17 @@ class Reader:
     def _chart(self, located: Located) -> Chart:
         """The chart of this resource alone, with the Patient and what it may refer to."""
         patient = self.patient_id or _subject(located.doc)
-        reader = ChartReader(self.knowledge.index, patient, self.today, mentions_of(self.knowledge))
+        reader = self._reader(patient)
         around = [located] if self.patient is None else [located, self.patient]
         if located.doc.get("medicationReference") or located.doc.get("medication"):
             around += self.medicines
         reader.read_prefetch({"x": _raw(around)})
         return reader.chart()
+
+    def _reader(self, patient: str) -> ChartReader:
+        knowledge = self.knowledge
+        named, signals = knowledge.once(mentions_of), knowledge.once(signals_of)
+        return ChartReader(knowledge.index, patient, self.today, named, signals=signals)
 
     def _order(self, located: Located, name: str) -> tuple[Understood, list[DocumentFinding]]:
         orders = self._read_order(located)
@@ -101,13 +110,15 @@ class Reader:
             return Understood(located.path, name, "unreadable", why="no order"), found
         if not order.live:
             return Understood(located.path, name, "set-aside", why="the order is not live"), found
+        if unread_system(order) is not None:
+            return Understood(located.path, name, "nothing", why=_NOT_UNDERSTOOD), found
         state = "used" if order.kinds else "nothing"
         return Understood(located.path, name, state, tuple(sorted(order.kinds))), found
 
     def _read_order(self, located: Located) -> OrdersRead:
         patient = self.patient_id or _subject(located.doc)
         index = self.knowledge.index
-        reader = ChartReader(index, patient, self.today)
+        reader = self._reader(patient)
         reader.read_prefetch({"x": _raw(self.medicines)})
         return read_orders(_raw([located]), index, patient, self.today, reader)
 
@@ -147,12 +158,15 @@ class Reader:
                 yield DocumentFinding("uncoded", at, f"{kind_of(doc)} has no code, only text", mend)
             return
         systems = [c["system"] for c in written if isinstance(c.get("system"), str)]
-        if systems and not any(is_public(system) for system in systems):
+        if systems and not any(is_read(system) for system in systems):
             index = self.knowledge.index
             if not any(index.match(str(c.get("system")), str(c.get("code"))) for c in written):
                 mend = "add a standard coding, or map the code in a site overlay"
-                said = f"only local codes: {systems[0][:120]}"
-                yield DocumentFinding("local-code", at, said, mend)
+                public = [system for system in systems if is_public(system)]
+                kind = "unread-system" if public else "local-code"
+                said = "no code of a system that is read" if public else "only local codes"
+                shown = (public or systems)[0][:120]
+                yield DocumentFinding(kind, at, f"{said}: {shown}", mend)
 
 
 def reader_for(
@@ -197,7 +211,8 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
         aside = chart.set_aside[0]
         listed = tuple(sorted(aside.concepts))
         return Understood(located.path, name, "set-aside", listed, aside.why)
-    return Understood(located.path, name, "nothing")
+    why = _NOT_UNDERSTOOD if chart.not_understood else None
+    return Understood(located.path, name, "nothing", why=why)
 
 
 def _unreadable(located: Located, problem: Problem) -> DocumentFinding:
