@@ -1,4 +1,4 @@
-"""The commands of `knowledge`: list, show, check, diff, schema."""
+"""The commands of `knowledge`: list, show, check, diff, schema, expand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from cds_service.cards import suggested_orders
 from cds_service.cards.terminal import plain
+from cds_service.cli import expand as expand_command
 from cds_service.knowledge.diff import diff as differences
 from cds_service.knowledge.json_schema import schema_text
 from cds_service.knowledge.loader import OrderCheck, load
@@ -23,6 +24,7 @@ from cds_service.knowledge.terminology import rows
 from cds_service.ops.settings import from_environment
 
 app = typer.Typer(help="The clinical content: rules, codes, doses, sources.", no_args_is_help=True)
+app.command("expand")(expand_command.expand)
 
 BASE = "base"
 _NOT_FOUND = 2

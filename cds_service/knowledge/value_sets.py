@@ -26,7 +26,7 @@ from cds_service.knowledge.terminology import Row
 GENETIC: Final = ("fop", "poh")
 ACQUIRED: Final = "ho-"
 CONFIDENCE: Final = ("high", "medium", "low")
-MATCH: Final = ("exact", "prefix")
+MATCH: Final = ("exact", "prefix", "descendants")
 SIDES: Final = ("left", "right", "bilateral")
 
 
@@ -115,7 +115,7 @@ def _no_value_set(data: Any) -> str | None:
 
 def _wrong_concepts(name: str, raw: bytes, data: ValueSet, sourced: bool) -> list[Mistake]:
     found: list[Mistake] = []
-    seen: set[tuple[str, str, str | None]] = set()
+    seen: set[tuple[str, str, bool]] = set()
     for include in data["compose"]["include"]:
         for concept in include.get("concept", ()):
             code, said = concept["code"], terminology.extensions(concept)
@@ -124,7 +124,7 @@ def _wrong_concepts(name: str, raw: bytes, data: ValueSet, sourced: bool) -> lis
             if sourced and "verified-in" not in said:
                 reason, mend = "it does not say where it was verified", "add extension verified-in"
                 found.append(Mistake(name, line_of(raw, code), f"{code}: {reason}", mend))
-            key = (include["system"], code, said.get("match"))
+            key = (include["system"], code, said.get("match") == "prefix")
             if key in seen:
                 where = line_of(raw, code)
                 found.append(Mistake(name, where, f"{code} is listed twice", "remove one"))
@@ -141,10 +141,13 @@ def _wrong_concept(
             yield f"{member} '{value}' is not one of {', '.join(allowed)}", nearest(value, allowed)
     if not isinstance(concept.get("display"), str) or not concept["display"].strip():
         yield "it has no display", "add a short display"
-    yield from _wrong_code(system, concept["code"], said.get("match"))
+    yield from wrong_code(system, concept["code"], said.get("match"))
 
 
-def _wrong_code(system: str, code: str, match: str | None) -> Iterator[tuple[str, str | None]]:
+def wrong_code(
+    system: str, code: str, match: str | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """What is wrong with a code of a (canonical) system, and how to mend it."""
     if not code.strip() or code != code.strip():
         yield "a code has no blanks around it and is not empty", "remove the blanks"
     elif not has_form(system, code, listed=True):

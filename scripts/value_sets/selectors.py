@@ -97,7 +97,7 @@ def from_csv(row: dict[str, str], spec: dict[str, Any], title: str) -> Row:
         display = title
     # The WHO list has no site digit; national versions (GM, AM) add one to M codes (README 15).
     gm = row["system"] == SYSTEMS["who"] and row["code"].startswith("M")
-    match = spec.get("match") or ("prefix" if gm or row["match"] == "prefix" else "exact")
+    match = spec.get("match") or ("prefix" if gm else row["match"])
     note = spec.get("note") or re.sub(r"\s*\[in GPS\]$", "", row["note"]).strip() or None
     if upkeep:
         note = "; ".join(part for part in (upkeep[1], note) if part)
@@ -333,9 +333,12 @@ class Builder:
     wrong: list[str]
 
     def rows(self, name: str) -> list[Row]:
-        """All rows of one set, each system and code once; the first mention wins."""
+        """All rows of one set, each system and code once; the first mention wins.
+
+        A row that stands for its descendants wins over the same code alone.
+        """
         plan = self.plans[name]
-        found: dict[tuple[str, str, str], Row] = {}
+        found: dict[tuple[str, str, bool], Row] = {}
         for spec in plan["rows"]:
             try:
                 rows = (
@@ -347,7 +350,11 @@ class Builder:
                 self.wrong.append(f"{name}: {mistake}")
                 continue
             for row in rows:
-                found.setdefault((row.system, row.code, row.match), row)
+                key = (row.system, row.code, row.match == "prefix")
+                if key not in found:
+                    found[key] = row
+                elif row.match == "descendants":
+                    found[key] = replace(found[key], match=row.match)
         dropped = {str(c) for c in plan.get("without", ())}
         self._check_classes(name)
         kept = [r for r in found.values() if r.code not in dropped]

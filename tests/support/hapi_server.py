@@ -60,13 +60,16 @@ def prepare(folder: Path) -> str:
 
 
 @contextmanager
-def running_hapi(folder: Path) -> Iterator[str]:
-    """A HAPI FHIR R4 server on a free port; gives its base URL. Raises HapiMissing."""
+def running_hapi(folder: Path, *arguments: str) -> Iterator[str]:
+    """A HAPI FHIR R4 server on a free port; gives its base URL. Raises HapiMissing.
+
+    With the argument `terminology` it has an index of code systems (Hibernate Search).
+    """
     path = prepare(folder)
     options = ["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [str(shutil.which("java")), *options, "-cp", path, "HapiServer"],
+            [str(shutil.which("java")), *options, "-cp", path, "HapiServer", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

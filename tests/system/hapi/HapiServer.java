@@ -13,6 +13,7 @@ import ca.uhn.fhir.jpa.model.config.PartitionSettings;
 import ca.uhn.fhir.jpa.model.config.SubscriptionSettings;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirH2Dialect;
 import ca.uhn.fhir.jpa.provider.JpaSystemProvider;
+import ca.uhn.fhir.jpa.provider.ValueSetOperationProvider;
 import ca.uhn.fhir.jpa.searchparam.submit.config.SearchParamSubmitterConfig;
 import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.jpa.subscription.match.config.SubscriptionProcessorConfig;
@@ -20,6 +21,7 @@ import ca.uhn.fhir.jpa.subscription.match.deliver.email.IEmailSender;
 import ca.uhn.fhir.jpa.subscription.submit.config.SubscriptionSubmitterConfig;
 import ca.uhn.fhir.jpa.topic.SubscriptionTopicConfig;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
+import ca.uhn.fhir.jpa.search.HapiHSearchAnalysisConfigurers;
 import ca.uhn.fhir.rest.server.RestfulServer;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import jakarta.persistence.EntityManagerFactory;
@@ -30,6 +32,9 @@ import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
+import org.hibernate.search.backend.lucene.cfg.LuceneBackendSettings;
+import org.hibernate.search.backend.lucene.cfg.LuceneIndexSettings;
+import org.hibernate.search.engine.cfg.BackendSettings;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -47,6 +52,7 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
  */
 public final class HapiServer {
     private static final int PAGE_SIZE = 5;
+    private static boolean TERMINOLOGY = false;
 
     @Configuration
     @Import({
@@ -78,7 +84,17 @@ public final class HapiServer {
             Properties jpa = new Properties();
             jpa.put("hibernate.hbm2ddl.auto", "create");
             jpa.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
-            jpa.put("hibernate.search.enabled", "false");
+            if (TERMINOLOGY) {
+                // Hierarchies ("concept is-a") are asked of the index of Hibernate Search.
+                jpa.put(BackendSettings.backendKey(BackendSettings.TYPE), "lucene");
+                jpa.put(
+                        BackendSettings.backendKey(LuceneBackendSettings.ANALYSIS_CONFIGURER),
+                        HapiHSearchAnalysisConfigurers.HapiLuceneAnalysisConfigurer.class.getName());
+                jpa.put(BackendSettings.backendKey(LuceneIndexSettings.DIRECTORY_TYPE), "local-heap");
+                jpa.put(BackendSettings.backendKey(LuceneBackendSettings.LUCENE_VERSION), "LATEST");
+            } else {
+                jpa.put("hibernate.search.enabled", "false");
+            }
             factory.setJpaProperties(jpa);
             return factory;
         }
@@ -105,10 +121,12 @@ public final class HapiServer {
     }
 
     public static void main(String[] arguments) throws Exception {
+        TERMINOLOGY = arguments.length > 0 && arguments[0].equals("terminology");
         AnnotationConfigApplicationContext beans = new AnnotationConfigApplicationContext(Beans.class);
         RestfulServer fhir = new RestfulServer(beans.getBean(FhirContext.class));
         fhir.registerProviders(beans.getBean("myResourceProvidersR4", ResourceProviderFactory.class).createProviders());
         fhir.registerProvider(beans.getBean(JpaSystemProvider.class));
+        fhir.registerProvider(beans.getBean(ValueSetOperationProvider.class));
         DatabaseBackedPagingProvider paging = beans.getBean(DatabaseBackedPagingProvider.class);
         paging.setDefaultPageSize(PAGE_SIZE);
         paging.setMaximumPageSize(PAGE_SIZE);
