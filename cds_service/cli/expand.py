@@ -15,7 +15,7 @@ from cds_service.ops.settings import from_environment
 from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
-    from cds_service.tools.expand.run import Report
+    from cds_service.tools.expand.run import ExpansionReport
 
 _UNANSWERED, _UNUSABLE = 1, 2
 
@@ -56,14 +56,14 @@ def expand(
     """
     from cds_service.tools.expand.errors import CannotGoOn
     from cds_service.tools.expand.progress import Progress
-    from cds_service.tools.expand.run import Wish
+    from cds_service.tools.expand.run import ExpansionWish
     from cds_service.tools.expand.run import expand as run
 
     directory = overlay or from_environment().knowledge_overlay
     if directory is None:
         _unusable("name the overlay to write with --overlay, or set CDS_KNOWLEDGE_OVERLAY")
     _check_url(server, token_file is not None)
-    wish = Wish(
+    wish = ExpansionWish(
         server, directory, tuple(value_set or ()), _token(token_file), ecl, restart,
         not no_lookup, page_size, most, timeout,
     )  # fmt: skip
@@ -109,7 +109,7 @@ def _token(file: Path | None) -> str | None:
     return token
 
 
-def _tell(report: Report, directory: Path) -> None:
+def _tell(report: ExpansionReport, directory: Path) -> None:
     lines = [
         f"{report.software}, release {', '.join(report.releases) or 'not stated'}: "
         f"{report.rows - len(report.unanswered)} of {report.rows} rows answered"

@@ -14,7 +14,7 @@ from cds_service.knowledge.model import ValueSet
 from cds_service.knowledge.namespaces import EXTENSIONS
 from cds_service.tools.expand.plan import Answers, SetPlan
 from cds_service.tools.expand.roots import EXPANDED_FROM, Key, Root, concepts, value_set_files
-from cds_service.tools.expand.state import Code, write
+from cds_service.tools.expand.state import Descendant, write
 
 
 def merged(
@@ -81,7 +81,7 @@ def _kept(include: Mapping[str, Any], answers: Answers) -> list[dict[str, Any]]:
     ]
 
 
-def _concept(code: Code, root: Root, answers: Answers, by: str) -> dict[str, Any]:
+def _concept(code: Descendant, root: Root, answers: Answers, by: str) -> dict[str, Any]:
     answer = answers[root.key]
     release = answer.release or "release not stated"
     said = [

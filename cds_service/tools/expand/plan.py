@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from cds_service.knowledge.value_sets import ACQUIRED, GENETIC, wrong_code
 from cds_service.tools.expand.roots import Key, Listed, Root
-from cds_service.tools.expand.state import Answer, Code
+from cds_service.tools.expand.state import Descendant, Descendants
 
-Answers = Mapping[Key, Answer]
+Answers = Mapping[Key, Descendants]
 
 
 @dataclass
@@ -18,7 +18,7 @@ class SetPlan:
     """What one value set gains: code to the root it was found below; and what stays out."""
 
     value_set: str
-    gains: dict[Key, tuple[Code, Root]] = field(default_factory=dict)
+    gains: dict[Key, tuple[Descendant, Root]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     lacking: list[str] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ def _plan_one(listed: Listed, answers: Answers, value_set: str) -> SetPlan:
 
 
 def _sort_in(
-    found: SetPlan, listed: Listed, out: Mapping[Key, str], root: Root, code: Code
+    found: SetPlan, listed: Listed, out: Mapping[Key, str], root: Root, code: Descendant
 ) -> None:
     key = code.system, code.code
     if key in found.gains or found.value_set in listed.sets.get(key, ()):

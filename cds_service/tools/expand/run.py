@@ -14,7 +14,7 @@ from cds_service.tools.expand.errors import CannotGoOn, RowUnanswered, ServerBus
 from cds_service.tools.expand.plan import SetPlan, elsewhere, plan
 from cds_service.tools.expand.progress import Progress
 from cds_service.tools.expand.roots import Key, Listed, listed
-from cds_service.tools.expand.state import FOLDER, Answer, Code, Run, State
+from cds_service.tools.expand.state import FOLDER, Descendant, Descendants, Run, State
 from cds_service.tools.expand.terminology_server import Expansion, LookedUp, TerminologyServer
 
 _MOST_BUSY: Final = 3
@@ -22,7 +22,7 @@ _MOST_BUSY: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ExpansionWish:
     """What to expand, and where the result goes. Without `value_sets`: all that have such rows."""
 
     server: str
@@ -38,7 +38,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ExpansionReport:
     """What was asked of whom, what each value set gains, and which rows have no answer."""
 
     software: str
@@ -62,7 +62,7 @@ class _Asking:
     state: State
     progress: Progress
     lookup: bool
-    answers: dict[Key, Answer]
+    answers: dict[Key, Descendants]
     unanswered: dict[Key, str] = field(default_factory=dict)
     _active: dict[Key, bool | None] = field(default_factory=dict)
     _busy: int = 0
@@ -89,16 +89,18 @@ class _Asking:
             self.answers[key] = answer
             self.progress.row(len(answer.codes))
 
-    def _answer(self, key: Key) -> Answer:
+    def _answer(self, key: Key) -> Descendants:
         expansion = self.server.expand(*key)
         if key not in {(one.system, one.code) for one in expansion.codes}:
             raise RowUnanswered(self._not_understood(key, expansion))
         codes = tuple(
-            Code(one.system, one.code, one.display, self._inactive(key, one.code, one.inactive))
+            Descendant(
+                one.system, one.code, one.display, self._inactive(key, one.code, one.inactive)
+            )
             for one in expansion.codes
         )
         day = datetime.now(UTC).date().isoformat()
-        return Answer(*key, codes, expansion.release or self._release(key), day)
+        return Descendants(*key, codes, expansion.release or self._release(key), day)
 
     def _not_understood(self, key: Key, expansion: Expansion) -> str:
         """Why an expansion lacks its own root. It never means that there is nothing below it."""
@@ -130,7 +132,7 @@ class _Asking:
         said: LookedUp | None = self.server.lookup(*key) if self.lookup else None
         return said.release if said is not None else None
 
-    def _same_release(self, answer: Answer) -> None:
+    def _same_release(self, answer: Descendants) -> None:
         for other in self.answers.values():
             if other.system == answer.system and other.release != answer.release:
                 raise CannotGoOn(
@@ -139,7 +141,7 @@ class _Asking:
                 )
 
 
-def expand(wish: Wish, progress: Progress) -> Report:
+def expand(wish: ExpansionWish, progress: Progress) -> ExpansionReport:
     """Ask for all rows and write the overlay.
 
     Raises CannotGoOn (answers so far are kept for the next run), KnowledgeError for an overlay
@@ -188,10 +190,10 @@ def _ask_all(asking: _Asking, known: Listed, value_sets: Sequence[str]) -> None:
 
 def _report(
     asking: _Asking, known: Listed, plans: Sequence[SetPlan], software: str, kept: int
-) -> Report:
+) -> ExpansionReport:
     names = {root.key: str(root) for roots in known.roots.values() for root in roots}
     gained = [code for one in plans for code, _ in one.gains.values()]
-    return Report(
+    return ExpansionReport(
         software=software,
         releases=tuple(sorted({a.release or "not stated" for a in asking.answers.values()})),
         rows=len(asking.answers) + len(asking.unanswered),

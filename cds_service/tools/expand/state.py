@@ -29,7 +29,7 @@ class Run(msgspec.Struct, frozen=True):
     ecl: bool
 
 
-class Code(msgspec.Struct, frozen=True):
+class Descendant(msgspec.Struct, frozen=True):
     """One code below a root; `inactive` is None where nobody says."""
 
     system: str
@@ -38,12 +38,12 @@ class Code(msgspec.Struct, frozen=True):
     inactive: bool | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Descendants(msgspec.Struct, frozen=True):
     """What the server said of one root: its descendants with itself, release, day (UTC)."""
 
     system: str
     code: str
-    codes: tuple[Code, ...]
+    codes: tuple[Descendant, ...]
     release: str | None
     day: str
 
@@ -77,12 +77,12 @@ class State:
                 f"{' with ECL' if before.ecl else ''}, this one is another; {_AGAIN}"
             )
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Iterator[Descendants]:
         """The answers that are there."""
         for file in sorted(self.folder.glob("*.answer.json")):
-            yield _read(file, Answer)
+            yield _read(file, Descendants)
 
-    def keep(self, answer: Answer) -> None:
+    def keep(self, answer: Descendants) -> None:
         """Write one answer; after a power cut it is there whole or not at all."""
         name = sha256("|".join(answer.key).encode()).hexdigest()[:16]
         write(self.folder / f"{name}.answer.json", msgspec.json.encode(answer))
