@@ -280,7 +280,7 @@ def test_preflight_and_health_need_no_token(guarded: AppClient) -> None:
 def test_the_audit_log_tells_why(quiet: AppClient, capsys: pytest.CaptureFixture[str]) -> None:
     call(quiet, f"Bearer {ISSUER.token(tenant='t1', aud='x', jti='for-the-log')}")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    [line] = [line for line in lines if line["stream"] == "audit"]
+    [line] = [line for line in lines if line["event"] == "token refused"]
 
     assert line["event"] == "token refused"
     assert line["reason"] == "the token is meant for another endpoint"
@@ -328,7 +328,9 @@ def test_the_audit_log_names_the_claim(
     is told nothing of it, and a secret in a URL is left out."""
     answer = call(quiet, f"Bearer {ISSUER.token(**({'tenant': 't1'} | changes))}")
     text = capsys.readouterr().err
-    [line] = [line for line in map(json.loads, text.splitlines()) if line["stream"] == "audit"]
+    [line] = [
+        line for line in map(json.loads, text.splitlines()) if line["event"] == "token refused"
+    ]
 
     assert (line["event"], line["claim"], line["came"]) == ("token refused", claim, came)
     assert expected in line["expected"]
@@ -357,7 +359,7 @@ def test_the_audit_log_names_the_member_of_the_header(
 ) -> None:
     call(quiet, f"Bearer {ISSUER.token(headers, tenant='t1')}")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    [line] = [line for line in lines if line["stream"] == "audit"]
+    [line] = [line for line in lines if line["event"] == "token refused"]
 
     assert (line["claim"], line["came"]) == (member, came)
     assert expected in line["expected"]
@@ -387,5 +389,7 @@ def test_hostile_text_of_a_token_in_the_log(
 
     assert text.isascii()
     assert not [c for c in text if not c.isprintable() and c != "\n"]
-    [line] = [line for line in map(json.loads, text.splitlines()) if line["stream"] == "audit"]
+    [line] = [
+        line for line in map(json.loads, text.splitlines()) if line["event"] == "token refused"
+    ]
     assert line["came"] == f'"{value}"'

@@ -61,11 +61,15 @@ def test_likely_mistakes_in_codings(
         {"system": "http://fhir.de/CodeSystem/bfarm/icd-10-gm", "code": "M61.55"},
         {"system": CM, "code": "I10", "display": "Essential hypertension"},
         {"system": SCT, "code": "230690007", "display": "Stroke"},  # the value set is called so
-        {"system": "http://hl7.org/fhir/sid/ndc", "code": "00025-1520-51"},
     ],
 )
 def test_what_is_right_is_left_alone(check: Check, coding: dict[str, Any]) -> None:
     assert kinds(check(condition(coding))) == set()
+
+
+def test_a_medicine_code_on_a_condition_is_in_no_system_that_is_read(check: Check) -> None:
+    report = check(condition({"system": "http://hl7.org/fhir/sid/ndc", "code": "00025-1520-51"}))
+    assert kinds(report) == {"unread-system"}
 
 
 def test_codings_are_counted_as_known_and_unknown(check: Check) -> None:
