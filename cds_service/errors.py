@@ -13,6 +13,7 @@
     │   ├── UnsupportedBody     415  an encoding or media type that is not read here
     │   ├── Overloaded          503  more calls at once than the service takes
     │   └── Unavailable         503  feedback cannot be stored now, or the strict audit log
+    ├── StoreError              the database is not as this program left it
     ├── SettingsError           start-up: the configuration is wrong
     ├── ClientsError            start-up or reload: the file of EHR clients is broken
     └── KnowledgeError          start-up: the clinical content is broken
@@ -152,6 +153,10 @@ class Unavailable(RequestError):
 
     status = 503
     code = "transient"
+
+
+class StoreError(CdsError):
+    """The database answers but cannot be trusted: other tables, or another file than before."""
 
 
 class SettingsError(CdsError):

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from cds_service.errors import SettingsError
+from cds_service.errors import SettingsError, StoreError
 from cds_service.ops.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> R
     try:
         return asyncio.run(run())
     except failures() as error:
-        raise SettingsError(f"the database cannot be used: {type(error).__name__}") from None
+        why = error if isinstance(error, StoreError) else type(error).__name__
+        raise SettingsError(f"the database cannot be used: {why}") from None
 
 
 def _displays(settings: Settings) -> Displays:

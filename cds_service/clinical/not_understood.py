@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cds_service.clinical.chart import DraftOrder
 from cds_service.clinical.code_selection import words_of
 from cds_service.clinical.order_words import names
@@ -10,6 +12,8 @@ from cds_service.knowledge.schema import Trigger
 from cds_service.knowledge.system_names import NO_CODE, NO_SYSTEM, is_read
 
 _LONGEST = 300  # signs of a system
+# Danish SKS: D and ICD-10, or K and NCSP, in one system; only the first is read.
+_DANISH_PROCEDURE = re.compile(r"K[A-Z]{3}[0-9]{2}[A-Z0-9]*")
 _GIVEN = ("Medication", "Immunization", "Nutrition")
 
 
@@ -26,7 +30,7 @@ def unread_system(order: DraftOrder) -> str | None:
                 continue
             if not coding.system:
                 unread = NO_SYSTEM if unread == NO_CODE else unread
-            elif is_read(coding.system):
+            elif is_read(coding.system) and not _DANISH_PROCEDURE.fullmatch(coding.code):
                 return None
             elif unread in (NO_CODE, NO_SYSTEM):
                 unread = coding.system[:_LONGEST]

@@ -35,6 +35,8 @@ async def ready(request: Request) -> Response:
     if await runtime.store.is_reachable():
         database = "ok"
     problems = _problems(runtime)
+    if database == "down" and runtime.store.problem:
+        problems.insert(0, f"database: {runtime.store.problem}")
     state: dict[str, object] = {
         "status": "degraded" if problems or database == "down" else "ok",
         "knowledge": runtime.knowledge.version,

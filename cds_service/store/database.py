@@ -8,7 +8,8 @@ machine (https://sqlite.org/pragma.html#pragma_synchronous).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Table,
     delete,
     event,
-    inspect,
     make_url,
     or_,
     select,
@@ -29,9 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cds_service.cdshooks.feedback import FeedbackItem
+from cds_service.errors import StoreError
+from cds_service.store import schema
 from cds_service.store.outbox import Batch
 from cds_service.store.records import (
     FURTHER,
@@ -41,9 +43,7 @@ from cds_service.store.records import (
     IssuedCard,
     add_pair,
 )
-from cds_service.store.tables import SCHEMA, calls, feedback, issued, tokens, unread
-
-MIGRATIONS = Path(__file__).parent / "migrations"
+from cds_service.store.tables import calls, feedback, issued, tokens, unread
 
 _LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
 _COUNTED = ("calls", "considered", "with_cards")
@@ -54,6 +54,9 @@ _POSTGRES: dict[str, Any] = {
     "command_timeout": 10,
     "server_settings": {"application_name": "cds-service", "synchronous_commit": "on"},
 }
+
+
+_Identity = tuple[int, int] | None
 
 
 class Database:
@@ -68,6 +71,7 @@ class Database:
         self.engine = _engine(self._url)
         self._writing = self.engine.execution_options(writing=True)
         self._insert = _insert_of(self.is_sqlite)
+        self._identity: _Identity = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -83,32 +87,42 @@ class Database:
         if self.file is not None:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self.engine.connect() as connection:
-            if await connection.run_sync(_revision) >= SCHEMA:
-                return  # newer: other workers have been updated before this one
+            current = await connection.run_sync(schema.is_current)
+        if not current:  # newer is current: other workers have been updated before this one
+            await self._upgrade()
+        self._identity = self._file_identity()
+
+    async def _upgrade(self) -> None:
         async with self._writing.begin() as connection:
             if not self.is_sqlite:  # SQLite's BEGIN IMMEDIATE locks already
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(schema.upgrade)
 
     async def close(self) -> None:
         await self.engine.dispose()
 
-    async def ping(self) -> None:
-        """Ask for nothing, to see whether an answer comes."""
+    async def prove(self) -> None:
+        """Read from every table, from the file and not from memory.
+
+        Raises StoreError when the tables or the file are not as this program left them.
+        """
+        self._check_file()
         async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+            if self.is_sqlite:
+                await connection.execute(text("PRAGMA shrink_memory"))
+            await connection.run_sync(schema.touch)
 
     async def add_feedback(self, items: Sequence[FeedbackItem]) -> None:
         """Store the items; one whose key is there already is left as it is."""
         # All workers insert in one order, so that no two wait for each other.
         rows = [_feedback_row(item) for item in sorted(items, key=lambda item: item.key)]
         if rows:
-            async with self._writing.begin() as connection:
+            async with self._commit() as connection:
                 await connection.execute(self._insert(feedback).on_conflict_do_nothing(), rows)
 
     async def add_issued(self, batch: Batch) -> None:
         """Store issued cards and add up calls, in one transaction."""
-        async with self._writing.begin() as connection:
+        async with self._commit() as connection:
             if batch.cards:
                 rows = [_issued_row(card) for card in batch.cards]
                 await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
@@ -123,13 +137,13 @@ class Database:
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""
         row = {"token": token, "until": until}
-        async with self._writing.begin() as connection:
+        async with self._commit() as connection:
             done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
         return cast("CursorResult[Any]", done).rowcount == 1
 
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are refused for their age anyway."""
-        async with self._writing.begin() as connection:
+        async with self._commit() as connection:
             await connection.execute(delete(tokens).where(tokens.c.until < before))
 
     async def purge(self, before: datetime) -> tuple[int, int]:
@@ -137,12 +151,37 @@ class Database:
         the counts of the days before it. Returns how many cards and items of feedback."""
         old = select(issued.c.card).where(issued.c.issued_at < before)
         spent = or_(feedback.c.received_at < before, feedback.c.card.in_(old))
-        async with self._writing.begin() as connection:
+        async with self._commit() as connection:
             items = await connection.execute(delete(feedback).where(spent))
             cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
             for by_day in (calls, unread):
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
+
+    @asynccontextmanager
+    async def _commit(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes. Raises StoreError after COMMIT when it went to a file that
+        is not there any more: an open file takes writes also when it was deleted."""
+        async with self._writing.begin() as connection:
+            yield connection
+        self._check_file()
+
+    def _check_file(self) -> None:
+        found = self._file_identity()
+        if found == self._identity:
+            return
+        what = "deleted" if found is None else "replaced"
+        raise StoreError(f"the database file was {what} in use; restart the service")
+
+    def _file_identity(self) -> _Identity:
+        """Device and inode of the file; None when there is none (PostgreSQL, or deleted)."""
+        if self.file is None:
+            return None
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _add_up(self, table: Table, names: Iterable[str]) -> Insert:
         statement = self._insert(table)
@@ -157,7 +196,7 @@ def failures() -> tuple[type[Exception], ...]:
     """What is raised when a database cannot be used; asyncpg has its own errors at connecting."""
     import asyncpg  # not in every process: SQLite needs none of it
 
-    return SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
+    return StoreError, SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError
 
 
 def _insert_of(is_sqlite: bool) -> Any:
@@ -209,25 +248,6 @@ def _begin_sqlite(connection: Connection) -> None:
     """Writers lock at once: a lock taken in mid-transaction cannot be waited for."""
     writing = connection.get_execution_options().get("writing")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-# --- schema ---
-
-
-def _revision(connection: Connection) -> str:
-    if not inspect(connection).has_table("alembic_version"):
-        return ""
-    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command  # needed once in the life of a schema; takes long to import
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 # --- rows ---

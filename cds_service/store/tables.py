@@ -17,8 +17,10 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA = "0003"
-"""The revision these tables stand for; the newest file in `migrations/versions`."""
+REVISIONS = ("0001", "0002", "0003")
+"""The files in `migrations/versions`, oldest first."""
+SCHEMA = REVISIONS[-1]
+"""The revision these tables stand for."""
 
 # No lengths: what comes in from outside is bounded where it is read, and one value too long for
 # its column would keep a whole batch from being written.

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from cds_service.cdshooks.feedback import FeedbackItem
-from cds_service.errors import Unavailable
+from cds_service.errors import StoreError, Unavailable
 from cds_service.ops import log
 from cds_service.store.outbox import Outbox
 from cds_service.store.records import CallCount, CallKey, IssuedCard
@@ -65,6 +65,7 @@ class Store:
         self._posts: list[_Post] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._working: bool | None = None
+        self._problem: str | None = None
 
     # --- life ---
 
@@ -108,10 +109,15 @@ class Store:
             log.warn("issued cards were not written before the end", cards=self.waiting)
             self._outbox.clear()
 
+    @property
+    def problem(self) -> str | None:
+        """Why the database failed when it was last used; None when it did not."""
+        return self._problem
+
     async def is_reachable(self) -> bool:
-        """Whether the database answers within a second."""
+        """Whether the database answers within a second, with tables and a file that are ours."""
         try:
-            await self._ask(1.0, lambda database: database.ping(), "the database does not answer")
+            await self._ask(1.0, lambda database: database.prove(), "the database does not answer")
         except Unavailable:
             return False
         return True
@@ -257,10 +263,18 @@ class Store:
     def _report(self, error: Exception | None) -> None:
         """Log when the database fails and when it works again; never what was written."""
         working = error is None
+        self._problem = None if error is None else _why(error)
         if working != self._working and not (working and self._working is None):
-            facts = {} if error is None else {"error": type(error).__name__}
+            facts = {} if error is None else {"error": type(error).__name__, "why": self._problem}
             log.warn("database works again" if working else "database fails", **facts)
         self._working = working
+
+
+def _why(error: Exception) -> str:
+    """In words, without anything that was written: drivers repeat values in their messages."""
+    cause = getattr(error, "orig", None) or error
+    name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+    return str(error) if isinstance(error, StoreError) else f"it failed with {name}"
 
 
 def _fail(post: _Post) -> None:

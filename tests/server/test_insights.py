@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi import Request, Response
@@ -124,7 +125,7 @@ def test_pages_of_our_own_get_in(headers: dict[str, str], make_client: ClientFac
 
     assert response.status_code == 303
     token = {"Authorization": f"Bearer {TOKEN}"}
-    assert client.get("/insights/rule.csv", headers=headers | token).status_code == 200
+    assert client.get("/insights/time.csv", headers=headers | token).status_code == 200
 
 
 def test_a_short_token_is_refused() -> None:
@@ -133,6 +134,66 @@ def test_a_short_token_is_refused() -> None:
 
 
 # --- what they show ---
+
+
+NAMES = ("day", "tier", "card", "reason", "rule", "client", "service", "knowledge", "unread")
+
+
+def test_without_a_database_there_are_no_figures(guarded: AppClient) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    shown = guarded.get("/insights", headers=headers).text
+
+    assert "No figures of cards:" in shown
+    assert "CDS_DATABASE_URL is none" in shown
+    assert 'class="tiles"' not in shown
+    assert "all numbers on this page are invented" not in shown
+    for name in NAMES:
+        assert guarded.get(f"/insights/{name}.csv", headers=headers).status_code == 404
+    assert guarded.get("/insights/time.csv", headers=headers).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_an_empty_store_shows_nothing_invented(live: Live, database_url: str) -> None:
+    async with live(database_url, pages=True) as service:
+        shown = (await service.request("GET", "/insights", headers=LOOPBACK)).text
+        content = [
+            (await service.request("GET", f"/insights/{name}.csv", headers=LOOPBACK)).text
+            for name in NAMES
+        ]
+
+    assert "invented." not in shown
+    assert '<span class="name">Cards</span> <span class="value">0</span>' in shown
+    assert [len(text.splitlines()) for text in content] == [1] * len(NAMES)
+
+
+@pytest.mark.anyio
+async def test_a_store_that_cannot_be_read_is_not_empty(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    async with live(f"sqlite:///{tmp_path / 'file' / 'db'}", pages=True) as service:
+        shown = await service.request("GET", "/insights", headers=LOOPBACK)
+        table = await service.request("GET", "/insights/rule.csv", headers=LOOPBACK)
+
+    assert "the database cannot be read now" in shown.text
+    assert 'class="tiles"' not in shown.text
+    assert table.status_code == 503
+
+
+def test_who_asks_for_a_demonstration_is_told_in_every_line(guarded: AppClient) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    shown = guarded.get("/insights?demo=1", headers=headers).text
+    assert "all numbers on this page are invented" in shown
+
+    for name in (*NAMES, "time"):
+        got = guarded.get(f"/insights/{name}.csv?demo=1", headers=headers)
+        assert 'filename="demonstration-' in got.headers["content-disposition"]
+        lines = list(csv.reader(io.StringIO(got.text)))
+        assert {line[0] for line in lines} == {"invented"}
+
+
+@pytest.mark.parametrize("asked", ["", "demo=0", "demo=true", "demo=", "demo=11"])
+def test_nothing_else_asks_for_a_demonstration(asked: str, guarded: AppClient) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert "No figures of cards:" in guarded.get(f"/insights?{asked}", headers=headers).text
 
 
 def test_demonstration_is_the_same_each_time(knowledge: Knowledge) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from cds_service.errors import Unavailable
 from cds_service.store import tables
-from cds_service.store.database import MIGRATIONS
+from cds_service.store.schema import MIGRATIONS, VERSION_TABLE
 from cds_service.store.writer import Store
 from tests.support.constants import NOW
 from tests.support.stores import answer, card, item, opened, read, record, started, until
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) -> None:
     def compare(connection: Connection) -> list[Any]:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         return list(compare_metadata(context, tables.metadata))
 
     async with opened(database_url) as database, database.engine.connect() as connection:
@@ -40,7 +40,9 @@ def test_the_code_names_the_newest_revision() -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
 
-    assert ScriptDirectory.from_config(config).get_heads() == [tables.SCHEMA]
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [tables.SCHEMA]
+    assert sorted(one.revision for one in scripts.walk_revisions()) == list(tables.REVISIONS)
 
 
 async def test_to_open_again_changes_nothing(database_url: str) -> None:
@@ -55,7 +57,7 @@ async def test_to_open_again_changes_nothing(database_url: str) -> None:
 
 async def test_an_older_worker_works_with_a_newer_schema(database_url: str) -> None:
     async with opened(database_url) as database, database.engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608
 
     async with started(database_url) as store:
         await store.save([item()])

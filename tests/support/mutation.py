@@ -24,6 +24,7 @@ HIDDEN = {
     ("platelets-50-to-99", "at_least"): "below 50 the exclusion speaks instead",
     ("pregnancy-not-excluded", "at_least"): "under 18 both options have a reason of their own",
     ("pregnancy-not-excluded-nsaid", "at_least"): "under 18 both options have their own reason",
+    ("pregnancy-check-radiotherapy", "at_least"): "under 18 radiotherapy is ruled out anyway",
     ("post-traumatic-hip", "older_than_days"): "up to 90 days the recent fracture speaks instead",
 }
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from cds_service.errors import Unavailable
 from cds_service.store import tables
+from cds_service.store.schema import VERSION_TABLE
 from tests.support.databases import Postgres
 from tests.support.stores import item, opened, read, started, until
 
@@ -39,7 +40,7 @@ async def test_workers_that_start_at_once_make_one_schema(database_url: str) -> 
 
     assert [worker.returncode for worker in workers] == [0] * 3, ends
     async with opened(database_url) as database, database.engine.connect() as connection:
-        revisions = await connection.execute(text("SELECT version_num FROM alembic_version"))
+        revisions = await connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
         assert list(revisions.scalars()) == [tables.SCHEMA]
 
 

@@ -41,12 +41,14 @@ class Table:
     plot: str
     note: str = ""
 
-    def as_csv(self) -> str:
-        """The table for a spreadsheet, which must not take a name for a formula."""
+    def as_csv(self, mark: str | None = None) -> str:
+        """The table for a spreadsheet, which must not take a name for a formula. `mark` stands
+        first in every line, the heading too: lines are copied without the name of the file."""
+        first = () if mark is None else (mark,)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(self.columns)
-        writer.writerows([_harmless(cell) for cell in row] for row in self.rows)
+        writer.writerow((*first, *self.columns))
+        writer.writerows([*first, *map(_harmless, row)] for row in self.rows)
         return text.getvalue()
 
 
@@ -58,14 +60,14 @@ def tables(
     figures: Figures,
     days: Mapping[date, Tally],
     displays: Mapping[Reason, str],
-    times: Iterable[Latency],
+    measured: Iterable[Latency],
 ) -> list[Table]:
     """All tables, in the order in which they are shown."""
     found = [_days(days)]
     found += [_tallies(name, title, figures.by[name]) for name, title in _BY.items()]
     found.insert(3, _reasons(figures, displays))
     found.append(_unread(figures))
-    found.append(_times(times))
+    found.append(times(measured))
     return found
 
 
@@ -113,10 +115,11 @@ def _unread(figures: Figures) -> Table:
     return Table("unread", "Code systems that are not read", columns, rows, "none", note)
 
 
-def _times(times: Iterable[Latency]) -> Table:
+def times(measured: Iterable[Latency]) -> Table:
+    """How long answers took."""
     rows = tuple(
         (one.name, one.count, round(one.p50, 2), round(one.p95, 2), round(one.p99, 2))
-        for one in times
+        for one in measured
     )
     columns = ("service or stage", "calls", "median ms", "95 % below ms", "99 % below ms")
     note = "Since this process started, estimated from a histogram; not part of the database."

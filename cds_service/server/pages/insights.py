@@ -16,7 +16,7 @@ from cds_service.ops import metrics
 from cds_service.server import body
 from cds_service.server.pages import demo, latency, operator
 from cds_service.server.pages.html import page, render
-from cds_service.server.pages.insight_tables import Table, tables, tiles
+from cds_service.server.pages.insight_tables import Table, tables, tiles, times
 from cds_service.server.pages.latency import Latency
 from cds_service.server.routes import runtime_of
 from cds_service.store import report
@@ -27,18 +27,20 @@ router = APIRouter(prefix=operator.PATH)
 SPANS = (7, 30, 90, 365)
 _DAYS = 30
 Counted = tuple[Figures, dict[date, Tally]]
+_UNREAD = "the database cannot be read now"
 _PRIVATE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown: the tables, the numbers on top, the days they cover, and why they are
-    invented (None: they are real)."""
+    """What is shown: the tables, the numbers on top, the days they cover, whether they are invented
+    because a demonstration was asked for, and why there are none (None: there are)."""
 
     tables: list[Table]
     tiles: list[tuple[str, str, str]]
     days: int
-    invented: str | None
+    invented: bool = False
+    missing: str | None = None
 
 
 @router.api_route("", methods=["GET", "HEAD"])
@@ -63,10 +65,18 @@ async def as_csv(request: Request) -> Response:
     name = request.path_params["name"]
     found = next((table for table in view.tables if table.id == name), None)
     if found is None:
-        raise UnknownService("there is no table of this name", "name")
+        raise _no_table(view)
     prefix = "demonstration-" if view.invented else ""
     headers = {"Content-Disposition": f'attachment; filename="{prefix}cards-by-{name}.csv"'}
-    return Response(found.as_csv(), headers=headers | _PRIVATE, media_type="text/csv")
+    content = found.as_csv(mark="invented" if view.invented else None)
+    return Response(content, headers=headers | _PRIVATE, media_type="text/csv")
+
+
+def _no_table(view: View) -> Unavailable | UnknownService:
+    """A table that cannot be read is no empty table."""
+    if view.missing == _UNREAD:
+        return Unavailable(_UNREAD)
+    return UnknownService(view.missing or "there is no table of this name", "name")
 
 
 @router.post("/login")
@@ -104,36 +114,34 @@ async def _view(request: Request, runtime: Runtime) -> View:
     asked = request.query_params.get("days", "")
     days = int(asked) if asked in map(str, SPANS) else _DAYS
     since = runtime.today - timedelta(days=days - 1)
-    asked_for_it = request.query_params.get("demo") == "1"
-    found = "you asked for a demonstration" if asked_for_it else await _kept(runtime, since)
-    if isinstance(found, str):
-        invented = demo.figures(runtime.knowledge, runtime.today, days)
-        return _drawn(runtime, invented, demo.times(runtime.knowledge), days, found)
-    return _drawn(runtime, found, _times(runtime.knowledge.services), days, None)
+    if request.query_params.get("demo") == "1":
+        told, by_day = demo.figures(runtime.knowledge, runtime.today, days)
+        drawn = tables(told, by_day, _displays(runtime), demo.times(runtime.knowledge))
+        return View(drawn, list(tiles(told)), days, invented=True)
+    measured = _times(runtime.knowledge.services)
+    found = await _kept(runtime, since)
+    if isinstance(found, str):  # what this process measured is there all the same
+        return View([times(measured)], [], days, missing=found)
+    told, by_day = found
+    drawn = tables(told, by_day, _displays(runtime), measured)
+    return View(drawn, list(tiles(told)), days)
 
 
 async def _kept(runtime: Runtime, since: date) -> Counted | str:
-    """The figures of the store and cards by day; in words why there are none."""
+    """The figures of the store and cards by day; in words why they cannot be had."""
     if not runtime.store.is_kept:
         return "this service keeps no cards (CDS_DATABASE_URL is none)"
     try:
         found = await runtime.store.read(partial(report.read, since=since))
         by_day = await runtime.store.read(partial(report.by_day, since=since))
     except Unavailable:
-        return "the database cannot be read now"
-    if not found.calls and not found.total.issued:
-        return f"nothing was recorded since {since}"
+        return _UNREAD
     return found, by_day
 
 
-def _drawn(
-    runtime: Runtime, counted: Counted, times: list[Latency], days: int, why: str | None
-) -> View:
-    told, by_day = counted
+def _displays(runtime: Runtime) -> dict[Reason, str]:
     reasons = runtime.knowledge.override_reasons.values()
-    displays: dict[Reason, str] = {(r.system, r.code): r.display for r in reasons}
-    found = tables(told, by_day, displays, times)
-    return View(found, list(tiles(told)), days, why)
+    return {(r.system, r.code): r.display for r in reasons}
 
 
 def _times(services: Collection[str]) -> list[Latency]:

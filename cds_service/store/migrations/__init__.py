@@ -1,1 +1,1 @@
-"""Alembic migrations of the store; `store.database` runs them at start, under a lock."""
+"""Alembic migrations of the store; `store.schema` runs them at start, under a lock."""

@@ -9,6 +9,7 @@ from cds_service.store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
+    version_table=context.config.attributes["version_table"],
     transactional_ddl=True,  # on SQLite too: the transaction has begun already
 )
 with context.begin_transaction():
