@@ -126,7 +126,9 @@ public final class HapiServer {
         RestfulServer fhir = new RestfulServer(beans.getBean(FhirContext.class));
         fhir.registerProviders(beans.getBean("myResourceProvidersR4", ResourceProviderFactory.class).createProviders());
         fhir.registerProvider(beans.getBean(JpaSystemProvider.class));
-        fhir.registerProvider(beans.getBean(ValueSetOperationProvider.class));
+        if (TERMINOLOGY) {
+            fhir.registerProvider(beans.getBean(ValueSetOperationProvider.class));
+        }
         DatabaseBackedPagingProvider paging = beans.getBean(DatabaseBackedPagingProvider.class);
         paging.setDefaultPageSize(PAGE_SIZE);
         paging.setMaximumPageSize(PAGE_SIZE);
