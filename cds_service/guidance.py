@@ -32,7 +32,14 @@ from cds_service.clinical.genetic import (
     genetics,
     may_be,
 )
-from cds_service.clinical.genetic_card import by_trigger, in_words, on_record, one_card, questions
+from cds_service.clinical.genetic_card import (
+    by_trigger,
+    in_words,
+    on_record,
+    one_card,
+    questions,
+    suspected_harm,
+)
 from cds_service.clinical.hip_question import hip_questions
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
@@ -139,7 +146,8 @@ def assess_in_turns(
     )
     if not found.every_order:  # beside FOP every order is looked at, this one too
         not_read = (*not_read, *hip_questions(case, looked_at(orders, chosen)))
-    if not triggered and not found.every_order:
+    harmed = suspected_harm(case, found, looked_at(heard, chosen), triggered)
+    if not (triggered or harmed or found.every_order):
         return assessment_of(case, not_read, (), any_draft)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
@@ -151,7 +159,7 @@ def assess_in_turns(
         if number % _ORDERS_TURN == 0:
             yield
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
-    genetic = list(one_card(case, found, [*cards, *questions(case, found, triggered)]))
+    genetic = list(one_card(case, found, [*cards, *harmed, *questions(case, found, triggered)]))
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]
     return assessment_of(case, (*made, *not_read), seen(case), any_draft)

@@ -134,6 +134,8 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
         return False
     if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
         return False
+    if fact.before_surgery:
+        return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
     if _too_weak(fact, adequate):

@@ -57,6 +57,29 @@ def on_record(case: Case, found: Genetics, orders: Iterable[DraftOrder]) -> list
     return made
 
 
+def suspected_harm(
+    case: Case,
+    found: Genetics,
+    orders: Iterable[DraftOrder],
+    triggered: list[tuple[DraftOrder, Trigger]],
+) -> list[Guidance]:
+    """Warnings of a disease that is only suspected, for orders that are known harm of it and no
+    trigger by their code (rows 1 to 3); what is not recognised is passed over."""
+    if found.certain or found.rule is None or not found.rule.every_order:
+        return []
+    known = {id(order) for order, _ in triggered}
+    cards = {card for card in found.rule.cards.values() if card}
+    harmful = (
+        order
+        for order in orders
+        if id(order) not in known and harm_of(order, case.knowledge).card in cards
+    )
+    return [
+        replace(card, indicator="warning") if card.indicator == "critical" else card
+        for card in on_record(case, found, harmful)
+    ]
+
+
 def by_trigger(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
     """The card of a genetic disease for one order that triggers; None where it has nothing to say.
     A disease that is only suspected warns."""

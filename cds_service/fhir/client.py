@@ -51,8 +51,9 @@ _WORDS = {
 }
 
 _OUTCOMES = {401: "refused", 403: "refused", 404: "gone", 410: "gone"}
-_NO_SEARCH = frozenset({400, 401, 403, 404, 405, 410, 422, 501})
-"""Statuses by which a server says that it has no such list, or none for this token."""
+_NO_SEARCH = frozenset({400, 404, 405, 410, 422, 501})
+"""Statuses by which a server says that it has no such list. One that it does not show (401, 403)
+is there, and withheld."""
 
 
 class FetchBounds(Protocol):
@@ -186,7 +187,10 @@ class FhirReads:
         except FetchFailed as error:
             outcome = error.outcome
             is_list = name in LISTS
-            gone = error.no_list if is_list else error.outcome == "gone"
+            # Statements that this token may not see are not read, which the card says; orders are
+            # withheld.
+            unseen = name is InputName.STATEMENTS and error.outcome == "refused"
+            gone = (error.no_list or unseen) if is_list else error.outcome == "gone"
             reader.fail(name, error.why, is_gone=gone)
         metrics.fetches.labels(str(name), outcome).inc()
 

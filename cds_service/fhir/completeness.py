@@ -31,6 +31,10 @@ class Signal:
     replaced_by: str | None = None  # the record that survives, of a patient's record
 
 
+_MISTAKE = "entered-in-error"
+_TAKEN_BACK = {"refuted", "unconfirmed", "provisional", "differential", "inactive", "resolved",
+               _MISTAKE}  # fmt: skip
+_STATUSES = ("verificationStatus", "clinicalStatus")
 PARTIAL, FAILED, NONE = InputState.PARTIAL, InputState.FAILED, InputState.NONE_STATED
 WITHHELD, UNKNOWN, NOT_ASKED = InputState.WITHHELD, InputState.UNKNOWN, InputState.NOT_ASKED
 STRENGTH: Final = (FAILED, WITHHELD, UNKNOWN, NOT_ASKED, PARTIAL, NONE)
@@ -199,6 +203,10 @@ class SignalTable:
                 return Signal(state, "the source says so", SignalName.EMPTY_RESOURCE), True
             return self.seen(SignalName.UNCODED_ENTRY), False
         if kind in _LISTED and (entry := self.of_entry(doc)) is not None:
+            if entry[0].state is NONE and (status := _taken_back(doc)) is not None:
+                why = "a statement that there is none was taken back"
+                mistake = status == _MISTAKE  # no entry at all
+                return (None if mistake else self.seen(SignalName.UNCODED_ENTRY, why)), True
             if "modifierExtension" in doc:  # "none", and who knows what it turns
                 why = "an entry carries a modifier that is not known here"
                 return self.seen(SignalName.MODIFIED_ENTRY, why), True
@@ -360,6 +368,12 @@ def _absent_in(holder: object) -> str | None:
         if word(extension.get("url")) == ABSENT:
             return (word(extension.get("valueCode")) or "unknown").lower()
     return None
+
+
+def _taken_back(doc: Doc) -> str | None:
+    """The status by which an entry no longer says what it said; None where it stands."""
+    found = [c.code for name in _STATUSES for c in codings(doc.get(name)) if c.code in _TAKEN_BACK]
+    return _MISTAKE if _MISTAKE in found else next(iter(found), None)
 
 
 def _absent_reason(element: object) -> str | None:

@@ -126,6 +126,7 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
         source=source,
         state=_state(doc, look, schedule, (start, end)),
         prn=schedule.prn,
+        before_surgery=schedule.before_surgery,
         single_dose=schedule.single_dose or _given_once(doc),
         per_day=schedule.per_day,
         dose=dose,

@@ -40,6 +40,15 @@ _PRN = re.compile(
     r"|al bisogno|si precisa)(?!\w)",
     re.IGNORECASE,
 )
+_IN_BRACKETS = re.compile(r"(?<=[0-9])\s*\([a-z]+(?:-[a-z]+)?\)", re.IGNORECASE)  # "2 (two) times"
+_SURGERY = r"(?:surgery|operation|procedure|arthroplasty|op\b)"
+_BEFORE = re.compile(
+    rf"\b(?:before|prior\s+to|until|vor|avant)\s+(?:the\s+|der\s+|la\s+|l['’])?(?:day\s+of\s+)?"
+    rf"{_SURGERY}|\b(?:stop|last\s+dose)\b[^.;]{{0,40}}\b{_SURGERY}|^\W*hold\b"
+    rf"|\bhold\b[^.;]{{0,40}}\b(?:before|prior|{_SURGERY})",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(rf"\b(?:after|following|nach|après)\s+(?:\w+\s+)?{_SURGERY}|\bpost-?op", re.I)
 _CODES = {"bid": 2.0, "tid": 3.0, "qid": 4.0, "qd": 1.0, "daily": 1.0}
 
 
@@ -51,13 +60,14 @@ class Sig:
     milligrams: float | None = None
     days: float | None = None
     prn: bool = False
+    before_surgery: bool = False  # it is stopped or held for the operation, and not gone on with
 
 
 def read_sig(texts: Iterable[str]) -> Sig:
     """Read the instruction as Epic ("Take 1 capsule by mouth 2 times a day for 14 days"), Oracle
     Health ("200 mg = 1 cap, Oral, BID, x 10 day(s)") and others write it. Two lengths or two
     amounts in one text are read as none: it may be a taper."""
-    told = "; ".join(texts)[:_LONGEST].replace("(s)", "")
+    told = _IN_BRACKETS.sub("", "; ".join(texts)[:_LONGEST].replace("(s)", ""))
     lengths = {_days(m) for m in _LENGTH.finditer(told)}
     amounts = {_number(m["n"]) for m in _MG.finditer(told)}
     return Sig(
@@ -65,6 +75,7 @@ def read_sig(texts: Iterable[str]) -> Sig:
         milligrams=amounts.pop() if len(amounts) == 1 else None,
         days=lengths.pop() if len(lengths) == 1 else None,
         prn=_PRN.search(told) is not None,
+        before_surgery=bool(_BEFORE.search(told)) and not _AFTER.search(told),
     )
 
 

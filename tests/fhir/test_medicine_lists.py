@@ -125,6 +125,20 @@ def test_a_server_without_statements_is_not_asked_for_them(knowledge_client: Ehr
     assert lists_of(first) == {"orders": "read"}
 
 
+@pytest.mark.parametrize("code", [401, 403])
+def test_orders_that_this_token_may_not_see_are_not_none(
+    knowledge_client: EhrClient, code: int
+) -> None:
+    body = call()
+    ehr = SmallEhr([*resources_of(body["prefetch"]), statement(METFORMIN, 7)], without=())
+    with serve(ehr) as proxy:
+        proxy.faults["MedicationRequest"] = faults.status(code)
+        missing = with_access(without(body, "medications"), proxy.base)
+        response = knowledge_client.post(SIGN, json=missing)
+
+    assert PARTLY in told(response)
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 410, 501])
 def test_a_server_that_does_not_say_is_asked_for_both(
     knowledge_client: EhrClient, code: int
