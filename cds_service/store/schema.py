@@ -56,7 +56,7 @@ def _revision(connection: Connection, table: str) -> str:
     """The revision in a version table; empty when there is none."""
     if not inspect(connection).has_table(table):
         return ""
-    found = connection.scalars(text(f"SELECT version_num FROM {table}")).all()  # noqa: S608
+    found = connection.scalars(text(f"SELECT version_num FROM {table}")).all()  # noqa: S608  # a name of ours
     if table == VERSION_TABLE and not all(re.fullmatch(r"\d{4}", one) for one in found):
         raise StoreError(f"the table {table} holds a revision that is not of this program")
     return max(found, default="")
