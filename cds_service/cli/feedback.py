@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from cds_service.errors import SettingsError, StoreError
-from cds_service.ops.settings import Settings, from_environment
+from cds_service.cli.database import run, settings_of
+from cds_service.ops.settings import Settings
 
 if TYPE_CHECKING:
-    from cds_service.store.database import Database
     from cds_service.store.report import Figures, Reason, Tally
 
     Displays = Mapping[Reason, str]
-
-Result = TypeVar("Result")
 
 app = typer.Typer(help="What clinicians did with cards.", no_args_is_help=True)
 
@@ -44,9 +40,9 @@ def report(
     """Cards issued, accepted, overridden: by rule, tier, reason, client and knowledge version."""
     from cds_service.store.report import read  # SQLAlchemy is needed here only
 
-    settings = _settings(database)
+    settings = settings_of(database)
     day = since.date() if since else None
-    figures = _run(settings, lambda opened: read(opened, day))
+    figures = run(settings, lambda opened: read(opened, day))
     displays = _displays(settings)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(_as_json(figures, displays))))
@@ -63,52 +59,15 @@ def purge(
     database: Annotated[str | None, _URL] = None,
 ) -> None:
     """Delete what is older than a day: cards, feedback on them, and counts of calls."""
-    settings = _settings(database)
+    settings = settings_of(database)
     if not yes:
         typer.confirm(f"Delete everything before {before.date()} (UTC)?", abort=True)
     start = before.replace(tzinfo=UTC)
-    cards, items = _run(settings, lambda opened: opened.purge(start))
+    cards, items = run(settings, lambda opened: opened.purge(start))
     typer.echo(f"Deleted: cards {cards}, items of feedback {items}.")
 
 
-# --- database ---
-
-
-def _settings(url: str | None) -> Settings:
-    settings = from_environment()
-    if url is not None:
-        settings = from_environment(
-            {
-                "CDS_DATABASE_URL": url,
-                "CDS_KNOWLEDGE_OVERLAY": str(settings.knowledge_overlay or ""),
-            }
-        )
-    return settings
-
-
-def _run(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Do something with the open database. Raises SettingsError when it cannot be used."""
-    from cds_service.store.database import Database, failures
-
-    url = settings.store_url
-    if url is None:
-        raise SettingsError("CDS_DATABASE_URL is none: nothing is kept")
-
-    async def run() -> Result:
-        database = Database(url)
-        try:
-            if database.file is not None and not database.file.exists():
-                raise SettingsError(f"{database.file} does not exist: nothing is kept there yet")
-            await database.open()
-            return await work(database)
-        finally:
-            await database.close()
-
-    try:
-        return asyncio.run(run())
-    except failures() as error:
-        why = error if isinstance(error, StoreError) else type(error).__name__
-        raise SettingsError(f"the database cannot be used: {why}") from None
+# --- output ---
 
 
 def _displays(settings: Settings) -> Displays:
@@ -120,9 +79,6 @@ def _displays(settings: Settings) -> Displays:
     reasons = tuple(knowledge.override_reasons.values())
     offered = (*own(reasons), *standard(reasons, knowledge))
     return {(reason.system, reason.code): reason.display for reason in offered}
-
-
-# --- output ---
 
 
 def _tallies(figures: Figures) -> Iterator[tuple[str, str, Tally]]:

@@ -1,9 +1,9 @@
-"""The commands of `knowledge`: list, show, check, diff, schema, expand."""
+"""The commands of `knowledge`: list, show, check, diff, history, schema, expand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cds_service.cards import suggested_orders
 from cds_service.cards.terminal import plain
 from cds_service.cli import expand as expand_command
+from cds_service.cli.database import run, settings_of
 from cds_service.knowledge.diff import diff as differences
 from cds_service.knowledge.json_schema import schema_text
 from cds_service.knowledge.loader import OrderCheck, load
@@ -83,6 +84,10 @@ def check(
         Path | None,
         typer.Argument(help="A site overlay, or a whole content directory (with meta.yaml)."),
     ] = None,
+    patients: Annotated[
+        bool,
+        typer.Option("--patients", help="Answer the synthetic patients with it, too."),
+    ] = False,
     today: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="The day on which a review is due (default: now)."),
@@ -90,15 +95,53 @@ def check(
 ) -> None:
     """Check the content: every mistake with file, line and mend. Exit code 1 when there is one.
 
-    A review older than 12 months is a warning, not a mistake.
+    A review older than 12 months is a warning, not a mistake. With --patients, 150 synthetic
+    patients are answered: genetic HO must get its card; other answers may differ from the base's.
     """
     if directory:
         knowledge = _read(str(directory), suggested_orders.check)
     else:
         knowledge = load(from_environment().knowledge_overlay, check=suggested_orders.check)
     typer.echo(f"{knowledge.version}: no mistake found")
-    if warning := overdue(knowledge.meta.reviewed, (today or datetime.now(UTC)).date()):
+    day = (today or datetime.now(UTC)).date()
+    if warning := overdue(knowledge.meta.reviewed, day):
         typer.echo(f"warning: {warning}", err=True)
+    if patients:
+        _try(knowledge, day)
+
+
+def _try(knowledge: Knowledge, day: date) -> None:
+    """Answer the synthetic patients, and say what came of it."""
+    from cds_service.tools.synthetic.trial import try_content
+
+    trial = try_content(knowledge, day)
+    for line in trial.failed:
+        typer.echo(f"patient {plain(line)}", err=True)
+    if trial.failed:
+        raise typer.Exit(1)
+    typer.echo(
+        f"{trial.patients} synthetic patients answered, genetic HO as it must be; "
+        f"{trial.different} differently from the base"
+    )
+
+
+@app.command()
+def history(
+    database: Annotated[
+        str | None, typer.Option("--database", metavar="URL", help="Default: CDS_DATABASE_URL.")
+    ] = None,
+) -> None:
+    """Show which content came into force when, for which client, approved and started by whom.
+
+    Times are UTC. Rows are only ever added; the database refuses to change or delete one.
+    """
+    told = run(settings_of(database), lambda opened: opened.content_history())
+    for one in told:
+        site = f"site {one.site}" if one.site else "no site overlay"
+        approved = f"approved by {one.approved}" if one.approved else "approval not stated"
+        whom = f"client {one.client}" if one.client else "all"
+        parts = (f"{one.at:%Y-%m-%d %H:%M:%S}", one.version, whom, site, approved, one.how, one.by)
+        typer.echo(plain("  ".join(parts)))
 
 
 @app.command()

@@ -95,7 +95,8 @@ def load(
         placed = [*merged.placed, *placed]
         label = version(base.meta.version, files, merged.files)
         index = CodeIndex(merged.content.value_sets.values())
-        knowledge = _knowledge(merged.content, label, index, merged.name, merged.differences)
+        told = merged.name, merged.differences, merged.approved
+        knowledge = _knowledge(merged.content, label, index, *told)
     if check and (wrong := [_placed(placed, *one) for one in check(knowledge)]):
         raise KnowledgeError(wrong)
     return knowledge
@@ -119,9 +120,12 @@ def _knowledge(
     index: CodeIndex,
     site: str | None = None,
     differences: tuple[str, ...] = (),
+    approved: str | None = None,
 ) -> Knowledge:
     said = {field.name: getattr(content, field.name) for field in fields(Content)}
-    return Knowledge(**said, version=label, index=index, site=site, differences=differences)
+    return Knowledge(
+        **said, version=label, index=index, site=site, differences=differences, approved=approved
+    )
 
 
 def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes], list[Placed]]:

@@ -68,13 +68,15 @@ class Knowledge(Content):
     """Checked content with its version, the index of its codes, and what a site changed.
 
     `version` is `<meta.version>+<hash of the content>`, and with an overlay `+site.<its hash>`.
-    `differences` are readable lines on what the overlay changed, empty without one.
+    `differences` are readable lines on what the overlay changed, empty without one; `approved` says
+    who approved it, in the site's words.
     """
 
     version: str
     index: CodeIndex
     site: str | None = None
     differences: tuple[str, ...] = ()
+    approved: str | None = None
     _made: dict[Callable[[Knowledge], Any], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

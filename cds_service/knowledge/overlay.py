@@ -25,13 +25,14 @@ FILE: Final = "overlay.yaml"
 @dataclass(frozen=True, slots=True)
 class Merged:
     """Content with an overlay in it, the bytes of the overlay files, its name, what it changed,
-    and where each item that it brings or changes stands."""
+    where each item that it brings or changes stands, and who approved it."""
 
     content: Content
     files: dict[str, bytes]
     name: str
     differences: tuple[str, ...]
     placed: tuple[Placed, ...] = ()
+    approved: str | None = None
 
 
 def differences(base: Content, merged: Content) -> tuple[str, ...]:
@@ -57,7 +58,8 @@ def merge(base: Content, directory: Path) -> Merged:
     content = change.content
     name = overlay.name if overlay else directory.name
     placed = tuple(brought(change, overlay)) if overlay else ()
-    return Merged(content, reader.files, name, differences(base, content), placed)
+    approved = overlay.approved if overlay else None
+    return Merged(content, reader.files, name, differences(base, content), placed, approved)
 
 
 @dataclass

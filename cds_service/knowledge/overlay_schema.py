@@ -69,6 +69,8 @@ class Overlay(Model):
     """All that a site can change. Rules are named by their id."""
 
     name: Text
+    approved: Text | None = None
+    """Who approved it, and when; stands in the history of the content in force."""
     rules: Mapping[Id, bool] = Field(default_factory=dict)
     options: Mapping[Id, bool] = Field(default_factory=dict)
     regimens: Mapping[Id, RegimenChange] = Field(default_factory=dict)

@@ -18,12 +18,11 @@ from starlette.types import Lifespan
 
 from cds_service import __version__, hooks
 from cds_service.cards.suggested_orders import load_checked
-from cds_service.cdshooks import models
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.server import fhir_content, health, routes
-from cds_service.server.discovery import describe
+from cds_service.server.in_force import InForce
 from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
@@ -55,17 +54,18 @@ def create_app(
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
     trust = access.build_trust(settings, clock, _seen(settings, store, clock), knowledge.profiles)
+    runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
+    runtime.composer.prepare()
+    in_force = InForce(runtime)
     app = FastAPI(
         title="cds-service",
         version=__version__,
         openapi_url=None,
-        lifespan=_lifespan(store, trust, settings),
+        lifespan=_lifespan(in_force),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
-    runtime = app.state.runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
-    runtime.composer.prepare()
-    app.state.discovery = models.to_bytes(describe(runtime))
+    app.state.in_force = in_force
     for room in (routes, health, fhir_content):
         app.include_router(room.router)
     if settings.shows_pages:
@@ -73,7 +73,7 @@ def create_app(
         from cds_service.server.pages import routes as pages
 
         app.include_router(pages.router)
-    app.add_middleware(Front, runtime=runtime)
+    app.add_middleware(Front, in_force=in_force)
     return app
 
 
@@ -96,15 +96,27 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
     return SeenInMemory(clock)
 
 
-def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan[FastAPI]:
+def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
+    runtime = in_force.runtime
+    settings, trust, store = runtime.settings, runtime.trust, runtime.store
+    reloads: set[asyncio.Task[None]] = set()
+
+    def hang_up() -> None:
+        """Read the registry again, and then the content that it and the settings name."""
+        access.reload(trust)
+        task = asyncio.create_task(in_force.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, access.reload, trust)
+            loop.add_signal_handler(signal.SIGHUP, hang_up)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # `run` holds it back
         access.load_libraries(settings)
         await store.start()
+        await in_force.begin()
         settle_memory()
         try:
             yield

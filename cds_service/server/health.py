@@ -11,7 +11,7 @@ from cds_service.hooks import Runtime
 from cds_service.ops import log, metrics
 from cds_service.server import openapi
 from cds_service.server.responses import json_response
-from cds_service.server.routes import runtime_of
+from cds_service.server.routes import in_force_of, runtime_of
 from cds_service.trust.replay import SeenInDatabase
 
 router = APIRouter()
@@ -34,7 +34,7 @@ async def ready(request: Request) -> Response:
     database = "none" if not runtime.store.is_kept else "down"
     if await runtime.store.is_reachable():
         database = "ok"
-    problems = _problems(runtime)
+    problems = [*_problems(runtime), *in_force_of(request).problems()]
     if database == "down" and runtime.store.problem:
         problems.insert(0, f"database: {runtime.store.problem}")
     state: dict[str, object] = {

@@ -18,6 +18,7 @@ from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
 from cds_service.server import body
 from cds_service.server.gone import WhileConnected
+from cds_service.server.in_force import InForce
 from cds_service.server.limits import ROOM, BytesInFlight, Capacity, ClientPlaces
 from cds_service.server.responses import ANSWER_HEADERS, failure, not_allowed, refusal
 from cds_service.trust import access
@@ -36,10 +37,10 @@ class Front:
     into it.
     """
 
-    def __init__(self, app: ASGIApp, runtime: hooks.Runtime) -> None:
-        settings, trust = runtime.settings, runtime.trust
+    def __init__(self, app: ASGIApp, in_force: InForce) -> None:
+        settings, trust = in_force.runtime.settings, in_force.runtime.trust
         self.app = app
-        self._runtime = runtime
+        self._in_force = in_force
         self._access = access.Access(trust, settings)
         self._capacity = Capacity(settings.max_concurrent)
         self._places = ClientPlaces(settings)
@@ -113,11 +114,12 @@ class Front:
         if scope["method"] != "POST":
             await not_allowed(scope["method"], {"POST"})(scope, receive, send)
             return
-        runtime = self._runtime
+        caller = access.caller_of(scope)
+        runtime = self._in_force.of(caller.client)
         calls.current().service = hooks.find_service(service_id, runtime.knowledge).id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):
-            answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)
+            answer = await hooks.answer(service_id, content, caller, runtime)
         headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})

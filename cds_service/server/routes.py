@@ -11,6 +11,7 @@ from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.ops import calls
 from cds_service.server import body
+from cds_service.server.in_force import InForce
 from cds_service.server.responses import json_response
 from cds_service.trust import access
 
@@ -20,15 +21,20 @@ router = APIRouter()
 
 
 def runtime_of(request: Request) -> hooks.Runtime:
-    """The Runtime that `create_app` put into the application."""
-    runtime: hooks.Runtime = request.app.state.runtime
-    return runtime
+    """What is in force for whoever has no content of its own."""
+    return in_force_of(request).runtime
+
+
+def in_force_of(request: Request) -> InForce:
+    """What `create_app` put into the application."""
+    in_force: InForce = request.app.state.in_force
+    return in_force
 
 
 @router.api_route("/cds-services", methods=["GET", "HEAD"])
 async def discover(request: Request) -> Response:
     """Discovery (DS-01)."""
-    return json_response(request.app.state.discovery, cache="max-age=60")
+    return json_response(in_force_of(request).discovery, cache="max-age=60")
 
 
 @router.post("/cds-services/{service_id}/feedback")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     delete,
     event,
+    insert,
     make_url,
     or_,
     select,
@@ -40,12 +41,14 @@ from cds_service.store.records import (
     MOST_SYSTEMS,
     CallCount,
     CallKey,
+    ContentChange,
     IssuedCard,
     add_pair,
 )
-from cds_service.store.tables import calls, feedback, issued, tokens, unread
+from cds_service.store.tables import calls, content, feedback, issued, tokens, unread
 
 _LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
+_SAME = (content.c.version, content.c.approved)  # columns in which nothing new is said twice
 _COUNTED = ("calls", "considered", "with_cards")
 _UNREAD = ("entries", "calls")
 _BUSY_SECONDS = 5
@@ -133,6 +136,31 @@ class Database:
                 there = (await connection.execute(_listed(found))).all()
                 rows = _unread_rows(found, {tuple(row) for row in there})
                 await connection.execute(self._add_up(unread, _UNREAD), rows)
+
+    async def add_content(self, changes: Sequence[ContentChange]) -> None:
+        """Add to the history of the content in force, unless the last row of that client says the
+        same already: every worker tells of every change."""
+        async with self._commit() as connection:
+            if not self.is_sqlite:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            for change in changes:
+                last = select(*_SAME).where(content.c.client == change.client)
+                found = (
+                    await connection.execute(last.order_by(content.c.number.desc()).limit(1))
+                ).first()
+                if found is None or tuple(found) != tuple(
+                    getattr(change, column.name) for column in _SAME
+                ):
+                    await connection.execute(insert(content), asdict(change))
+
+    async def content_history(self) -> list[ContentChange]:
+        """All of it, oldest first."""
+        async with self.engine.connect() as connection:
+            rows = (await connection.execute(select(content).order_by(content.c.number))).mappings()
+        return [
+            ContentChange(**{one.name: row[one.name] for one in fields(ContentChange)})
+            for row in rows
+        ]
 
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""

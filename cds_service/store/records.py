@@ -26,6 +26,21 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentChange:
+    """Clinical content that came into force: for which client (empty: all others), which version,
+    the name of its site overlay and who approved that, how it came (`start` or `SIGHUP`), and by
+    which user of which machine. `at` is in UTC."""
+
+    at: datetime
+    client: str
+    version: str
+    site: str | None
+    approved: str | None
+    how: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedCard:
     """One card as it left the service.
 

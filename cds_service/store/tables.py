@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """The files in `migrations/versions`, oldest first."""
 SCHEMA = REVISIONS[-1]
 """The revision these tables stand for."""
@@ -115,3 +115,17 @@ tokens = Table(
     Column("until", UtcDateTime, nullable=False),  # after this the token is refused anyway
     Index(None, "until"),
 )
+
+content = Table(
+    "content_in_force",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("client", String, nullable=False),  # empty: all that have none of their own
+    Column("version", String, nullable=False),
+    Column("site", String),
+    Column("approved", String),
+    Column("how", String, nullable=False),
+    Column("by", String, nullable=False),
+)
+"""Triggers refuse to change or delete a row."""

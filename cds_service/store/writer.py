@@ -17,7 +17,7 @@ from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError, Unavailable
 from cds_service.ops import log
 from cds_service.store.outbox import Outbox
-from cds_service.store.records import CallCount, CallKey, IssuedCard
+from cds_service.store.records import CallCount, CallKey, ContentChange, IssuedCard
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -187,6 +187,14 @@ class Store:
             _AT_ONCE,
             lambda database: database.use_token(token, until),
             "used tokens cannot be looked up now",
+        )
+
+    async def add_content(self, changes: Sequence[ContentChange]) -> None:
+        """Add to the history of the content in force. Raises Unavailable."""
+        await self._ask(
+            _PATIENCE,
+            lambda database: database.add_content(changes),
+            "the history of the content cannot be written now",
         )
 
     async def forget_tokens(self, before: datetime) -> None:

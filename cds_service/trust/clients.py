@@ -94,6 +94,17 @@ class Client(BaseModel):
         default=None,
         description="What is known of EHRs of its kind: the id of one of the profiles below.",
     )
+    overlay: Path | None = Field(
+        default=None,
+        strict=False,
+        description="Directory of its site overlay, relative to the registry, in place of that of "
+        "CDS_KNOWLEDGE_OVERLAY.",
+    )
+    knowledge: Text | None = Field(
+        default=None,
+        description="The version of the knowledge that it is pinned to: with another one in force "
+        "its calls get HTTP 503.",
+    )
     quirks: tuple[Quirk, ...] = Field(
         default=(),
         strict=False,
@@ -199,7 +210,14 @@ def load(path: Path, profiles: Collection[str] = ()) -> Registry:
                 keys[client.id] = key_set
     if mistakes:
         raise ClientsError(mistakes)
-    return Registry(tuple(entries), MappingProxyType(keys), digest.hexdigest()[:8])
+    placed = tuple(_with_overlay_in(path.parent, client) for client in entries)
+    return Registry(placed, MappingProxyType(keys), digest.hexdigest()[:8])
+
+
+def _with_overlay_in(folder: Path, client: Client) -> Client:
+    if client.overlay is None:
+        return client
+    return client.model_copy(update={"overlay": folder / client.overlay})
 
 
 def _why(error: KeysError | OSError) -> str:

@@ -262,7 +262,7 @@ def test_discovery_is_open_unless_a_setting_says_otherwise(
 ) -> None:
     assert guarded.get("/cds-services").status_code == 200
 
-    runtime = guarded.app.state.runtime
+    runtime = guarded.app.state.in_force.runtime
     settings = runtime.settings.model_copy(update={"discovery_auth": True})
     closed = AppClient(create_app(settings, knowledge, clock=lambda: NOW))
     headers = {"Authorization": f"Bearer {OTHER.token(aud=PUBLIC + '/cds-services')}"}

@@ -55,7 +55,7 @@ class EhrClient(AppClient):
         try:
             return await super()._send(method, url, arguments)
         finally:
-            await self.app.state.runtime.trust.outgoing.aclose()
+            await self.app.state.in_force.runtime.trust.outgoing.aclose()
 
 
 def client_of(knowledge: Knowledge, **settings: Any) -> EhrClient:

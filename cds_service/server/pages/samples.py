@@ -48,6 +48,10 @@ class Samples:
         sample = self._samples.get(id_)
         return self._moved(sample.request, today) if sample else None
 
+    def requests(self, today: date) -> list[bytes]:
+        """The requests of all samples."""
+        return [self._moved(sample.request, today) for sample in self._samples.values()]
+
     def kit(self, today: date) -> dict[str, Any]:
         """The list of samples, and what can be put into a request: facts, draft orders, eGFR."""
         content = self._content

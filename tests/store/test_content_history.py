@@ -1,0 +1,36 @@
+"""The history of the content in force: every change once, and never changed afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from cds_service.store.records import ContentChange
+from tests.support.stores import opened
+
+pytestmark = pytest.mark.anyio
+FIRST = ContentChange(
+    datetime(2026, 11, 26, tzinfo=UTC), "", "2026.12+aa", "Site", "Committee", "start", "cds@host"
+)
+SECOND = replace(FIRST, version="2026.12+bb", how="SIGHUP")
+
+
+async def test_every_change_stands_once(database_url: str) -> None:
+    async with opened(database_url) as database:
+        for change in (FIRST, FIRST, SECOND, SECOND, FIRST):  # two workers, and back again
+            await database.add_content([change])
+        assert await database.content_history() == [FIRST, SECOND, FIRST]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET approved = 'me'", "DELETE FROM {}"])
+async def test_no_row_can_be_changed(database_url: str, statement: str) -> None:
+    async with opened(database_url) as database:
+        await database.add_content([FIRST])
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with database.engine.begin() as connection:
+                await connection.execute(text(statement.format("content_in_force")))
+        assert await database.content_history() == [FIRST]
