@@ -22,11 +22,13 @@ class DrugWords(Model):
     """How the drugs of one group are called, and which options they speak against.
 
     `stems` are found anywhere in a text, `words` only as whole words. `codes` are those of the
-    whole group (ATC groups, product codes) that stand in no value set.
+    whole group (ATC groups, product codes) that stand in no value set. `value_sets` are those that
+    the drugs are in: what rules say of them is asked of their names too, and withholds a draft.
     """
 
     id: Id
     label: Text
+    value_sets: tuple[Id, ...] = ()
     as_medicine: tuple[Id, ...] = ()
     as_allergy: tuple[Id, ...] = ()
     codes: tuple[Codes, ...] = ()
