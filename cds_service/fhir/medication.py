@@ -120,7 +120,8 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
         yield SetAside(concepts, source, why)
         return
     state = _state(doc, look, schedule, (start, end))
-    yield _fact(doc, look, concepts, source, schedule, (state, start, end), named.known.display)
+    names = (named.known.display, *texts(named.element))
+    yield _fact(doc, look, concepts, source, schedule, (state, start, end), names)
 
 
 def _fact(
@@ -130,13 +131,14 @@ def _fact(
     source: Provenance,
     schedule: Schedule,
     course: tuple[str, FhirDate | None, FhirDate | None],
-    product: str | None,
+    names: tuple[str | None, ...],
 ) -> MedicationFact:
-    """A medicine with all that is said of it; `course` is its state, start and end."""
+    """A medicine with all that is said of it; `course` is its state, start and end, `names` are
+    those of the product."""
     state, start, end = course
     indications, stated = look.reasons(doc)
-    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
-    piece, of = in_milligrams(1.0, None, product)
+    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, names)
+    piece, of = in_milligrams(1.0, None, names)
     return MedicationFact(
         concepts=concepts,
         source=source,
@@ -150,7 +152,7 @@ def _fact(
         days=schedule.days,
         start=start,
         end=end,
-        routes=read_routes(look.index, schedule.routes, product),
+        routes=read_routes(look.index, schedule.routes, names[0]),
         indications=indications | _in_words(doc, look) if stated else indications,
         indication_stated=stated,
         piece_mg=piece if of == "mg" else None,
@@ -205,7 +207,7 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     source = Provenance(type_and_id(doc), None, label, _written(doc, look) or start)
     drugs, as_if = look.mentions.drugs, None
     if concepts := drugs.stand_for(groups):
-        as_if = _fact(doc, look, concepts, source, schedule, (state, start, end), label)
+        as_if = _fact(doc, look, concepts, source, schedule, (state, start, end), (label,))
     yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against, as_if=as_if)
 
 
