@@ -98,9 +98,12 @@ class HarmlessAllergen(Model):
 
 class ResultWords(Model):
     """How a result is called whose code stands in no value set. A star stands for any ending; what
-    also holds a word of `but_not` is another result."""
+    also holds a word of `but_not` is another result. `codes` are known to mean it, in whatever
+    system, and are not read as a value; `units` stand in a unit of no other result."""
 
     id: Id
     quantity: Literal["egfr"]
     words: tuple[Word, ...]
     but_not: tuple[Word, ...] = ()
+    codes: tuple[Word, ...] = ()
+    units: tuple[Word, ...] = ()
