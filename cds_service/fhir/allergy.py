@@ -25,9 +25,7 @@ from cds_service.fhir.unidentified import (
     name_in,
     says_none,
 )
-from cds_service.knowledge.names import InputName
-
-_UNSPECIFIC = frozenset({"nsaid-hypersensitivity-possible"})  # a painkiller, not said which
+from cds_service.knowledge.names import SOME_ANALGESIC, InputName
 
 
 def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -57,7 +55,7 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
         verification=next((w for w in said if w in SUSPECTED), "confirmed"),
         kind=kind if kind in {"allergy", "intolerance"} else None,
     )
-    if known.meaning <= _UNSPECIFIC:
+    if known.meaning == {SOME_ANALGESIC}:
         yield from _in_notes(doc, look, source)
 
 
