@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import escape
@@ -31,11 +31,13 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
     not read."""
     unread = {check.id: check for check in knowledge.unknown_checks}
     said = {n.text for n in guidance.not_assessed}
+    told = []
     for verdict in offered(guidance):
-        for reason, text in _one_a_fact(verdict.reasons, prose):
+        for reason, text in _one_a_date(verdict.reasons, prose):
             rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
             if reason.text not in said:
-                yield text, (rule and rule.check) or reason.rule
+                told.append((text, (rule and rule.check) or reason.rule))
+    yield from one_a_fact(told).items()
     out: dict[str, list[str]] = {}
     clauses = {check.id for check in knowledge.unknown_checks if check.is_clause}
     for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
@@ -50,7 +52,7 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
         yield escape(f"Before any {option}: {words_}.", REASON_LIMIT), words_
 
 
-def _one_a_fact(reasons: tuple[Reason, ...], prose: Prose) -> Iterator[tuple[Reason, str]]:
+def _one_a_date(reasons: tuple[Reason, ...], prose: Prose) -> Iterator[tuple[Reason, str]]:
     """The reasons as sentences; a question for a date joins what is left to the clinician because
     of the same fact."""
     decided = [reason for reason in reasons if reason.effect is Effect.NO_DRAFT]
@@ -67,6 +69,21 @@ def _one_a_fact(reasons: tuple[Reason, ...], prose: Prose) -> Iterator[tuple[Rea
             if joined.get(asked.rule) == reason.rule:
                 said = f"{said.rstrip('.')}; {prose.escape(asked.asks)}"
         yield reason, said
+
+
+def one_a_fact(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Lines, each with a word for it: what is said of one fact in several stands in one, and its
+    name once."""
+    joined: dict[str, tuple[str, str]] = {}
+    for line, word in lines:
+        fact, colon, said = line.partition(": ")
+        if colon and fact in joined and said not in joined[fact][0]:
+            before, words = joined[fact]
+            both = words if word in words.split(", ") else f"{words}, {word}"
+            joined[fact] = (f"{before} {capital(said)}", both)
+        else:
+            joined.setdefault(fact if colon else line, (line, word))
+    return dict(joined.values())
 
 
 def _facts(reason: Reason) -> frozenset[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from cds_service.cards.checks import checks_of, offered, sentence
+from cds_service.cards.checks import checks_of, offered, one_a_fact, sentence
 from cds_service.cards.markdown import escape, fill
 from cds_service.cards.prose import Prose, capital, source_keys
 from cds_service.cards.word_budget import AT_WORST, NOTHING_TO_CHECK, cut, fit, fitting, words
@@ -64,7 +64,7 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     """
     prose = knowledge.once(Prose)
     checks = dict(checks_of(guidance, knowledge, prose))
-    against = list(dict.fromkeys(_against(guidance, knowledge, prose)))
+    against = list(one_a_fact((line, "") for line in _against(guidance, knowledge, prose)))
     limit = AT_WORST if checks else NOTHING_TO_CHECK
     benefit = _section("Benefit, harm", " ".join(_benefit(guidance, text, prose)))
     limits = _section("Limits", _limits(guidance, prose))
@@ -248,12 +248,13 @@ def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterato
     """The sentences of the card; one that names what is open is left out where nothing is."""
     prose = knowledge.once(Prose)
     open_ = _open(guidance, knowledge)
-    values = {**dict(guidance.params), "open": open_}
+    values = {**dict(guidance.params), "open": open_, "elective": ""}
     ready = prose.cards[text.id]
     none_left = bool(guidance.options) and not open_
     advice = ready.none_left if none_left and ready.none_left else ready.advice
     for paragraph, has_names in advice:
-        if open_ or "{open}" not in paragraph:
+        urgent = guidance.kept and "{elective}" in paragraph  # what comes first there says it
+        if (open_ or "{open}" not in paragraph) and not urgent:
             yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
 
 
@@ -348,9 +349,7 @@ def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
 
 def _limits(guidance: Guidance, prose: Prose) -> str:
     tier = (
-        "Codes and labels, no notes."
-        if guidance.tier is Tier.NONE
-        else "Expert-tiered, unvalidated."
+        "Free-text notes not read." if guidance.tier is Tier.NONE else "Expert-tiered, unvalidated."
     )
     lists = dict(guidance.params).get("medicines")
     medicines = f" Medicines: {escape(lists)}." if lists else ""

@@ -26,14 +26,14 @@ def _reason(rule: Exclusion, outcome: Outcome, view: OrderView) -> Reason:
     if rule.when.age is not None:
         text = f"{fact}: the birth date is inexact; may be {rule.label}."
     else:
-        text = f"{fact}: {asks or f'{_doubt(outcome)} ({rule.label}).'}"
+        text = f"{fact}: {asks or _doubt(outcome, rule)}"
     return Reason(rule.id, Effect.CONDITION, text, outcome.sources, rule.evidence, True, asks)
 
 
-def _doubt(outcome: Outcome) -> str:
-    if outcome.stale:
-        return "check again"
-    return "find out when" if outcome.undated else "too inexact to tell, check"
+def _doubt(outcome: Outcome, rule: Exclusion) -> str:
+    if outcome.stale or outcome.undated:
+        return f"{'check again' if outcome.stale else 'find out when'} ({rule.label})."
+    return f"too inexact, may be {rule.label}; check."
 
 
 def reasons_for(

@@ -292,8 +292,8 @@ class Figure(Model):
 
 class CardText(Model):
     """Text of one card. `{finding}`, `{order}`, what is `{ordered}` and what is `{open}` are filled
-    in; a sentence that names what is open is left out where nothing is. `benefit` is told of any
-    option that is open, and of each.
+    in; a sentence that names what is open is left out where nothing is, and one that begins with
+    `{elective}` beside an urgent order. `benefit` is told of any open option, and of each.
 
     `every_input`: it lists every input that was not read, though it offers no option.
     """
