@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.cards import detail
+from cds_service.cards.checks import offered
 from cds_service.cards.markdown import clean, fill_plain, shorten
 from cds_service.cdshooks.models import SUMMARY_LIMIT, utf16_length
 from cds_service.clinical.assessment import Guidance
@@ -18,7 +18,7 @@ def summary(guidance: Guidance, text: CardText) -> str:
 
     Where one option is ruled out and another is left, it says so with the reason if there is room.
     """
-    none_left = bool(guidance.options) and not any(detail.offered(guidance))
+    none_left = bool(guidance.options) and not any(offered(guidance))
     words = (text.summary_none_left if none_left else None) or text.summary
     against = dict(guidance.params).get("against")
     if against and not none_left and not guidance.conflicts:

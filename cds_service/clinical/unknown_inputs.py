@@ -16,13 +16,13 @@ from cds_service.knowledge.schema import UnknownCheck
 
 REPLACED = SignalName.RECORD_REPLACED
 ONE_LIST = {
-    "orders": "none in orders, statements not read",
-    "statements": "none in statements, orders not read",
+    "orders": "home medicines not read",
+    "statements": "ordered medicines not read",
 }
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-_MODIFIER = "what carries a modifier that is not known here"
+_MODIFIER = "an entry whose meaning a modifier may change"
 _OTHER_STATES = ("not found", "not stated", *ONE_LIST.values())
 
 

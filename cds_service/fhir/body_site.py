@@ -95,4 +95,4 @@ def with_unread_site(source: Provenance, site: Recognised) -> Provenance:
     """The source, with a body site that nobody recognises."""
     if site.unread is None:
         return source
-    return replace(source, status=f"site {site.unread} unclear")
+    return replace(source, status=f"site {site.unread} not recognised")

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 MEMBER: Final = "modifierExtension"
 IN_JSON: Final = MEMBER.encode()
-WHY: Final = "a modifier that is not known here"
+WHY: Final = "a modifier that may change its meaning"
 _PARTIAL: Final = Signal(InputState.PARTIAL, f"an entry carries {WHY}", SignalName.MODIFIED_FACT)
 _DOSES: Final = ("dosageInstruction", "dosage")
 
