@@ -248,6 +248,8 @@ def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterato
     for paragraph, has_names in advice:
         if open_ or "{open}" not in paragraph:
             yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
+    if ready.elective and not guidance.kept:
+        yield ready.elective
 
 
 def offered(guidance: Guidance) -> Iterator[OptionVerdict]:

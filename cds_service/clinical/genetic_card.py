@@ -86,6 +86,8 @@ def by_trigger(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger)
     if found.rule is None or found.finding is None:
         return None
     card = found.rule.cards[trigger.kind]
+    if found.rule.every_order and (harm := harm_of(order, case.knowledge)).life_saving:
+        card = harm.card
     if card is None:
         return None
     made = card_for(case, card, (order,), (found.finding,), found.words)
