@@ -33,6 +33,7 @@ from cds_service.clinical.genetic import (
     may_be,
 )
 from cds_service.clinical.genetic_card import (
+    asked_harm,
     by_trigger,
     in_words,
     on_record,
@@ -147,7 +148,8 @@ def assess_in_turns(
     if not found.every_order:  # beside FOP every order is looked at, this one too
         not_read = (*not_read, *hip_questions(case, looked_at(orders, chosen)))
     harmed = suspected_harm(case, found, looked_at(heard, chosen), triggered)
-    if not (triggered or harmed or found.every_order):
+    asked = asked_harm(case, found, looked_at(heard, chosen), triggered)
+    if not (triggered or harmed or asked or found.every_order):
         return assessment_of(case, not_read, (), any_draft)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
@@ -159,7 +161,9 @@ def assess_in_turns(
         if number % _ORDERS_TURN == 0:
             yield
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
-    genetic = list(one_card(case, found, [*cards, *harmed, *questions(case, found, triggered)]))
+    genetic = list(
+        one_card(case, found, [*cards, *harmed, *questions(case, found, triggered, asked)])
+    )
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]
     return assessment_of(case, (*made, *not_read), seen(case), any_draft)

@@ -340,8 +340,8 @@ class DraftOrder:
     `kinds` holds the trigger value sets its codes are in; `live` is False for cancelled,
     entered-in-error and doNotPerform orders; `label` is what a person would call the order;
     `resource_id` is None where the draft has no id (then nothing can delete it).
-    `says_intramuscular`: its words name the route, and no code does. `suspicions` and `mentions`
-    are what its reasons, notes and name say of genetic HO, coded and in words.
+    `says_intramuscular`: its words name the route, and no code does; `route_disagrees`: a stated
+    one is another. `suspicions` and `mentions` are what it says of genetic HO.
     """
 
     index: int
@@ -355,6 +355,7 @@ class DraftOrder:
     coded: bool = True
     intramuscular: bool = False
     says_intramuscular: bool = False
+    route_disagrees: bool = False
     when: FhirDate | None = None
     reasons: frozenset[str] = frozenset()
     suspicions: tuple[Suspicion, ...] = ()

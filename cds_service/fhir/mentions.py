@@ -29,7 +29,10 @@ _ENDINGS = re.compile(r"\\w\*(?=\\[Ws]|$)")
 _EDGES = (r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])", r"\b")
 _LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
 _LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
-_COMMON = frozenset({"progressive", "progressiva", "progresiva", "syndrome"})
+_COMMON = frozenset({
+    "progressive", "progressiva", "progresiva", "syndrome",
+    "platelike", "plate-like", "plattenartiges", "plattenförmiges",  # osteoma cutis
+})  # fmt: skip
 _LOOKED_AT = 50  # denials in one text; nobody writes more
 
 # Which codes of an entry make a text beside them that names the disease superfluous.
@@ -246,7 +249,7 @@ def quick_mentions(
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    also = ("brooker", "cyp2c9")
+    also = ("brooker", "cyp2c9", "acvr1", "alk2")
     return Mentions(patterns, also, medicines, drugs, conditions, results)
 
 

@@ -64,7 +64,8 @@ class NeverHarmless(Rule):
     codes: tuple[CodeSelection, ...] = ()
     resources: tuple[Text, ...] = ()
     unless_routes: tuple[CodeSelection, ...] = ()
-    unless_route_words: tuple[Expression, ...] = ()
+    unless_route_words: tuple[Expression, ...] = ()  # without a route: in the words of the dosage
+    unless_words: tuple[Expression, ...] = ()  # without a route: in name, form and dosage together
     words: tuple[Expression, ...] = ()  # in the words of any order; a stated route is believed
     name_words: tuple[Expression, ...] = ()  # in the name of what is ordered
     order_words: tuple[Expression, ...] = ()  # in the words of orders other than medicines
@@ -84,7 +85,10 @@ class Harm(Rule):
     resources: tuple[Text, ...] = ()
     words: tuple[Expression, ...] = ()
     medicine_words: tuple[Expression, ...] = ()  # in orders for medicines only
+    note_words: tuple[Expression, ...] = ()  # in the notes of other orders: how it is done
     intramuscular: bool = False  # only where the order is for the intramuscular route
+    route_disagrees: bool = False  # only where words say into muscle and a stated route does not
+    life_saving: bool = False  # its card stands also where the disease is only suspected
     unless: tuple[Expression, ...] = ()  # words by which it is something else
     any_order: bool = False  # what nothing else fits
 

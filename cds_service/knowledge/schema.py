@@ -306,6 +306,7 @@ class CardText(Model):
     summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
     advice_none_left: tuple[Text, ...] = ()  # instead, where no option is left
+    advice_elective: Text | None = None  # in addition, where no order is one that may save a life
     benefit: Mapping[Literal["any", "nsaid", "radiotherapy"], Figure] = Field(default_factory=dict)
     avoid: tuple[Text, ...] = ()
     evidence: tuple[Id, ...] = ()
