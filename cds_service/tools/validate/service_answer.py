@@ -135,7 +135,7 @@ def _nothing(consultation: Consultation) -> str:
     if not any(trigger_of(order, knowledge) for order in orders):
         uncoded = sum(not order.coded for order in orders)
         without = f", {uncoded} of them without a code" if uncoded else ""
-        unread = sum(order.live and unread_system(order) is not None for order in orders)
+        unread = sum(order.live and unread_system(order, knowledge) is not None for order in orders)
         without += f"; {unread} came in no code that can be read" if unread > uncoded else ""
         return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
     return "no rule has anything to say about these orders"

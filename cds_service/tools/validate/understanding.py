@@ -110,7 +110,7 @@ class Reader:
             return Understood(located.path, name, "unreadable", why="no order"), found
         if not order.live:
             return Understood(located.path, name, "set-aside", why="the order is not live"), found
-        if unread_system(order) is not None:
+        if unread_system(order, self.knowledge) is not None:
             return Understood(located.path, name, "nothing", why=_NOT_UNDERSTOOD), found
         state = "used" if order.kinds else "nothing"
         return Understood(located.path, name, state, tuple(sorted(order.kinds))), found
