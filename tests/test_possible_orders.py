@@ -100,3 +100,67 @@ def test_it_asks_where_a_certain_code_gets_a_card(client: AppClient, code: str, 
     if chart not in {"FOP", "FOP suspected"}:  # known harm by the range of its code
         assert {card["indicator"] for card in said["cards"]} <= {"info"}
     assert told(said) == 1
+
+
+DOUBTED = {
+    "words": "local 4711 Hüft-TEP rechts",
+    "words without a code": "text L THR",
+    "OPCS-4 prosthesis without a site": "opcs W52.1 Prosthesis",
+    "OPCS-4 resurfacing without a site": "system=https://fhir.nhs.uk/Id/opcs-4 W581 Resurfacing",
+    "modified": "right hip replacement | modified",
+    "modified hemiarthroplasty": "hip hemiarthroplasty | modified",
+}
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("name", DOUBTED)
+def test_what_leaves_it_open_asks_as_well(client: AppClient, name: str, chart: str) -> None:
+    order = DOUBTED[name]
+    alone = {"one moderate factor"} if name.startswith("words") else set()
+    sure = answer(client, "hip hemiarthroplasty", chart)
+    said = answer(client, order, chart)
+
+    assert bool(said["cards"]) == (bool(sure["cards"]) and chart not in alone)
+    if chart not in {"FOP", "FOP suspected"}:
+        assert {card["indicator"] for card in said["cards"]} <= {"info"}
+    assert told(said) == 1
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "opcs W52.1 Prosthesis | site elbow",
+        "opcs W58.1 Resurfacing of knee",
+        "opcs W52.1 Hemiarthroplasty of shoulder",
+    ],
+)
+def test_another_joint_is_not_asked_about(client: AppClient, order: str) -> None:
+    assert answer(client, order, "high")["cards"] == []
+
+
+def test_a_site_makes_it_certain(client: AppClient) -> None:
+    (card,) = answer(client, "opcs W52.1 Prosthesis | site hip", "high")["cards"]
+    assert card["indicator"] == "warning"
+
+
+def test_a_question_about_a_sure_and_an_unsure_order_is_one_card(client: AppClient) -> None:
+    described = CHARTS["problem list failed"]
+    orders = ["right hip replacement", "ops 1-502.4 Biopsie"]
+    body = request({"patient": {"age": 45}, "chart": {}, **described, "orders": orders})
+    (card,) = client.post(SIGN, json=body).json()["cards"]
+
+    assert "right hip arthroplasty and what may be a biopsy" in card["summary"]
+
+
+def test_both_hips_are_one_question(client: AppClient) -> None:
+    orders = ["ops 5-821.0 Wechsel | right", "ops 5-821.1 Wechsel | left"]
+    body = request({"patient": {"age": 45, "sex": "female"}, "chart": {}, "orders": orders})
+    (card,) = client.post(SIGN, json=body).json()["cards"]
+
+    assert "moderate HO risk" in card["summary"]
+
+
+def test_no_problem_list_at_all_is_refused_as_for_a_sure_order(client: AppClient) -> None:
+    for order in ("ops 5-821.0 Wechsel", "hip revision"):
+        body = request({"patient": {"age": 45}, "orders": [order], "prefetch": "none"})
+        assert client.post(SIGN, json=body).status_code == 412
