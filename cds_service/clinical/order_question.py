@@ -10,7 +10,7 @@ from cds_service.clinical.chart import DraftOrder
 from cds_service.clinical.genetic import Genetics
 from cds_service.clinical.genetic_card import by_trigger, questions
 from cds_service.clinical.outcome import card_for, listed, merge, named, named_facts
-from cds_service.clinical.possible_orders import Doubt, Possible, as_meant
+from cds_service.clinical.possible_orders import WHY, Doubt, Possible, as_meant
 from cds_service.clinical.risk import Case
 from cds_service.knowledge.names import MODIFIER_NOTE
 from cds_service.knowledge.schema import Trigger
@@ -19,13 +19,6 @@ _CARD = "hip-order-not-understood"
 _GENETIC = "genetic-order-not-understood"
 _QUESTIONS = frozenset({"not-assessed", "partly-assessed", "ho-question", "ho-excision-question"})
 """Cards that ask anyway: they ask of such an order as of another."""
-
-_WHY = {
-    Doubt.ROW: "its code is known from general knowledge only",
-    Doubt.SITE: "its code leaves the joint open",
-    Doubt.WORDS: "by its words; no code of it can be read",
-    Doubt.MODIFIER: "it carries a modifier that is not known here",
-}
 
 Decide = Callable[[Case, DraftOrder, Trigger], Guidance | None]
 """What is said of an order of a kind that is certain, genetic HO aside."""
@@ -80,7 +73,7 @@ def _words(one: Possible) -> dict[str, str]:
     """What was ordered, why that is open, and in short what it may be."""
     ordered = one.order.label.removesuffix(MODIFIER_NOTE)
     bare = _with_article(one.trigger.noun)
-    return {"ordered": ordered, "state": _WHY[one.doubt], "bare": bare}
+    return {"ordered": ordered, "state": WHY[one.doubt], "bare": bare}
 
 
 def _question(case: Case, one: Possible, outcome: Guidance | None) -> Guidance | None:

@@ -6,9 +6,10 @@ code can be read, or any certain code beside a modifier that is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from cds_service.clinical.chart import CodeSeen, DraftOrder
 from cds_service.clinical.evaluate import CallFacts
@@ -46,6 +47,14 @@ class Doubt(StrEnum):
     SITE = "site"
     WORDS = "words"
     MODIFIER = "modifier"
+
+
+WHY: Final[Mapping[Doubt, str]] = {
+    Doubt.ROW: "its code is known from general knowledge only",
+    Doubt.SITE: "its code leaves the joint open",
+    Doubt.WORDS: "by its words; no code of it can be read",
+    Doubt.MODIFIER: "it carries a modifier that is not known here",
+}
 
 
 @dataclass(frozen=True, slots=True)

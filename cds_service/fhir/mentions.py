@@ -42,7 +42,7 @@ CODED_AS: Mapping[str, frozenset[str]] = {
     HO: frozenset({
         "fop", "fop-possible", "poh", "poh-possible", "ho-postoperative", "ho-hip-region",
         "ho-site-unspecified", "ho-elsewhere", "brooker-class", "ho-excision",
-        "ho-excision-or-release",
+        "ho-excision-or-release", "ectopic-ossification-phenotype",
     }),
 }  # fmt: skip
 
