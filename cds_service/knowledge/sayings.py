@@ -27,7 +27,7 @@ _JOINING: Final = frozenset(
 _JOINED: Final = rf"(?:(?:{'|'.join(sorted(_JOINING, key=len, reverse=True))})\b|[/、,&])"
 _TOWARDS: Final = frozenset(
     {"against", "developing", "development", "contre", "gegen", "gegenüber", "contra", "contro",
-     "tegen", "op", "mot", "mod", "przeciw", "przed", "proti", "delle", "della", "de", "do", "の"}
+     "tegen", "op", "mot", "mod", "przeciw", "przed", "proti", "delle", "della", "do", "の"}
 )  # fmt: skip
 """What may stand between a risk or a prevention and that of which it is."""
 _UNKNOWN: Final = re.compile(
