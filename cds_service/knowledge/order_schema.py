@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from cds_service.knowledge.schema import OrderKind, Rule
 from cds_service.knowledge.when import Id, Model, Text
+from cds_service.knowledge.word_schema import Expression
 
-
-def _expression(text: str) -> str:
-    try:
-        re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return text
-
-
-Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_expression)]
-"""A regular expression; capitals do not matter."""
 Numbers = Annotated[str, Field(pattern=r"^[0-9]{5}-[0-9]{5}$")]
 """A range of five-digit codes, both ends in it."""
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import Field, model_validator
 
 from cds_service.knowledge.when import Check, Id, Model, Quantity, Text, When
+from cds_service.knowledge.word_schema import OrderWords
 
 # --- rules ---
 
@@ -46,10 +47,7 @@ class Trigger(Rule):
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
-    # Regular expressions for the words of an order whose code is not understood, and such that it
-    # must not have: it is asked about.
-    mentions: tuple[str, ...] = ()
-    mentions_unless: tuple[str, ...] = ()
+    named: OrderWords | None = None
 
 
 class Genetic(Rule):
