@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputReport, InputState, Problem
-from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
-from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
+from cds_service.fhir.completeness import SignalTable
 from cds_service.fhir.elements import Doc, kind_of
 from cds_service.fhir.medicine_lists import LISTS, both
+from cds_service.fhir.outcomes import is_gone
+from cds_service.fhir.signal import STRENGTH, Signal
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.knowledge.names import InputName, SignalName
 
@@ -227,7 +228,7 @@ class Ledger:
             answer.defects.append(REPORTED)
         else:
             answer.signals.append(signal)
-        if answer.asked is InputName.PATIENT and completeness.is_gone(doc):
+        if answer.asked is InputName.PATIENT and is_gone(doc):
             self.record = self.signals.seen(SignalName.RECORD_GONE, NO_RECORD)
 
     def empty_list(self, doc: Doc, answer: InputAnswer) -> None:

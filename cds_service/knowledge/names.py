@@ -32,6 +32,9 @@ class SignalName(StrEnum):
     """Signals of completeness.yaml that the code itself sees, or falls back to."""
 
     UNKNOWN_WARNING = "unknown-warning"
+    WORDS_HARMLESS = "words-harmless"
+    WORDS_VOCABULARY = "words-vocabulary"
+    WORDS_NOTE = "words-note"
     ERROR = "answer-error"
     NAMELESS_ENTRY = "nameless-entry"
     UNCODED_ENTRY = "uncoded-entry"
