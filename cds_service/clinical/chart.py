@@ -277,7 +277,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class InputReport:
     """What became of one input: `seen` resources of the patient were looked at. `lists` are those
-    of which it is made, each with its state; `whole`: one that was read holds all there is."""
+    of which it is made, each with its state; `whole`: one that was read holds all there is.
+    `rest_older`: of a partial one all that is newer was read."""
 
     name: InputName
     state: InputState
@@ -286,6 +287,7 @@ class InputReport:
     lists: tuple[tuple[str, InputState], ...] = ()
     whole: bool = False
     signal: str | None = None  # id of what its source said of it, where it said so
+    rest_older: bool = False
 
     @property
     def known(self) -> bool:
@@ -378,9 +380,7 @@ class Chart:
     allergies: tuple[AllergyFact, ...] = ()
     measurements: tuple[MeasurementFact, ...] = ()
     family: tuple[FamilyFact, ...] = ()
-    planned: tuple[
-        DraftOrder, ...
-    ] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    planned: tuple[DraftOrder, ...] = ()  # active ServiceRequests of the record, not drafts
     unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
@@ -14,7 +13,6 @@ from cds_service.fhir.decoding import GlancedMeta, Unreadable, decode
 from cds_service.fhir.elements import (
     Doc,
     codings,
-    flag,
     items,
     kind_of,
     member,
@@ -22,7 +20,6 @@ from cds_service.fhir.elements import (
     objects,
     texts,
     word,
-    words,
 )
 from cds_service.fhir.outcomes import IN_WORDS, Outcomes
 from cds_service.fhir.signal import (
@@ -74,8 +71,16 @@ _LISTED: Final = frozenset({
     "MedicationAdministration",
 })  # fmt: skip
 _NAMED: Final = frozenset({"Condition", "AllergyIntolerance"})
-_CODES: Final = ("code", "medicationCodeableConcept", "substance")
-_NAMED_BY: Final = (*_CODES, "medicationReference", "medication", "reaction")
+# Types of which "not known" says nothing of the list, and "masked" does.
+_MASKABLE: Final = frozenset({
+    "Observation", "ServiceRequest", "ProcedureRequest", "ReferralRequest", "DiagnosticOrder",
+})  # fmt: skip
+_CODES: Final = (
+    "code", "medicationCodeableConcept", "substance", "medicationReference", "medication",
+)  # fmt: skip
+_NAMED_BY: Final = (*_CODES, "reaction")
+# Elements of an Observation or an order that say what it is; `_value...` of a primitive.
+_TELLING: Final = ("code", "orderDetail", "value", "_value", "dataAbsentReason")
 # What a resource may have beside the reason why it has no content.
 _FRAME: Final = frozenset({
     "resourceType", "id", "meta", "implicitRules", "language", "text", "extension", "identifier",
@@ -111,6 +116,8 @@ class SignalTable:
         self._ips = {canonical(name) for name in self._by_id[SignalName.IPS_UNKNOWN].systems}
         self._wording = wording or Wording(self._rows)
         self._outcomes = Outcomes(self._rows, vendors, self._wording)
+        masks = (c for c, row in self._reasons.items() if row.state == WITHHELD)
+        self._masks = re.compile("|".join(map(re.escape, masks)).encode(), re.IGNORECASE)
         self.codes = frozenset(
             code
             for row in self._rows
@@ -157,8 +164,9 @@ class SignalTable:
 
     # --- resources ---
 
-    def of_resource(self, kind: str, doc: Doc) -> tuple[Signal | None, bool]:
-        """What a resource says of its input as a whole, and whether that is all it says."""
+    def of_resource(self, kind: str, doc: Doc, raw: bytes) -> tuple[Signal | None, bool]:
+        """What a resource says of its input as a whole, and whether that is all it says. `raw` is
+        its JSON."""
         if "extension" in doc and (reason := _absent_in(doc)) is not None:
             row = self._reasons.get(reason) or self._by_id[SignalName.ABSENT_UNKNOWN]
             state = InputState(row.state or UNKNOWN)
@@ -174,9 +182,21 @@ class SignalTable:
                 why = "an entry carries a modifier that is not known here"
                 return self.seen(SignalName.MODIFIED_ENTRY, why), True
             return entry
+        if kind in _MASKABLE and self._masks.search(raw) and (masked := self._masked(doc)):
+            return masked, "component" not in doc
         if kind in _NAMED and is_nameless(doc):
             return self.seen(SignalName.NAMELESS_ENTRY, "an entry does not say what it is"), False
         return self.of_labels(doc.get("meta")), False
+
+    def _masked(self, doc: Doc) -> Signal | None:
+        """An Observation or an order whose code or value is masked."""
+        for part in (doc, *objects(doc.get("component"))):
+            for name, element in part.items():
+                if name.startswith(_TELLING) and isinstance(element, dict | list):
+                    reason = self._reasons.get((_reason_of(element) or "").lower())
+                    if reason is not None and reason.state == WITHHELD:
+                        return stated(reason)
+        return None
 
     def of_absent(self, reason: str) -> Signal:
         """An entry of a Bundle that has a reason in place of a resource."""
@@ -269,18 +289,6 @@ class SignalTable:
             return self._by_id[SignalName.LIST_UNKNOWN]
         return row
 
-    # --- the record ---
-
-    def of_patient(self, doc: Doc) -> Signal | None:
-        """A Patient record that is not the one in use: merged into another, or inactive."""
-        for link in objects(doc.get("link")):
-            if not {"replaced-by", "replace"}.isdisjoint(words(link.get("type"))):  # DSTU2: replace
-                told = self.seen(SignalName.RECORD_REPLACED, "this record was replaced by another")
-                return replace(told, replaced_by=_survivor(link))
-        if "active" in doc and not flag(doc.get("active")):
-            return self.seen(SignalName.RECORD_INACTIVE, "this record is not active")
-        return None
-
 
 def signals_of(knowledge: Knowledge) -> SignalTable:
     """The signals of the knowledge, for `Knowledge.once`."""
@@ -330,19 +338,17 @@ def _taken_back(doc: Doc) -> str | None:
 
 
 def _absent_reason(element: object) -> str | None:
-    parts = objects(member(element, "coding"))
-    holders = (element, *parts, *(part.get("_code") for part in parts), member(element, "_text"))
+    inner = member(element, "concept")  # R5
+    parts = [*objects(member(element, "coding")), *objects(member(inner, "coding"))]
+    beside = (member(element, "_text"), member(element, "_reference"), member(element, "_value"))
+    holders = (element, inner, *parts, *(part.get("_code") for part in parts), *beside)
     return next((reason for one in holders if (reason := _absent_in(one)) is not None), None)
 
 
-_PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
-
-
-def _survivor(link: Doc) -> str | None:
-    """The record that a link names, by type and id alone."""
-    other = word(member(link.get("other"), "reference")) or ""
-    found = _PATIENT.fullmatch(other)
-    return found[1] if found else None
+def _reason_of(element: object) -> str | None:
+    """Why an element has no value: by its code, or by its extension."""
+    coded = (c.code for c in codings(element) if normal_system(c.system or "") in _ABSENT_SYSTEMS)
+    return next(coded, None) or _absent_reason(element)
 
 
 def _sections(doc: Doc) -> Iterator[Doc]:

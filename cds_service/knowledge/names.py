@@ -45,7 +45,10 @@ class SignalName(StrEnum):
     ABSENT_UNKNOWN = "absent-unknown"
     MODIFIED_FACT = "modified-fact"
     MODIFIED_ENTRY = "modified-entry"
+    REFUSED = "answer-refused"
     RECORD_GONE = "record-gone"
+    RECORD_OTHER = "record-other"
+    RECORD_WITHHELD = "record-withheld"
     RECORD_REPLACED = "record-replaced"
     RECORD_INACTIVE = "record-inactive"
 
