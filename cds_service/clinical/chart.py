@@ -278,7 +278,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class InputReport:
     """What became of one input: `seen` resources of the patient were looked at. `lists` are those
-    of which it is made, each with its state; `whole`: one that was read holds all there is."""
+    of which it is made, each with its state; `whole`: one that was read holds all there is.
+    `rest_older`: of a partial one all that is newer was read."""
 
     name: InputName
     state: InputState
@@ -287,6 +288,7 @@ class InputReport:
     lists: tuple[tuple[str, InputState], ...] = ()
     whole: bool = False
     signal: str | None = None  # id of what its source said of it, where it said so
+    rest_older: bool = False
 
     @property
     def known(self) -> bool:

@@ -22,10 +22,10 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
-from cds_service.fhir.completeness import Signal
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, objects
 from cds_service.fhir.mentions import CODED_AS
+from cds_service.fhir.signal import Signal
 from cds_service.knowledge.names import (
     ACVR1_ASKED,
     ACVR1_GERMLINE,

@@ -32,6 +32,9 @@ class SignalName(StrEnum):
     """Signals of completeness.yaml that the code itself sees, or falls back to."""
 
     UNKNOWN_WARNING = "unknown-warning"
+    WORDS_HARMLESS = "words-harmless"
+    WORDS_VOCABULARY = "words-vocabulary"
+    WORDS_NOTE = "words-note"
     ERROR = "answer-error"
     NAMELESS_ENTRY = "nameless-entry"
     UNCODED_ENTRY = "uncoded-entry"
@@ -42,7 +45,10 @@ class SignalName(StrEnum):
     ABSENT_UNKNOWN = "absent-unknown"
     MODIFIED_FACT = "modified-fact"
     MODIFIED_ENTRY = "modified-entry"
+    REFUSED = "answer-refused"
     RECORD_GONE = "record-gone"
+    RECORD_OTHER = "record-other"
+    RECORD_WITHHELD = "record-withheld"
     RECORD_REPLACED = "record-replaced"
     RECORD_INACTIVE = "record-inactive"
 

@@ -153,7 +153,8 @@ class UnknownCheck(Model):
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
-    one_list: bool = False  # True: told where one of two lists was read and holds nothing
+    one_list: bool = False  # True: told where one of two lists holds nothing, or may not be read
+    newer: bool = False  # True: told where a result is there and a newer one may not have been read
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # instead, where the words of {entries} name a drug; {groups}
     check: Check | None = None
