@@ -141,6 +141,11 @@ class Database:
             done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
         return cast("CursorResult[Any]", done).rowcount == 1
 
+    async def give_back_token(self, token: str) -> None:
+        """Delete a token."""
+        async with self._commit() as connection:
+            await connection.execute(delete(tokens).where(tokens.c.token == token))
+
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are refused for their age anyway."""
         async with self._commit() as connection:

@@ -64,6 +64,7 @@ class Store:
         self._outbox = Outbox(capacity, on_drop)
         self._posts: list[_Post] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._late: dict[str, asyncio.Task[None]] = {}  # tokens that may have to be taken out again
         self._working: bool | None = None
         self._problem: str | None = None
 
@@ -97,9 +98,9 @@ class Store:
         self._stopping.set()
         self._issued.set()
         await asyncio.wait(self._tasks[-1:], timeout=_DRAIN if self._opened.is_set() else 0)
-        for task in self._tasks:
+        for task in (*self._tasks, *self._late.values()):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._late.values(), return_exceptions=True)
         self._tasks = []
         for post in self._posts:
             _fail(post)
@@ -178,16 +179,34 @@ class Store:
             with suppress(ValueError):
                 self._posts.remove(post)
 
-    async def use_token(self, token: str, until: datetime) -> bool:
+    async def use_token(self, token: str, until: datetime, *, or_never: bool = False) -> bool:
         """Whether this is the first use of a token; see `replay`. `until` is aware.
 
-        Raises Unavailable when the database does not say so at once: a call waits for it.
+        Raises Unavailable when the database does not say so at once: a call waits for it. With
+        `or_never` a token that it takes too late is taken out again.
         """
-        return await self._ask(
-            _AT_ONCE,
-            lambda database: database.use_token(token, until),
-            "used tokens cannot be looked up now",
-        )
+
+        async def use(database: Database) -> bool:
+            if not or_never:
+                return await database.use_token(token, until)
+            if token in self._late:  # what came of the same question before has to be known first
+                await asyncio.wait({self._late[token]})
+            asked = asyncio.create_task(database.use_token(token, until))
+            try:
+                return await asyncio.shield(asked)
+            except asyncio.CancelledError:
+                undo = self._late[token] = asyncio.create_task(_undo(database, asked, token))
+                undo.add_done_callback(lambda _: self._late.pop(token, None))
+                raise
+
+        return await self._ask(_AT_ONCE, use, "used tokens cannot be looked up now")
+
+    async def give_back_token(self, token: str) -> None:
+        """Let a token be used again. Never fails: at worst its caller needs another one."""
+        with suppress(Unavailable):
+            await self._ask(
+                _AT_ONCE, lambda database: database.give_back_token(token), "it stays used"
+            )
 
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are too old to be used. Never fails; the next time will do."""
@@ -275,6 +294,13 @@ def _why(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
     return str(error) if isinstance(error, StoreError) else f"it failed with {name}"
+
+
+async def _undo(database: Database, asked: asyncio.Task[bool], token: str) -> None:
+    """Take a token out again that was put in when nobody waited for it any more."""
+    with suppress(Exception):  # then it is not there, or stays used until it is too old
+        if await asked:
+            await database.give_back_token(token)
 
 
 def _fail(post: _Post) -> None:
