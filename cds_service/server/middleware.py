@@ -84,6 +84,9 @@ class Front:
             return
         except RequestError as error:
             await refusal(error)(scope, receive, send)
+        except MemoryError as error:  # of this call: what it held is free again
+            log.failed(error)
+            await refusal(Overloaded("no memory is left for this call"))(scope, receive, send)
         except Exception as error:  # a bug of ours: told, counted, and never an empty answer
             log.failed(error)
             if calls.current().status is not None:
@@ -101,7 +104,7 @@ class Front:
             finally:
                 self._places.leave(client)
                 await room.release()
-        except (Overloaded, TooMany, Unavailable):  # it was not looked at, and may come again
+        except (Overloaded, TooMany, Unavailable, MemoryError):  # not looked at: it may come again
             await self._access.send_away(scope)
             raise
 
