@@ -31,14 +31,14 @@ async def ready(request: Request) -> Response:
     So it is while its log cannot be written.
     """
     runtime = runtime_of(request)
-    database = "none" if not runtime.store.is_kept else "down"
-    if await runtime.store.is_reachable():
-        database = "ok"
-    problems = _problems(runtime)
-    if database == "down" and runtime.store.problem:
-        problems.insert(0, f"database: {runtime.store.problem}")
+    database, problems = "none", _problems(runtime)
+    if runtime.store.is_kept:
+        why = await runtime.store.problem()
+        database = "down" if why else "ok"
+        if why:
+            problems.insert(0, f"database: {why}")
     state: dict[str, object] = {
-        "status": "degraded" if problems or database == "down" else "ok",
+        "status": "degraded" if problems else "ok",
         "knowledge": runtime.knowledge.version,
         "database": database,
         "clients": len(runtime.trust.clients.registry.clients),
