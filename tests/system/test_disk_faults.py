@@ -1,5 +1,7 @@
-"""Disks that fail under the SQLite file: full, and not to be written. The faults are real ones, of a
-real process; nothing is acknowledged that is not stored."""
+"""Disks that fail under the SQLite file: full, and not to be written.
+
+The faults are real ones, of a real process; nothing is acknowledged that is not stored.
+"""
 
 from __future__ import annotations
 
