@@ -26,6 +26,7 @@ MODULES = (
     "tests.system.test_workers",
     "tests.system.test_log_faults",
     "tests.system.test_endings",
+    "tests.system.test_at_rest",
 )
 """Importing these fills the book."""
 
