@@ -112,14 +112,12 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> R
 
 
 def _displays(settings: Settings) -> Displays:
-    """The wording of the reasons that our cards offer. Of others only system and code are kept."""
-    from cds_service.cards.override_reasons import own, standard
+    """The wording of the reasons that our cards offer; of others none is kept."""
+    from cds_service.cards.override_reasons import offered
     from cds_service.knowledge.loader import load
 
-    knowledge = load(settings.knowledge_overlay)
-    reasons = tuple(knowledge.override_reasons.values())
-    offered = (*own(reasons), *standard(reasons, knowledge))
-    return {(reason.system, reason.code): reason.display for reason in offered}
+    found = offered(load(settings.knowledge_overlay))
+    return {(reason.system, reason.code): reason.display for reason in found}
 
 
 # --- output ---
@@ -216,4 +214,5 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         console.print(table)
     if figures.unmatched:
         count = sum(figures.unmatched.values())
-        console.print(f"Feedback on cards that are not known: {count}.", highlight=False)
+        said = "Feedback on cards that were not issued to its client"
+        console.print(f"{said}: {count}.", highlight=False)

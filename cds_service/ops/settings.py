@@ -188,6 +188,12 @@ class Settings(BaseModel):
             "none keeps nothing. Unset: feedback.sqlite3 in the data directory."
         ),
     )
+    feedback_per_hour: int = Field(
+        default=20_000,
+        ge=1_000,  # as many as one call may hold
+        description="Items of feedback that one worker takes from one client in an hour; more get "
+        "429.",
+    )
     knowledge_overlay: Path | None = Field(
         default=None, description="Directory with a site's own codes, rules and doses."
     )

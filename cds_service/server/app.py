@@ -24,6 +24,7 @@ from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.server import fhir_content, health, routes
 from cds_service.server.discovery import describe
+from cds_service.server.feedback import Feedback
 from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
@@ -65,6 +66,7 @@ def create_app(
     _handle_errors(app)
     runtime = app.state.runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
     runtime.composer.prepare()
+    app.state.feedback = Feedback(runtime)
     app.state.discovery = models.to_bytes(describe(runtime))
     for room in (routes, health, fhir_content):
         app.include_router(room.router)

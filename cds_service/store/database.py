@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError
 from cds_service.store import schema
+from cds_service.store.attribution import with_own_suggestions
 from cds_service.store.outbox import Batch
 from cds_service.store.records import (
     FURTHER,
@@ -115,10 +116,12 @@ class Database:
     async def add_feedback(self, items: Sequence[FeedbackItem]) -> None:
         """Store the items; one whose key is there already is left as it is."""
         # All workers insert in one order, so that no two wait for each other.
-        rows = [_feedback_row(item) for item in sorted(items, key=lambda item: item.key)]
-        if rows:
+        ordered = sorted(items, key=lambda item: item.key)
+        if ordered:
             async with self._commit() as connection:
-                await connection.execute(self._insert(feedback).on_conflict_do_nothing(), rows)
+                rows = map(_feedback_row, await with_own_suggestions(connection, ordered))
+                insert = self._insert(feedback).on_conflict_do_nothing()
+                await connection.execute(insert, list(rows))
 
     async def add_issued(self, batch: Batch) -> None:
         """Store issued cards and add up calls, in one transaction."""
