@@ -11,6 +11,7 @@
     │   ├── MissingData         412  required data not in prefetch, and no usable FHIR access
     │   ├── TooLarge            413  body above the limit
     │   ├── UnsupportedBody     415  an encoding or media type that is not read here
+    │   ├── Misdirected         421  the Host header names another host
     │   ├── TooMany             429  this client calls or reports more than it may
     │   ├── Overloaded          503  more calls at once than the service takes
     │   └── Unavailable         503  feedback cannot be stored now, or the strict audit log
@@ -125,6 +126,13 @@ class UnsupportedBody(RequestError):
 
     status = 415
     code = "not-supported"
+
+
+class Misdirected(RequestError):
+    """The Host header names another host than the one that is asked (RFC 9110 section 15.5.20)."""
+
+    status = 421
+    code = "not-found"
 
 
 class TooMany(RequestError):

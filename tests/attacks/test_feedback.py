@@ -14,7 +14,7 @@ from cds_service.cdshooks.feedback import EPIC_REASON, NOT_OURS
 from cds_service.knowledge.loader import Knowledge
 from cds_service.store import report
 from cds_service.store.tables import feedback, issued
-from tests.cdshooks.test_feedback import ACCEPTED, OVERRIDDEN
+from tests.cdshooks.test_feedback import ACCEPTED, OVERRIDDEN, SUGGESTION
 from tests.support.attack_book import attack, attacks
 from tests.support.bad_tokens import ISSUER, OTHER, OTHER_ISS
 from tests.support.builders import request as build
@@ -33,7 +33,7 @@ def overridden(**reason: Any) -> dict[str, Any]:
     return {"overrideReason": reason}
 
 
-PLACES = [
+PLACES: list[tuple[str, str, dict[str, Any]]] = [
     ("code of a reason", "not kept", overridden(reason={"code": RECORD_NUMBER})),
     ("code of a reason, as a number", "not kept", overridden(reason={"code": int(DIGITS)})),
     ("system of a reason", "not kept",
@@ -72,7 +72,7 @@ async def test_suggestions_of_the_card_are_kept_and_no_others(live: Live) -> Non
         [card] = (await service.post(build(HIGH), SIGN)).json()["cards"]
         mine = card["suggestions"][0]["uuid"]
     async with live() as service:  # by now the card is written
-        ids = [{"id": mine}, {"id": ACCEPTED["acceptedSuggestions"][0]["id"]}, {"id": "x"}]
+        ids = [{"id": mine}, {"id": SUGGESTION}, {"id": "x"}]
         await service.send(ACCEPTED | {"card": card["uuid"], "acceptedSuggestions": ids})
         [row] = await service.rows()
 

@@ -24,6 +24,7 @@ MODULES = (
     "tests.system.test_connection_attacks",
     "tests.attacks.test_text",
     "tests.attacks.test_feedback",
+    "tests.attacks.test_development",
     "tests.system.test_workers",
     "tests.system.test_log_faults",
     "tests.system.test_endings",

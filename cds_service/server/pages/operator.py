@@ -6,12 +6,12 @@ import hmac
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
 from cds_service.errors import Forbidden, UnknownService
-from cds_service.ops.urls import is_loopback_host
+from cds_service.ops.urls import host_of, is_loopback_host
+from cds_service.server.origins import is_own_page
 
 if TYPE_CHECKING:
     from cds_service.ops.settings import Settings
@@ -39,27 +39,10 @@ def is_admitted(request: Request, settings: Settings, now: datetime) -> bool:
 
 
 def refuse_other_origins(request: Request, settings: Settings) -> None:
-    """Raise Forbidden for what a page of another origin asks or posts: answers on this machine
-    carry CORS headers for all, and not every client says more than `Origin`.
-
-    `null` is what browsers say for our own forms, because our pages name no referrer (Fetch
-    standard, "append a request `Origin` header"); that they are our own they say beside it.
-    """
-    origin = request.headers.get("origin")
-    if origin is None:
-        return
-    ours = {_place(settings.public_url or ""), request.headers.get("host", "").lower()} - {""}
-    same_site = request.headers.get("sec-fetch-site") == "same-origin"
-    if not (same_site if origin == "null" else _place(origin) in ours):
+    """Raise Forbidden for what a page of another origin asks or posts, though it were one that may
+    call the services: figures are for operators."""
+    if "origin" in request.headers and not is_own_page(request.headers, settings.public_url):
         raise Forbidden("figures are not for pages of other origins (see CDS_PUBLIC_URL)", "origin")
-
-
-def _place(url: str) -> str:
-    """Host and port of a URL; nothing where it has none. A proxy may have changed the scheme."""
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return ""
 
 
 def _only_this_machine(request: Request, settings: Settings) -> None:
@@ -67,7 +50,7 @@ def _only_this_machine(request: Request, settings: Settings) -> None:
         raise UnknownService("set CDS_OPERATOR_TOKEN to see figures here")
     # A name of somebody else's that leads to this machine (DNS rebinding), or a page of another
     # origin that reads across: the answers on loopback carry CORS headers for all.
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = host_of(request.headers.get("host", ""))
     foreign = request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
     reads = request.headers.get("sec-fetch-mode", "navigate") != "navigate"
     if not is_loopback_host(host) or (foreign and reads):
