@@ -74,6 +74,7 @@ def create_app(
         # Templates and files are read where they are served.
         from cds_service.server.pages import routes as pages
 
+        app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
     app.add_middleware(Front, runtime=runtime)
     return app

@@ -144,6 +144,12 @@ class Database:
             done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
         return cast("CursorResult[Any]", done).rowcount == 1
 
+    async def has_token(self, token: str) -> bool:
+        """Whether a token was used."""
+        async with self.engine.connect() as connection:
+            found = await connection.execute(select(tokens.c.token).where(tokens.c.token == token))
+            return found.first() is not None
+
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are refused for their age anyway."""
         async with self._commit() as connection:

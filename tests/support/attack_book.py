@@ -25,6 +25,7 @@ MODULES = (
     "tests.attacks.test_text",
     "tests.attacks.test_feedback",
     "tests.attacks.test_development",
+    "tests.attacks.test_operators",
     "tests.system.test_workers",
     "tests.system.test_log_faults",
     "tests.system.test_endings",
