@@ -62,7 +62,15 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     database: Annotated[str | None, _URL] = None,
 ) -> None:
-    """Delete what is older than a day: cards, feedback on them, and counts of calls."""
+    """Delete for good what is older than a day.
+
+    Deleted are cards issued before that day (UTC); feedback on them, whenever it came, and all
+    feedback received before that day; counts of calls and of unread code systems of the days
+    before it. Figures since an earlier day are lower afterwards. Not touched are the marks of used
+    tokens, which go by themselves, the log, and copies of the database: delete those yourself.
+
+    The service does the same each hour with what is older than CDS_RETENTION_DAYS (400 unless set).
+    """
     settings = _settings(database)
     if not yes:
         typer.confirm(f"Delete everything before {before.date()} (UTC)?", abort=True)

@@ -191,6 +191,13 @@ class Settings(BaseModel):
             "none keeps nothing. Unset: feedback.sqlite3 in the data directory."
         ),
     )
+    retention_days: int = Field(
+        default=400,
+        ge=1,
+        le=3650,
+        description="Days for which cards, feedback and counts are kept; the service deletes what "
+        "is older, each hour.",
+    )
     feedback_per_hour: int = Field(
         default=20_000,
         ge=1_000,  # as many as one call may hold

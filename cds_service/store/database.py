@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     delete,
     event,
+    func,
     make_url,
     or_,
     select,
@@ -166,6 +167,19 @@ class Database:
             for by_day in (calls, unread):
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest card, item of feedback or count is from; None where nothing is kept."""
+        moments = (issued.c.issued_at, feedback.c.received_at, calls.c.day, unread.c.day)
+        found: list[datetime] = []
+        async with self.engine.connect() as connection:
+            for column in moments:
+                first = await connection.scalar(select(func.min(column)))
+                if isinstance(first, datetime):
+                    found.append(first)
+                elif first is not None:
+                    found.append(datetime.combine(first, time(), UTC))
+        return min(found, default=None)
 
     @asynccontextmanager
     async def _commit(self) -> AsyncIterator[AsyncConnection]:
