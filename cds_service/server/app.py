@@ -21,7 +21,8 @@ from cds_service.cards.suggested_orders import load_checked
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
-from cds_service.server import fhir_content, health, routes
+from cds_service.server import fhir_content, health, retention, routes
+from cds_service.server.feedback import Feedback
 from cds_service.server.in_force import InForce
 from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
@@ -66,12 +67,14 @@ def create_app(
     )
     _handle_errors(app)
     app.state.in_force = in_force
+    app.state.feedback = Feedback(in_force)
     for room in (routes, health, fhir_content):
         app.include_router(room.router)
     if settings.shows_pages:
         # Templates and files are read where they are served.
         from cds_service.server.pages import routes as pages
 
+        app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
     app.add_middleware(Front, in_force=in_force)
     return app
@@ -119,7 +122,8 @@ def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
         await in_force.begin()
         settle_memory()
         try:
-            yield
+            async with retention.in_force(store, settings.retention_days, runtime.clock):
+                yield
         finally:
             await store.stop()
             await trust.outgoing.aclose()

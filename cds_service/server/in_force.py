@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cds_service import hooks
+from cds_service.cards.override_reasons import offered
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks import models
 from cds_service.errors import KnowledgeError, Mistake, Unavailable
@@ -44,8 +45,9 @@ class InForce:
     """Holds the runtime of a worker. A call asks once, and goes its whole way with the answer, so
     that no answer mixes two versions.
 
-    `problem` says why the content on disk is not in force; None when it is. To build one loads the
-    overlays that clients name. Raises KnowledgeError.
+    `reasons` are the coded reasons for overriding that its cards have offered so far. `problem`
+    says why the content on disk is not in force; None when it is. To build one loads the overlays
+    that clients name. Raises KnowledgeError.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -55,6 +57,7 @@ class InForce:
             runtime.settings.knowledge_overlay: _mark(runtime.settings.knowledge_overlay)
         }
         self._loaded = {runtime.settings.knowledge_overlay: runtime}
+        self.reasons: set[tuple[str, str]] = set()
         self._busy = asyncio.Lock()
         self._history: set[asyncio.Task[None]] = set()
         for overlay in _overlays(self._registry):
@@ -156,6 +159,8 @@ class InForce:
             new = self._loaded[client.overlay] if client.overlay else default
             old = before.by_client.get(client.id, before.default) if before else None
             by_client[client.id] = _pinned(client, new, old)
+        for runtime in (default, *self._loaded.values()):
+            self.reasons |= {(one.system, one.code) for one in offered(runtime.knowledge)}
         return _Content(default, models.to_bytes(describe(default)), by_client)
 
     @property
