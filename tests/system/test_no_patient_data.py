@@ -103,7 +103,8 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Traffic:
     folder = tmp_path_factory.mktemp("kept")
     url = f"sqlite:///{folder / 'store.sqlite3'}"
     found = Traffic()
-    with started(CDS_DATABASE_URL=url, CDS_SERVER_TIMING="true") as service:
+    more = {"CDS_CORS_ORIGINS": "*", "CDS_FHIR_SERVERS": "http://127.0.0.1:9"}
+    with started(CDS_DATABASE_URL=url, CDS_SERVER_TIMING="true", **more) as service:
         headers = {
             "Authorization": f"Bearer {MARK}",
             "User-Agent": MARK,
