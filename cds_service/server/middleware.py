@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import hooks
-from cds_service.errors import Overloaded, RequestError
+from cds_service.errors import Overloaded, RequestError, TooMany, Unavailable
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.calls import CallLog
 from cds_service.ops.quota import Quota
@@ -101,14 +101,18 @@ class Front:
         """Ask who calls, and give the call its place and room."""
         if self._door is not None:
             self._door.check(scope, _header(scope, b"origin") is not None)
-        client = await self._access.admit(scope)
-        self._places.enter(client)
-        room = scope[ROOM] = self._bytes.of(client)
         try:
-            await self._led_on(scope, receive, send)
-        finally:
-            self._places.leave(client)
-            await room.release()
+            client = await self._access.admit(scope)
+            self._places.enter(client)
+            room = scope[ROOM] = self._bytes.of(client)
+            try:
+                await self._led_on(scope, receive, send)
+            finally:
+                self._places.leave(client)
+                await room.release()
+        except (Overloaded, TooMany, Unavailable, MemoryError):  # not looked at: it may come again
+            await self._access.send_away(scope)
+            raise
 
     async def _led_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """To a service, or to the routes of the application."""

@@ -19,7 +19,7 @@ from cds_service.store import tables
 from cds_service.store.schema import MIGRATIONS, VERSION_TABLE
 from cds_service.store.writer import Store
 from tests.support.constants import NOW
-from tests.support.stores import answer, card, item, opened, read, record, started, until
+from tests.support.stores import answer, card, item, opened, read, record, started, until, works
 
 pytestmark = pytest.mark.anyio
 
@@ -145,12 +145,12 @@ async def test_the_service_starts_without_its_database(tmp_path: Path) -> None:
 
     async with started(f"sqlite:///{folder / 'feedback.sqlite3'}") as store:
         record(store, answer(card()))
-        assert not await store.is_reachable()
+        assert await store.problem()
         with pytest.raises(Unavailable):
             await store.save([item()])
 
         folder.unlink()
-        await until(store.is_reachable)
+        await until(lambda: works(store))
         await store.save([item()])
         url = f"sqlite:///{folder / 'feedback.sqlite3'}"
 
