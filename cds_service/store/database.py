@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     delete,
     event,
+    func,
     make_url,
     or_,
     select,
@@ -36,6 +37,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError
 from cds_service.store import proof, schema
+from cds_service.store.attribution import with_own_suggestions
 from cds_service.store.files import Files
 from cds_service.store.outbox import Batch
 from cds_service.store.records import (
@@ -125,10 +127,12 @@ class Database:
     async def add_feedback(self, items: Sequence[FeedbackItem]) -> None:
         """Store the items; one whose key is there already is left as it is."""
         # All workers insert in one order, so that no two wait for each other.
-        rows = [_feedback_row(item) for item in sorted(items, key=lambda item: item.key)]
-        if rows:
+        ordered = sorted(items, key=lambda item: item.key)
+        if ordered:
             async with self._commit() as connection:
-                await connection.execute(self._insert(feedback).on_conflict_do_nothing(), rows)
+                rows = map(_feedback_row, await with_own_suggestions(connection, ordered))
+                insert = self._insert(feedback).on_conflict_do_nothing()
+                await connection.execute(insert, list(rows))
 
     async def add_issued(self, batch: Batch) -> None:
         """Store issued cards and add up calls, in one transaction."""
@@ -156,6 +160,12 @@ class Database:
         async with self._commit() as connection:
             await connection.execute(delete(tokens).where(tokens.c.token == token))
 
+    async def has_token(self, token: str) -> bool:
+        """Whether a token was used."""
+        async with self.engine.connect() as connection:
+            found = await connection.execute(select(tokens.c.token).where(tokens.c.token == token))
+            return found.first() is not None
+
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are refused for their age anyway."""
         async with self._commit() as connection:
@@ -172,6 +182,19 @@ class Database:
             for by_day in (calls, unread):
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest card, item of feedback or count is from; None where nothing is kept."""
+        moments = (issued.c.issued_at, feedback.c.received_at, calls.c.day, unread.c.day)
+        found: list[datetime] = []
+        async with self.engine.connect() as connection:
+            for column in moments:
+                first = await connection.scalar(select(func.min(column)))
+                if isinstance(first, datetime):
+                    found.append(first)
+                elif first is not None:
+                    found.append(datetime.combine(first, time(), UTC))
+        return min(found, default=None)
 
     @asynccontextmanager
     async def _commit(self) -> AsyncIterator[AsyncConnection]:

@@ -233,6 +233,15 @@ class Store:
                 _AT_ONCE, lambda database: database.give_back_token(token), _TOKENS, "stays used"
             )
 
+    async def purge(self, before: datetime) -> tuple[int, int]:
+        """Delete what is older; see `Database.purge`. Raises Unavailable."""
+        return await self._ask(
+            _PATIENCE,
+            lambda database: database.purge(before),
+            "purge",
+            "nothing can be deleted now",
+        )
+
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are too old to be used. Never fails; the next time will do."""
         with suppress(Unavailable):

@@ -67,7 +67,6 @@ def build_trust(
     outgoing = Outgoing(
         ca_file=settings.ca_file,
         anonymous_servers=settings.fhir_servers,
-        loopback=settings.is_alone and not clients.registry,
     )
     ring = KeyRing(outgoing)
     gate = Gate(clients, ring, seen, clock, anonymous=admits_anonymous(settings))
