@@ -54,6 +54,7 @@ from cds_service.fhir.elements import (
     text,
 )
 from cds_service.fhir.family_history import read_family_history
+from cds_service.fhir.genomics import as_observation
 from cds_service.fhir.inputs import (
     CUT,
     INPUT_OF,
@@ -313,7 +314,7 @@ class ChartReader:
         elif kind in INPUT_OF:
             self._keep(kind, doc, entry, answer, place)
         else:
-            self._file(doc, entry, answer)
+            self._file(doc, entry, answer, place)
 
     def _nested(self, raw: Raw, answer: InputAnswer, place: str, depth: int) -> None:
         """A Bundle as an entry of a Bundle: the answer to one query of a batch."""
@@ -346,13 +347,17 @@ class ChartReader:
         urn = ref if whose is Whose.LATER else None
         self._kept.append(_Kept(kind, doc, place, urn, IN_JSON in copy))
 
-    def _file(self, doc: Doc, entry: Entry, answer: InputAnswer) -> None:
-        """A resource that is no fact by itself, but to which a reference may point."""
+    def _file(self, doc: Doc, entry: Entry, answer: InputAnswer, place: str) -> None:
+        """A resource to which a reference may point, and no fact save a report on the gene of
+        FOP."""
         answer.others += 1
         if self.subjects.whose_doc(doc)[0] is Whose.FOREIGN:
             self._ledger.stranger()
-        else:
-            self.references.add(doc, entry.fullUrl)
+            return
+        self.references.add(doc, entry.fullUrl)
+        if (report := as_observation(doc)) is not None:
+            modified = IN_JSON in bytes(entry.resource)
+            self._kept.append(_Kept("Observation", report, place, None, modified))
 
     def _whose(self, kind: str, doc: Doc, entry: Entry) -> tuple[Whose, str | None]:
         if kind != "Patient":

@@ -25,8 +25,9 @@ from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.days import Days
 from cds_service.clinical.genetic_card import any_may_harm
+from cds_service.clinical.possible_orders import may_trigger
 from cds_service.clinical.steps import whole
-from cds_service.clinical.triggers import may_trigger, selected
+from cds_service.clinical.triggers import selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
 from cds_service.fhir.capabilities import Servers

@@ -221,6 +221,7 @@ class Unidentified:
     may_rule_out: bool = False  # an allergy whose words name aspirin, an NSAID or a sulfonamide
     named: tuple[str, ...] = ()  # the groups of drugs that its words or codes name
     against: frozenset[str] = frozenset()  # the options that these speak against
+    as_if: MedicationFact | None = None  # the medicine that its words name, were it coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,9 +277,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at. `lists` are those
-    of which it is made, each with its state; `whole`: one that was read holds all there is.
-    `rest_older`: of a partial one all that is newer was read."""
+    """What became of one input: `seen` resources were looked at; it is made of `lists`. `whole`: one
+    that was read holds all there is; `rest_older`: what a partial one lacks is older."""
 
     name: InputName
     state: InputState
@@ -319,9 +319,8 @@ class Stated:
 class OrderSaid:
     """What an order says, whether or not a value set knows it.
 
-    `elements` are the codings of each element that says what is ordered, `names` the words of
-    these; `routes` and `forms` are those of a medicine, `instructions` the words of its dosage.
-    `members` names the members of the resource that are there.
+    `elements` are the codings of each element that says what is ordered, `names` their words;
+    `routes` and `forms` are of a medicine, `instructions` of its dosage, `members` those present.
     """
 
     elements: tuple[tuple[CodeSeen, ...], ...] = ()
@@ -341,8 +340,8 @@ class DraftOrder:
     `kinds` holds the trigger value sets its codes are in; `live` is False for cancelled,
     entered-in-error and doNotPerform orders; `label` is what a person would call the order;
     `resource_id` is None where the draft has no id (then nothing can delete it).
-    `says_intramuscular`: its words name the route, and no code does. `suspicions` and `mentions`
-    are what its reasons, notes and name say of genetic HO, coded and in words.
+    `says_intramuscular`: its words name the route, and no code does; `route_disagrees`: a stated
+    one is another. `suspicions` and `mentions` are what it says of genetic HO.
     """
 
     index: int
@@ -356,6 +355,7 @@ class DraftOrder:
     coded: bool = True
     intramuscular: bool = False
     says_intramuscular: bool = False
+    route_disagrees: bool = False
     when: FhirDate | None = None
     reasons: frozenset[str] = frozenset()
     suspicions: tuple[Suspicion, ...] = ()

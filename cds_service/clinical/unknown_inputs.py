@@ -16,19 +16,16 @@ from cds_service.knowledge.schema import UnknownCheck
 
 REPLACED = SignalName.RECORD_REPLACED
 ONE_LIST = {
-    "orders": "none in orders, statements not read",
-    "statements": "none in statements, orders not read",
+    "orders": "home medicines not read",
+    "statements": "ordered medicines not read",
 }
-REFUSED = {
-    InputState.EMPTY: "none in orders, statements refused",
-    InputState.READ: "orders only, statements refused",
-}
-"""Where the other list may not be read by this client."""
+REFUSED = "home medicines withheld"
+"""Where orders were read, and this client may not read the statements."""
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-_MODIFIER = "what carries a modifier that is not known here"
-_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values(), *REFUSED.values())
+_MODIFIER = "an entry whose meaning a modifier may change"
+_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values(), REFUSED)
 
 
 def states_said(knowledge: Knowledge) -> tuple[str, ...]:
@@ -131,12 +128,14 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
 
 
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
-    if not withheld(check, view, knowledge):
-        return ""
-    telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
+    """What the words of the unidentified entries name, by kind: that which speaks against an
+    option, and medicines of which rules speak."""
+    options = set(check.applies_to)
     names = dict.fromkeys(
-        name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
+        name
+        for entry in view.facts.unidentified
+        if entry.input == check.input and (entry.against & options or entry.as_if)
+        for name in entry.named
     )
     labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
     labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
@@ -204,14 +203,14 @@ def _empty_list(report: InputReport) -> str | None:
     if report.whole or len(read) != 1:
         return None
     if statements_refused(report):
-        return REFUSED[report.state]
+        return REFUSED
     return ONE_LIST[read[0]] if report.state is InputState.EMPTY else None
 
 
 def statements_refused(report: InputReport) -> bool:
     """Whether the orders were read, and this client may not read the statements."""
     refused = ("statements", InputState.WITHHELD) in report.lists
-    return refused and not report.whole and report.state in REFUSED
+    return refused and not report.whole and report.state in {InputState.EMPTY, InputState.READ}
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

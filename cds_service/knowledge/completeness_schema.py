@@ -7,8 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from cds_service.knowledge.order_schema import Expression
 from cds_service.knowledge.when import Id, Model, Text
+from cds_service.knowledge.word_schema import Expression
 
 SignalState = Literal["none-stated", "not-asked", "unknown", "withheld", "partial", "failed"]
 SignalKind = Literal[

@@ -185,7 +185,7 @@ def test_none_stated_adds_nothing_and_none_recorded_asks(ask: Asked) -> None:
     [asking] = cards_of(ask(AT_RISK, "allergies", NOT_SIGNS[-1].of("x"), False))
 
     assert "llergies" not in quiet["detail"]
-    assert "llergies (none recorded)" in asking["detail"]
+    assert "o allergies recorded: ask." in asking["detail"]
 
 
 # --- what a client's registration changes ---

@@ -14,6 +14,7 @@ from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
 from cds_service.clinical.chart import InputState
 from cds_service.clinical.not_understood import unread_system
+from cds_service.clinical.possible_orders import possible
 from cds_service.clinical.triggers import trigger_of
 from cds_service.clinical.unknown_inputs import meaning_of
 from cds_service.errors import MissingData, RequestError, WrongHook
@@ -135,7 +136,9 @@ def _nothing(consultation: Consultation) -> str:
     if not any(trigger_of(order, knowledge) for order in orders):
         uncoded = sum(not order.coded for order in orders)
         without = f", {uncoded} of them without a code" if uncoded else ""
-        unread = sum(order.live and unread_system(order) is not None for order in orders)
+        unread = sum(order.live and unread_system(order, knowledge) is not None for order in orders)
         without += f"; {unread} came in no code that can be read" if unread > uncoded else ""
+        may_be = sum(possible(order, knowledge) is not None for order in orders)
+        without += f"; {may_be} may be and would be asked about in another chart" if may_be else ""
         return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
     return "no rule has anything to say about these orders"
