@@ -19,13 +19,16 @@ ONE_LIST = {
     "orders": "home medicines not read",
     "statements": "ordered medicines not read",
 }
-REFUSED = "home medicines withheld"
-"""Where orders were read, and this client may not read the statements."""
+REFUSED = {
+    InputState.EMPTY: "none ordered; home medicines may not be read",
+    InputState.READ: "home medicines may not be read",
+}
+"""Where the other list may not be read by this client."""
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
 _MODIFIER = "an entry whose meaning a modifier may change"
-_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values(), REFUSED)
+_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values(), *REFUSED.values())
 
 
 def states_said(knowledge: Knowledge) -> tuple[str, ...]:
@@ -203,14 +206,14 @@ def _empty_list(report: InputReport) -> str | None:
     if report.whole or len(read) != 1:
         return None
     if statements_refused(report):
-        return REFUSED
+        return REFUSED[report.state]
     return ONE_LIST[read[0]] if report.state is InputState.EMPTY else None
 
 
 def statements_refused(report: InputReport) -> bool:
     """Whether the orders were read, and this client may not read the statements."""
     refused = ("statements", InputState.WITHHELD) in report.lists
-    return refused and not report.whole and report.state in {InputState.EMPTY, InputState.READ}
+    return refused and not report.whole and report.state in REFUSED
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

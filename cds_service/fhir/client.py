@@ -277,10 +277,12 @@ class FhirReads:
         return len(page.entry)
 
     def _follow(self, here: str, link: str) -> str:
-        """The absolute URL of a link. Raises FetchFailed when it leads away from the registered
-        server: the token must not go there."""
+        """The absolute URL of a link: a relative one is meant from the base of the server, a query
+        alone from the page that it stands on. Raises FetchFailed when it leads away from the
+        registered server: the token must not go there."""
+        start = here if link.startswith("?") else f"{self._access.base}/"
         try:
-            url = self._registered(urldefrag(urljoin(here, link)).url)
+            url = self._registered(urldefrag(urljoin(start, link)).url)
             same = _origin(url) == _origin(self._access.base)
         except ValueError:
             same = False

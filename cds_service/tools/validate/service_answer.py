@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 from cds_service import hooks
 from cds_service.cards import trace
+from cds_service.cards.override_reasons import offered
 from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
@@ -32,7 +33,7 @@ def answer(
 ) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """The cards that would come, or why there would be none."""
     if document.what == FEEDBACK:
-        return _feedback(document, today)
+        return _feedback(document, knowledge, today)
     if document.what not in {CALL, BUNDLE}:
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
@@ -83,11 +84,14 @@ def _refused(
     ]
 
 
-def _feedback(document: JsonDocument, today: date) -> tuple[ServiceAnswer, list[DocumentFinding]]:
+def _feedback(
+    document: JsonDocument, knowledge: Knowledge, today: date
+) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """What the service would keep of each item of feedback."""
+    reasons = {(reason.system, reason.code) for reason in offered(knowledge)}
     now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
     try:
-        read = feedback.read(document.data, "validate", "anonymous", now)
+        read = feedback.read(document.data, "validate", "anonymous", now, reasons)
     except RequestError as error:
         return _refused(error, document)
     findings = [
