@@ -277,7 +277,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources looked at, it is made of `lists`. `whole`: one
+    """What became of one input: `seen` resources were read, made of `lists`. `whole`: one
     that was read holds all there is; `rest_older`: what a partial one lacks is older."""
 
     name: InputName
