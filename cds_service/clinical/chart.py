@@ -211,10 +211,8 @@ class FamilyFact:
 
 @dataclass(frozen=True, slots=True)
 class Unidentified:
-    """A current medicine or allergy that has no code the service could know.
-
-    `source.label` is what the EHR calls it, blank where it calls it nothing.
-    """
+    """A current medicine or allergy that has no code the service could know; `source.label` is what
+    the EHR calls it, blank where it calls it nothing."""
 
     input: InputName
     source: Provenance
