@@ -118,12 +118,13 @@ def _suggestion(label: str, actions: list[Json]) -> Json:
 
 
 def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledge) -> bool:
-    """False where such a medicine is taken or drafted already. Who does not tolerate one gets no
-    draft of an NSAID (`exclusions.yaml`)."""
+    """False where such a medicine is taken or drafted already, be it in words. Who does not
+    tolerate one gets no draft of an NSAID (`exclusions.yaml`)."""
     against = knowledge.protection.excluded_by
     if not drafted.isdisjoint(against):
         return False
-    taken = (m for m in chart.medications if m.state == "active")
+    named = (entry.as_if for entry in chart.unidentified if entry.as_if)
+    taken = (m for m in (*chart.medications, *named) if m.state == "active")
     return all(medicine.concepts.isdisjoint(against) for medicine in taken)
 
 

@@ -221,6 +221,7 @@ class Unidentified:
     may_rule_out: bool = False  # an allergy whose words name aspirin, an NSAID or a sulfonamide
     named: tuple[str, ...] = ()  # the groups of drugs that its words or codes name
     against: frozenset[str] = frozenset()  # the options that these speak against
+    as_if: MedicationFact | None = None  # the medicine that its words name, were it coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,9 +379,7 @@ class Chart:
     allergies: tuple[AllergyFact, ...] = ()
     measurements: tuple[MeasurementFact, ...] = ()
     family: tuple[FamilyFact, ...] = ()
-    planned: tuple[
-        DraftOrder, ...
-    ] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    planned: tuple[DraftOrder, ...] = ()  # active ServiceRequests of the record, not drafts
     unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()

@@ -126,12 +126,14 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
 
 
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
-    if not withheld(check, view, knowledge):
-        return ""
-    telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
+    """What the words of the unidentified entries name, by kind: that which speaks against an
+    option, and medicines of which rules speak."""
+    options = set(check.applies_to)
     names = dict.fromkeys(
-        name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
+        name
+        for entry in view.facts.unidentified
+        if entry.input == check.input and (entry.against & options or entry.as_if)
+        for name in entry.named
     )
     labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
     labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}

@@ -60,6 +60,13 @@ class Component(Struct, gc=False):
     code: Concept | None = None
 
 
+class GlancedQuantity(Struct, gc=False):
+    """Observation.valueQuantity, as far as its unit tells what was measured."""
+
+    unit: str | None = None
+    code: str | None = None
+
+
 class GlancedMeta(Struct, gc=False):
     """Resource.meta, as far as labels may say that something was taken out."""
 
@@ -82,6 +89,7 @@ class Glance(Struct, gc=False):
     component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None
+    valueQuantity: GlancedQuantity | None = None
     extension: Raw = NOTHING
     meta: GlancedMeta | None = None
 

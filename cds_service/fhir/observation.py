@@ -21,6 +21,7 @@ from cds_service.fhir.elements import (
     all_texts,
     codings,
     first_text,
+    member,
     number,
     objects,
     status,
@@ -88,9 +89,11 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
 def _unidentified(
     doc: Doc, part: Doc, look: ReadContext, when: FhirDate | None
 ) -> Iterator[Unidentified]:
-    """A result in a code that says nothing here, whose words name one that is asked for."""
-    code = part.get("code")
-    named = look.mentions.results.named(all_texts(code))
+    """A result in a code that says nothing here, whose words, code or unit name one that is asked
+    for."""
+    code, results, value = part.get("code"), look.mentions.results, part.get("valueQuantity")
+    named = results.named(all_texts(code)) | results.coded(c.code for c in codings(code))
+    named |= results.measured(f"{text(member(value, 'unit'))} {text(member(value, 'code'))}")
     there = status(doc.get("status")) not in _NO_RESULT and any(
         name.startswith("value") and value not in _BLANK for name, value in part.items()
     )

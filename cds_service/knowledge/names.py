@@ -63,6 +63,7 @@ FOP_POSSIBLE = "fop-possible"
 HO_EXCISION = "ho-excision"
 HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere"})
 CALCIFICATION = "muscle-calcification"
+SOME_ANALGESIC = "nsaid-hypersensitivity-possible"
 HO = "ho"
 """No value set: what a text names that speaks of acquired HO (`Mention.disease`)."""
 MODIFIER = "modifierExtension"

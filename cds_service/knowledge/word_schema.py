@@ -22,11 +22,13 @@ class DrugWords(Model):
     """How the drugs of one group are called, and which options they speak against.
 
     `stems` are found anywhere in a text, `words` only as whole words. `codes` are those of the
-    whole group (ATC groups, product codes) that stand in no value set.
+    whole group (ATC groups, product codes) that stand in no value set. `value_sets` are those that
+    the drugs are in: what rules say of them is asked of their names too, and withholds a draft.
     """
 
     id: Id
     label: Text
+    value_sets: tuple[Id, ...] = ()
     as_medicine: tuple[Id, ...] = ()
     as_allergy: tuple[Id, ...] = ()
     codes: tuple[Codes, ...] = ()
@@ -96,9 +98,12 @@ class HarmlessAllergen(Model):
 
 class ResultWords(Model):
     """How a result is called whose code stands in no value set. A star stands for any ending; what
-    also holds a word of `but_not` is another result."""
+    also holds a word of `but_not` is another result. `codes` are known to mean it, in whatever
+    system, and are not read as a value; `units` stand in a unit of no other result."""
 
     id: Id
     quantity: Literal["egfr"]
     words: tuple[Word, ...]
     but_not: tuple[Word, ...] = ()
+    codes: tuple[Word, ...] = ()
+    units: tuple[Word, ...] = ()
