@@ -248,14 +248,15 @@ def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterato
     """The sentences of the card; one that names what is open is left out where nothing is."""
     prose = knowledge.once(Prose)
     open_ = _open(guidance, knowledge)
-    values = {**dict(guidance.params), "open": open_, "elective": ""}
+    values = {**dict(guidance.params), "open": open_}
     ready = prose.cards[text.id]
     none_left = bool(guidance.options) and not open_
     advice = ready.none_left if none_left and ready.none_left else ready.advice
     for paragraph, has_names in advice:
-        urgent = guidance.kept and "{elective}" in paragraph  # what comes first there says it
-        if (open_ or "{open}" not in paragraph) and not urgent:
+        if open_ or "{open}" not in paragraph:
             yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
+    if ready.elective and not guidance.kept:
+        yield ready.elective
 
 
 def _open(guidance: Guidance, knowledge: Knowledge) -> str:

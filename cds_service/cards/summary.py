@@ -47,7 +47,7 @@ def _ever_shorter(guidance: Guidance) -> Iterator[dict[str, str]]:
         values["ordered"] = shorten(clean(values["ordered"]), _ORDERED_UNITS)
     yield values
     names = values.get("short", values.get("finding", "")).split("\n")
-    bare = "this order" if len(guidance.orders) < 2 else "these orders"
+    bare = values.get("bare") or ("this order" if len(guidance.orders) < 2 else "these orders")
     for order, least in ((values.get("order", ""), min(2, len(names))), (bare, 1)):
         for kept in range(len(names), least - 1, -1):
             rest = f" and {len(names) - kept} more" if kept < len(names) else ""

@@ -58,6 +58,8 @@ class Component(Struct, gc=False):
     """Observation.component."""
 
     code: Concept | None = None
+    valueCodeableConcept: Concept | None = None
+    valueString: str | None = None
 
 
 class GlancedQuantity(Struct, gc=False):

@@ -31,7 +31,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
-from cds_service.fhir.genomics import read_variant
+from cds_service.fhir.genomics import finds_variant, read_variant
 from cds_service.fhir.metaboliser import read_metaboliser
 from cds_service.fhir.unidentified import name_in
 from cds_service.knowledge.names import BROOKER, GENOMIC, InputName
@@ -81,7 +81,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
                 yield from _pending(_measurement(part, look, known, source, None), state)
         else:
             yield _measurement(part, look, known, source, grade)
-    if genomic:
+    if genomic or (look.mentions and finds_variant(doc)):
         yield from read_variant(doc, look)
     yield from read_metaboliser(doc, look)
 

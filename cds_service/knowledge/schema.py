@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import Field, model_validator
 
 from cds_service.knowledge.when import Check, Id, Model, Quantity, Text, When
+from cds_service.knowledge.word_schema import OrderWords
 
 # --- rules ---
 
@@ -46,10 +47,7 @@ class Trigger(Rule):
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
-    # Regular expressions for the words of an order whose code is not understood, and such that it
-    # must not have: it is asked about.
-    mentions: tuple[str, ...] = ()
-    mentions_unless: tuple[str, ...] = ()
+    named: OrderWords | None = None
 
 
 class Genetic(Rule):
@@ -155,7 +153,8 @@ class UnknownCheck(Model):
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
-    one_list: bool = False  # True: told where one of two lists was read and holds nothing
+    one_list: bool = False  # True: told where one of two lists holds nothing, or may not be read
+    newer: bool = False  # True: told where a result is there and a newer one may not have been read
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # instead, where the words of {entries} name a drug; {groups}
     check: Check | None = None
@@ -306,6 +305,7 @@ class CardText(Model):
     summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
     advice_none_left: tuple[Text, ...] = ()  # instead, where no option is left
+    advice_elective: Text | None = None  # in addition, where no order is one that may save a life
     benefit: Mapping[Literal["any", "nsaid", "radiotherapy"], Figure] = Field(default_factory=dict)
     avoid: tuple[Text, ...] = ()
     evidence: tuple[Id, ...] = ()

@@ -1,14 +1,27 @@
-"""The shape of words.yaml: names of medicines and allergens in words."""
+"""The shape of words.yaml: names of medicines and allergens in words; and of orders in words."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cds_service.knowledge.when import Id, Model, Text
 
 Word = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return text
+
+
+Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_expression)]
+"""A regular expression; capitals do not matter."""
 
 
 class Codes(Model):
@@ -107,3 +120,18 @@ class ResultWords(Model):
     but_not: tuple[Word, ...] = ()
     codes: tuple[Word, ...] = ()
     units: tuple[Word, ...] = ()
+
+
+class OrderWords(Model):
+    """How an order is called whose code is not understood: it is asked about.
+
+    None of `unless` must stand in its words. Abbreviations have other meanings as well: they count
+    beside a word of `beside`, a stated side or the category of surgery, and without any of
+    `abbreviations_unless`.
+    """
+
+    words: tuple[Expression, ...] = Field(min_length=1)
+    unless: tuple[Expression, ...] = ()
+    abbreviations: tuple[Expression, ...] = ()
+    beside: tuple[Expression, ...] = ()
+    abbreviations_unless: tuple[Expression, ...] = ()

@@ -22,8 +22,9 @@ from cds_service.cdshooks import models
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
-from cds_service.server import fhir_content, health, routes
+from cds_service.server import fhir_content, health, retention, routes
 from cds_service.server.discovery import describe
+from cds_service.server.feedback import Feedback
 from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
@@ -59,12 +60,13 @@ def create_app(
         title="cds-service",
         version=__version__,
         openapi_url=None,
-        lifespan=_lifespan(store, trust, settings),
+        lifespan=_lifespan(store, trust, settings, clock),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
     runtime = app.state.runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
     runtime.composer.prepare()
+    app.state.feedback = Feedback(runtime)
     app.state.discovery = models.to_bytes(describe(runtime))
     for room in (routes, health, fhir_content):
         app.include_router(room.router)
@@ -72,6 +74,7 @@ def create_app(
         # Templates and files are read where they are served.
         from cds_service.server.pages import routes as pages
 
+        app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
     app.add_middleware(Front, runtime=runtime)
     return app
@@ -96,7 +99,9 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
     return SeenInMemory(clock)
 
 
-def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan[FastAPI]:
+def _lifespan(
+    store: Store, trust: access.Trust, settings: Settings, clock: Callable[[], datetime]
+) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if threading.current_thread() is threading.main_thread():
@@ -107,7 +112,8 @@ def _lifespan(store: Store, trust: access.Trust, settings: Settings) -> Lifespan
         await store.start()
         settle_memory()
         try:
-            yield
+            async with retention.in_force(store, settings.retention_days, clock):
+                yield
         finally:
             await store.stop()
             await trust.outgoing.aclose()

@@ -20,6 +20,7 @@ from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
+from cds_service.server import at_rest
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
 from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers, listeners
@@ -35,6 +36,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     line that posts it is printed. `more` is printed after the addresses.
     """
     access.refuse_open_door(settings)
+    at_rest.keep_to_itself()
     # A hang-up ends a process that has no handler yet: it waits until there is one, for the
     # threads of the log, too.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})

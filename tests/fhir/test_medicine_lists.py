@@ -139,7 +139,30 @@ def test_orders_that_this_token_may_not_see_are_not_none(
     assert PARTLY in told(response)
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 410, 501])
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize(
+    ("orders", "words"),
+    [
+        ([METFORMIN], "home medicines may not be read"),
+        ([], "none ordered; home medicines may not be read"),
+    ],
+)
+def test_statements_that_this_token_may_not_see_are_told(
+    knowledge_client: EhrClient, code: int, orders: list[str], words: str
+) -> None:
+    """There is a second list, and it may hold warfarin; the orders stand for themselves."""
+    ehr = SmallEhr([WARFARIN], without=())
+    with serve(ehr) as proxy:
+        proxy.faults["MedicationStatement"] = faults.status(code)
+        body = with_access(call(medications=orders), proxy.base)
+        response = knowledge_client.post(SIGN, json=body)
+
+    assert f"Medicines ({words})." in told(response)
+    assert lists_of(response)["statements"] == "withheld"
+    assert PARTLY not in told(response)
+
+
+@pytest.mark.parametrize("code", [400, 404, 405, 410, 501])
 def test_a_server_that_does_not_say_is_asked_for_both(
     knowledge_client: EhrClient, code: int
 ) -> None:

@@ -15,7 +15,7 @@ from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
 from cds_service.ops import calls
-from cds_service.server import body
+from cds_service.server import body, feedback
 from cds_service.server.pages.samples import Samples
 from cds_service.server.pages.tree import grow
 from cds_service.server.responses import json_response
@@ -87,5 +87,4 @@ async def check_feedback(request: Request) -> Response:
     calls.current().service = NAME
     service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
     text = await body.read(request.scope, request.receive, runtime.settings)
-    read = hooks.read_feedback(service, text, NAME, runtime)
-    return json_response(hooks.acknowledge(read))
+    return json_response(feedback.acknowledge(feedback.of(request).read(text, service.id, NAME)))
