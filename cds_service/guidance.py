@@ -153,7 +153,7 @@ def assess_in_turns(
     harmed = suspected_harm(case, found, looked_at(heard, chosen), triggered)
     mentioned = asked_harm(case, found, looked_at(heard, chosen), triggered)
     if not (triggered or harmed or mentioned or open_ or found.every_order):
-        return assessment_of(case, not_read, (), any_draft)
+        return assessment_of(case, not_read, (), any_draft, asked=False)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
