@@ -166,7 +166,8 @@ def assess_in_turns(
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     asked = order_questions(case, found, open_, [*cards, *harmed], _decide)
     merged = together(merged, asked.others)
-    told = [*cards, *harmed, *questions(case, found, triggered, mentioned), *asked.genetic]
+    sure = questions(case, found, triggered, mentioned) if triggered or mentioned else ()
+    told = [*cards, *harmed, *sure, *asked.genetic]
     genetic = list(one_card(case, found, told))
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]
