@@ -153,7 +153,7 @@ def assess_in_turns(
     harmed = suspected_harm(case, found, looked_at(heard, chosen), triggered)
     mentioned = asked_harm(case, found, looked_at(heard, chosen), triggered)
     if not (triggered or harmed or mentioned or open_ or found.every_order):
-        return assessment_of(case, not_read, (), any_draft)
+        return assessment_of(case, not_read, (), any_draft, asked=False)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
@@ -166,7 +166,8 @@ def assess_in_turns(
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
     asked = order_questions(case, found, open_, [*cards, *harmed], _decide)
     merged = together(merged, asked.others)
-    told = [*cards, *harmed, *questions(case, found, triggered, mentioned), *asked.genetic]
+    sure = questions(case, found, triggered, mentioned) if triggered or mentioned else ()
+    told = [*cards, *harmed, *sure, *asked.genetic]
     genetic = list(one_card(case, found, told))
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]

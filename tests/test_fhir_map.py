@@ -85,7 +85,7 @@ def outcome(*severities: str) -> dict[str, Any]:
         (bundle(condition(), link=[{"relation": "next", "url": " "}]), PARTIAL),
         (bundle(condition(), link=[{"relation": "next", "url": None}]), PARTIAL),
         (bundle(condition(), link=[{"relation": "next", "url": ["https://e/2"]}]), PARTIAL),
-        (bundle(condition(), link="https://e/2"), READ),
+        (bundle(condition(), link="https://e/2"), PARTIAL),
         ({"resourceType": "Bundle", "total": 3, "entry": []}, FAILED),
         ({"resourceType": "Bundle", "total": 3}, FAILED),
         ({"total": 3, "entry": []}, FAILED),

@@ -24,7 +24,7 @@ CHARTS: dict[str, dict[str, Any]] = {
     "FOP in words": {"chart": {"conditions": ["text Fibrodysplasia ossificans progressiva"]}},
     "FOP suspected": {"chart": {"conditions": ["icd10cm M61.10 FOP | provisional"]}},
     "FOP": {"chart": {"conditions": ["sct 82725007 Fibrodysplasia ossificans progressiva"]}},
-    "POH": {"chart": {"conditions": ["sct 699251001 Progressive osseous heteroplasia"]}},
+    "POH": {"chart": {"conditions": ["orpha 2762 Progressive osseous heteroplasia"]}},
     "a brother with FOP": {"chart": {"family": ["sct 82725007 FOP | brother"]}},
     "problem list withheld": {"signals": {"conditions": "Epic 59204"}},
     "problem list failed": {"failed": ["conditions"]},
@@ -150,6 +150,18 @@ def test_a_question_about_a_sure_and_an_unsure_order_is_one_card(client: AppClie
     (card,) = client.post(SIGN, json=body).json()["cards"]
 
     assert "right hip arthroplasty and what may be a biopsy" in card["summary"]
+
+
+def test_a_question_about_an_unsure_order_alone_names_no_other(client: AppClient) -> None:
+    (card,) = answer(client, "ops 1-502.4 Biopsie", "FOP in words")["cards"]
+
+    assert "Confirm before what may be a biopsy" in card["summary"]
+
+
+def test_suspected_disease_is_named(client: AppClient) -> None:
+    (card,) = answer(client, "ops 1-502.4 Biopsie", "POH")["cards"]
+
+    assert card["summary"] == "Not understood: Biopsie. If it is a biopsy: POH on record."
 
 
 def test_both_hips_are_one_question(client: AppClient) -> None:

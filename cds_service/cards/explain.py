@@ -5,7 +5,7 @@ It is for the terminal of someone who may see the record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,8 @@ def explain(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> tuple
         Section("Set aside", tuple(aside)),
         *(_outcome(guidance, knowledge) for guidance in assessment.guidances),
         Section("Seen, not decisive", tuple(_findings(also))),
-        Section("Tested and found absent", assessment.absent),
-        Section("Could not be decided", assessment.not_known),
+        Section("Tested and found absent", tuple(_rules(assessment.absent, knowledge))),
+        Section("Could not be decided", tuple(_rules(assessment.not_known, knowledge))),
         Section("Today", tuple(f"{days}, {days.said}" for days in (assessment.days,) if days)),
         Section("Knowledge", (assessment.knowledge_version,)),
     )
@@ -103,6 +103,7 @@ def _words(source: Provenance) -> str:
 def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
     orders = ", ".join(clean(order.label) for order in guidance.orders) or "no order"
     said = f"{guidance.indicator} card {guidance.card}" if guidance.card else "silence"
+    names = _namer(knowledge)
     lines = [f"row {guidance.row}: {said}, tier {guidance.tier.value}"]
     if guidance.silent_because:
         lines.append(f"because {clean(guidance.silent_because)}")
@@ -112,8 +113,28 @@ def _outcome(guidance: Guidance, knowledge: Knowledge) -> Section:
     for verdict in guidance.options:
         lines += _verdict(verdict, knowledge)
     lines += (f"not assessed: {clean(n.text, REASON_LIMIT)}" for n in guidance.not_assessed)
-    lines += (f"would change it: {line}" for line in would_change(guidance))
+    lines += (
+        f"would change it: {line}" for line in would_change(guidance, lambda id_: f"'{names(id_)}'")
+    )
     return Section(f"Decided for {orders}", tuple(lines))
+
+
+def _rules(ids: Iterable[str], knowledge: Knowledge) -> Iterator[str]:
+    """Rules by name, with the tier that they would make."""
+    names = _namer(knowledge)
+    for id_ in ids:
+        factor = knowledge.factors.get(id_)
+        yield f"{names(id_)}{f', {factor.tier}' if factor else ''} [{id_}]"
+
+
+def _namer(knowledge: Knowledge) -> Callable[[str], str]:
+    """What a person calls a rule or an option; the id where it has no name."""
+    kinds = (knowledge.genetic, knowledge.factors, knowledge.exclusions, knowledge.options)
+    names = {id_: rule.label for kind in kinds for id_, rule in kind.items()}
+    names |= {check.id: check.check or check.id for check in knowledge.unknown_checks}
+    for target in (*knowledge.options.values(), *knowledge.regimens.values()):
+        names[f"prophylaxis-{target.id}"] = f"{target.label}, ordered"
+    return lambda id_: names.get(id_, id_)
 
 
 def _verdict(verdict: OptionVerdict, knowledge: Knowledge) -> Iterator[str]:

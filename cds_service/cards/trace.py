@@ -5,7 +5,7 @@ It holds ids of the knowledge, states, and of the chart nothing but references, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 from cds_service.cards import not_understood
@@ -109,23 +109,24 @@ _TIER_CHANGES = {
 }
 
 
-def would_change(guidance: Guidance) -> list[str]:
-    """What would change this answer, in ids of the knowledge."""
+def would_change(guidance: Guidance, name: Callable[[str], str] = str) -> list[str]:
+    """What would change this answer, in ids of the knowledge or in the names of their rules."""
     said = []
     for finding in guidance.findings:
         if finding.role in {"genetic", "suspected", "factor", "prophylaxis"}:
-            said.append(f"{finding.rule} not holding")
-        elif finding.role in {"undecided", "unconfirmed"}:
-            said.append(f"{finding.rule} confirmed")
+            said.append(f"{name(finding.rule)} not holding")
+        elif finding.role in {"undecided", "unconfirmed", "mention"}:
+            said.append(f"{name(finding.rule)} confirmed")
     if guidance.tier in _TIER_CHANGES and guidance.row in {"9", "10", "12"}:
         said.append(_TIER_CHANGES[guidance.tier])
     for verdict in guidance.options:
-        open_ = [reason.rule for reason in own_reasons(verdict) if reason.unknown]
-        against = [r.rule for r in own_reasons(verdict) if r.effect is Effect.EXCLUDE]
+        option = name(verdict.option)
+        open_ = [name(reason.rule) for reason in own_reasons(verdict) if reason.unknown]
+        against = [name(r.rule) for r in own_reasons(verdict) if r.effect is Effect.EXCLUDE]
         if against:
-            said.append(f"{verdict.option} opens without {' and '.join(dict.fromkeys(against))}")
+            said.append(f"{option} opens without {' and '.join(dict.fromkeys(against))}")
         elif open_:
-            said.append(f"{verdict.option} depends on {', '.join(dict.fromkeys(open_))}")
+            said.append(f"{option} depends on {', '.join(dict.fromkeys(open_))}")
     return list(dict.fromkeys(said))[:FACTS_SHOWN]
 
 

@@ -156,8 +156,8 @@ class Assessment:
     knowledge_version: str
     drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
-    absent: tuple[str, ...] = ()  # factors that were tested for every hip and do not hold
-    not_known: tuple[str, ...] = ()  # factors that could not be decided for some hip
+    absent: tuple[str, ...] = ()  # rules that were tested and do not hold: of genetic HO, factors
+    not_known: tuple[str, ...] = ()  # rules that could not be decided
     record: str | None = None  # id of a signal: the record is gone, merged or inactive
     replaced_by: str | None = None  # the record that survives, as Patient/id
     not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart

@@ -211,10 +211,8 @@ class FamilyFact:
 
 @dataclass(frozen=True, slots=True)
 class Unidentified:
-    """A current medicine or allergy that has no code the service could know.
-
-    `source.label` is what the EHR calls it, blank where it calls it nothing.
-    """
+    """A current medicine or allergy that has no code the service could know; `source.label` is what
+    the EHR calls it, blank where it calls it nothing."""
 
     input: InputName
     source: Provenance
@@ -277,9 +275,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """What became of one input: `seen` resources of the patient were looked at. `lists` are those
-    of which it is made, each with its state; `whole`: one that was read holds all there is.
-    `rest_older`: of a partial one all that is newer was read."""
+    """What became of one input: `seen` resources were read, made of `lists`. `whole`: one
+    that was read holds all there is; `rest_older`: what a partial one lacks is older."""
 
     name: InputName
     state: InputState
@@ -320,9 +317,8 @@ class Stated:
 class OrderSaid:
     """What an order says, whether or not a value set knows it.
 
-    `elements` are the codings of each element that says what is ordered, `names` the words of
-    these; `routes` and `forms` are those of a medicine, `instructions` the words of its dosage.
-    `members` names the members of the resource that are there.
+    `elements` are the codings of each element that says what is ordered, `names` their words;
+    `routes` and `forms` are of a medicine, `instructions` of its dosage, `members` those present.
     """
 
     elements: tuple[tuple[CodeSeen, ...], ...] = ()

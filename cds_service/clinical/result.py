@@ -11,8 +11,9 @@ from cds_service.clinical.genetic import family_findings
 from cds_service.clinical.harmless import known_harmless
 from cds_service.clinical.not_understood import unread_system
 from cds_service.clinical.possible_orders import possible_orders
-from cds_service.clinical.risk import Case, tested
+from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import kind_of
+from cds_service.clinical.undecided import tested
 
 ORDERS = "orders"
 """The name under which draft orders that were not understood stand beside the inputs."""
@@ -23,15 +24,19 @@ def assessment_of(
     guidances: tuple[Guidance, ...],
     seen: tuple[Finding, ...],
     any_draft: bool = False,
+    *,
+    asked: bool = True,
 ) -> Assessment:
-    """The whole of one call. `seen` is what the chart holds beside what the guidances found."""
+    """The whole of one call. `seen` is what the chart holds beside what the guidances found;
+    `asked` whether an order, or the patient, was a matter of HO at all."""
     chart = case.chart
     family = family_findings(chart, case.knowledge) if guidances else ()
     own = {(f.role, f.rule): f for g in guidances for f in g.findings}
     own.update({(f.role, f.rule): f for f in (*seen, *family)})
     orders = {o.index: o for g in guidances for o in g.orders}
     hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
-    absent, not_known = tested(case, hips)
+    found = {f.rule for f in own.values()}
+    absent, not_known = tested(case, hips, found) if asked else ((), ())
     unread = (*_unread_orders(case), *chart.not_understood)
     return Assessment(
         guidances,

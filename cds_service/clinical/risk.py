@@ -51,19 +51,6 @@ def factors_of(case: Case, order: DraftOrder) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def tested(case: Case, orders: Iterable[DraftOrder]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The factors that hold for none of these orders, and those that nobody can decide for one."""
-    views = [case.view(order) for order in orders]
-    absent, open_ = [], []
-    for rule in case.knowledge.factors.values() if views else ():
-        answers = {view.ask(rule.when).answer for view in views}
-        if answers == {Answer.NO}:
-            absent.append(rule.id)
-        elif Answer.UNKNOWN in answers:
-            open_.append(rule.id)
-    return tuple(absent), tuple(open_)
-
-
 def tier_of(case: Case, factors: tuple[Finding, ...]) -> Tier:
     """The tier that these factors make; factors of one group count once."""
     if any(f.tier is Tier.HIGH for f in factors):

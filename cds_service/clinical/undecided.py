@@ -6,6 +6,7 @@ would take what is not known for a no.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
 from cds_service.clinical.assessment import Finding, NotAssessed, Tier
@@ -88,6 +89,31 @@ def hinted(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple
         finding = replace(finding, note=note)
         found.append(Undecided(finding, _said(finding, ((InputName.CONDITIONS, ""),), might_be)))
     return tuple(found)
+
+
+def tested(
+    case: Case, orders: Iterable[DraftOrder], found: Container[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The rules that were tested and do not hold, and those that nobody can decide: the genetic
+    diseases beside the rules that were `found`, and the factors for each of these hips."""
+    known = case.chart.input(InputName.CONDITIONS).known
+    genetic = [rule for rule in case.knowledge.genetic if rule not in found]
+    absent, open_ = (genetic, []) if known else ([], genetic)
+    views = [case.view(order) for order in orders]
+    for rule in case.knowledge.factors.values() if views else ():
+        answers = {_answer(view, rule.when, case) for view in views}
+        if answers == {Answer.NO}:
+            absent.append(rule.id)
+        elif Answer.UNKNOWN in answers:
+            open_.append(rule.id)
+    return tuple(absent), tuple(open_)
+
+
+def _answer(view: OrderView, when: When, case: Case) -> Answer:
+    """Where an input was not read, an absent factor is one that does not ask for it."""
+    if view.facts.nothing_found.answer is Answer.NO:
+        return view.ask(when).answer
+    return _weigh(view, when, case.knowledge).answer
 
 
 def _asking(knowledge: Knowledge) -> tuple[Factor, ...]:

@@ -16,8 +16,8 @@ from cds_service.knowledge.schema import UnknownCheck
 
 REPLACED = SignalName.RECORD_REPLACED
 ONE_LIST = {
-    "orders": "home medicines not read",
-    "statements": "ordered medicines not read",
+    "orders": "Home medicines not read",
+    "statements": "Ordered medicines not read",
 }
 REFUSED = {
     InputState.EMPTY: "none ordered; home medicines may not be read",

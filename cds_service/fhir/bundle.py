@@ -11,6 +11,7 @@ from cds_service.fhir.decoding import (
     BUNDLE,
     ENTRIES,
     ENVELOPE,
+    NOTHING,
     RAWS,
     UNFIT,
     Entry,
@@ -104,7 +105,19 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
         opened.meta = _plain(bundle.meta)
     if bytes(bundle.link):
         _read_links(opened, bundle.link)
+    if bundle.issues is not NOTHING:
+        _add_issues(opened, bundle.issues)
     return opened
+
+
+def _add_issues(opened: Opened, issues: Raw) -> None:
+    """What a Bundle says of itself is read like an outcome among its entries."""
+    if first_byte(issues) != b"{" or opened.why is not None:
+        return
+    opened.step = opened.step or ".issues"
+    opened.entries.append(Entry(issues))
+    if opened.numbers is not None:
+        opened.numbers.append(len(opened.numbers))
 
 
 def _open_odd_form(raw: bytes | Raw, depth: int) -> Opened:
@@ -148,6 +161,8 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
         opened.meta = _plain(envelope.meta)
         total = _plain(envelope.total)
         opened.total = total if isinstance(total, int) else None
+        if envelope.issues is not NOTHING:
+            _add_issues(opened, envelope.issues)
         return opened
     if kind is None and bytes(envelope.resource):
         return _open_wrapper(envelope, depth)

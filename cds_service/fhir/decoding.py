@@ -113,6 +113,7 @@ class Bundle(Struct, gc=False):
     link: Raw = NOTHING
     total: int | None = None
     meta: Raw = NOTHING
+    issues: Raw = NOTHING  # R5: an OperationOutcome about the whole
 
 
 class Envelope(Struct, gc=False):
@@ -124,6 +125,7 @@ class Envelope(Struct, gc=False):
     link: Raw = NOTHING
     total: Raw = NOTHING
     meta: Raw = NOTHING
+    issues: Raw = NOTHING
     resource: Raw = NOTHING
     response: Raw = NOTHING
     extension: Raw = NOTHING

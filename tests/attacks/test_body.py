@@ -253,7 +253,8 @@ FEEDBACK: list[tuple[str, str, bytes]] = [
 
 @attacks(KIND, FEEDBACK)
 def test_hostile_feedback(client: AppClient, answer: str, value: bytes) -> None:
-    response = client.post(SIGN + "/feedback", content=value)
+    kind = {"Content-Type": "application/json"}
+    response = client.post(SIGN + "/feedback", content=value, headers=kind)
 
     assert response.status_code == int(answer)
 

@@ -67,8 +67,8 @@ def test_a_card_is_explained_from_what_was_read_to_what_was_decided(knowledge: K
         "[age-65-indomethacin]\n"
         "  option single-fraction radiotherapy: offered\n"
         "  not assessed: Allergies could not be read: confirm none.\n"
-        "  would change it: previous-ho-hip not holding\n"
-        "  would change it: nsaid depends on egfr-30-to-59\n\n"
+        "  would change it: 'previous HO of the hip' not holding\n"
+        "  would change it: 'NSAID course' depends on 'eGFR 30 to 59'\n\n"
         "Knowledge\n"
         f"  {VERSION}"
     )
@@ -138,6 +138,10 @@ def test_a_hostile_chart_cannot_drive_the_terminal(knowledge: Knowledge) -> None
 def test_factors_that_were_looked_for_in_vain_are_named(knowledge: Knowledge) -> None:
     given_ = assessment([silence()], absent=("dish", "ankylosed-hip"), not_known=("paget-disease",))
     text = as_text(explain(given_, chart(), knowledge))
-    assert "Tested and found absent\n  dish\n  ankylosed-hip" in text
-    assert "Could not be decided\n  paget-disease" in text
+    assert (
+        "Tested and found absent\n"
+        "  diffuse idiopathic skeletal hyperostosis (DISH), moderate [dish]\n"
+        "  ankylosed or fused hip, high [ankylosed-hip]"
+    ) in text
+    assert "Could not be decided\n  Paget disease of bone, moderate [paget-disease]" in text
     assert "would change it: one moderate factor gives a card" in text

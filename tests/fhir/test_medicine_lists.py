@@ -157,7 +157,7 @@ def test_statements_that_this_token_may_not_see_are_told(
         body = with_access(call(medications=orders), proxy.base)
         response = knowledge_client.post(SIGN, json=body)
 
-    assert f"Medicines ({words})." in told(response)
+    assert f"{words[0].upper()}{words[1:]}: ask." in told(response)
     assert lists_of(response)["statements"] == "withheld"
     assert PARTLY not in told(response)
 

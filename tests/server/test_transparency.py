@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from markupsafe import escape
+
 from cds_service.knowledge.loader import Knowledge
 from cds_service.server.pages import transparency
 from tests.support.app_client import ClientFactory
@@ -17,3 +19,6 @@ def test_the_sheet_has_every_attribute_and_criterion(
             assert one.name.split(",")[0] in text
         assert knowledge.version in text
         assert f"reviewed {knowledge.meta.reviewed}" in text
+    named = [one.name for one in sheet.predictive.answered]
+    for name in (*named, *sheet.predictive.not_applicable):
+        assert escape(name) in alone

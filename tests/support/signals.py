@@ -136,6 +136,9 @@ SIGNS = (
          _issue("processing", "information", diagnostics="Results are tailored")),
     Sign("withheld, in a narrative", lambda kind: _bundle(
         _outcome("informational", "information") | {"text": {"div": "<div>Masqué</div>"}})),
+    Sign("issues of a Bundle (R5)", lambda kind: _bundle(issues=_outcome("suppressed", "warning"))),
+    Sign("issues of a Bundle (R5) whose total is text",
+         lambda kind: _bundle(issues=_outcome("suppressed", "warning"), total="0")),
     Sign("the note of a list",
          lambda kind: _bundle(_LIST | {"note": [{"text": "部分结果已隐藏"}]})),
     Sign("the narrative of an empty list",
@@ -201,6 +204,10 @@ NOT_SIGNS = (
     Sign("a note as a warning", _issue("informational", "warning")),
     Sign("a hint", _issue("informational", "information")),
     Sign("a page, in words", _in_words("Page 1 of 1")),
+    Sign(
+        "a note of a Bundle (R5)",
+        lambda kind: _bundle(issues=_outcome("informational", "information")),
+    ),
     Sign(
         "a duration, as a warning", _issue("processing", "warning", diagnostics="search took 5 ms")
     ),

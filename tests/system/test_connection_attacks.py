@@ -23,9 +23,9 @@ pytestmark = pytest.mark.process
 
 KIND = "Connections"
 BODY = json.dumps(build(HIGH)).encode()
-CHUNKED = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n".encode()
+CHUNKED = f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n".encode()
 READ_SECONDS = 1
-FIRST = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+FIRST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 DROPS = 60  # of a tenth of a second each, at most
 
 EVERYWHERE = ("--host", "0.0.0.0", "--allow-anonymous")  # noqa: S104 (reached as 127.0.0.x)
@@ -75,7 +75,7 @@ def is_closed_on(client: socket.socket, drop: bytes) -> bool:
 
 # --- time ---
 
-LENGTH = b"Host: x\r\nContent-Length: 1000\r\n\r\n"
+LENGTH = b"Host: localhost\r\nContent-Length: 1000\r\n\r\n"
 DRIPS: list[tuple[str, str, tuple[bytes, bytes]]] = [
     ("body by drops to health", "closed", (b"GET /health/live HTTP/1.1\r\n" + LENGTH, b"x")),
     ("body by drops to figures", "closed", (b"GET /metrics HTTP/1.1\r\n" + LENGTH, b"x")),
@@ -104,7 +104,7 @@ def test_drops(address: Address, answer: str, value: tuple[bytes, bytes]) -> Non
 @attack(KIND, "answer that is not taken", "closed")
 def test_an_answer_that_is_not_taken() -> None:
     """Pipelined calls whose answers fill all buffers on the way; then the service has to let go."""
-    call = b"GET /evidence HTTP/1.1\r\nHost: x\r\n\r\n"
+    call = b"GET /evidence HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with started(CDS_READ_SECONDS="1") as service, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(10)
@@ -209,7 +209,9 @@ def idle(stack: ExitStack, address: Address, source: str, number: int) -> list[s
 def asked(address: Address, source: str, path: str) -> list[int]:
     with socket.create_connection(address, timeout=10, source_address=(source, 0)) as client:
         with suppress(OSError):
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            client.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
         return statuses(read_all(client))
 
 

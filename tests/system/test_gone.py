@@ -70,7 +70,7 @@ def abandoned(base: str, body: bytes, token: str | None = None) -> Iterator[None
     """A call under way, whose connection is closed in the end."""
     url = httpx.URL(base)
     with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
-        lines = [f"POST {SIGN} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+        lines = [f"POST {SIGN} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
         lines += [f"Authorization: Bearer {token}"] if token else []
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
         yield

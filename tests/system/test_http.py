@@ -98,9 +98,12 @@ def test_head_options_and_other_methods(server: httpx.Client, path: str) -> None
 
 def test_one_connection_serves_good_and_bad_calls_in_turn(server: httpx.Client) -> None:
     body = text().encode()
-    call = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    bad = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{{".encode()
-    gone = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    call = (
+        f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    bad = f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n{{".encode()
+    gone = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
     address = (server.base_url.host, server.base_url.port or 80)
     with socket.create_connection(address, timeout=20) as client:
         statuses = [exchange(client, request) for request in (call, bad, gone, call)]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 KIND = "HTTP"
 CAPACITY = 4
 BODY = json.dumps(build(HIGH)).encode()
-HEAD = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+HEAD = f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def post(extra: bytes, body: bytes = BODY) -> bytes:
 
 
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
-EVIL = b"GET /evil HTTP/1.1\r\nHost: x\r\n\r\n"
+EVIL = b"GET /evil HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 RAW: list[tuple[str, str, bytes]] = [
     (
@@ -102,15 +102,27 @@ RAW: list[tuple[str, str, bytes]] = [
     ("header of 100 kB", "431, closed", post(b"X-A: " + b"b" * 100_000 + b"\r\n")),
     ("header without end, 100 kB", "431, closed", HEAD + b"X-A: " + b"b" * 100_000),
     ("a thousand headers", "431, closed", post(b"".join(b"X-%d: b\r\n" % n for n in range(1000)))),
-    ("URL of 100 kB", "400, closed", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    (
+        "URL of 100 kB",
+        "400, closed",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ),
     ("no Host", "400, closed", b"GET /health/live HTTP/1.1\r\n\r\n"),
-    ("two Hosts", "400, closed", b"GET /health/live HTTP/1.1\r\nHost: x\r\nHost: evil\r\n\r\n"),
-    ("the same Host twice", "400, closed", b"GET / HTTP/1.0\r\nHost: x\r\nhost: x\r\n\r\n"),
-    ("HTTP/2.0 on the request line", "505, closed", b"GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
+    (
+        "two Hosts",
+        "400, closed",
+        b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+    ),
+    (
+        "the same Host twice",
+        "400, closed",
+        b"GET / HTTP/1.0\r\nHost: localhost\r\nhost: localhost\r\n\r\n",
+    ),
+    ("HTTP/2.0 on the request line", "505, closed", b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n"),
     ("HTTP/2 without upgrade", "400, closed", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("TLS on the plain port", "400, closed", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9),
     ("HTTP/0.9", "505, closed", b"GET /nowhere\r\n\r\n"),
-    ("unknown method", "400, closed", b"EVIL / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ("unknown method", "400, closed", b"EVIL / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
 ]
 
 
@@ -151,7 +163,7 @@ METHODS: list[tuple[str, str, tuple[bytes, str]]] = [
 @attacks(KIND, METHODS)
 def test_paths_and_methods(address: tuple[str, int], answer: str, value: tuple[bytes, str]) -> None:
     method, path = value
-    head = b"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close" % (method, path.encode())
+    head = b"%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close" % (method, path.encode())
     if "ws" in path:
         head += (
             b", upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13"
@@ -174,7 +186,7 @@ def test_method_override(address: tuple[str, int]) -> None:
 
 @attack(KIND, "pipelined calls", "answered one by one, in order")
 def test_pipelining(address: tuple[str, int]) -> None:
-    second = b"GET /cds-services HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    second = b"GET /cds-services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with connected(address) as client:
         client.sendall(post(LENGTH) + second)
         got = read_all(client)

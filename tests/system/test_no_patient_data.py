@@ -66,6 +66,7 @@ def requests() -> Iterator[tuple[str, bytes]]:
         yield f"{path.name} cut off", json.dumps(body).encode()[:-40]
 
 
+JSON = {"Content-Type": "application/json"}
 WRONG: list[tuple[str, dict[str, Any]]] = [
     ("hook", {"hook": f"order-{MARK}"}),
     ("hook a list", {"hook": [MARK]}),
@@ -103,7 +104,8 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Traffic:
     folder = tmp_path_factory.mktemp("kept")
     url = f"sqlite:///{folder / 'store.sqlite3'}"
     found = Traffic()
-    with started(CDS_DATABASE_URL=url, CDS_SERVER_TIMING="true") as service:
+    more = {"CDS_CORS_ORIGINS": "*", "CDS_FHIR_SERVERS": "http://127.0.0.1:9"}
+    with started(CDS_DATABASE_URL=url, CDS_SERVER_TIMING="true", **more) as service:
         headers = {
             "Authorization": f"Bearer {MARK}",
             "User-Agent": MARK,
@@ -142,7 +144,7 @@ def send_all(client: httpx.Client, found: Traffic) -> None:
     found.sent(client.post(SIGN, content=MARK.encode(), headers={"Content-Encoding": MARK}))
     for item in feedback(uuids):
         found.sent(client.post(f"{SIGN}/feedback", json=item))
-    found.sent(client.post(f"{SIGN}/feedback", content=MARK.encode()))
+    found.sent(client.post(f"{SIGN}/feedback", content=MARK.encode(), headers=JSON))
 
 
 def feedback(uuids: list[str]) -> Iterator[dict[str, Any]]:

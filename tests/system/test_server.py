@@ -39,7 +39,7 @@ def test_head_has_no_body(server: httpx.Client) -> None:
 def test_a_large_body_is_refused_and_the_connection_closed(server: httpx.Client) -> None:
     address = (server.base_url.host, server.base_url.port or 80)
     with socket.create_connection(address, timeout=10) as client:
-        head = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+        head = f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
         client.sendall(head.encode())
         answer = b""
         while chunk := client.recv(65536):
@@ -71,8 +71,8 @@ def test_an_offer_of_another_protocol_is_passed_over(
 ) -> None:
     """Java's HttpClient offers HTTP/2 with every first call (RFC 9110 section 7.8)."""
     body = json.dumps(build(HIGH)).encode()
-    head = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode()
-    after = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head = f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n".encode()
+    after = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     closes = b"close" in offer
     parts = [head + offer + b"\r\n", body if closes else body + after]
     answer = b""

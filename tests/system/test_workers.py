@@ -123,7 +123,7 @@ def test_a_new_registry_without_dropping_a_call(pair: tuple[ServiceProcess, Path
     path = folder / "clients.toml"
     url = httpx.URL(service.base)
     with socket.create_connection((url.host, url.port or 80), timeout=20) as slow:
-        head = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n"
+        head = f"POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n"
         head += f"Authorization: Bearer {ISSUER.token()}\r\nConnection: close\r\n\r\n"
         slow.sendall(head.encode() + BODY[:100])
         path.write_text(NORTH + EAST)

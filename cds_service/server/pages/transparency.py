@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cds_service.knowledge import evidence_anchors
 from cds_service.knowledge.when import Model, Text
@@ -16,6 +16,8 @@ from cds_service.server.routes import runtime_of
 
 router = APIRouter(prefix=evidence_anchors.PAGE)
 
+PREDICTIVE = 31
+"""Source attributes of predictive interventions in 45 CFR 170.315(b)(11)(iv)(B)."""
 _FILE = Path(__file__).parent / "content" / "transparency.yaml"
 
 
@@ -30,7 +32,14 @@ class Predictive(Model):
     """What is given of the source attributes of predictive interventions, and what is not."""
 
     applies: Text
-    does_not_apply: Text
+    answered: tuple[SheetStatement, ...] = Field(min_length=1)
+    not_applicable: tuple[Text, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _all_of_them(self) -> Predictive:
+        if len(self.answered) + len(self.not_applicable) != PREDICTIVE:
+            raise ValueError(f"the rule has {PREDICTIVE} attributes")
+        return self
 
 
 class Sheet(Model):

@@ -127,13 +127,14 @@ def procedure(maker: Maker, part: Mapping[str, Any], side: str | None) -> Resour
 
 
 def medication(maker: Maker, part: Mapping[str, Any], side: str | None = None) -> Resource:
-    """A MedicationRequest, active or drafted."""
-    draft = part.get("draft")
+    """A MedicationRequest, active, drafted or stopped (`stopped`: days since it was written)."""
+    draft, stopped = part.get("draft"), part.get("stopped")
     resource = maker.base("MedicationRequest")
-    resource |= {"status": "draft" if draft else "active", "intent": "order"}
+    state = "draft" if draft else "stopped" if stopped else "active"
+    resource |= {"status": state, "intent": "order"}
     resource["medicationCodeableConcept"] = maker.concept(part["medication"])
     starts = part.get("starts")
-    written = maker.today.isoformat() if draft or starts == 0 else maker.day([20, 200])
+    written = maker.today.isoformat() if draft or starts == 0 else maker.day(stopped or [20, 200])
     resource["authoredOn"] = written
     if dosage := _dosage(part):
         resource["dosageInstruction"] = [dosage]
