@@ -36,6 +36,7 @@ from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader
 from cds_service.guidance import assess_in_turns
+from cds_service.knowledge import services
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.profile_schema import Profile
@@ -100,12 +101,12 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
 # --- services ---
 
 
-def find_service(service_id: str, knowledge: Knowledge) -> HookService:
-    """The service of this id. Raises UnknownService."""
-    service = knowledge.services.get(service_id)
-    if service is None:
+def find_services(service_id: str, knowledge: Knowledge) -> tuple[HookService, ...]:
+    """The services under this id, one a hook. Raises UnknownService."""
+    found = services.served(knowledge).get(service_id)
+    if found is None:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
-    return service
+    return found
 
 
 def _service_for(
@@ -116,11 +117,10 @@ def _service_for(
     Raises UnknownService, WrongHook, or BadRequest for a call without orders to a service that is
     asked about orders (RQ-07, HK-01).
     """
-    every = knowledge.services.values()
-    services = [find_service(service_id, knowledge)] if service_id is not None else list(every)
-    service = next((s for s in services if s.hook == request.hook), None)
+    asked = find_services(service_id, knowledge) if service_id else knowledge.services.values()
+    service = next((s for s in asked if s.hook == request.hook), None)
     if service is None:
-        served = ", ".join(s.hook for s in services)
+        served = ", ".join(s.hook for s in asked)
         raise WrongHook(f"this service answers {served} only", "hook")
     if service.question.about_orders and request.context.draft_orders is None:
         raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
@@ -365,19 +365,19 @@ async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: R
 
     Raises a RequestError, and then stores nothing that is acknowledged.
     """
-    service = find_service(service_id, runtime.knowledge)
-    read = read_feedback(service, body, access.client_id(caller), runtime)
+    find_services(service_id, runtime.knowledge)
+    read = read_feedback(service_id, body, access.client_id(caller), runtime)
     if read.items:
         with calls.stage("store"):
             await runtime.store.save(read.items)
     return acknowledge(read)
 
 
-def read_feedback(service: HookService, body: bytes, client: str, runtime: Runtime) -> FeedbackRead:
+def read_feedback(service_id: str, body: bytes, client: str, runtime: Runtime) -> FeedbackRead:
     """The items of a body as they would be stored. Raises BadRequest or TooLarge."""
     with calls.stage("parse"):
         bounds.check_body(body, runtime.settings)
-        return feedback.read(body, service.id, client, runtime.clock())
+        return feedback.read(body, service_id, client, runtime.clock())
 
 
 def acknowledge(read: FeedbackRead) -> bytes:

@@ -182,9 +182,10 @@ class Question(StrEnum):
 
 
 class HookService(Model):
-    """One CDS Hooks service of discovery. `inputs` are the prefetch keys that it asks for."""
+    """A service on one hook. `inputs`: prefetch keys. `listed_as`: id in discovery, if another."""
 
     id: Id
+    listed_as: Id | None = None
     hook: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)]
     question: Question
     title: Text

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime
+from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.server import openapi
 from cds_service.server.responses import json_response
@@ -79,4 +80,4 @@ async def describe_interface(request: Request) -> Response:
     runtime = runtime_of(request)
     if not runtime.settings.shows_openapi:
         raise UnknownService("set CDS_OPENAPI to serve the description of the interface")
-    return json_response(openapi.document(runtime.knowledge.services.values()), cache="max-age=60")
+    return json_response(openapi.document(served(runtime.knowledge)), cache="max-age=60")

@@ -39,10 +39,11 @@ async def receive_feedback(request: Request) -> Response:
     others, `notes` says what was unusual and tolerated. 400 and 503 store nothing.
     """
     runtime = runtime_of(request)
-    service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
+    service_id = request.path_params["service_id"]
+    hooks.find_services(service_id, runtime.knowledge)
     if not runtime.store.is_kept:  # told before a body is read
         raise UnknownService("this service keeps no feedback")
-    calls.current().service = service.id
+    calls.current().service = service_id
     content = await body.read(request.scope, request.receive, runtime.settings)
     caller = access.caller_of(request.scope)
-    return json_response(await hooks.take_feedback(service.id, content, caller, runtime))
+    return json_response(await hooks.take_feedback(service_id, content, caller, runtime))

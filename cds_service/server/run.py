@@ -18,6 +18,7 @@ import uvicorn
 
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
+from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.server.app import create_app
@@ -50,7 +51,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
         config = _config(create_app(settings, knowledge), settings)
     sockets = _listen(settings)
     _allow_files(settings.max_connections + _OTHER_FILES)
-    announce(settings, sockets[0].getsockname()[1], next(iter(knowledge.services)), example)
+    announce(settings, sockets[0].getsockname()[1], next(iter(served(knowledge))), example)
     if more:
         typer.echo(f"\n{more}")
     try:
