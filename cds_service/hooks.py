@@ -17,7 +17,8 @@ import msgspec
 
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
-from cds_service.cards.issued import call_of, issued_cards, tell_log
+from cds_service.cards.issued import tell_log
+from cds_service.cards.rollout import Teller
 from cds_service.cdshooks import bounds, feedback, models
 from cds_service.cdshooks import request as envelope
 from cds_service.cdshooks.feedback import FeedbackRead
@@ -43,6 +44,7 @@ from cds_service.knowledge.profile_schema import Profile
 from cds_service.knowledge.schema import HookService
 from cds_service.ops import calls, log, timezones
 from cds_service.ops.settings import Settings
+from cds_service.ops.switch import Switch
 from cds_service.ops.turns import Desk, Turns
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
@@ -64,6 +66,8 @@ class Runtime:
     trust: access.Trust
     queries: Queries
     composer: Composer
+    teller: Teller
+    switch: Switch
     desk: Desk = field(default_factory=Desk)
     servers: Servers = field(default_factory=Servers)
 
@@ -73,7 +77,9 @@ class Runtime:
 
     def alone(self) -> Runtime:
         """The same, for answers that read no FHIR server and keep nothing."""
-        return replace(self, store=Store(None), trust=access.trust_nobody(self.clock))
+        store = Store(None)
+        teller = Teller(store, self.knowledge, self.clock)
+        return replace(self, store=store, trust=access.trust_nobody(self.clock), teller=teller)
 
 
 def build_runtime(
@@ -82,13 +88,16 @@ def build_runtime(
     clock: Callable[[], datetime],
     store: Store | None = None,
     trust: access.Trust | None = None,
+    switch: Switch | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
     page, is_new = settings.evidence_page, settings.spec_version is not None
     composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
     queries = Queries(knowledge.value_sets)
-    return Runtime(settings, knowledge, clock, store, trust, queries, composer)
+    teller = Teller(store, knowledge, clock)
+    switch = switch or Switch(None)
+    return Runtime(settings, knowledge, clock, store, trust, queries, composer, teller, switch)
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
@@ -136,17 +145,16 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     `body` is UTF-8. Raises a RequestError: UnknownService, WrongHook, BadRequest, TooLarge,
     Forbidden, or MissingData when nothing can be said without the problem list (PD-01).
     """
-    arrived = time.monotonic()
+    arrived, client, name = time.monotonic(), caller.client, access.client_id(caller)
+    if access.is_off(client, runtime.switch):
+        hook = envelope.hook_of(body) or ""
+        served = {service.hook for service in find_services(service_id, runtime.knowledge)}
+        return runtime.teller.switched_off(Origin(service_id, hook if hook in served else "", name))
     consultation = await consult(service_id, body, caller, runtime)
-    quirks = frozenset(caller.client.quirks if caller.client else ())
-    shown = vendors.fit(consultation.answer, quirks)
-    origin = Origin(service_id, consultation.request.hook, access.client_id(caller))
-    if runtime.store.is_kept:
-        at, version = runtime.clock(), runtime.knowledge.version
-        runtime.store.record_issued(
-            issued_cards(shown, origin, at), *call_of(shown, origin, at, version)
-        )
-    content = models.encode(shown)
+    request = consultation.request
+    shown = vendors.fit(consultation.answer, frozenset(client.quirks if client else ()))
+    exposure = access.exposure_of(client, request, runtime.settings)
+    content = runtime.teller.tell(shown, exposure, Origin(service_id, request.hook, name))
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
     if spent > budget:  # PE-01
         log.warn("over budget", ms=spent, budget_ms=budget)
@@ -368,8 +376,9 @@ async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: R
     find_services(service_id, runtime.knowledge)
     read = read_feedback(service_id, body, access.client_id(caller), runtime)
     if read.items:
+        mode = access.mode_of(caller.client, runtime.switch)
         with calls.stage("store"):
-            await runtime.store.save(read.items)
+            await runtime.store.save([replace(item, mode=mode) for item in read.items])
     return acknowledge(read)
 
 

@@ -45,6 +45,7 @@ async def ready(request: Request) -> Response:
         "clients": len(runtime.trust.clients.registry.clients),
         "registry": runtime.trust.clients.registry.version,
         "anonymous": runtime.trust.gate.anonymous,
+        "switch": "off" if runtime.switch.is_off else "on",
     }
     if problems:
         state["problems"] = problems
@@ -52,8 +53,9 @@ async def ready(request: Request) -> Response:
 
 
 def _problems(runtime: Runtime) -> list[str]:
-    trust = runtime.trust
-    found = [
+    trust, switch = runtime.trust, runtime.switch
+    found = [said for said in (switch.said, switch.problem) if said is not None]
+    found += [
         f"keys of {client} cannot be fetched"
         for client in trust.ring.problems(trust.clients.registry)
     ]

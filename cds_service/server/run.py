@@ -21,6 +21,7 @@ from cds_service.errors import SettingsError
 from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
+from cds_service.ops.switch import HELD, Switch
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
 from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers, listeners
@@ -38,7 +39,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     access.refuse_open_door(settings)
     # A hang-up ends a process that has no handler yet: it waits until there is one, for the
     # threads of the log, too.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     log.start()
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
@@ -57,8 +58,8 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     try:
         if settings.workers > 1:
             with _shared_figures():
-                workers = Workers(config, sockets)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+                workers = Workers(config, sockets, Switch(settings.data_dir))
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
                 workers.run()
         else:
             Server(config).run(sockets=sockets)
