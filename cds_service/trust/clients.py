@@ -21,7 +21,7 @@ from cds_service.knowledge.model import Knowledge
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Origin, Url
 from cds_service.trust.keys import KeysError, KeySet, read_keys
-from cds_service.trust.rollout import Rollout
+from cds_service.trust.rollout import SOME, Rollout
 
 _EXAMPLE = "see docs/configuration.md for an example of every key"
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
@@ -54,11 +54,8 @@ class Client(Rollout):
     audiences: tuple[Text, ...] = Field(
         default=(), strict=False, description="Values of `aud` accepted besides the endpoint's URL."
     )
-    tenants: tuple[Text, ...] | None = Field(
-        default=None,
-        strict=False,
-        min_length=1,
-        description="Accepted `tenant` claims; unset: not looked at.",
+    tenants: Annotated[tuple[Text, ...], SOME] | None = Field(
+        default=None, strict=False, description="Accepted `tenant` claims; unset: not looked at."
     )
     fhir_servers: tuple[Url, ...] = Field(
         default=(), strict=False, description="Base URLs of FHIR servers that may be read for it."
@@ -68,8 +65,8 @@ class Client(Rollout):
         strict=False,
         description="Hosts of the URLs above that may have a private or loopback address.",
     )
-    hooks: tuple[Text, ...] | None = Field(
-        default=None, strict=False, min_length=1, description="Hooks it may call; unset: all."
+    hooks: Annotated[tuple[Text, ...], SOME] | None = Field(
+        default=None, strict=False, description="Hooks it may call; unset: all."
     )
     cors_origins: tuple[Origin, ...] = Field(
         default=(), strict=False, description="Origins of its browser-based applications."

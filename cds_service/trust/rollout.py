@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Annotated, Final, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Mode = Literal["off", "shadow", "live"]
 """`off`: nothing is decided. `shadow`: decided and recorded, and not shown. `live`: shown."""
@@ -20,6 +20,16 @@ DEPARTMENT: Final = "org.example.ho-cds.department"
 
 Word = Annotated[str, Field(min_length=1, max_length=500)]
 UserHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("must not be empty: leave it out, or name some")
+    return value
+
+
+SOME: Final = AfterValidator(_some)
+"""An empty list could be meant for nobody or for everybody."""
 
 
 class Rollout(BaseModel):
@@ -43,17 +53,15 @@ class Rollout(BaseModel):
         le=100,
         description="Percent of users who see cards; the others are in shadow. Needs CDS_USER_KEY.",
     )
-    users: tuple[UserHash, ...] | None = Field(
+    users: Annotated[tuple[UserHash, ...], SOME] | None = Field(
         default=None,
         strict=False,
-        min_length=1,
         description="Hashes of users who see cards whatever share and department, as "
         "`cds-service clients hash` prints them; alone, nobody else does. Needs CDS_USER_KEY.",
     )
-    departments: tuple[Word, ...] | None = Field(
+    departments: Annotated[tuple[Word, ...], SOME] | None = Field(
         default=None,
         strict=False,
-        min_length=1,
         description="Departments whose users see cards, as the call names them.",
     )
     department_from: Word = Field(
