@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Generator
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -23,8 +25,8 @@ async def read(scope: Scope, receive: Receive, settings: Settings) -> bytes:
     limit, room = settings.max_body_bytes, scope[ROOM]
     with calls.stage("body"):
         length = _header(scope, b"content-length")
-        collected = collect(_chunks(receive), length, limit, room)
-        packed = await _in_time(collected, settings.read_seconds)
+        async with _in_time(settings.read_seconds) as clock:
+            packed = await collect(_chunks(receive), length, limit, _Patient(room, clock))
         steps = unpack(packed, _header(scope, b"content-encoding"), limit)
         plain = await _unpacked(steps, limit, room)
         return to_utf8(plain, _header(scope, b"content-type"))
@@ -60,16 +62,39 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def _in_time(reading: Awaitable[bytes], seconds: float) -> bytes:
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[asyncio.Timeout]:
     try:
-        async with asyncio.timeout(seconds):
-            return await reading
+        async with asyncio.timeout(seconds) as clock:
+            yield clock
     except TimeoutError:
         raise TooSlow(f"the body did not arrive within {seconds:g} seconds", "body") from None
 
 
+class HasRoom(Protocol):
+    """Where a body asks for room before it is held."""
+
+    async def want(self, size: int) -> None:
+        """Wait for room for `size` bytes in all. Raises Overloaded."""
+
+
+class _Patient:
+    """Room that is waited for while the clock of the client stands: it is not slow, we are full."""
+
+    def __init__(self, room: HasRoom, clock: asyncio.Timeout) -> None:
+        self._room = room
+        self._clock = clock
+
+    async def want(self, size: int) -> None:
+        loop, until = asyncio.get_running_loop(), self._clock.when()
+        left = until - loop.time() if until is not None else None
+        self._clock.reschedule(None)
+        await self._room.want(size)
+        self._clock.reschedule(None if left is None else loop.time() + left)
+
+
 async def collect(
-    stream: AsyncIterator[bytes], length: str | None, limit: int, room: Room
+    stream: AsyncIterator[bytes], length: str | None, limit: int, room: HasRoom
 ) -> bytes:
     """Read the whole stream. Raises TooLarge as soon as `limit` bytes are passed.
 

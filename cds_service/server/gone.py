@@ -14,7 +14,8 @@ GONE = "cds_service.gone"
 
 class WhileConnected:
     """`with` it while a request is worked on: when the connection is lost the work is cancelled,
-    with all that it waits for, and ClientDisconnect is raised."""
+    with all that it waits for, and ClientDisconnect is raised. An error of the work itself stays
+    what it is: a fault of ours is told also where nobody waits for the answer."""
 
     __slots__ = ("_is_gone", "_scope", "_task")
 
@@ -35,7 +36,9 @@ class WhileConnected:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         del self._scope[GONE]
-        if self._is_gone:
-            if self._task is not None:
-                self._task.uncancel()
+        if not self._is_gone:
+            return
+        if self._task is not None:
+            self._task.uncancel()
+        if kind is None or issubclass(kind, asyncio.CancelledError):
             raise ClientDisconnect from None

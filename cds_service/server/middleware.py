@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import hooks
-from cds_service.errors import RequestError
+from cds_service.errors import Overloaded, RequestError
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.calls import CallLog
 from cds_service.ops.quota import Quota
@@ -84,6 +84,9 @@ class Front:
             return
         except RequestError as error:
             await refusal(error)(scope, receive, send)
+        except MemoryError as error:  # of this call: what it held is free again
+            log.failed(error)
+            await refusal(Overloaded("no memory is left for this call"))(scope, receive, send)
         except Exception as error:  # a bug of ours: told, counted, and never an empty answer
             log.failed(error)
             if calls.current().status is not None:

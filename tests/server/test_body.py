@@ -12,10 +12,11 @@ import pytest
 
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.clinical.steps import whole
-from cds_service.errors import BadRequest, TooLarge, UnsupportedBody
+from cds_service.errors import BadRequest, Overloaded, TooLarge, UnsupportedBody
 from cds_service.ops.settings import Settings
 from cds_service.server import body
-from cds_service.server.limits import BytesInFlight
+from cds_service.server.limits import ROOM as ROOM_OF_CALL
+from cds_service.server.limits import SMALL_BODY, BytesInFlight
 
 ROOM = BytesInFlight(Settings()).of(None)
 TEXT = '{"name": "Jürgen Łukasz 医師 😀"}'
@@ -179,3 +180,21 @@ def test_not_in_the_charset_it_claims(sent: bytes, content_type: str) -> None:
 def test_media_types_and_charsets_that_are_not_read(content_type: str) -> None:
     with pytest.raises(UnsupportedBody):
         to_utf8(b"{}", content_type)
+
+
+def test_who_waits_for_room_is_told_that_the_service_is_full() -> None:
+    """408 would tell a client that was quick to send its body that it was too slow."""
+    settings = Settings(read_seconds=0.05)
+
+    async def both() -> None:
+        whole_room = BytesInFlight(settings)
+        await whole_room.of(None).want(settings.max_bytes_in_flight // 2)
+        scope = {"headers": [], ROOM_OF_CALL: whole_room.of(None)}
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": b" " * (SMALL_BODY + 1)}
+
+        await body.read(scope, receive, settings)
+
+    with pytest.raises(Overloaded):
+        asyncio.run(both())

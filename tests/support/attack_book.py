@@ -11,21 +11,17 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.support.constants import ROOT
+
 _Test = TypeVar("_Test", bound=Callable[..., Any])
 
 BOOK: list[Attack] = []
 """All attacks, in the order in which the tests name them."""
 
-MODULES = (
-    "tests.attacks.test_token",
-    "tests.attacks.test_outgoing",
-    "tests.attacks.test_body",
-    "tests.system.test_http_attacks",
-    "tests.system.test_connection_attacks",
-    "tests.attacks.test_text",
-    "tests.system.test_workers",
-    "tests.system.test_log_faults",
-    "tests.system.test_endings",
+MODULES = tuple(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "tests").rglob("test_*.py"))
+    if "from tests.support.attack_book import" in path.read_text(encoding="utf-8")
 )
 """Importing these fills the book."""
 

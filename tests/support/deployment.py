@@ -1,10 +1,12 @@
 """A service of two workers under `scripts/soak`: started again when killed, with a log that can be
-left unread."""
+left unread, on a disk that can fill, in memory that can run out."""
 
 from __future__ import annotations
 
 import os
+import resource
 import socket
+import subprocess
 import threading
 import time
 from contextlib import ExitStack
@@ -34,12 +36,41 @@ class Log:
         self.lives = False
 
 
-class Deployment:
-    """The service, what keeps it running, and what it depends on."""
+class Disk:
+    """A small disk for the log. Raises CalledProcessError where this process may not mount one."""
 
-    def __init__(self, stack: ExitStack, environment: dict[str, str]) -> None:
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "soak", str(folder)]
+        subprocess.run(mount, check=True, capture_output=True)
+        stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+        self._taken = folder / "taken"
+        self.log = (folder / "log").open("ab")
+        stack.callback(self.log.close)
+
+    def fill(self) -> None:
+        """Nothing fits any more."""
+        with self._taken.open("wb", buffering=0) as taken:
+            try:
+                while taken.write(bytes(4096)):
+                    pass
+            except OSError:
+                return
+
+    def empty(self) -> None:
+        """There is room again."""
+        self._taken.unlink(missing_ok=True)
+
+
+class Deployment:
+    """The service, what keeps it running, and what it depends on.
+
+    The log goes to the disk until the parent is killed, where there is one, and to a pipe then.
+    """
+
+    def __init__(self, stack: ExitStack, environment: dict[str, str], disk: Disk | None) -> None:
         self._stack, self._environment = stack, environment
         self.log = Log()
+        self._writes_to = disk.log.fileno() if disk else self.log.write_end
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
         self.told = ""
@@ -47,7 +78,7 @@ class Deployment:
 
     def _start(self) -> ServiceProcess:
         options = ("--workers", "2", "--port", self._port)
-        process = started_by((), self.log.write_end, *options, **self._environment)
+        process = started_by((), self._writes_to, *options, **self._environment)
         service = self._stack.enter_context(process)
         for _ in range(8):  # until both workers serve
             httpx.get(service.base + "/health/live", timeout=120)
@@ -61,11 +92,19 @@ class Deployment:
         while any(Path(f"/proc/{pid}").exists() for pid in old):
             time.sleep(0.1)
         ended = time.monotonic()
+        self._writes_to = self.log.write_end
         self.service = self._start()
         self.told = (
             f"workers ended after {ended - begun:.1f} s, "
             f"served again after {time.monotonic() - begun:.1f} s"
         )
+
+    def leave_memory(self, more: int | None) -> None:
+        """Bytes that each worker may still take from the system; None for as many as it likes."""
+        for pid in workers_of(self.service):
+            pages = int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[0])
+            most = resource.RLIM_INFINITY if more is None else pages * 4096 + more
+            resource.prlimit(pid, resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
     def size(self) -> str:
         """Memory and open files of the workers."""
