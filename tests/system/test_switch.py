@@ -56,11 +56,12 @@ class Load:
 
     def run(self, base: str) -> None:
         """Call on a new connection each time, so that every worker gets some."""
+        client = httpx.Client(base_url=base, timeout=30, headers={"Connection": "close"})
         while not self._stop.is_set():
             headers = {"Authorization": f"Bearer {ISSUER.token()}"}
             sent = time.monotonic()
             try:
-                answer = httpx.post(base + ORDERS, content=BODY, headers=headers, timeout=30)
+                answer = client.post(ORDERS, content=BODY, headers=headers)
                 got: object = answer.status_code
                 if answer.status_code == 200:
                     got = f"{len(answer.json()['cards'])} cards"
