@@ -11,6 +11,8 @@
     │   ├── MissingData         412  required data not in prefetch, and no usable FHIR access
     │   ├── TooLarge            413  body above the limit
     │   ├── UnsupportedBody     415  an encoding or media type that is not read here
+    │   ├── Misdirected         421  the Host header names another host
+    │   ├── TooMany             429  this client calls or reports more than it may
     │   ├── Overloaded          503  more calls at once than the service takes
     │   └── Unavailable         503  feedback cannot be stored now, or the strict audit log
     ├── StoreError              the database is not as this program left it
@@ -126,11 +128,22 @@ class UnsupportedBody(RequestError):
     code = "not-supported"
 
 
+class Misdirected(RequestError):
+    """The Host header names another host than the one that is asked (RFC 9110 section 15.5.20)."""
+
+    status = 421
+    code = "not-found"
+
+
 class TooMany(RequestError):
-    """This client calls more often than it may; another try later will do."""
+    """This client calls more often than it may; another try in so many seconds will do."""
 
     status = 429
     code = "throttled"
+
+    def __init__(self, message: str, seconds: float, place: str | None = None) -> None:
+        super().__init__(message, place)
+        self.seconds = seconds
 
 
 class Overloaded(RequestError):

@@ -54,12 +54,12 @@ from cds_service.fhir.elements import (
     text,
 )
 from cds_service.fhir.family_history import read_family_history
+from cds_service.fhir.genomics import as_observation
 from cds_service.fhir.inputs import (
     CUT,
     INPUT_OF,
     LIST_OF,
     MOST_PROBLEMS,
-    NO_RECORD,
     REPORTED,
     UNREADABLE,
     InputAnswer,
@@ -76,11 +76,11 @@ from cds_service.fhir.patient import fullest
 from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
-from cds_service.fhir.sorting import in_order
+from cds_service.fhir.sorting import in_order, newest_first
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unread_codes import UnreadCount
 from cds_service.fhir.unread_entries import unread_entry
-from cds_service.knowledge.names import InputName, SignalName
+from cds_service.knowledge.names import InputName
 
 if TYPE_CHECKING:
     from cds_service.knowledge.profile_schema import Profile
@@ -163,15 +163,12 @@ class ChartReader:
         for _ in self._read(raw, InputAnswer(name, str(name), whole=False)):
             pass
 
-    def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
-        """Note that an input could not be fetched. `is_gone`: the server does not have it; without
-        the patient's record, empty lists are nobody's."""
-        log = self._ledger.logs[name]
-        log.unsupported = is_gone
-        if not (is_gone and name is InputName.STATEMENTS):  # few servers have this list
-            log.failed(printable(why)[:200])
-        if is_gone and name is InputName.PATIENT:
-            self._ledger.record = self._signals.seen(SignalName.RECORD_GONE, NO_RECORD)
+    def fail(
+        self, name: InputName, why: str, *, is_gone: bool = False, is_refused: bool = False
+    ) -> None:
+        """Note that an input could not be fetched. `is_gone`: the server does not have it;
+        `is_refused`: it does not show it."""
+        self._ledger.fail(name, printable(why)[:200], is_gone=is_gone, is_refused=is_refused)
 
     def fail_missing(self, name: InputName, why: str) -> None:
         """Note that an input was neither sent nor could be fetched, if so."""
@@ -226,7 +223,7 @@ class ChartReader:
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
             not_understood=unread.listed(),
-            inputs=self._ledger.reports(),
+            inputs=self._ledger.reports(newest_first(kinds[MeasurementFact])),
             record=record.id if (record := self._ledger.record) else None,
             replaced_by=record.replaced_by if record else None,
             foreign=self._ledger.foreign,
@@ -317,7 +314,7 @@ class ChartReader:
         elif kind in INPUT_OF:
             self._keep(kind, doc, entry, answer, place)
         else:
-            self._file(doc, entry, answer)
+            self._file(doc, entry, answer, place)
 
     def _nested(self, raw: Raw, answer: InputAnswer, place: str, depth: int) -> None:
         """A Bundle as an entry of a Bundle: the answer to one query of a batch."""
@@ -332,12 +329,14 @@ class ChartReader:
 
     def _keep(self, kind: str, doc: Doc, entry: Entry, answer: InputAnswer, place: str) -> None:
         whose, ref = self._whose(kind, doc, entry)
+        if whose is Whose.FOREIGN and kind == "Patient":
+            self._ledger.other_record(doc)
         log = self._ledger.log_for(kind, answer)
         self._ledger.count(whose, ref, log)
         copy = bytes(entry.resource)
         if whose is Whose.FOREIGN or copy in self._copies:
             return
-        if self._ledger.hear(kind, doc, log, whose):
+        if self._ledger.hear(kind, doc, copy, log, whose):
             return
         self._copies.add(copy)
         if kind in _CODED and misshapen(doc.get("code")):
@@ -348,13 +347,17 @@ class ChartReader:
         urn = ref if whose is Whose.LATER else None
         self._kept.append(_Kept(kind, doc, place, urn, IN_JSON in copy))
 
-    def _file(self, doc: Doc, entry: Entry, answer: InputAnswer) -> None:
-        """A resource that is no fact by itself, but to which a reference may point."""
+    def _file(self, doc: Doc, entry: Entry, answer: InputAnswer, place: str) -> None:
+        """A resource to which a reference may point, and no fact save a report on the gene of
+        FOP."""
         answer.others += 1
         if self.subjects.whose_doc(doc)[0] is Whose.FOREIGN:
             self._ledger.stranger()
-        else:
-            self.references.add(doc, entry.fullUrl)
+            return
+        self.references.add(doc, entry.fullUrl)
+        if (report := as_observation(doc)) is not None:
+            modified = IN_JSON in bytes(entry.resource)
+            self._kept.append(_Kept("Observation", report, place, None, modified))
 
     def _whose(self, kind: str, doc: Doc, entry: Entry) -> tuple[Whose, str | None]:
         if kind != "Patient":

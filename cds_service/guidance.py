@@ -33,6 +33,7 @@ from cds_service.clinical.genetic import (
     may_be,
 )
 from cds_service.clinical.genetic_card import (
+    asked_harm,
     by_trigger,
     in_words,
     on_record,
@@ -40,9 +41,10 @@ from cds_service.clinical.genetic_card import (
     questions,
     suspected_harm,
 )
-from cds_service.clinical.hip_question import hip_questions
 from cds_service.clinical.options import verdicts, waiting
+from cds_service.clinical.order_question import order_questions, together
 from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
+from cds_service.clinical.possible_orders import open_orders
 from cds_service.clinical.result import assessment_of
 from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
 from cds_service.clinical.steps import whole
@@ -144,10 +146,13 @@ def assess_in_turns(
         *_not_checked_drafts(case, "order-not-read", unread),
         *_not_checked_drafts(case, "orders-of-others", others),
     )
-    if not found.every_order:  # beside FOP every order is looked at, this one too
-        not_read = (*not_read, *hip_questions(case, looked_at(orders, chosen)))
+    # Beside FOP on record every order is looked at, these too.
+    open_ = (
+        () if found.every_order else open_orders(case.facts, looked_at(orders, chosen), knowledge)
+    )
     harmed = suspected_harm(case, found, looked_at(heard, chosen), triggered)
-    if not (triggered or harmed or found.every_order):
+    mentioned = asked_harm(case, found, looked_at(heard, chosen), triggered)
+    if not (triggered or harmed or mentioned or open_ or found.every_order):
         return assessment_of(case, not_read, (), any_draft)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
@@ -159,7 +164,10 @@ def assess_in_turns(
         if number % _ORDERS_TURN == 0:
             yield
     merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
-    genetic = list(one_card(case, found, [*cards, *harmed, *questions(case, found, triggered)]))
+    asked = order_questions(case, found, open_, [*cards, *harmed], _decide)
+    merged = together(merged, asked.others)
+    told = [*cards, *harmed, *questions(case, found, triggered, mentioned), *asked.genetic]
+    genetic = list(one_card(case, found, told))
     forbids = any(card.indicator != "info" for card in genetic)
     made = [*genetic, *merged] if forbids else [*merged, *genetic]
     return assessment_of(case, (*made, *not_read), seen(case), any_draft)

@@ -1,4 +1,4 @@
-"""The CDS Hooks services: the bytes of a call in, the bytes of its answer out. And feedback.
+"""The CDS Hooks services: the bytes of a call in, the bytes of its answer out.
 
 A call goes through once: bytes are bounded and parsed, the draft orders are read, then prefetch,
 then what that lacks from the EHR's FHIR server; it is assessed, and cards are composed. `consult`
@@ -13,21 +13,19 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 
-import msgspec
-
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
 from cds_service.cards.issued import tell_log
 from cds_service.cards.rollout import Teller
-from cds_service.cdshooks import bounds, feedback, models
+from cds_service.cdshooks import bounds, models
 from cds_service.cdshooks import request as envelope
-from cds_service.cdshooks.feedback import FeedbackRead
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.days import Days
 from cds_service.clinical.genetic_card import any_may_harm
+from cds_service.clinical.possible_orders import may_trigger
 from cds_service.clinical.steps import whole
-from cds_service.clinical.triggers import may_trigger, selected
+from cds_service.clinical.triggers import selected
 from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
 from cds_service.fhir import client as ehr
 from cds_service.fhir.capabilities import Servers
@@ -363,35 +361,3 @@ class Consultation:
         for _ in self._read_chart():
             pass
         return whole(self._decided())
-
-
-# --- feedback ---
-
-
-async def take_feedback(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
-    """Store what clinicians did with cards, and acknowledge it after COMMIT (FB-01 to FB-08).
-
-    Raises a RequestError, and then stores nothing that is acknowledged.
-    """
-    find_services(service_id, runtime.knowledge)
-    read = read_feedback(service_id, body, access.client_id(caller), runtime)
-    if read.items:
-        mode = access.mode_of(caller.client, runtime.switch)
-        with calls.stage("store"):
-            await runtime.store.save([replace(item, mode=mode) for item in read.items])
-    return acknowledge(read)
-
-
-def read_feedback(service_id: str, body: bytes, client: str, runtime: Runtime) -> FeedbackRead:
-    """The items of a body as they would be stored. Raises BadRequest or TooLarge."""
-    with calls.stage("parse"):
-        bounds.check_body(body, runtime.settings)
-        return feedback.read(body, service_id, client, runtime.clock())
-
-
-def acknowledge(read: FeedbackRead) -> bytes:
-    """What is answered: how many items were taken, which were refused, and what was unusual."""
-    if read.refused or read.notes:
-        places = [item.place for item in read.refused[: feedback.NOTES_SHOWN]]
-        log.warn("feedback with unusual members", refused=places, notes=read.notes)
-    return msgspec.json.encode(read.as_answer())

@@ -6,9 +6,10 @@ References and codes stay in the trace.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from cds_service.cards.checks import checks_of, offered, one_a_fact, sentence
 from cds_service.cards.markdown import escape, fill
 from cds_service.cards.prose import Prose, capital, source_keys
 from cds_service.cards.word_budget import AT_WORST, NOTHING_TO_CHECK, cut, fit, fitting, words
@@ -26,12 +27,11 @@ from cds_service.knowledge.code_systems import name_of
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText, Regimen, UnknownCheck
+    from cds_service.knowledge.schema import CardText, Regimen
 
 FACT_LIMIT = 60
 CODE_LIMIT = 20
 ORDER_LIMIT = 40
-REASON_LIMIT = 200
 ADVICE_LIMIT = 400
 _LEAST = 10
 """Words that found, avoid and check have at least, however much the others say."""
@@ -63,8 +63,8 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     At most 90 words where nothing has to be checked, 150 at the worst: what is more is counted.
     """
     prose = knowledge.once(Prose)
-    checks = dict(_checks(guidance, knowledge, prose))
-    against = list(dict.fromkeys(_against(guidance, knowledge, prose)))
+    checks = dict(checks_of(guidance, knowledge, prose))
+    against = list(one_a_fact((line, "") for line in _against(guidance, knowledge, prose)))
     limit = AT_WORST if checks else NOTHING_TO_CHECK
     benefit = _section("Benefit, harm", " ".join(_benefit(guidance, text, prose)))
     limits = _section("Limits", _limits(guidance, prose))
@@ -132,9 +132,12 @@ def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     and who it is."""
     facts: dict[str, None] = {}
     shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN]
-    by_factors = {f.reference for one in shown if one.role != "modifier" for f in one.sources}
-    by_factors -= {order.reference or "" for order in guidance.orders}  # an order says many things
-    shown = [one for one in shown if not _is_told(one, by_factors)]
+    # An order says many things: a modifier of one is told beside it.
+    of_orders = {order.reference or "" for order in guidance.orders}
+    by_others = _references(shown, lambda role: role != "modifier") - of_orders
+    by_factors = _references(shown, lambda role: role == "factor")
+    told_by = {"modifier": by_others, "undecided": by_factors}
+    shown = [one for one in shown if not _is_told(one, told_by.get(one.role))]
     for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
         facts.update(dict.fromkeys(_finding(finding, prose)))
     orders = [] if guidance.options else [_order(order) for order in guidance.orders]
@@ -146,10 +149,14 @@ def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     return f"{capital(said)}." if said else ""
 
 
-def _is_told(finding: Finding, told: Collection[str]) -> bool:
-    """A modifier of facts that a factor shows, or of Patient, which ends the line in any case."""
+def _references(findings: Iterable[Finding], of: Callable[[str], bool]) -> set[str]:
+    return {fact.reference for one in findings if of(one.role) for fact in one.sources}
+
+
+def _is_told(finding: Finding, told: Collection[str] | None) -> bool:
+    """A modifier or a question of facts that others show, or of Patient, which ends the line."""
     facts = (fact.reference for fact in finding.sources)
-    return finding.role == "modifier" and all(_of_patient(f) or f in told for f in facts)
+    return told is not None and all(_of_patient(f) or f in told for f in facts)
 
 
 def _of_patient(reference: str) -> bool:
@@ -248,11 +255,8 @@ def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterato
     for paragraph, has_names in advice:
         if open_ or "{open}" not in paragraph:
             yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
-
-
-def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
-    """The options that a clinician may choose, with or without a condition."""
-    return (v for v in guidance.options if v.standing is not Standing.EXCLUDED)
+    if ready.elective and not guidance.kept:
+        yield ready.elective
 
 
 def _open(guidance: Guidance, knowledge: Knowledge) -> str:
@@ -288,7 +292,7 @@ def _course(regimen: Regimen) -> str:
 def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
     """Why an option, or a drug of it, is not offered; what is in conflict comes first, then whole
     options."""
-    yield from (_reason(reason, prose) for reason in guidance.conflicts)
+    yield from (sentence(reason, prose) for reason in guidance.conflicts)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
@@ -308,7 +312,7 @@ def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator
 
 def _against_one(label: str, reason: Reason, prose: Prose) -> str:
     """A reason, led by what it speaks against unless it says so itself."""
-    told = _reason(reason, prose)
+    told = sentence(reason, prose)
     drug = label.partition(" ")[0]
     return told if drug.casefold() in told.casefold() else f"{prose.escape(capital(label))}: {told}"
 
@@ -333,41 +337,6 @@ def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
 
 
-def _checks(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[tuple[str, str]]:
-    """What to look at before choosing, and a word for it: this patient's conditions, then what was
-    not read."""
-    unread = {check.id: check for check in knowledge.unknown_checks}
-    said = {n.text for n in guidance.not_assessed}
-    for verdict in offered(guidance):
-        for reason in verdict.reasons:
-            rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
-            if reason.text not in said:
-                yield _reason(reason, prose), (rule and rule.check) or reason.rule
-    out: dict[str, list[str]] = {}
-    clauses = {check.id for check in knowledge.unknown_checks if check.is_clause}
-    for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
-        check = unread.get(n.check)
-        word = (check and check.check) or n.state
-        if (closed := _closed(guidance, check)) is None:
-            yield capital(prose.escape(n.text, REASON_LIMIT)), word
-        else:
-            out.setdefault(knowledge.options[closed].short or closed, []).append(word)
-    for option, named in out.items():
-        words_ = ", ".join(dict.fromkeys(named))
-        yield escape(f"Before any {option}: {words_}.", REASON_LIMIT), words_
-
-
-def _closed(guidance: Guidance, check: UnknownCheck | None) -> str | None:
-    """The option that a check is only about, where that is excluded anyway."""
-    about = check.applies_to if check is not None else ()
-    out = {v.option for v in guidance.options if v.standing is Standing.EXCLUDED}
-    return about[0] if about and out.issuperset(about) else None
-
-
-def _reason(reason: Reason, prose: Prose) -> str:
-    return capital(prose.escape(reason.text, REASON_LIMIT))
-
-
 # --- benefit and limits ---
 
 
@@ -381,9 +350,7 @@ def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
 
 def _limits(guidance: Guidance, prose: Prose) -> str:
     tier = (
-        "Codes and labels, no notes."
-        if guidance.tier is Tier.NONE
-        else "Expert-tiered, unvalidated."
+        "Free-text notes not read." if guidance.tier is Tier.NONE else "Expert-tiered, unvalidated."
     )
     lists = dict(guidance.params).get("medicines")
     medicines = f" Medicines: {escape(lists)}." if lists else ""

@@ -7,12 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from cds_service.clinical.chart import NotUnderstood
-from cds_service.knowledge.system_names import NO_CODE, NO_SYSTEM, label, shown
+from cds_service.knowledge.system_names import NO_CODE, NO_SYSTEM, ODD_MODIFIER, label, shown
 
 SHOWN = 10
 """Systems that are named for one input; the rest is added up."""
 
-_WORDS = {NO_SYSTEM: "codes without a system", NO_CODE: "no code"}
+_WORDS = {
+    NO_SYSTEM: "codes without a system",
+    NO_CODE: "no code",
+    ODD_MODIFIER: "codes beside a modifier that is not known here",
+}
 
 
 def of_answer(told: Iterable[NotUnderstood]) -> dict[str, list[dict[str, Any]]]:

@@ -21,5 +21,11 @@ def standard(reasons: Iterable[ReasonText], knowledge: Knowledge) -> tuple[Overr
     return tuple(map(_coded, dict.fromkeys(meant)))
 
 
+def offered(knowledge: Knowledge) -> tuple[OverrideReason, ...]:
+    """Every reason that a card may offer, in all codes in which it may."""
+    reasons = tuple(knowledge.override_reasons.values())
+    return (*own(reasons), *standard(reasons, knowledge))
+
+
 def _coded(reason: CodedReason) -> OverrideReason:
     return OverrideReason(system=reason.system, code=reason.code, display=reason.display)

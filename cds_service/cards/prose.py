@@ -20,11 +20,13 @@ class CardProse:
     """The parts of one card's detail that are the same for every patient.
 
     `advice` are its paragraphs, and whether each still has names to fill in; `none_left` those that
-    stand instead where no option is left. `benefit` are the figures by option, and of `any`.
+    stand instead where no option is left; `elective` is said where no order is urgent. `benefit`
+    are the figures by option, and of `any`.
     """
 
     avoid: str
     advice: tuple[tuple[str, bool], ...]
+    elective: str
     none_left: tuple[tuple[str, bool], ...]
     benefit: Mapping[str, str]
 
@@ -49,6 +51,7 @@ def _card(card: CardText) -> CardProse:
     return CardProse(
         f"{capital(avoid)}." if avoid else "",
         _paragraphs(card.advice),
+        escape(card.advice_elective or "", TEXT_LIMIT),
         _paragraphs(card.advice_none_left),
         benefit,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from cds_service.cards import suggested_orders
 from cds_service.cards.markdown import clean, shorten
 from cds_service.cdshooks.models import Json, new_uuid, plain, utf16_length
-from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing, Tier
+from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing
 from cds_service.clinical.chart import Chart, DraftOrder
 from cds_service.clinical.evaluate import is_elsewhere
 from cds_service.clinical.options import DELETABLE, waiting
@@ -59,21 +59,21 @@ def suggest(
                     made.append(_option(verdict, knowledge, context, protected=protected))
             if not made and _specialist_decides(guidance, knowledge):
                 context = _context("Advice before", guidance, who)
-                made.append(_referral(knowledge.meta.specialist_referral, knowledge, context))
+                expert = knowledge.meta.specialist_referral
+                made.append(_referral(expert, knowledge, context, role=guidance.tier.value))
         elif kind == "remove-draft":
             made += _removals(tuple(o for o in guidance.orders if o not in guidance.kept))
         else:
             context = _context("Advice before", guidance, who)
             general = kind == "specialist-referral"
             expert = knowledge.meta.specialist_referral if general else _expert(guidance, knowledge)
-            made.append(_referral(expert, knowledge, context, role=_genetic_role(guidance)))
+            made.append(_referral(expert, knowledge, context, role=_role(guidance)))
     return made
 
 
 def _specialist_decides(guidance: Guidance, knowledge: Knowledge) -> bool:
-    """Whether the risk is high and no option is left, and no test would open one."""
-    high = guidance.tier is Tier.HIGH and bool(guidance.options)
-    return high and not waiting(guidance.options, knowledge)
+    """Whether a specialist decides where nothing is drafted: no test would open an option."""
+    return bool(guidance.options) and not waiting(guidance.options, knowledge)
 
 
 def behavior(text: CardText) -> Literal["at-most-one", "any"]:
@@ -118,12 +118,13 @@ def _suggestion(label: str, actions: list[Json]) -> Json:
 
 
 def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledge) -> bool:
-    """False where such a medicine is taken or drafted already. Who does not tolerate one gets no
-    draft of an NSAID (`exclusions.yaml`)."""
+    """False where such a medicine is taken or drafted already, be it in words. Who does not
+    tolerate one gets no draft of an NSAID (`exclusions.yaml`)."""
     against = knowledge.protection.excluded_by
     if not drafted.isdisjoint(against):
         return False
-    taken = (m for m in chart.medications if m.state == "active")
+    named = (entry.as_if for entry in chart.unidentified if entry.as_if)
+    taken = (m for m in (*chart.medications, *named) if m.state == "active")
     return all(medicine.concepts.isdisjoint(against) for medicine in taken)
 
 
@@ -180,10 +181,12 @@ def _expert(guidance: Guidance, knowledge: Knowledge) -> str:
     return next(iter(experts), knowledge.meta.specialist_referral)
 
 
-def _genetic_role(guidance: Guidance) -> str | None:
-    """How genetic HO stands in the chart: `genetic`, `suspected`, `mention` or `family`."""
+def _role(guidance: Guidance) -> str:
+    """How genetic HO stands in the chart (`genetic`, `suspected`, `mention` or `family`), or the
+    risk where it is no matter."""
     roles = {finding.role for finding in guidance.findings}
-    return next((r for r in ("genetic", "suspected", "mention", "family") if r in roles), None)
+    genetic = ("genetic", "suspected", "mention", "family")
+    return next((r for r in genetic if r in roles), guidance.tier.value)
 
 
 def _referral(

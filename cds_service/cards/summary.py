@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.cards import detail
+from cds_service.cards.checks import offered
 from cds_service.cards.markdown import clean, fill_plain, shorten
 from cds_service.cdshooks.models import SUMMARY_LIMIT, utf16_length
 from cds_service.clinical.assessment import Guidance
@@ -18,7 +18,7 @@ def summary(guidance: Guidance, text: CardText) -> str:
 
     Where one option is ruled out and another is left, it says so with the reason if there is room.
     """
-    none_left = bool(guidance.options) and not any(detail.offered(guidance))
+    none_left = bool(guidance.options) and not any(offered(guidance))
     words = (text.summary_none_left if none_left else None) or text.summary
     against = dict(guidance.params).get("against")
     if against and not none_left and not guidance.conflicts:
@@ -47,7 +47,7 @@ def _ever_shorter(guidance: Guidance) -> Iterator[dict[str, str]]:
         values["ordered"] = shorten(clean(values["ordered"]), _ORDERED_UNITS)
     yield values
     names = values.get("short", values.get("finding", "")).split("\n")
-    bare = "this order" if len(guidance.orders) < 2 else "these orders"
+    bare = values.get("bare") or ("this order" if len(guidance.orders) < 2 else "these orders")
     for order, least in ((values.get("order", ""), min(2, len(names))), (bare, 1)):
         for kept in range(len(names), least - 1, -1):
             rest = f" and {len(names) - kept} more" if kept < len(names) else ""

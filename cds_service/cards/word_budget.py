@@ -45,4 +45,9 @@ def cut(text: str, room: int) -> str:
     """A text of at most `room` words, at least one, with a sign that it was cut."""
     said = text.split()
     room = max(room, 1)
-    return text if len(said) <= room else " ".join(said[:room]).rstrip(" ,;:(") + ELLIPSIS
+    if len(said) <= room:
+        return text
+    kept = " ".join(said[:room])
+    if kept.count("(") > kept.count(")"):  # a bracket that nothing closes
+        kept = kept[: kept.rindex("(")] or kept
+    return kept.rstrip(" ,;:(") + ELLIPSIS

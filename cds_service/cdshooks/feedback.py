@@ -1,19 +1,19 @@
 """Reads the body of a feedback call: strict about JSON, tolerant about what real clients send.
 
-What is kept of an item cannot hold patient data: ids and codes that are plain tokens, a time, and
-the length of the comment. What is left out or taken for granted is noted.
+What is kept of an item cannot hold patient data: uuids, codes that our own cards offered, a time,
+and the length of the comment. Any other id or code becomes a marker: a record number would fit
+wherever a token does. What is left out or taken for granted is noted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Raw
@@ -30,8 +30,15 @@ NOTES_SHOWN = 20
 MAX_SUGGESTIONS = 50
 """Accepted suggestions kept of one item; no card has as many."""
 
+NOT_OURS = "not-ours"
+"""Stands for the id of a card or suggestion, or for a reason's code, that this service never
+sent."""
+
 EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason.reasonCategory"
-"""Extension in which Epic sends the category of a reason; kept as the `system` of its number."""
+"""Extension in which Epic sends the number of a category of reasons; kept as a `system`."""
+
+Offered = Collection[tuple[str, str]]
+"""System and code of every override reason that cards of this service offer."""
 
 _OUTCOMES: Mapping[str, str] = {
     "accepted": "accepted",
@@ -43,10 +50,7 @@ _OUTCOMES: Mapping[str, str] = {
 """What clients send as outcome, and what is kept. The specification has the first two."""
 
 _OUTCOME_RULE = "must be accepted, overridden, ignored or dismissed"
-# No blanks and no @: free text, names and addresses do not fit, ids and codes do. The first sign
-# is none that a spreadsheet takes for a formula.
-_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}")
-_SYSTEM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._:/~%-]{1,200}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # Second 60 is a leap second (RFC 3339 section 5.7), which Python does not have: one less is kept.
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60(?=[.,Z+-]|$)")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -57,9 +61,10 @@ _AHEAD = timedelta(days=1)  # how far the clock of a client may be ahead of ours
 class FeedbackItem:
     """What a clinician did with one card (CDS Hooks 2.0 "Feedback").
 
-    `key` is equal for the same item sent again. `card` and `suggestions` are as sent, where that
-    is a plain token, else a hash. Of a comment only its length in characters is known.
-    `outcome_at` is when it happened, by the client's clock or, failing that, `received_at`.
+    `key` is equal for the same item sent again. `card` and `suggestions` are uuids, or NOT_OURS;
+    so is `reason_code`, where it is none that was offered. Of a comment only its length in
+    characters is known. `outcome_at` is when it happened, by the client's clock or, failing that,
+    `received_at`.
     """
 
     key: str
@@ -107,9 +112,10 @@ class Note(StrEnum):
     SINGLE = "single-object"
     PLURAL = "override-reasons-plural"
     FLAT = "override-reason-flat"
-    CARD_HASHED = "card-hashed"
+    CARD_NOT_OURS = "card-not-ours"
     NO_SUGGESTIONS = "no-accepted-suggestions"
     ODD_SUGGESTIONS = "odd-accepted-suggestions"
+    REASON_NOT_OURS = "reason-not-ours"
     REASON_NOT_KEPT = "reason-not-kept"
     NO_TIME = "no-timestamp"
     ODD_TIME = "odd-timestamp"
@@ -120,10 +126,11 @@ WORDS = {
     Note.SINGLE: "feedback should be an array",
     Note.PLURAL: "overrideReasons was read as overrideReason",
     Note.FLAT: "overrideReason has code and system of its own: they belong into reason",
-    Note.CARD_HASHED: "card is no plain id: a hash of it is kept",
+    Note.CARD_NOT_OURS: "card is no uuid of this service: it is not kept",
     Note.NO_SUGGESTIONS: "acceptedSuggestions is missing",
     Note.ODD_SUGGESTIONS: "acceptedSuggestions should be an array of objects with id",
-    Note.REASON_NOT_KEPT: "overrideReason.reason is no plain coding: not kept",
+    Note.REASON_NOT_OURS: "overrideReason is none that the card offered: its code is not kept",
+    Note.REASON_NOT_KEPT: "overrideReason.reason is no coding: not kept",
     Note.NO_TIME: "outcomeTimestamp is missing: the time of receipt is kept",
     Note.ODD_TIME: "outcomeTimestamp cannot be used: the time of receipt is kept",
     Note.NO_OFFSET: "outcomeTimestamp has no offset: taken as UTC",
@@ -131,12 +138,12 @@ WORDS = {
 """The notes as sentences for whoever connects an EHR; no values of the request."""
 
 
-def read(body: bytes, service: str, client: str, now: datetime) -> FeedbackRead:
+def read(body: bytes, service: str, client: str, now: datetime, offered: Offered) -> FeedbackRead:
     """Read all items of a call from UTF-8 JSON (CDS Hooks 2.0 "Feedback").
 
-    `now` is the time of receipt. An item without card or outcome is refused, and the others are
-    taken. Raises BadRequest with the place when the body is not JSON, or when every item is
-    refused, and TooLarge for more than MAX_ITEMS.
+    `now` is the time of receipt, `offered` are the reasons whose codes are kept. An item without
+    card or outcome is refused, and the others are taken. Raises BadRequest with the place when the
+    body is not JSON, or when every item is refused, and TooLarge for more than MAX_ITEMS.
     """
     raws, alone = _items(body)
     if len(raws) > MAX_ITEMS:
@@ -147,7 +154,8 @@ def read(body: bytes, service: str, client: str, now: datetime) -> FeedbackRead:
     for index, raw in enumerate(raws):
         place = f"feedback[{index}]"
         try:
-            item = _item(_plain(raw, place), place, service, client, now, alone)
+            members = _plain(raw, place)
+            item = _item(members, place, service, client, now, offered, alone)
         except BadRequest as error:
             refusals.append(error)
             continue
@@ -187,13 +195,19 @@ def _plain(raw: Raw, place: str) -> dict[str, Any]:
 
 
 def _item(
-    members: Mapping[str, Any], place: str, service: str, client: str, now: datetime, alone: bool
+    members: Mapping[str, Any],
+    place: str,
+    service: str,
+    client: str,
+    now: datetime,
+    offered: Offered,
+    alone: bool,
 ) -> FeedbackItem:
     notes: list[Note] = [Note.SINGLE] if alone else []
     card = _card(members.get("card"), f"{place}.card", notes)
     outcome = _outcome(members.get("outcome"), f"{place}.outcome")
     suggestions = _suggestions(members.get("acceptedSuggestions"), outcome, notes)
-    system, code, comment = _override(members, notes)
+    system, code, comment = _override(members, offered, notes)
     happened = _time(members.get("outcomeTimestamp"), now, notes)
     same = [service, client, card, outcome, sorted(suggestions), system, code, happened]
     return FeedbackItem(
@@ -220,8 +234,8 @@ def _card(value: Any, place: str, notes: list[Note]) -> str:
     if not isinstance(value, str) or not value.strip():
         raise BadRequest("must be the uuid of a card", place)
     kept = _id(value)
-    if kept.startswith("sha256:"):
-        notes.append(Note.CARD_HASHED)
+    if kept == NOT_OURS:
+        notes.append(Note.CARD_NOT_OURS)
     return kept
 
 
@@ -234,18 +248,9 @@ def _outcome(value: Any, place: str) -> str:
 
 
 def _id(text: str) -> str:
-    """A UUID in lower case, another plain token as it is, a hash of anything else."""
-    text = text.strip().removeprefix("urn:uuid:")
-    try:
-        return str(UUID(text)) if len(text) == 36 else _token(text)
-    except ValueError:
-        return _token(text)
-
-
-def _token(text: str) -> str:
-    if _TOKEN.fullmatch(text):
-        return text
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    """A UUID such as our cards have, in lower case; NOT_OURS for anything else."""
+    plain = text.strip().removeprefix("urn:uuid:").lower()
+    return plain if _UUID.fullmatch(plain) else NOT_OURS
 
 
 def _suggestions(value: Any, outcome: str, notes: list[Note]) -> tuple[str, ...]:
@@ -266,7 +271,7 @@ def _suggestions(value: Any, outcome: str, notes: list[Note]) -> tuple[str, ...]
 
 
 def _override(
-    members: Mapping[str, Any], notes: list[Note]
+    members: Mapping[str, Any], offered: Offered, notes: list[Note]
 ) -> tuple[str | None, str | None, int | None]:
     """System and code of the reason, and the length of the comment."""
     said = members.get("overrideReason")
@@ -281,39 +286,45 @@ def _override(
         return None, None, None
     comment = said.get("userComment")
     length = len(comment) if isinstance(comment, str) and comment else None
-    for system, code in _codings(said):
-        if code is not None:
-            return system, code, length
+    system, code = _reason(said, offered, notes)
+    if code is None and said.keys() - {"userComment"}:
+        notes.append(Note.REASON_NOT_KEPT)
+    return system, code, length
+
+
+def _reason(
+    said: Mapping[str, Any], offered: Offered, notes: list[Note]
+) -> tuple[str | None, str | None]:
+    """The first coded reason, as far as it is one that was offered."""
+    reason, extension = said.get("reason"), said.get("extension")
+    if isinstance(reason, dict) and (code := _code(reason.get("code"))) is not None:
+        return _ours(reason.get("system"), code, offered, notes)
+    if isinstance(extension, dict) and _code(extension.get(EPIC_REASON)) is not None:
+        notes.append(Note.REASON_NOT_OURS)
+        return EPIC_REASON, NOT_OURS
     if (code := _code(said.get("code"))) is not None:
         notes.append(Note.FLAT)
-        return _system(said.get("system")), code, length
-    if said.keys() - {"userComment"}:
-        notes.append(Note.REASON_NOT_KEPT)
-    return None, None, length
+        return _ours(said.get("system"), code, offered, notes)
+    return None, None
 
 
-def _codings(said: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None]]:
-    """Where a coded reason may stand, as far as it is plain: `reason`, and Epic's extension."""
-    reason = said.get("reason")
-    if isinstance(reason, dict):
-        yield _system(reason.get("system")), _code(reason.get("code"))
-    extension = said.get("extension")
-    if isinstance(extension, dict):
-        yield EPIC_REASON, _code(extension.get(EPIC_REASON))
+def _ours(system: Any, code: str, offered: Offered, notes: list[Note]) -> tuple[str | None, str]:
+    """The offered reason that is meant: some clients leave its system out (cds-hooks/sandbox#135).
 
-
-def _system(value: Any) -> str | None:
-    if isinstance(value, str) and _SYSTEM.fullmatch(value.strip()):
-        return value.strip()
-    return None
+    Else a marker: what else may stand there is decided by the client alone.
+    """
+    named = system.strip() if isinstance(system, str) else None
+    found = {pair for pair in offered if pair[1] == code and named in {None, "", pair[0]}}
+    if len(found) == 1:
+        return found.pop()
+    notes.append(Note.REASON_NOT_OURS)
+    return None, NOT_OURS
 
 
 def _code(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if isinstance(value, str) and _TOKEN.fullmatch(value.strip()):
-        return value.strip()
-    return None
+    return value.strip() or None if isinstance(value, str) else None
 
 
 # --- time ---

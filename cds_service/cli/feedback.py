@@ -62,7 +62,15 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     database: Annotated[str | None, _URL] = None,
 ) -> None:
-    """Delete what is older than a day: cards, feedback on them, and counts of calls."""
+    """Delete for good what is older than a day.
+
+    Deleted are cards issued before that day (UTC); feedback on them, whenever it came, and all
+    feedback received before that day; counts of calls and of unread code systems of the days
+    before it. Figures since an earlier day are lower afterwards. Not touched are the marks of used
+    tokens, which go by themselves, the log, and copies of the database: delete those yourself.
+
+    The service does the same each hour with what is older than CDS_RETENTION_DAYS (400 unless set).
+    """
     settings = _settings(database)
     if not yes:
         typer.confirm(f"Delete everything before {before.date()} (UTC)?", abort=True)
@@ -112,14 +120,12 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> R
 
 
 def _displays(settings: Settings) -> Displays:
-    """The wording of the reasons that our cards offer. Of others only system and code are kept."""
-    from cds_service.cards.override_reasons import own, standard
+    """The wording of the reasons that our cards offer; of others none is kept."""
+    from cds_service.cards.override_reasons import offered
     from cds_service.knowledge.loader import load
 
-    knowledge = load(settings.knowledge_overlay)
-    reasons = tuple(knowledge.override_reasons.values())
-    offered = (*own(reasons), *standard(reasons, knowledge))
-    return {(reason.system, reason.code): reason.display for reason in offered}
+    found = offered(load(settings.knowledge_overlay))
+    return {(reason.system, reason.code): reason.display for reason in found}
 
 
 # --- output ---
@@ -216,4 +222,5 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         console.print(table)
     if figures.unmatched:
         count = sum(figures.unmatched.values())
-        console.print(f"Feedback on cards that are not known: {count}.", highlight=False)
+        said = "Feedback on cards that were not issued to its client"
+        console.print(f"{said}: {count}.", highlight=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from threading import Thread
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from cds_service.errors import SettingsError
-from cds_service.ops.settings import from_environment
-from cds_service.ops.urls import check_url
+from cds_service.ops.settings import SANDBOX, Settings, from_environment
+from cds_service.ops.urls import check_url, is_loopback_origin
 
-_PUBLIC = "https://sandbox.cds-hooks.org"
 _DISCOVERY = "/cds-services"
 
 
@@ -30,7 +30,7 @@ def sandbox(
     ] = None,
     page: Annotated[
         str, typer.Option("--sandbox", metavar="URL", help="Another Sandbox than the public one.")
-    ] = _PUBLIC,
+    ] = SANDBOX,
 ) -> None:
     """Start the service, and a FHIR server with synthetic patients, for the CDS Hooks Sandbox.
 
@@ -56,7 +56,17 @@ def sandbox(
     from cds_service.server import run  # as for serve
 
     Thread(target=stand_in.run, daemon=True).start()
-    run.run(settings, more=stand_in.guide)
+    run.run(_reaching(settings, stand_in.fhir, page), more=stand_in.guide)
+
+
+def _reaching(settings: Settings, fhir: str, page: str) -> Settings:
+    """The settings with the FHIR server that may be read, and the Sandbox that may call."""
+    more: dict[str, object] = {"fhir_servers": (*settings.fhir_servers, fhir)}
+    parts = urlsplit(page)
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    if not (settings.admits_local_pages and (origin == SANDBOX or is_loopback_origin(origin))):
+        more["cors_origins"] = (*settings.allowed_origins, origin)
+    return settings.model_copy(update=more)
 
 
 def _checked(url: str, option: str) -> str:

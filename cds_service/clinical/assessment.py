@@ -71,6 +71,7 @@ class Reason:
     sources: tuple[Provenance, ...] = ()
     evidence: tuple[str, ...] = ()
     unknown: bool = False  # True: the rule could not be checked; `text` says what to check
+    asks: str = ""  # the end of such a `text`, where only a date is missing
 
 
 @dataclass(frozen=True, slots=True)

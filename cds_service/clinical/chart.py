@@ -221,6 +221,7 @@ class Unidentified:
     may_rule_out: bool = False  # an allergy whose words name aspirin, an NSAID or a sulfonamide
     named: tuple[str, ...] = ()  # the groups of drugs that its words or codes name
     against: frozenset[str] = frozenset()  # the options that these speak against
+    as_if: MedicationFact | None = None  # the medicine that its words name, were it coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +278,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class InputReport:
     """What became of one input: `seen` resources of the patient were looked at. `lists` are those
-    of which it is made, each with its state; `whole`: one that was read holds all there is."""
+    of which it is made, each with its state; `whole`: one that was read holds all there is.
+    `rest_older`: of a partial one all that is newer was read."""
 
     name: InputName
     state: InputState
@@ -286,6 +288,7 @@ class InputReport:
     lists: tuple[tuple[str, InputState], ...] = ()
     whole: bool = False
     signal: str | None = None  # id of what its source said of it, where it said so
+    rest_older: bool = False
 
     @property
     def known(self) -> bool:
@@ -339,8 +342,8 @@ class DraftOrder:
     `kinds` holds the trigger value sets its codes are in; `live` is False for cancelled,
     entered-in-error and doNotPerform orders; `label` is what a person would call the order;
     `resource_id` is None where the draft has no id (then nothing can delete it).
-    `says_intramuscular`: its words name the route, and no code does. `suspicions` and `mentions`
-    are what its reasons, notes and name say of genetic HO, coded and in words.
+    `says_intramuscular`: its words name the route, and no code does; `route_disagrees`: a stated
+    one is another. `suspicions` and `mentions` are what it says of genetic HO.
     """
 
     index: int
@@ -354,6 +357,7 @@ class DraftOrder:
     coded: bool = True
     intramuscular: bool = False
     says_intramuscular: bool = False
+    route_disagrees: bool = False
     when: FhirDate | None = None
     reasons: frozenset[str] = frozenset()
     suspicions: tuple[Suspicion, ...] = ()
@@ -378,9 +382,7 @@ class Chart:
     allergies: tuple[AllergyFact, ...] = ()
     measurements: tuple[MeasurementFact, ...] = ()
     family: tuple[FamilyFact, ...] = ()
-    planned: tuple[
-        DraftOrder, ...
-    ] = ()  # active ServiceRequests of the record (prefetch), not drafts
+    planned: tuple[DraftOrder, ...] = ()  # active ServiceRequests of the record, not drafts
     unidentified: tuple[Unidentified, ...] = ()
     mentions: tuple[Mention, ...] = ()
     set_aside: tuple[SetAside, ...] = ()

@@ -1,4 +1,4 @@
-"""Whether a medicine is dosed above a limit, and whether it was begun before this operation."""
+"""Whether a medicine is dosed above a limit, and whether it was begun or ended before surgery."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from cds_service.clinical.chart import FhirDate, MedicationFact
 from cds_service.clinical.days import Days
-from cds_service.knowledge.when import Begun, DoseLimit, Dosing
+from cds_service.knowledge.when import Begun, DoseLimit, Dosing, Ended, MedicationTest
 
 _UNITS = {"iu": frozenset({"iu", "[iu]", "unit", "units", "unt", "ie", "i.e.", "i.u.", "[usp'u]"})}
 _ORDERED = ("MedicationRequest", "MedicationOrder")
+_TOLD = ("MedicationStatement", "MedicationUsage")
 
 
 def dosing_of(fact: MedicationFact, limits: Iterable[DoseLimit]) -> Dosing:
@@ -46,3 +47,18 @@ def begun(fact: MedicationFact, today: Days, days: int) -> Begun:
     if since is None:
         return "undated"
     return "now" if today.ago(since, recent=False)[1] <= days else "before"
+
+
+def ended(fact: MedicationFact, today: Days, test: MedicationTest) -> Ended:
+    """`lately` where it surely ended within the days of the test, as what was ordered within them;
+    `undated` where it ended at some time since it was written."""
+    if fact.end is not None and (ago := today.ago(fact.end, recent=True))[1] >= 0:
+        return "lately" if ago[0] <= test.ended_within_days else "before"
+    since = fact.source.date or fact.start
+    if since is None:
+        return "undated"
+    days = today.ago(since, recent=True)[0]
+    told_later = fact.source.reference.startswith(_TOLD)  # a list tells of what is long over, too
+    if days <= test.ended_within_days and not told_later:
+        return "lately"
+    return "undated" if days <= test.written_within_days else "before"

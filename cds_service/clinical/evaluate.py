@@ -17,7 +17,7 @@ from cds_service.clinical.chart import (
     Provenance,
 )
 from cds_service.clinical.days import Days
-from cds_service.clinical.dosing import begun, dosing_of
+from cds_service.clinical.dosing import begun, dosing_of, ended
 from cds_service.clinical.laboratory import Laboratory, Result
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.clinical.time_windows import decisive, recent, told_undated, within
@@ -269,6 +269,7 @@ class OrderView:
                     or _reason_stated(fact, test) == (test.indication == "stated")
                 )
                 and (not test.dosing or dosing_of(fact, test.limits) in test.dosing)
+                and (not test.ended or ended(fact, self.days, test) in test.ended)
                 and (not test.begun or begun(fact, self.days, test.begun_within_days) in test.begun)
             )
 

@@ -20,18 +20,20 @@ def _reason(rule: Exclusion, outcome: Outcome, view: OrderView) -> Reason:
     if more > 0:
         fact += f" and {more} more"
     text = rule.text.format_map(defaultdict(str, fact=fact, age=view.facts.age))
-    if outcome.answer is Answer.UNKNOWN:
-        text = f"{fact}: {_doubt(outcome)} ({rule.label})."
-        if rule.when.age is not None:
-            text = f"{fact}: the birth date is inexact; may be {rule.label}."
-        return Reason(rule.id, Effect.CONDITION, text, outcome.sources, rule.evidence, unknown=True)
-    return Reason(rule.id, Effect(rule.effect), text, outcome.sources, rule.evidence)
+    if outcome.answer is not Answer.UNKNOWN:
+        return Reason(rule.id, Effect(rule.effect), text, outcome.sources, rule.evidence)
+    asks = (rule.ask or "") if outcome.undated else ""
+    if rule.when.age is not None:
+        text = f"{fact}: the birth date is inexact; may be {rule.label}."
+    else:
+        text = f"{fact}: {asks or _doubt(outcome, rule)}"
+    return Reason(rule.id, Effect.CONDITION, text, outcome.sources, rule.evidence, True, asks)
 
 
-def _doubt(outcome: Outcome) -> str:
-    if outcome.stale:
-        return "check again"
-    return "find out when" if outcome.undated else "too inexact to tell, check"
+def _doubt(outcome: Outcome, rule: Exclusion) -> str:
+    if outcome.stale or outcome.undated:
+        return f"{'check again' if outcome.stale else 'find out when'} ({rule.label})."
+    return f"too inexact, may be {rule.label}; check."
 
 
 def reasons_for(

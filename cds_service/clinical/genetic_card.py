@@ -86,6 +86,8 @@ def by_trigger(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger)
     if found.rule is None or found.finding is None:
         return None
     card = found.rule.cards[trigger.kind]
+    if found.rule.every_order and (harm := harm_of(order, case.knowledge)).life_saving:
+        card = harm.card
     if card is None:
         return None
     made = card_for(case, card, (order,), (found.finding,), found.words)
@@ -134,10 +136,35 @@ def _nouns(cards: list[Guidance]) -> str:
 # --- questions ---
 
 
+def asked_harm(
+    case: Case,
+    found: Genetics,
+    orders: Iterable[DraftOrder],
+    triggered: list[tuple[DraftOrder, Trigger]],
+) -> list[DraftOrder]:
+    """Orders that are no trigger by their code, and known harm of FOP (rows 1 to 3), where the
+    chart only hints at FOP or names it in words: before these it asks, too."""
+    known = {id(order) for order, _ in triggered}
+    rest = [order for order in orders if id(order) not in known]
+    if found.rule is not None or not rest:
+        return []
+    rules = case.knowledge.genetic
+    named = [rules[f.rule] for f in question_findings(case.facts, case.knowledge)]
+    cards = {card for rule in named if rule.every_order for card in rule.cards.values() if card}
+    if not cards:
+        return []
+    rest = [order for order in rest if may_harm(order, case.knowledge)]
+    return [order for order in rest if harm_of(order, case.knowledge).card in cards]
+
+
 def questions(
-    case: Case, found: Genetics, triggered: list[tuple[DraftOrder, Trigger]]
+    case: Case,
+    found: Genetics,
+    triggered: list[tuple[DraftOrder, Trigger]],
+    also: list[DraftOrder],
 ) -> Iterator[Guidance]:
-    """What only asks: a disease in words, signs of one in a child, a relative who has it."""
+    """What only asks: a disease in words, signs of one in a child, a relative who has it. `also`
+    are the orders of `asked_harm`."""
     orders = tuple(order for order, _ in triggered)
     kinds = {trigger.kind for _, trigger in triggered}
     open_ = {id_ for id_ in open_questions(found, case.knowledge) if _matters(case, id_, kinds)}
@@ -146,7 +173,12 @@ def questions(
     if asked:
         rules = {f.rule for f in asked}
         told = (*asked, *(f for f in family if f.rule in rules))
-        yield card_for(case, GENETIC_QUESTION, orders, told, _words(case, asked))
+        words = _words(case, asked)
+        if also:
+            nouns = [order_words(orders, case.knowledge)] if orders else []
+            nouns += [harm_of(order, case.knowledge).noun for order in also]
+            words["order"] = " and ".join(dict.fromkeys(nouns))
+        yield card_for(case, GENETIC_QUESTION, (*orders, *also), told, words)
         family = [f for f in family if f.rule not in rules]
     early = case.knowledge.early
     concerned = tuple(order for order, trigger in triggered if trigger.kind in early.orders)

@@ -44,10 +44,13 @@ class _ReadyHarm:
         self._resources = frozenset(rule.resources)
         self._words = words_of(rule.words)
         self._medicine = words_of(rule.medicine_words)
+        self._notes = words_of(rule.note_words)
         self._unless = words_of(rule.unless)
 
     def fits(self, order: DraftOrder, kind: str | None) -> bool:
         if self.rule.intramuscular and kind != "intramuscular":
+            return False
+        if self.rule.route_disagrees and not order.route_disagrees:
             return False
         if kind in self.rule.orders or order.resource_type in self._resources:
             return True
@@ -57,14 +60,17 @@ class _ReadyHarm:
         return self._named(order) or self.rule.any_order
 
     def _named(self, order: DraftOrder) -> bool:
-        """By the words of what is ordered and how it is given; a note may say something else."""
-        said = order.said
+        """By the words of what is ordered and how it is given. A note may say something else, so
+        only words that tell how it is done count there."""
+        said, medicine = order.said, is_medicine(order)
         told = (*said.names, *(w for r in said.routes for w in r.words))
-        if not (said.routes and is_medicine(order)):  # a stated route is believed
+        if not (said.routes and medicine):  # a stated route is believed
             told += said.instructions
         if self._unless is not None and any(self._unless.search(text) for text in told):
             return False
-        if self._medicine is not None and is_medicine(order) and names(self._medicine, told):
+        if self._medicine is not None and medicine and names(self._medicine, told):
+            return True
+        if self._notes is not None and not medicine and names(self._notes, said.notes):
             return True
         return names(self._words, told)
 

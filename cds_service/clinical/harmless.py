@@ -101,9 +101,10 @@ class _Never:
         self._line_words = words_of(rule.line_words)
         self._routes = selected(rule.unless_routes)
         self._route_words = words_of(rule.unless_route_words)
+        self._unless = words_of(rule.unless_words)
 
     def holds(self, order: DraftOrder) -> bool:
-        return self._fits(order) and not self._by_harmless_route(order.said)
+        return self._fits(order) and not self._excepted(order)
 
     def _fits(self, order: DraftOrder) -> bool:
         said = order.said
@@ -117,11 +118,21 @@ class _Never:
             return True
         return not is_medicine(order) and names(self._order_words, told_by(order))
 
-    def _by_harmless_route(self, said: OrderSaid) -> bool:
-        return bool(said.routes) and all(
-            any_holds(self._routes, route.codings) or names(self._route_words, route.words)
-            for route in said.routes
-        )
+    def _excepted(self, order: DraftOrder) -> bool:
+        """By every stated route; a medicine without any by the words of its dosage or form."""
+        said = order.said
+        if said.routes:
+            return all(
+                any_holds(self._routes, route.codings) or names(self._route_words, route.words)
+                for route in said.routes
+            )
+        if not is_medicine(order):
+            return False
+        if names(self._route_words, said.instructions):
+            return True
+        forms = (word for form in said.forms for word in form.words)
+        told = " ".join((*said.names, *forms, *said.instructions))
+        return self._unless is not None and names(self._unless, (told,))
 
 
 def told_by(order: DraftOrder) -> tuple[str, ...]:

@@ -10,9 +10,12 @@ from cds_service.clinical.assessment import Effect, OptionVerdict, Reason, Stand
 from cds_service.clinical.chart import Provenance
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.exclusions import reasons_for
+from cds_service.clinical.in_words import withheld_by_words
 from cds_service.clinical.unknown_inputs import not_assessed, withheld
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.names import InputName
 
+MEDICINES: Final = InputName.MEDICATIONS.value
 # `Type/id` without a version (AC-05). An id that could be anything else is not deleted.
 DELETABLE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
 
@@ -20,6 +23,7 @@ DELETABLE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9._-]+")
 def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]:
     """How each option of the knowledge stands, in the order of the knowledge."""
     unknown = not_assessed(view, knowledge)
+    named = withheld_by_words(view, knowledge)
     found = []
     for option in knowledge.options.values():
         if not option.enabled:
@@ -34,6 +38,7 @@ def verdicts(view: OrderView, knowledge: Knowledge) -> tuple[OptionVerdict, ...]
                 check.id,
                 Effect.NO_DRAFT
                 if option.id in withheld(check, view, knowledge)
+                or (option.id in named and check.unidentified and check.input == MEDICINES)
                 else Effect.CONDITION,
                 said.text,
                 unknown=True,

@@ -16,7 +16,7 @@ from cds_service.clinical.assessment import (
 from cds_service.clinical.chart import DraftOrder, InputState, Provenance
 from cds_service.clinical.risk import Case
 from cds_service.clinical.triggers import order_words
-from cds_service.clinical.unknown_inputs import not_assessed
+from cds_service.clinical.unknown_inputs import not_assessed, statements_refused
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import CardText
@@ -66,11 +66,13 @@ def card_for(
 
 
 def _medicines_read(case: Case, options: tuple[OptionVerdict, ...]) -> str:
-    """Which lists of medicines were read, where an option is open that medicines speak against:
+    """Which list of medicines was read alone, where an option is open that medicines speak against:
     what nobody read may hold an anticoagulant. Where nothing was found, a check says it."""
     report = case.chart.input(InputName.MEDICATIONS)
+    if statements_refused(report):
+        return ""  # a check says it
     told = report.state in {InputState.READ, InputState.PARTIAL} or report.whole
-    if not told and len(report.lists_read) < 2:
+    if not told or len(report.lists_read) != 1:
         return ""
     if not any(
         case.knowledge.options[verdict.option].regimens
@@ -78,10 +80,10 @@ def _medicines_read(case: Case, options: tuple[OptionVerdict, ...]) -> str:
         for verdict in options
     ):
         return ""
-    named = ", ".join(report.lists_read)
+    (named,) = report.lists_read
     if report.whole:
-        return f"{named}, reported ones included" if report.lists_read == ("orders",) else named
-    return f"{named} only" if len(report.lists_read) == 1 else named
+        return f"{named}, reported ones included" if named == "orders" else named
+    return f"{named} only"
 
 
 def _ruled_out(options: tuple[OptionVerdict, ...], knowledge: Knowledge) -> str:

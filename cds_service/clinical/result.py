@@ -10,9 +10,9 @@ from cds_service.clinical.chart import DraftOrder, NotUnderstood
 from cds_service.clinical.genetic import family_findings
 from cds_service.clinical.harmless import known_harmless
 from cds_service.clinical.not_understood import unread_system
+from cds_service.clinical.possible_orders import possible_orders
 from cds_service.clinical.risk import Case, tested
 from cds_service.clinical.triggers import kind_of
-from cds_service.knowledge.loader import Knowledge
 
 ORDERS = "orders"
 """The name under which draft orders that were not understood stand beside the inputs."""
@@ -32,7 +32,7 @@ def assessment_of(
     orders = {o.index: o for g in guidances for o in g.orders}
     hips = [o for o in orders.values() if kind_of(o, case.knowledge) == "arthroplasty"]
     absent, not_known = tested(case, hips)
-    unread = (*_unread_orders(case.facts.orders, case.knowledge), *chart.not_understood)
+    unread = (*_unread_orders(case), *chart.not_understood)
     return Assessment(
         guidances,
         tuple(own.values()),
@@ -53,11 +53,14 @@ def assessment_of(
     )
 
 
-def _unread_orders(orders: Iterable[DraftOrder], knowledge: Knowledge) -> Iterator[NotUnderstood]:
-    """The drafts, by the system of their codes. What is known to be harmless was understood."""
+def _unread_orders(case: Case) -> Iterator[NotUnderstood]:
+    """The drafts, by the system of their codes, also those of which something is possible only.
+    What is known to be harmless was understood."""
     found: Counter[str] = Counter()
-    for order in orders:
-        system = unread_system(order)
+    knowledge = case.knowledge
+    open_ = {id(o): one.system for o, one in possible_orders(case.facts, knowledge)}
+    for order in case.facts.orders:
+        system = open_.get(id(order)) or unread_system(order, knowledge)
         if system is not None and not known_harmless(order, knowledge):
             found[system] += 1
     for system, count in sorted(found.items()):

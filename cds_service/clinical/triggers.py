@@ -7,9 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from cds_service.clinical.chart import DraftOrder, FhirDate
-from cds_service.clinical.not_understood import may_be
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import Side
+from cds_service.knowledge.names import MODIFIER, Side
 from cds_service.knowledge.schema import Question, Trigger
 
 # Which kind of order decides when one order is of several kinds.
@@ -53,26 +52,15 @@ def triggers(
     knowledge: Knowledge,
     selections: Collection[str] = (),
 ) -> list[tuple[DraftOrder, Trigger]]:
-    """The orders that are looked at, each with the trigger it is.
+    """The orders that are looked at, each with the trigger it surely is.
 
     Where orders were selected, these are the ones. A draft without id cannot be named by a
     selection, so it is looked at, too; without selections, or with such that name no draft at all,
     all drafts are: silence would claim that they had been checked.
     """
-    found = ((o, trigger_of(o, knowledge)) for o in looked_at(orders, selections))
+    sure = (o for o in looked_at(orders, selections) if MODIFIER not in o.said.members)
+    found = ((o, trigger_of(o, knowledge)) for o in sure)
     return [(order, trigger) for order, trigger in found if trigger is not None]
-
-
-def may_trigger(
-    orders: tuple[DraftOrder, ...],
-    knowledge: Knowledge,
-    selections: Collection[str] = (),
-) -> bool:
-    """Whether an order triggers, would if the chart had or named FOP (see `by_words`), or may be
-    one that does: then the whole chart tells whether to ask."""
-    if triggers(by_words(orders), knowledge, selections):
-        return True
-    return any(may_be(order, knowledge) for order in looked_at(orders, selections))
 
 
 def by_words(orders: tuple[DraftOrder, ...]) -> tuple[DraftOrder, ...]:

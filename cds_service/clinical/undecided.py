@@ -21,6 +21,8 @@ from cds_service.knowledge.when import When
 
 _Lack = tuple[InputName, str]
 
+NO_DATE = "no date"
+
 # What answers a test, and what a card calls it; by the member of `When`.
 _ANSWERED_BY: dict[str, _Lack] = {
     "condition": (InputName.CONDITIONS, "problem list"),
@@ -78,12 +80,12 @@ def hinted(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple
     told, tier = {finding.rule for finding in factors}, tier_of(case, factors)
     found = []
     for rule in case.knowledge.once(_asking):
-        sources = _hints(case, order, rule) if rule.id not in told else ()
+        sources, note = _hints(case, order, rule) if rule.id not in told else ((), "")
         finding = Finding(rule.id, "undecided", rule.label, sources, Tier(rule.tier), rule.evidence)
         might_be = tier_of(case, (*factors, finding))
         if not sources or might_be is tier:
             continue
-        finding = replace(finding, note="not clearly coded")
+        finding = replace(finding, note=note)
         found.append(Undecided(finding, _said(finding, ((InputName.CONDITIONS, ""),), might_be)))
     return tuple(found)
 
@@ -93,14 +95,23 @@ def _asking(knowledge: Knowledge) -> tuple[Factor, ...]:
     return tuple(r for r in rules if r.enabled and (r.clues is not None or r.mentions))
 
 
-def _hints(case: Case, order: DraftOrder, rule: Factor) -> tuple[Provenance, ...]:
-    sources = case.view(order).ask(rule.clues).sources if rule.clues is not None else ()
+def _hints(case: Case, order: DraftOrder, rule: Factor) -> tuple[tuple[Provenance, ...], str]:
+    """What hints at a factor, and why it does not decide."""
+    sources: tuple[Provenance, ...] = ()
+    if rule.clues is not None:
+        perhaps = case.view(order, cautious=True).ask(rule.clues)
+        if perhaps.undated:
+            return perhaps.sources, NO_DATE
+        sources = case.view(order).ask(rule.clues).sources
     named = (m.source for m in case.chart.mentions if rule.mentions and m.disease == HO)
-    return tuple(dict.fromkeys((*sources, *named)))
+    return tuple(dict.fromkeys((*sources, *named))), "not clearly coded"
 
 
 def _said(finding: Finding, lacks: tuple[_Lack, ...], might_be: Tier) -> NotAssessed:
     label = finding.label[:1].upper() + finding.label[1:]
+    if finding.note == NO_DATE:  # of the same fact an option asks when it was
+        text = f"{label}: then {might_be.value} risk."
+        return NotAssessed(lacks[0][0].value, NO_DATE, text)
     text = f"{label}: {finding.note}. Ask; if it applies, the risk may be {might_be.value}."
     return NotAssessed(lacks[0][0].value, str(finding.note), text)
 

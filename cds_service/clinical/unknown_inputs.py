@@ -16,14 +16,19 @@ from cds_service.knowledge.schema import UnknownCheck
 
 REPLACED = SignalName.RECORD_REPLACED
 ONE_LIST = {
-    "orders": "none in orders, statements not read",
-    "statements": "none in statements, orders not read",
+    "orders": "home medicines not read",
+    "statements": "ordered medicines not read",
 }
+REFUSED = {
+    InputState.EMPTY: "none ordered; home medicines may not be read",
+    InputState.READ: "home medicines may not be read",
+}
+"""Where the other list may not be read by this client."""
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
-_MODIFIER = "what carries a modifier that is not known here"
-_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values())
+_MODIFIER = "an entry whose meaning a modifier may change"
+_OTHER_STATES = ("not found", "not stated", *ONE_LIST.values(), *REFUSED.values())
 
 
 def states_said(knowledge: Knowledge) -> tuple[str, ...]:
@@ -126,12 +131,14 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
 
 
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
-    """What the words of the unidentified entries name, by kind, where a draft is withheld."""
-    if not withheld(check, view, knowledge):
-        return ""
-    telling = [e for e in view.facts.unidentified if e.input == check.input and e.against]
+    """What the words of the unidentified entries name, by kind: that which speaks against an
+    option, and medicines of which rules speak."""
+    options = set(check.applies_to)
     names = dict.fromkeys(
-        name for entry in telling if entry.against & set(check.applies_to) for name in entry.named
+        name
+        for entry in view.facts.unidentified
+        if entry.input == check.input and (entry.against & options or entry.as_if)
+        for name in entry.named
     )
     labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
     labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
@@ -142,8 +149,7 @@ def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -
     chart: Chart = view.chart
     name = InputName(check.input)
     if check.quantity and check.within_days:
-        # One in a code that is not known here has a check of its own; "not found" would be untrue.
-        return None if _is_known(check, view) or _entries(check, view) else "not found"
+        return _result_state(check, view, knowledge)
     if name is InputName.PATIENT and chart.input(name).known:
         facts = chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
@@ -155,6 +161,21 @@ def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -
         return None
     silent = meaning_of(knowledge, report) == "silent"
     return None if silent else state_words(knowledge, report.state)
+
+
+def _result_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
+    """What is not known of a result that is asked for: it is not there, or may not be the newest.
+
+    One in a code that is not known here has a check of its own; "not found" would be untrue.
+    """
+    report = view.chart.input(InputName(check.input))
+    whole = report.known or report.rest_older
+    if check.newer:
+        is_open = not whole and _is_known(check, view)
+        return state_words(knowledge, report.state) if is_open else None
+    if _is_known(check, view) or _entries(check, view):
+        return None
+    return "not found" if whole else state_words(knowledge, report.state)
 
 
 def _is_known(check: UnknownCheck, view: OrderView) -> bool:
@@ -179,11 +200,20 @@ def _is_asked(check: UnknownCheck, entry: Unidentified, view: OrderView) -> bool
 
 
 def _empty_list(report: InputReport) -> str | None:
-    """Of two lists the one that was read and holds nothing, where the other was not."""
+    """Of two lists the one that was read and holds nothing, where the other was not; or that the
+    other may not be read."""
     read = report.lists_read
-    if report.state is not InputState.EMPTY or report.whole or len(read) != 1:
+    if report.whole or len(read) != 1:
         return None
-    return ONE_LIST[read[0]]
+    if statements_refused(report):
+        return REFUSED[report.state]
+    return ONE_LIST[read[0]] if report.state is InputState.EMPTY else None
+
+
+def statements_refused(report: InputReport) -> bool:
+    """Whether the orders were read, and this client may not read the statements."""
+    refused = ("statements", InputState.WITHHELD) in report.lists
+    return refused and not report.whole and report.state in REFUSED
 
 
 def _older(check: UnknownCheck, view: OrderView) -> str:

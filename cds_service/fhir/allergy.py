@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds_service.clinical.chart import AllergyFact, Provenance, SetAside, Unidentified
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, first_text, objects, status, texts, type_and_id
+from cds_service.fhir.reaction_notes import named_in_notes, notes_on
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
@@ -23,7 +25,7 @@ from cds_service.fhir.unidentified import (
     name_in,
     says_none,
 )
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import SOME_ANALGESIC, InputName
 
 
 def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -53,6 +55,17 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
         verification=next((w for w in said if w in SUSPECTED), "confirmed"),
         kind=kind if kind in {"allergy", "intolerance"} else None,
     )
+    if known.meaning == {SOME_ANALGESIC}:
+        yield from _in_notes(doc, look, source)
+
+
+def _in_notes(doc: Doc, look: ReadContext, source: Provenance) -> Iterator[Unidentified]:
+    """The drug that a note names beside a code which leaves open which one it is."""
+    names = look.mentions.drugs
+    groups, clause = named_in_notes(notes_on(doc), names)
+    if against := names.speaks_against(groups, InputName.ALLERGIES):
+        source = replace(source, label=f"{clause} ({source.label})" if source.label else clause)
+        yield Unidentified(InputName.ALLERGIES, source, True, groups, against)
 
 
 def _unidentified(
@@ -73,6 +86,9 @@ def _unidentified(
     if DOUBTED.isdisjoint(verifications(doc)):
         named = next((e for e in elements if first_text(e)), doc.get("code"))
         source = Provenance(type_and_id(doc), None, name_in(named), recorded_on(doc))
+        if not against and (noted := next(_in_notes(doc, look, source), None)):
+            yield noted
+            return
         telling = bool(against) or may_rule_out(source.label, names)
         yield Unidentified(InputName.ALLERGIES, source, telling, groups, against)
 

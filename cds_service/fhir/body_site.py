@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.chart import CodeSeen, Provenance
 from cds_service.fhir.codings import Recognised
 from cds_service.fhir.elements import Doc, codings, objects, text, texts
-from cds_service.knowledge.names import SITE_HIP, Side
+from cds_service.knowledge.names import NEEDS_HIP_SITE, SITE_HIP, Side
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
-
-# OPCS-4 codes that mean the hip only together with a site code (HSCIC PROMs Appendix A).
-_NEEDS_HIP_SITE = {
-    "opcs-prosthesis-needs-hip-site": "hip-hemiarthroplasty",
-    "opcs-resurfacing-needs-hip-site": "hip-resurfacing",
-}
 
 
 def body_sites(doc: Doc, contained: Iterable[Doc] = ()) -> list[CodeSeen]:
@@ -71,7 +65,7 @@ def with_hip_site(concepts: frozenset[str], sites: frozenset[str]) -> frozenset[
     """Add what an OPCS-4 code means once a hip site code stands beside it."""
     if SITE_HIP not in sites:
         return concepts
-    return concepts | {_NEEDS_HIP_SITE[c] for c in concepts if c in _NEEDS_HIP_SITE}
+    return concepts | {NEEDS_HIP_SITE[c] for c in concepts if c in NEEDS_HIP_SITE}
 
 
 def side_of(code: Recognised, site: Recognised) -> Side:
@@ -95,4 +89,4 @@ def with_unread_site(source: Provenance, site: Recognised) -> Provenance:
     """The source, with a body site that nobody recognises."""
     if site.unread is None:
         return source
-    return replace(source, status=f"site {site.unread} unclear")
+    return replace(source, status=f"site {site.unread} not recognised")

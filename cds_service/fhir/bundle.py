@@ -20,7 +20,7 @@ from cds_service.fhir.decoding import (
     first_byte,
     repair,
 )
-from cds_service.fhir.elements import member, objects, word
+from cds_service.fhir.elements import member, word
 
 NO_RESOURCE = "no resource"
 _BUNDLE = b'"Bundle"'
@@ -244,13 +244,29 @@ def _response_status(envelope: Envelope) -> str | None:
 
 
 def _read_links(opened: Opened, raw: Raw) -> None:
-    """The first link of each relation that is used."""
-    for link in objects(_plain(raw)):
-        relation, url = word(link.get("relation")), link.get("url")
-        if not isinstance(url, str) or not url.strip():
-            opened.nameless_page = opened.nameless_page or relation == "next"
+    """The first link of each relation that is used. What is no link, or does not say of what kind
+    it is (Bundle.link.relation is 1..1), may have been the one to a further page."""
+    links = _plain(raw)
+    if links is None and bytes(raw) not in (b"", b"null"):  # cannot be decoded
+        opened.nameless_page = True
+    for link in links if isinstance(links, list) else [links]:
+        if not isinstance(link, dict):
+            opened.nameless_page = opened.nameless_page or link not in (None, [])
             continue
-        if relation == "next":
+        relation, url = _relation(link.get("relation")), link.get("url")
+        if not isinstance(url, str) or not url.strip():
+            opened.nameless_page = opened.nameless_page or relation in ("next", None)
+        elif relation == "next":
             opened.next_link = opened.next_link or url.strip()
         elif relation == "self":
             opened.self_link = opened.self_link or url.strip()
+        elif relation is None:
+            opened.nameless_page = True
+
+
+def _relation(value: object) -> str | None:
+    """The relation of a link, in any case (RFC 8288 section 2.1.1); None where it names none."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    name = word(value)
+    return name.lower() if name else None

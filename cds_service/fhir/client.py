@@ -73,13 +73,21 @@ class NoAccess(Exception):
 
 class FetchFailed(Exception):
     """An input could not be read, or not to its end. `outcome` is a word for figures; `no_list`
-    says that the server does not offer it."""
+    says that the server does not offer it, `is_refused` that it does not show it."""
 
-    def __init__(self, why: str, outcome: str = "failed", *, no_list: bool = False) -> None:
+    def __init__(
+        self,
+        why: str,
+        outcome: str = "failed",
+        *,
+        no_list: bool = False,
+        is_refused: bool = False,
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.outcome = outcome
         self.no_list = no_list
+        self.is_refused = is_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +194,8 @@ class FhirReads:
             reader.fail(name, "the FHIR server did not answer in time")
         except FetchFailed as error:
             outcome = error.outcome
-            is_list = name in LISTS
-            # Statements that this token may not see are not read, which the card says; orders are
-            # withheld.
-            unseen = name is InputName.STATEMENTS and error.outcome == "refused"
-            gone = (error.no_list or unseen) if is_list else error.outcome == "gone"
-            reader.fail(name, error.why, is_gone=gone)
+            gone = error.no_list if name in LISTS else error.outcome == "gone"
+            reader.fail(name, error.why, is_gone=gone, is_refused=error.is_refused)
         metrics.fetches.labels(str(name), outcome).inc()
 
     async def _pages(self, reader: UnfinishedChart, name: InputName, start: str) -> None:
@@ -273,10 +277,12 @@ class FhirReads:
         return len(page.entry)
 
     def _follow(self, here: str, link: str) -> str:
-        """The absolute URL of a link. Raises FetchFailed when it leads away from the registered
-        server: the token must not go there."""
+        """The absolute URL of a link: a relative one is meant from the base of the server, a query
+        alone from the page that it stands on. Raises FetchFailed when it leads away from the
+        registered server: the token must not go there."""
+        start = here if link.startswith("?") else f"{self._access.base}/"
         try:
-            url = self._registered(urldefrag(urljoin(here, link)).url)
+            url = self._registered(urldefrag(urljoin(start, link)).url)
             same = _origin(url) == _origin(self._access.base)
         except ValueError:
             same = False
@@ -370,7 +376,12 @@ def _refusal(status: int) -> FetchFailed:
     if 300 <= status < 400:
         words = "the FHIR server sent the read elsewhere"
     outcome = _OUTCOMES.get(status, "failed")
-    return FetchFailed(f"{words} (HTTP {status})", outcome, no_list=status in _NO_SEARCH)
+    return FetchFailed(
+        f"{words} (HTTP {status})",
+        outcome,
+        no_list=status in _NO_SEARCH,
+        is_refused=outcome == "refused",
+    )
 
 
 def _unreadable(error: RequestError) -> FetchFailed:

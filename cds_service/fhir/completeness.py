@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
 from cds_service.clinical.chart import CodeSeen, InputState
 from cds_service.fhir.decoding import GlancedMeta, Unreadable, decode
-from cds_service.fhir.elements import Doc, codings, flag, items, member, objects, texts, word, words
+from cds_service.fhir.elements import (
+    Doc,
+    codings,
+    items,
+    kind_of,
+    member,
+    notes_of,
+    objects,
+    texts,
+    word,
+)
+from cds_service.fhir.outcomes import IN_WORDS, Outcomes
+from cds_service.fhir.signal import (
+    FAILED,
+    NONE,
+    STRENGTH,
+    UNKNOWN,
+    WITHHELD,
+    Signal,
+    said,
+    stated,
+    strongest,
+)
+from cds_service.fhir.wording import Wording, narrative
 from cds_service.knowledge.code_systems import LOINC, canonical, normal_system
 from cds_service.knowledge.names import InputName, SignalName
 
@@ -20,28 +42,10 @@ if TYPE_CHECKING:
     from cds_service.knowledge.model import Knowledge
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """The state that an input is in by the word of its source, and why, without patient data.
-    `id` is that of the signal in the knowledge."""
-
-    state: InputState
-    why: str
-    id: str
-    replaced_by: str | None = None  # the record that survives, of a patient's record
-
-
 _MISTAKE = "entered-in-error"
 _TAKEN_BACK = {"refuted", "unconfirmed", "provisional", "differential", "inactive", "resolved",
                _MISTAKE}  # fmt: skip
 _STATUSES = ("verificationStatus", "clinicalStatus")
-PARTIAL, FAILED, NONE = InputState.PARTIAL, InputState.FAILED, InputState.NONE_STATED
-WITHHELD, UNKNOWN, NOT_ASKED = InputState.WITHHELD, InputState.UNKNOWN, InputState.NOT_ASKED
-STRENGTH: Final = (FAILED, WITHHELD, UNKNOWN, NOT_ASKED, PARTIAL, NONE)
-"""Which state is told where the source gives several."""
-
-_GONE: Final = frozenset({"not-found", "deleted"})
-_NOTES: Final = frozenset({"information", "success"})
 _EMPTY_SYSTEM: Final = "http://terminology.hl7.org/codesystem/list-empty-reason"
 ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENT_SYSTEMS: Final = frozenset({
@@ -67,8 +71,16 @@ _LISTED: Final = frozenset({
     "MedicationAdministration",
 })  # fmt: skip
 _NAMED: Final = frozenset({"Condition", "AllergyIntolerance"})
-_CODES: Final = ("code", "medicationCodeableConcept", "substance")
-_NAMED_BY: Final = (*_CODES, "medicationReference", "medication", "reaction")
+# Types of which "not known" says nothing of the list, and "masked" does.
+_MASKABLE: Final = frozenset({
+    "Observation", "ServiceRequest", "ProcedureRequest", "ReferralRequest", "DiagnosticOrder",
+})  # fmt: skip
+_CODES: Final = (
+    "code", "medicationCodeableConcept", "substance", "medicationReference", "medication",
+)  # fmt: skip
+_NAMED_BY: Final = (*_CODES, "reaction")
+# Elements of an Observation or an order that say what it is; `_value...` of a primitive.
+_TELLING: Final = ("code", "orderDetail", "value", "_value", "dataAbsentReason")
 # What a resource may have beside the reason why it has no content.
 _FRAME: Final = frozenset({
     "resourceType", "id", "meta", "implicitRules", "language", "text", "extension", "identifier",
@@ -84,20 +96,16 @@ class SignalTable:
     """
 
     def __init__(
-        self, signals: Iterable[SourceSignal], vendors: Collection[str] | None = None
+        self,
+        signals: Iterable[SourceSignal],
+        vendors: Collection[str] | None = None,
+        wording: Wording | None = None,
     ) -> None:
         self._rows = tuple(signals)
         self._by_id = {row.id: row for row in self._rows}
-        self._issues = self._coded("issue")
         self._empty = self._coded("empty-reason")
         self._reasons = self._coded("absent-reason")
         self._labels = self._coded("label")
-        heard = [
-            row
-            for row in self._rows
-            if row.kind == "vendor" and (row.state or vendors is None or row.vendor in vendors)
-        ]
-        self._vendors = [(row, row.systems, frozenset(row.codes)) for row in heard]
         self._statements = {
             (canonical(system), code): row
             for row in self._rows
@@ -106,11 +114,10 @@ class SignalTable:
             for code in row.codes
         }
         self._ips = {canonical(name) for name in self._by_id[SignalName.IPS_UNKNOWN].systems}
-        self._words = [
-            (row, re.compile("|".join(row.words), re.IGNORECASE))
-            for row in self._rows
-            if row.kind == "words"
-        ]
+        self._wording = wording or Wording(self._rows)
+        self._outcomes = Outcomes(self._rows, vendors, self._wording)
+        masks = (c for c, row in self._reasons.items() if row.state == WITHHELD)
+        self._masks = re.compile("|".join(map(re.escape, masks)).encode(), re.IGNORECASE)
         self.codes = frozenset(
             code
             for row in self._rows
@@ -120,7 +127,7 @@ class SignalTable:
 
     def of_vendors(self, vendors: Collection[str]) -> SignalTable:
         """The same signals, with the harmless warnings of these vendors only."""
-        return SignalTable(self._rows, vendors)
+        return SignalTable(self._rows, vendors, self._wording)
 
     def seen(self, name: SignalName, why: str | None = None) -> Signal:
         """A signal that the answer itself shows, by its id."""
@@ -133,45 +140,8 @@ class SignalTable:
     # --- outcomes ---
 
     def of_outcome(self, doc: Doc, *, alone: bool) -> Signal | None:
-        """An OperationOutcome: the strongest of its issues; None for noise. `alone`: it stands in
-        place of data, so there was no answer."""
-        found = [self._of_issue(issue) for issue in objects(doc.get("issue"))]
-        told = strongest(signal for signal in found if signal is not None)
-        if told is None:
-            return (
-                self.seen(SignalName.ERROR, "the EHR answered with an error")
-                if alone or not found
-                else None
-            )
-        if alone and told.id == SignalName.UNKNOWN_WARNING:
-            return self.seen(SignalName.ERROR, "the EHR answered with a warning in place of data")
-        return told
-
-    def _of_issue(self, issue: Doc) -> Signal | None:
-        code = (word(issue.get("code")) or "").lower()
-        severity = (word(issue.get("severity")) or "").lower()
-        is_error = severity not in _NOTES and severity != "warning"
-        for coding in codings(issue.get("details")):
-            for row, systems, numbers in self._vendors:
-                if coding.code in numbers and (coding.system or "").startswith(systems):
-                    if row.state is not None:
-                        return _said(row, f"the EHR says so (issue {coding.code})")
-                    if not is_error:
-                        return None
-        known = self._issues.get(code)
-        if known is not None and known.state is not None:
-            return _said(known, f"the EHR says so (issue {code})")
-        if is_error or code in _GONE:
-            return self.seen(SignalName.ERROR, "the EHR answered with an error")
-        told = [*texts(issue.get("details")), issue.get("diagnostics")]
-        for words_row, pattern in self._words:
-            if any(isinstance(one, str) and pattern.search(one) for one in told):
-                return _said(words_row, "the EHR says so in words")
-        if known is not None or severity in _NOTES:
-            return None
-        return self.seen(
-            SignalName.UNKNOWN_WARNING, "the EHR sent a warning that is not known here"
-        )
+        """What an OperationOutcome says; None for noise. `alone`: it stands in place of data."""
+        return self._outcomes.read(doc, alone=alone)
 
     # --- labels ---
 
@@ -189,13 +159,14 @@ class SignalTable:
             for coding in codings(meta.get(name)):
                 row = self._labels.get((coding.code or "").lower())
                 if row is not None and (empty or not row.only_empty):
-                    return _said(row, f"labelled {str(coding.code).upper()} by its source")
+                    return said(row, f"labelled {str(coding.code).upper()} by its source")
         return None
 
     # --- resources ---
 
-    def of_resource(self, kind: str, doc: Doc) -> tuple[Signal | None, bool]:
-        """What a resource says of its input as a whole, and whether that is all it says."""
+    def of_resource(self, kind: str, doc: Doc, raw: bytes) -> tuple[Signal | None, bool]:
+        """What a resource says of its input as a whole, and whether that is all it says. `raw` is
+        its JSON."""
         if "extension" in doc and (reason := _absent_in(doc)) is not None:
             row = self._reasons.get(reason) or self._by_id[SignalName.ABSENT_UNKNOWN]
             state = InputState(row.state or UNKNOWN)
@@ -211,9 +182,21 @@ class SignalTable:
                 why = "an entry carries a modifier that is not known here"
                 return self.seen(SignalName.MODIFIED_ENTRY, why), True
             return entry
+        if kind in _MASKABLE and self._masks.search(raw) and (masked := self._masked(doc)):
+            return masked, "component" not in doc
         if kind in _NAMED and is_nameless(doc):
             return self.seen(SignalName.NAMELESS_ENTRY, "an entry does not say what it is"), False
         return self.of_labels(doc.get("meta")), False
+
+    def _masked(self, doc: Doc) -> Signal | None:
+        """An Observation or an order whose code or value is masked."""
+        for part in (doc, *objects(doc.get("component"))):
+            for name, element in part.items():
+                if name.startswith(_TELLING) and isinstance(element, dict | list):
+                    reason = self._reasons.get((_reason_of(element) or "").lower())
+                    if reason is not None and reason.state == WITHHELD:
+                        return stated(reason)
+        return None
 
     def of_absent(self, reason: str) -> Signal:
         """An entry of a Bundle that has a reason in place of a resource."""
@@ -239,7 +222,7 @@ class SignalTable:
         for coding in (coding for element in elements for coding in codings(element)):
             system, code = canonical(coding.system or ""), coding.code or ""
             if (row := self._statement(system, code)) is not None:
-                return _stated(row), True
+                return stated(row), True
             if normal_system(coding.system or "") in _ABSENT_SYSTEMS:
                 reasons.append(self._reason(code))
             else:
@@ -254,7 +237,7 @@ class SignalTable:
         if named and not states:
             return None  # in words only, and the words are there
         told = min(
-            (_stated(row) for row in states or [self._reason("unknown")]),
+            (stated(row) for row in states or [self._reason("unknown")]),
             key=lambda signal: STRENGTH.index(signal.state),
         )
         if named and told.state is not WITHHELD:  # "Masked" is no name
@@ -275,12 +258,12 @@ class SignalTable:
     # --- lists ---
 
     def of_lists(self, doc: Doc, asked: InputName | None) -> Iterator[tuple[InputName, Signal]]:
-        """The empty reasons of a List, or of the sections of a document, by input."""
+        """What a List, or the sections of a document, say of being empty or not whole, by input."""
         for section in (doc, *_sections(doc)):
             rows = [self._empty_reason(coding) for coding in codings(section.get("emptyReason"))]
             if not rows and section.get("emptyReason"):
                 rows = [self._by_id[SignalName.LIST_UNKNOWN]]  # in words
-            told = strongest(map(_stated, rows))
+            told = strongest(map(stated, rows)) or self._in_words(section)
             if told is None:
                 continue
             found = codings(section.get("code"))
@@ -289,6 +272,15 @@ class SignalTable:
             if name is not None:
                 yield name, told
 
+    def _in_words(self, section: Doc) -> Signal | None:
+        """What the note of a List says; and the narrative of one that holds no entry, or of such a
+        section. Beside entries a narrative speaks of these."""
+        words = notes_of(section) if "note" in section else []
+        if not section.get("entry") and kind_of(section) != "Composition":
+            words += [text for text in (narrative(section.get("text")),) if text]
+        rows, _ = self._wording.told(words, is_note=True) if words else ([], True)
+        return strongest(said(row, IN_WORDS) for row in rows)
+
     def _empty_reason(self, coding: CodeSeen) -> SourceSignal:
         """Only the code system of FHIR is believed that there is none."""
         row = self._empty.get((coding.code or "").lower())
@@ -296,18 +288,6 @@ class SignalTable:
         if row is None or (row.state == NONE and not own):
             return self._by_id[SignalName.LIST_UNKNOWN]
         return row
-
-    # --- the record ---
-
-    def of_patient(self, doc: Doc) -> Signal | None:
-        """A Patient record that is not the one in use: merged into another, or inactive."""
-        for link in objects(doc.get("link")):
-            if not {"replaced-by", "replace"}.isdisjoint(words(link.get("type"))):  # DSTU2: replace
-                told = self.seen(SignalName.RECORD_REPLACED, "this record was replaced by another")
-                return replace(told, replaced_by=_survivor(link))
-        if "active" in doc and not flag(doc.get("active")):
-            return self.seen(SignalName.RECORD_INACTIVE, "this record is not active")
-        return None
 
 
 def signals_of(knowledge: Knowledge) -> SignalTable:
@@ -327,17 +307,6 @@ def _by_vendor(knowledge: Knowledge) -> dict[str, SignalTable]:
     return {vendor: knowledge.once(signals_of).of_vendors({vendor}) for vendor in vendors}
 
 
-def strongest(signals: Iterable[Signal]) -> Signal | None:
-    """The one that counts where the source gives several."""
-    return min(signals, key=lambda signal: STRENGTH.index(signal.state), default=None)
-
-
-def is_gone(doc: Doc) -> bool:
-    """Whether an OperationOutcome says that there is no such record (any more)."""
-    said = {(word(issue.get("code")) or "").lower() for issue in objects(doc.get("issue"))}
-    return not said.isdisjoint(_GONE)
-
-
 def is_nameless(doc: Doc) -> bool:
     """Whether an entry says neither in a code nor in words what it is."""
     told = [doc[name] for name in _NAMED_BY if name in doc]
@@ -347,14 +316,6 @@ def is_nameless(doc: Doc) -> bool:
 def absent_entry(entry: object) -> str | None:
     """The reason that an entry of a Bundle gives in place of its resource, or beside it."""
     return _absent_in(entry)
-
-
-def _said(row: SourceSignal, why: str) -> Signal:
-    return Signal(InputState(row.state or FAILED), why, row.id)
-
-
-def _stated(row: SourceSignal) -> Signal:
-    return Signal(InputState(row.state or UNKNOWN), "the source says so", row.id)
 
 
 def _points(element: object) -> bool:
@@ -377,19 +338,17 @@ def _taken_back(doc: Doc) -> str | None:
 
 
 def _absent_reason(element: object) -> str | None:
-    parts = objects(member(element, "coding"))
-    holders = (element, *parts, *(part.get("_code") for part in parts), member(element, "_text"))
+    inner = member(element, "concept")  # R5
+    parts = [*objects(member(element, "coding")), *objects(member(inner, "coding"))]
+    beside = (member(element, "_text"), member(element, "_reference"), member(element, "_value"))
+    holders = (element, inner, *parts, *(part.get("_code") for part in parts), *beside)
     return next((reason for one in holders if (reason := _absent_in(one)) is not None), None)
 
 
-_PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
-
-
-def _survivor(link: Doc) -> str | None:
-    """The record that a link names, by type and id alone."""
-    other = word(member(link.get("other"), "reference")) or ""
-    found = _PATIENT.fullmatch(other)
-    return found[1] if found else None
+def _reason_of(element: object) -> str | None:
+    """Why an element has no value: by its code, or by its extension."""
+    coded = (c.code for c in codings(element) if normal_system(c.system or "") in _ABSENT_SYSTEMS)
+    return next(coded, None) or _absent_reason(element)
 
 
 def _sections(doc: Doc) -> Iterator[Doc]:

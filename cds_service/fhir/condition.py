@@ -13,6 +13,7 @@ from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
 from cds_service.fhir.metaboliser import in_words
 from cds_service.fhir.named import named_in
+from cds_service.fhir.reaction_notes import named_in_notes
 from cds_service.fhir.record_status import (
     DOUBTED,
     SUSPECTED,
@@ -60,6 +61,10 @@ def _in_words(doc: Doc, look: ReadContext, source: Provenance) -> Iterator[Unide
     if is_allergy_in_words(code, drugs):
         groups = drugs_named((code,), drugs)
         against = drugs.speaks_against(groups, InputName.ALLERGIES)
+        if not against:
+            groups, clause = named_in_notes(notes_of(doc), drugs)
+            against = drugs.speaks_against(groups, InputName.ALLERGIES)
+            named = f"{clause} ({named})" if clause else named
         telling = may_rule_out(named, drugs)
         yield Unidentified(
             InputName.ALLERGIES, replace(source, label=named), telling, groups, against

@@ -100,8 +100,11 @@ class UnfinishedChart(Protocol):
     def read_input(self, name: InputName, raw: bytes) -> None:
         """Read a FHIR answer that was fetched."""
 
-    def fail(self, name: InputName, why: str, *, is_gone: bool = False) -> None:
-        """Note that an input could not be fetched; `is_gone`: the server does not have it."""
+    def fail(
+        self, name: InputName, why: str, *, is_gone: bool = False, is_refused: bool = False
+    ) -> None:
+        """Note that an input could not be fetched; `is_gone`: the server does not have it,
+        `is_refused`: it does not show it."""
 
     def next_links(self) -> dict[InputName, str]:
         """Links to pages that nobody has read yet."""

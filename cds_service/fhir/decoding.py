@@ -58,6 +58,15 @@ class Component(Struct, gc=False):
     """Observation.component."""
 
     code: Concept | None = None
+    valueCodeableConcept: Concept | None = None
+    valueString: str | None = None
+
+
+class GlancedQuantity(Struct, gc=False):
+    """Observation.valueQuantity, as far as its unit tells what was measured."""
+
+    unit: str | None = None
+    code: str | None = None
 
 
 class GlancedMeta(Struct, gc=False):
@@ -82,6 +91,7 @@ class Glance(Struct, gc=False):
     component: tuple[Component, ...] | None = None
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None
+    valueQuantity: GlancedQuantity | None = None
     extension: Raw = NOTHING
     meta: GlancedMeta | None = None
 

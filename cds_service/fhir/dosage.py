@@ -40,6 +40,7 @@ _MILLIGRAMS = {"mg": 1.0, "milligram": 1.0, "milligramm": 1.0, "g": 1000.0, "gra
                "gramm": 1000.0, "ug": 0.001, "mcg": 0.001, "microgram": 0.001}  # fmt: skip
 _STRENGTH = re.compile(r"\b([0-9]+(?:\.[0-9]+)?) ?MG\b", re.IGNORECASE)
 _SOLID = re.compile(r"\b(?:capsule|tablet)\b", re.IGNORECASE)
+_LIQUID = re.compile(r"\bMG ?/ ?[0-9.]* ?(?:ML|MG|HR|ACTUAT)\b", re.IGNORECASE)
 _PIECE = re.compile(r"1|\{?(?:cap|caps|capsules?|tab|tabs|tablets?|kapseln?|tabletten?)\}?|"
                     r"(?:oral )?(?:capsule|tablet)\(?s?\)?", re.IGNORECASE)  # fmt: skip
 
@@ -83,6 +84,8 @@ def read_schedule(doc: Doc, zone: tzinfo | None = None, names: Iterable[str] = (
     per_day = per_day if per_day is not None else sig.per_day
     if dose is None and sig.milligrams is not None:
         dose, unit = sig.milligrams, "mg"
+    elif dose is None and sig.pieces is not None:
+        dose, unit = sig.pieces, "capsule"
     start, end = _period(counted, zone)
     course = _course(steps, zone) or sig.days
     return Schedule(
@@ -91,7 +94,7 @@ def read_schedule(doc: Doc, zone: tzinfo | None = None, names: Iterable[str] = (
         per_day=per_day,
         dose=dose,
         dose_unit=unit,
-        days=course or _supply(doc, per_day, dose, unit),
+        days=course or _supply(doc, sig, per_day, dose, unit),
         bounded=course is not None,
         before_surgery=sig.before_surgery,
         start=start,
@@ -253,14 +256,20 @@ def _amount(quantity: object) -> tuple[float | None, str | None]:
 
 
 def in_milligrams(
-    dose: float | None, unit: str | None, product: str | None
+    dose: float | None, unit: str | None, names: Iterable[str | None]
 ) -> tuple[float | None, str | None]:
-    """A dose in pieces (1 capsule) in milligrams, where the name of the product tells its strength:
-    that of one drug, in a solid form."""
-    strengths = _STRENGTH.findall(product or "")
+    """A dose in pieces (1 capsule) in milligrams, where the first of the product's names that has a
+    strength tells that of one drug, in a solid form."""
+    for name in names:
+        if strengths := _STRENGTH.findall(name or ""):
+            break
+    else:
+        return dose, unit
     if dose is None or len(strengths) != 1 or not _PIECE.fullmatch(unit or "1"):
         return dose, unit
-    return (dose * float(strengths[0]), "mg") if _SOLID.search(product or "") else (dose, unit)
+    counted = unit not in {None, "1"} and not _LIQUID.search(name or "")
+    solid = counted or _SOLID.search(name or "")
+    return (dose * float(strengths[0]), "mg") if solid else (dose, unit)
 
 
 # --- how long ---
@@ -308,12 +317,14 @@ def _period(dosages: list[Doc], zone: tzinfo | None) -> tuple[FhirDate | None, F
     return start, end if len(ends) == len(periods) else None
 
 
-def _supply(doc: Doc, per_day: float | None, dose: float | None, unit: str | None) -> float | None:
+def _supply(
+    doc: Doc, sig: Sig, per_day: float | None, dose: float | None, unit: str | None
+) -> float | None:
     """Days of one supply, without refills: expectedSupplyDuration, daysSupply, or the quantity
-    divided by what is taken a day.
+    ("Dispense #20") divided by what is taken a day.
 
     Where dose and quantity speak different units (200 mg, 20 capsules) one dose is taken to be
-    one piece.
+    one piece, where the words do not say how many.
     """
     request = member(doc, "dispenseRequest")
     stated = _duration(member(request, "expectedSupplyDuration"))
@@ -321,9 +332,11 @@ def _supply(doc: Doc, per_day: float | None, dose: float | None, unit: str | Non
     if stated is not None:
         return stated
     amount, of = _amount(member(request, "quantity") or doc.get("quantity"))
+    if amount is None:
+        amount, of = sig.supply, None
     if amount is None or not per_day:
         return None
-    each = dose if dose and _same(of, unit) else 1.0
+    each = dose if dose and of and _same(of, unit) else sig.pieces or 1.0
     return amount / (per_day * each)
 
 

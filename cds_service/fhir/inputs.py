@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputReport, InputState, Problem
-from cds_service.fhir import completeness
 from cds_service.fhir.bundle import Opened
-from cds_service.fhir.completeness import STRENGTH, Signal, SignalTable
+from cds_service.fhir.completeness import SignalTable
 from cds_service.fhir.elements import Doc, kind_of
 from cds_service.fhir.medicine_lists import LISTS, both
+from cds_service.fhir.outcomes import is_gone
+from cds_service.fhir.record_in_use import RecordInUse, list_of
+from cds_service.fhir.signal import STRENGTH, Signal
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.knowledge.names import InputName, SignalName
 
@@ -48,7 +50,8 @@ LIST_OF = {kind: name for kind, name in INPUT_OF.items() if kind not in _NOT_A_L
 UNREADABLE = "an entry could not be read"
 REPORTED = "the EHR answered with an error"
 CUT = "entries were left out"
-NO_RECORD = "the patient record was not found"
+PAGE = "a further page was not read"
+_REST = frozenset({PAGE, CUT})
 MOST_PROBLEMS = 100
 
 
@@ -114,12 +117,18 @@ class InputLog:
         if not self.answered:
             holes += ("only dispenses or administrations were sent",)
         if self.next_link:
-            holes += ("a further page was not read",)
+            holes += (PAGE,)
         if self.foreign and not self.seen:
             holes += ("every entry is about another patient",)
         if holes:
             return InputReport(self.name, InputState.PARTIAL, self.seen, _joined(holes))
         return InputReport(self.name, InputState.READ if self.seen else InputState.EMPTY, self.seen)
+
+
+def _older(report: InputReport, results_sorted: bool) -> InputReport:
+    """Whether all that is missing is older than what was read."""
+    lacks = set((report.why or "").split("; "))
+    return replace(report, rest_older=True) if results_sorted and lacks <= _REST else report
 
 
 _NOTHING = frozenset({InputState.EMPTY, InputState.ABSENT})
@@ -184,7 +193,7 @@ class Ledger:
         self._foreign = 0
         self._problems: list[Problem] = []
         self._later: Counter[tuple[str, InputName]] = Counter()
-        self.record: Signal | None = None  # what is the matter with the patient's record itself
+        self._in_use = RecordInUse(subjects, signals)
 
     # --- entries ---
 
@@ -227,8 +236,24 @@ class Ledger:
             answer.defects.append(REPORTED)
         else:
             answer.signals.append(signal)
-        if answer.asked is InputName.PATIENT and completeness.is_gone(doc):
-            self.record = self.signals.seen(SignalName.RECORD_GONE, NO_RECORD)
+        if answer.asked is InputName.PATIENT and is_gone(doc):
+            self._in_use.gone()
+
+    def fail(self, name: InputName, why: str, *, is_gone: bool, is_refused: bool) -> None:
+        """An input could not be fetched: the server does not have it, does not show it, or failed.
+        Without the patient's record, empty lists are nobody's."""
+        log = self.logs[name]
+        log.unsupported = is_gone
+        if is_refused:
+            log.tell(self.signals.seen(SignalName.REFUSED, why))
+        elif not (is_gone and name is InputName.STATEMENTS):  # few servers have this list
+            log.failed(why)
+        if is_gone and name is InputName.PATIENT:
+            self._in_use.gone()
+
+    def other_record(self, doc: Doc) -> None:
+        """A Patient of another id."""
+        self._in_use.read_other(doc)
 
     def empty_list(self, doc: Doc, answer: InputAnswer) -> None:
         """A List or a document that says why something in it is empty."""
@@ -274,10 +299,13 @@ class Ledger:
         reports = (log.report() for log in self.logs.values())
         return tuple(report.name for report in reports if report.state is InputState.ABSENT)
 
-    def reports(self) -> tuple[InputReport, ...]:
-        """What became of each input; the two lists of medicines are one."""
+    def reports(self, results_sorted: bool = False) -> tuple[InputReport, ...]:
+        """What became of each input; the two lists of medicines are one. `results_sorted`: results
+        came newest first."""
         logs = self._counted()
-        found = {name: self._of_record(log.report()) for name, log in logs.items()}
+        record = self.record
+        found = {name: list_of(record, log.report()) for name, log in logs.items()}
+        found[InputName.OBSERVATIONS] = _older(found[InputName.OBSERVATIONS], results_sorted)
         orders, statements = found[InputName.MEDICATIONS], found.pop(InputName.STATEMENTS)
         profile = self.profile
         found[InputName.MEDICATIONS] = both(
@@ -308,21 +336,20 @@ class Ledger:
                 logs[name].seen += count
         return logs
 
-    def _of_record(self, report: InputReport) -> InputReport:
-        """The list of a record that is gone or was merged into another is not the patient's."""
-        if self.record is None or not report.known or report.name is InputName.PATIENT:
-            return report
-        state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
-        return replace(report, state=state, why=self.record.why, signal=self.record.id)
+    @property
+    def record(self) -> Signal | None:
+        """What is the matter with the patient's record itself."""
+        patient = self.logs[InputName.PATIENT]
+        return self._in_use.signal(patient.report(), patient.signal)
 
-    def hear(self, kind: str, doc: Doc, log: InputLog, whose: Whose) -> bool:
+    def hear(self, kind: str, doc: Doc, raw: bytes, log: InputLog, whose: Whose) -> bool:
         """Keep what a resource says of the input as a whole. True where it says nothing else."""
         if kind == "Patient":
-            self.record = self.record or self.signals.of_patient(doc)
+            self._in_use.read(doc)
             if (label := self.signals.of_labels(doc.get("meta"))) is not None:
                 log.tell(label)
             return False
-        signal, alone = self.signals.of_resource(kind, doc)
+        signal, alone = self.signals.of_resource(kind, doc, raw)
         if signal is not None:
             log.tell(signal)
         if alone:  # it was counted, and is no fact

@@ -28,6 +28,7 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.unidentified import MEDICINES, drugs_named, name_in, readable, says_none
+from cds_service.knowledge.code_systems import ATC
 from cds_service.knowledge.names import FOR_HO, PALOVAROTENE, InputName
 
 _ENDED = frozenset({"stopped", "completed", "cancelled", "canceled", "ended", "declined"})
@@ -43,6 +44,7 @@ _FOR_HO = re.compile(
     r"|(?:heterotopic ossification|\bHO) prophylaxis",
     re.IGNORECASE,
 )
+_BY_ROUTE = frozenset({ATC})  # its code tells the form, too: what is for the skin has another
 _TAKEN = frozenset({"MedicationStatement", "MedicationUsage"})
 
 
@@ -61,8 +63,8 @@ _UNNAMED = Named(NOTHING, None)
 
 
 _LOCAL = re.compile(
-    r"\b(?:topical|gel|cream|ointment|lotion|ophthalmic|eye drops?|salbe|creme|augentropfen"
-    r"|cr[eè]me|pommade|collyre)\b",
+    r"\b(?:topical|nasal|inhal\w+|otic|gel|cream|ointment|lotion|ophthalmic|eye drops?|salbe"
+    r"|creme|augentropfen|cr[eè]me|pommade|collyre)\b",
     re.IGNORECASE,
 )
 
@@ -117,14 +119,30 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     if why := _not_counted(doc):
         yield SetAside(concepts, source, why)
         return
+    state = _state(doc, look, schedule, (start, end))
+    names = (named.known.display, *texts(named.element))
+    yield _fact(doc, look, concepts, source, schedule, (state, start, end), names)
+
+
+def _fact(
+    doc: Doc,
+    look: ReadContext,
+    concepts: frozenset[str],
+    source: Provenance,
+    schedule: Schedule,
+    course: tuple[str, FhirDate | None, FhirDate | None],
+    names: tuple[str | None, ...],
+) -> MedicationFact:
+    """A medicine with all that is said of it; `course` is its state, start and end, `names` are
+    those of the product."""
+    state, start, end = course
     indications, stated = look.reasons(doc)
-    product = named.known.display
-    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, product)
-    piece, of = in_milligrams(1.0, None, product)
-    yield MedicationFact(
+    dose, unit = in_milligrams(schedule.dose, schedule.dose_unit, names)
+    piece, of = in_milligrams(1.0, None, names)
+    return MedicationFact(
         concepts=concepts,
         source=source,
-        state=_state(doc, look, schedule, (start, end)),
+        state=state,
         prn=schedule.prn,
         before_surgery=schedule.before_surgery,
         single_dose=schedule.single_dose or _given_once(doc),
@@ -134,7 +152,7 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
         days=schedule.days,
         start=start,
         end=end,
-        routes=read_routes(look.index, schedule.routes, product),
+        routes=read_routes(look.index, schedule.routes, names[0]),
         indications=indications | _in_words(doc, look) if stated else indications,
         indication_stated=stated,
         piece_mg=piece if of == "mg" else None,
@@ -169,22 +187,28 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     elements = (*inline, *(target.get("code") for target in named.targets))
     parts = [p for target in named.targets for p in _ingredients(doc, target, look)]
     groups = drugs_named((*elements, named.element, *parts), look.mentions.drugs)
-    coded_here = readable((c for e in elements for c in codings(e)), MEDICINES)
-    if coded_here and (not groups or _is_local(named.element)):
+    against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
+    coded = [c for e in elements for c in codings(e)]
+    if readable(coded, MEDICINES) and (not groups or _is_local(named.element)):
         return
-    coded = [codings(part) for part in parts if codings(part) or first_text(part)]
-    if not groups and coded and all(readable(one, MEDICINES) for one in coded):
+    if readable(coded, _BY_ROUTE) and not against:
+        return
+    held = [codings(part) for part in parts if codings(part) or first_text(part)]
+    if not groups and held and all(readable(one, MEDICINES) for one in held):
         return
     if _not_counted(doc) or any(says_none(element) for element in elements):
         return
-    schedule = read_schedule(doc, look.days.zone)
-    bounds = _bounds(doc, schedule, look)
-    if _state(doc, look, schedule, bounds) != "ended":
-        source = Provenance(
-            type_and_id(doc), None, name_in(named.element), _written(doc, look) or bounds[0]
-        )
-        against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
-        yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against)
+    schedule = read_schedule(doc, look.days.zone, texts(named.element) if groups else ())
+    start, end = _bounds(doc, schedule, look)
+    state = _state(doc, look, schedule, (start, end))
+    if state == "ended":
+        return
+    label = name_in(named.element)
+    source = Provenance(type_and_id(doc), None, label, _written(doc, look) or start)
+    drugs, as_if = look.mentions.drugs, None
+    if concepts := drugs.stand_for(groups):
+        as_if = _fact(doc, look, concepts, source, schedule, (state, start, end), (label,))
+    yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against, as_if=as_if)
 
 
 def _is_local(element: object) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from cds_service.clinical.chart import KNOWN, InputReport, InputState
-from cds_service.knowledge.names import InputName
+from cds_service.knowledge.names import InputName, SignalName
 
 LISTS: Final = frozenset({InputName.MEDICATIONS, InputName.STATEMENTS})
 ORDERS: Final = "orders"
@@ -28,10 +28,13 @@ def both(
 ) -> InputReport:
     """What is known of the medicines. `no_orders`: the server has no list of orders, which is no
     failure where it has the other; `whole` names the lists that hold all medicines by themselves.
+    Statements that this client may not read are named, and the orders stand for themselves.
     """
     if no_orders and statements.state not in _UNTOLD:
         orders = InputReport(orders.name, InputState.ABSENT)
-    report = _joined(orders, statements)
+    is_refused = statements.signal == SignalName.REFUSED and not statements.seen
+    told_of = InputReport(statements.name, InputState.ABSENT) if is_refused else statements
+    report = _joined(orders, told_of)
     told = ((ORDERS, orders.state), (STATEMENTS, statements.state))
     lists = tuple((name, state) for name, state in told if state is not InputState.ABSENT)
     if not lists:

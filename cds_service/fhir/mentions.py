@@ -6,7 +6,8 @@ Codes decide; such a text only raises a question.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import Mention, Provenance
@@ -27,9 +28,13 @@ _BETWEEN = re.compile(r"\\[Ws]\+")  # \W+ or \s+: what may stand between two wor
 _ENDINGS = re.compile(r"\\w\*(?=\\[Ws]|$)")
 # Japanese, Chinese and Korean have no boundary between a word and FOP.
 _EDGES = (r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])", r"\b")
-_LOOKAHEAD = re.compile(r"\(\?![^|]*\)$")
+_LOOKAHEAD = re.compile(r"\(\?[!=][^|]*\)$")
 _LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
-_COMMON = frozenset({"progressive", "progressiva", "progresiva", "syndrome"})
+_COMMON = frozenset({
+    "progressive", "progressiva", "progresiva", "syndrome", "plaque",
+    "platelike", "plate-like", "plattenartiges", "plattenförmiges",  # osteoma cutis
+})  # fmt: skip
+_TELLING = 6  # letters; a shorter word stands in too many texts
 _LOOKED_AT = 50  # denials in one text; nobody writes more
 
 # Which codes of an entry make a text beside them that names the disease superfluous.
@@ -40,7 +45,7 @@ CODED_AS: Mapping[str, frozenset[str]] = {
     HO: frozenset({
         "fop", "fop-possible", "poh", "poh-possible", "ho-postoperative", "ho-hip-region",
         "ho-site-unspecified", "ho-elsewhere", "brooker-class", "ho-excision",
-        "ho-excision-or-release",
+        "ho-excision-or-release", "ectopic-ossification-phenotype",
     }),
 }  # fmt: skip
 
@@ -109,15 +114,16 @@ class Mentions:
         self._medicines = medicines
         self._quick = also + medicines
         self._slow: tuple[re.Pattern[str], ...] = ()
-        for _, pattern in patterns:
-            word = _telling_word(pattern.pattern)
-            if word is None:
-                self._slow += (pattern,)
+        said = [(pattern, _words_in(pattern.pattern)) for _, pattern in patterns]
+        reach = _reach(words for _, words in said)
+        for pattern, words in said:
+            if words:
+                self._quick += (max(words, key=reach),)
             else:
-                self._quick += (word,)
+                self._slow += (pattern,)
         # What holds another of them says nothing more.
-        words = dict.fromkeys(self._quick)
-        self._quick = tuple(w for w in words if not any(o in w for o in words if o != w))
+        every = dict.fromkeys(self._quick)
+        self._quick = tuple(w for w in every if not any(o in w for o in every if o != w))
 
     def __bool__(self) -> bool:
         return bool(self._quick or self._slow)
@@ -183,30 +189,45 @@ class Mentions:
                 continue
             for disease, pattern in self._patterns:
                 for number, one in enumerate(pattern.finditer(value)):
-                    if number >= _LOOKED_AT or not self._is_denied(value, one):
+                    if number >= _LOOKED_AT or not self._is_denied(disease, value, one):
                         yield disease, value, one
                     if number >= _LOOKED_AT:
                         break
 
-    def _is_denied(self, value: str, one: re.Match[str]) -> bool:
+    def _is_denied(self, disease: str, value: str, one: re.Match[str]) -> bool:
         before, after = value[: one.start()], value[one.end() :]
+        if disease == HO and self.sayings.is_no_finding(before, after):
+            return True  # a risk of it, its prophylaxis
         if one[0] in _SHORT and _FORAMEN in f"{before[-_NEAR:]}{after[:_NEAR]}".lower():
             return True
         return _is_denied(value, one) or self.sayings.denies(before, after)
 
 
-def _telling_word(pattern: str) -> str | None:
-    """What a text must contain, in lower case, to match: the rarest word of a pattern that
-    is words with blanks between them, perhaps with word boundaries and a scoped flag around."""
+def _words_in(pattern: str) -> tuple[str, ...]:
+    """What a text must contain, in lower case, to match a pattern that is words with blanks between
+    them, perhaps with word boundaries and a scoped flag around; empty for any other."""
     scoped = _SCOPED.fullmatch(pattern)
-    inner = _LOOKAHEAD.sub("", scoped[1] if scoped else pattern)  # what may not follow
+    inner = _LOOKAHEAD.sub("", scoped[1] if scoped else pattern)  # what must, or may not follow
     inner = _LOOKBEHIND.sub("", inner)  # nor stand before it
     for edge in _EDGES:
         inner = inner.removeprefix(edge).removesuffix(edge)
     words = _BETWEEN.split(_ENDINGS.sub("", inner))
     if not all(_PLAIN.fullmatch(word) for word in words):
-        return None
-    return max((word.lower() for word in words), key=lambda word: (word not in _COMMON, len(word)))
+        return ()
+    return tuple(word.lower() for word in words)
+
+
+def _reach(said: Iterable[tuple[str, ...]]) -> Callable[[str], tuple[bool, bool, int, int]]:
+    """How well a word tells that a text may be worth a look: no common one, long, and of the long
+    ones one that serves many patterns, so that few words are looked for."""
+    every = list(said)
+
+    def reach(word: str) -> tuple[bool, bool, int, int]:
+        long = len(word) >= _TELLING
+        served = sum(any(word in other for other in words) for words in every) if long else 0
+        return word not in _COMMON, long, served, len(word)
+
+    return cache(reach)
 
 
 def _around(value: str, start: int) -> str:
@@ -246,7 +267,7 @@ def quick_mentions(
 ) -> Mentions:
     """The mention patterns as a ChartReader wants them; may be shared by all of them. `medicines`
     are names, in small letters, of what is given for such a disease only."""
-    also = ("brooker", "cyp2c9")
+    also = ("brooker", "cyp2c9", "acvr1", "alk2")
     return Mentions(patterns, also, medicines, drugs, conditions, results)
 
 

@@ -22,15 +22,16 @@ from cds_service.clinical.chart import (
     SetAside,
     Unidentified,
 )
-from cds_service.fhir.completeness import Signal
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, objects
 from cds_service.fhir.mentions import CODED_AS
+from cds_service.fhir.signal import Signal
 from cds_service.knowledge.names import (
     ACVR1_ASKED,
     ACVR1_GERMLINE,
     HO,
     MODIFIED,
+    MODIFIER_NOTE,
     PALOVAROTENE,
     InputName,
     SignalName,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 MEMBER: Final = "modifierExtension"
 IN_JSON: Final = MEMBER.encode()
-WHY: Final = "a modifier that is not known here"
+WHY: Final = "a modifier that may change its meaning"
 _PARTIAL: Final = Signal(InputState.PARTIAL, f"an entry carries {WHY}", SignalName.MODIFIED_FACT)
 _DOSES: Final = ("dosageInstruction", "dosage")
 
@@ -55,7 +56,7 @@ def is_modified(doc: Doc) -> bool:
 
 def with_note(label: str) -> str:
     """The name of what carries a modifier."""
-    return f"{label} (with {WHY})"
+    return f"{label}{MODIFIER_NOTE}"
 
 
 def as_questions(items: Iterable[Item], look: ReadContext, log: InputLog | None) -> Iterator[Item]:

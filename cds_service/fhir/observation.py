@@ -21,6 +21,7 @@ from cds_service.fhir.elements import (
     all_texts,
     codings,
     first_text,
+    member,
     number,
     objects,
     status,
@@ -30,7 +31,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
-from cds_service.fhir.genomics import read_variant
+from cds_service.fhir.genomics import finds_variant, read_variant
 from cds_service.fhir.metaboliser import read_metaboliser
 from cds_service.fhir.unidentified import name_in
 from cds_service.knowledge.names import BROOKER, GENOMIC, InputName
@@ -80,7 +81,7 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
                 yield from _pending(_measurement(part, look, known, source, None), state)
         else:
             yield _measurement(part, look, known, source, grade)
-    if genomic:
+    if genomic or (look.mentions and finds_variant(doc)):
         yield from read_variant(doc, look)
     yield from read_metaboliser(doc, look)
 
@@ -88,9 +89,11 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
 def _unidentified(
     doc: Doc, part: Doc, look: ReadContext, when: FhirDate | None
 ) -> Iterator[Unidentified]:
-    """A result in a code that says nothing here, whose words name one that is asked for."""
-    code = part.get("code")
-    named = look.mentions.results.named(all_texts(code))
+    """A result in a code that says nothing here, whose words, code or unit name one that is asked
+    for."""
+    code, results, value = part.get("code"), look.mentions.results, part.get("valueQuantity")
+    named = results.named(all_texts(code)) | results.coded(c.code for c in codings(code))
+    named |= results.measured(f"{text(member(value, 'unit'))} {text(member(value, 'code'))}")
     there = status(doc.get("status")) not in _NO_RESULT and any(
         name.startswith("value") and value not in _BLANK for name, value in part.items()
     )

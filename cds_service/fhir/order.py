@@ -20,11 +20,12 @@ from cds_service.fhir.context import ReadContext
 from cds_service.fhir.decoding import Unreadable, decode
 from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
 from cds_service.fhir.inputs import INPUT_OF
+from cds_service.fhir.intramuscular_words import RouteInWords, route_in_words
 from cds_service.fhir.medication import Named, name_of, read_medication
 from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.modifiers import as_questions, is_modified, with_note
 from cds_service.fhir.order_said import what_is_said
-from cds_service.fhir.order_text import read_genetic_words, says_intramuscular
+from cds_service.fhir.order_text import read_genetic_words
 from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY
 
 # Resources that come along with orders (references, context) and are no orders themselves.
@@ -118,6 +119,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     routes = recognise(look.index, _routes(doc)).concepts
     kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
     is_im = ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds
+    in_words = RouteInWords.NOTHING if is_im else route_in_words(doc, medicine.targets)
     names = [element for element, _ in elements]
     suspicions, mentions = read_genetic_words(doc, look, names)
     medication, unidentified = _medication(doc, look)
@@ -132,7 +134,8 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         live=_live(doc),
         coded=_is_coded(medicine, names),
         intramuscular=is_im,
-        says_intramuscular=not is_im and says_intramuscular(doc),
+        says_intramuscular=in_words is not RouteInWords.NOTHING,
+        route_disagrees=in_words is RouteInWords.AGAINST,
         when=_when(doc, look),
         reasons=look.reasons(doc)[0],
         suspicions=suspicions,

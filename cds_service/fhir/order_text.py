@@ -1,9 +1,8 @@
 """What an order says of the patient beyond what is ordered: genetic HO as its reason, coded or in
-words, and a route that is written and not coded."""
+words."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,7 +17,6 @@ from cds_service.fhir.elements import (
     kind_of,
     member,
     objects,
-    texts,
     type_and_id,
 )
 from cds_service.fhir.mentions import CODED_AS
@@ -32,33 +30,6 @@ _PARTS = ("action", "activity")
 _SPOKEN = ("description", "note", "notes")
 _WHERE = frozenset({*_WHY, *_PARTS})
 _GENETIC = frozenset(c for disease, codes in CODED_AS.items() if disease != HO for c in codes)
-_DOSES = ("dosageInstruction", "dosage")
-_ROUTED = frozenset({"route", "renderedDosageInstruction", *_DOSES})
-_LONGEST = 2_000
-_INSTRUCTIONS = ("additionalInstruction", "additionalInstructions", "patientInstruction", "method")
-# "im" in small letters is a German word, so it counts alone or after an injection only, and there
-# not before a noun ("Injektion im linken Oberarm"). "IM" also stands for internal medicine.
-_INTRAMUSCULAR = re.compile(
-    r"\b(?i:intramus[ck])"
-    r"|(?<![\w.])(?:IM|I\.M\.?|i\.m\.?)(?!\w)"
-    r"(?!(?i:[\s(:=-]*internal med|\s+clinic\b))"
-    r"(?!\s+(?i:mund|bauch|wechsel|rahmen|anschlu|abstand|laufe|liegen|sitzen|stehen))"
-    r"|^\s*im\s*$"
-    r"|\b(?i:inj)\w*\.?\s+(?:\S+\s+){0,4}(?i:im)\b(?!\s+(?:\w{3,}en\s+)?[A-ZÄÖÜ])"
-    r"|(?P<muscle>\b(?i:into\s+(?:\S+\s+){0,2}?muscles?|in den muskel)\b)"
-)
-_IM_CODE = re.compile(r"i\.?m\.?|i\.?m\.?[ -]?inj\w*|intramus[ck]\w*", re.IGNORECASE)
-_BUT_NOT = re.compile(
-    r"\b(?:not|never|no|avoid|without|instead of|rather than|contra-?indicated|nicht|kein\w*)"
-    r"(?:\s+(?:to|be|by|via|for|the|as|give|given|inject|injected|use|used|administer\w*))*\s*$",
-    re.IGNORECASE,
-)
-_RUBBED = re.compile(r"\b(?:rub|massag|appl)\w*(?:\s+\S+){0,4}\s*$", re.IGNORECASE)
-_NOT_SO = re.compile(
-    r"\w*(?:\s+(?:route|injections?|use|administration|is|are))*"
-    r"\s+(?:contra-?indicated|forbidden|prohibited|not\s+(?:allowed|permitted)|kontraindiziert)",
-    re.IGNORECASE,
-)
 
 # --- reasons ---
 
@@ -129,44 +100,3 @@ def _whys(doc: Doc) -> Iterator[object]:
         for name in _WHY:
             if name in holder:
                 yield from items(holder[name])
-
-
-# --- route ---
-
-
-def says_intramuscular(doc: Doc) -> bool:
-    """Whether words name the intramuscular route: those of the route, or those of the dosage where
-    the route has none. "Not IM" does not."""
-    if _ROUTED.isdisjoint(doc):
-        return False
-    return any(_names_route(words[:_LONGEST]) for words in _route_words(doc))
-
-
-def _route_words(doc: Doc) -> Iterator[str]:
-    doses = [dose for name in _DOSES for dose in objects(doc.get(name))]
-    said = [_filled(holder.get("route")) for holder in (doc, *doses)]
-    for dose, route in zip(doses, said[1:], strict=True):
-        yield from route or all_texts(dose, *[dose[n] for n in _INSTRUCTIONS if n in dose])
-    yield from said[0]
-    if not any(said):
-        yield from texts(doc.get("renderedDosageInstruction"))
-
-
-def _filled(route: object) -> list[str]:
-    """What a route says to people. A bare code says something only where it is the abbreviation
-    that people write, too; any other leaves the question to the instructions."""
-    if route is None:
-        return []
-    coded = ["IM"] if any(_IM_CODE.fullmatch(c.code or "") for c in codings(route)) else []
-    return [*(words for words in texts(route) if words.strip()), *coded]
-
-
-def _names_route(value: str) -> bool:
-    return any(_is_meant(one, value) for one in _INTRAMUSCULAR.finditer(value))
-
-
-def _is_meant(one: re.Match[str], value: str) -> bool:
-    before = value[: one.start()]
-    if _BUT_NOT.search(before) or _NOT_SO.match(value, one.end()):
-        return False
-    return not (one["muscle"] and _RUBBED.search(before))

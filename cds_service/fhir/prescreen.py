@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.fhir.codings import wants_reading
 from cds_service.fhir.completeness import ABSENT, SignalTable
-from cds_service.fhir.decoding import NOTHING, Concept, Glance
+from cds_service.fhir.decoding import NOTHING, Component, Concept, Glance, GlancedQuantity
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.medicine_lists import LISTS
@@ -69,16 +69,20 @@ class Prescreen:
                 or (glance.note is not None and any(self._tells(n.text) for n in glance.note))
                 or self._tells(glance.notes)
                 or (glance.valueCodeableConcept and self._speaks(glance.valueCodeableConcept))
-                or (
-                    glance.component
-                    and any(c.code and self._speaks(c.code) for c in glance.component)
-                )
-                or (kind == "Observation" and code is not None and self._is_result(code))
+                or (glance.component and any(map(self._part_tells, glance.component)))
+                or (kind == "Observation" and self._is_result(code, glance.valueQuantity))
             )
         if kind in _MEDICINES and glance.medicationReference is None:
             inline = glance.medicationCodeableConcept
             return inline is not None and not self._counts(inline, glance)
         return False
+
+    def _part_tells(self, part: Component) -> bool:
+        return bool(
+            (part.code and self._speaks(part.code))
+            or self._tells(part.valueString)
+            or (part.valueCodeableConcept and self._speaks(part.valueCodeableConcept))
+        )
 
     def _counts(self, medicine: Concept, glance: Glance) -> bool:
         """Whether a medicine is in a value set, or is one that the reader has to name as unknown:
@@ -112,12 +116,18 @@ class Prescreen:
             self._plain.add(code)
         return False
 
-    def _is_result(self, code: Concept) -> bool:
-        """Whether its words name a result that is asked for, whatever its code."""
-        if code in self._plain_results:
+    def _is_result(self, code: Concept | None, value: GlancedQuantity | None) -> bool:
+        """Whether its words, its code or its unit names a result that is asked for, in a code that
+        stands in no value set."""
+        results = self._mentions.results
+        if value is not None and results.in_unit(f"{value.unit} {value.code}"):
+            return True
+        if code is None or code in self._plain_results:
             return False
         said = (code.text, *(coding.display for coding in code.coding or ()))
-        if self._mentions.results.named(text for text in said if text):
+        if results.coded(c.code for c in code.coding or ()):
+            return True
+        if results.named(text for text in said if text):
             return True
         if len(self._plain_results) < _MEMORY:
             self._plain_results.add(code)

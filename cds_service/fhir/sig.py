@@ -41,14 +41,38 @@ _PRN = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"(?<=[0-9])\s*\([a-z]+(?:-[a-z]+)?\)", re.IGNORECASE)  # "2 (two) times"
-_SURGERY = r"(?:surgery|operation|procedure|arthroplasty|op\b)"
-_BEFORE = re.compile(
-    rf"\b(?:before|prior\s+to|until|vor|avant)\s+(?:the\s+|der\s+|la\s+|l['’])?(?:day\s+of\s+)?"
-    rf"{_SURGERY}|\b(?:stop|last\s+dose)\b[^.;]{{0,40}}\b{_SURGERY}|^\W*hold\b"
-    rf"|\bhold\b[^.;]{{0,40}}\b(?:before|prior|{_SURGERY})",
+_PIECES = re.compile(
+    rf"(?<![\d/.,-])\b(?P<n>{_N})\s*(?:caps?|capsules?|tabs?|tablets?|kapseln?|kps|tabletten?|tbl"
+    r"|g[ée]lules?|comprim[ée]s?|c[aá]psulas?|comprimidos?)\b",
     re.IGNORECASE,
 )
-_AFTER = re.compile(rf"\b(?:after|following|nach|après)\s+(?:\w+\s+)?{_SURGERY}|\bpost-?op", re.I)
+# What is dispensed: "# 20 cap", "Dispense #20", "Qty: 20"; not "30 days supply".
+_SUPPLY = re.compile(
+    r"(?:#|\b(?:dispense|disp|qty|quantity|menge)\b[.:]?)\s*#?\s*(?P<n>[0-9]{1,3})\b"
+    r"(?!\s*(?:d\b|days?|weeks?|months?|mg|refills?|[.,/]?[0-9]))",
+    re.IGNORECASE,
+)
+_SURGERY = (
+    r"(?:surgery|operation|procedure|arthroplasty|replacement|op\b|eingriff|operación|cirug[ií]a"
+    r"|opération|intervention|intervento|intervención)"
+)
+_TO = (
+    r"(?:before|prior\s+to|until|till?|up\s+to|vor|bis|avant|jusqu['’ ]?(?:à|a)|antes\s+de|hasta"
+    r"|prima\s+(?:di|dell['’])|fino\s+(?:a|all['’]))"
+)
+_FEW = r"\s*(?:[\w'’]+\s+|l['’]){0,4}"  # "until the day of your hip surgery"
+_BEFORE = re.compile(rf"\b{_TO}\b{_FEW}{_SURGERY}|\bpre-?op", re.IGNORECASE)
+_STOPS = re.compile(
+    rf"\b(?:stop|hold|discontinue|pause|last\s+dose|absetzen|pausieren|arr[êe]ter|suspender)\b"
+    rf"[^.;]{{0,40}}?\b(?:before|prior|pre-?op|{_SURGERY})|^\W*(?:hold|stop)\b|\bpre-?op[^.;]{{0,20}}"
+    rf"\b(?:stop|hold)|\b{_TO}\b{_FEW}{_SURGERY}[^.;]{{0,20}}\b(?:stop|hold|absetzen|pausieren)",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    rf"\b(?:after|following|nach|après|despu[ée]s\s+de|dopo)\b\s*(?:[\w'’]+\s+|l['’]){{0,2}}"
+    rf"{_SURGERY}|\bpost-?op",
+    re.IGNORECASE,
+)
 _CODES = {"bid": 2.0, "tid": 3.0, "qid": 4.0, "qd": 1.0, "daily": 1.0}
 
 
@@ -58,6 +82,8 @@ class Sig:
 
     per_day: float | None = None
     milligrams: float | None = None
+    pieces: float | None = None  # tablets or capsules of a dose
+    supply: float | None = None  # pieces that are dispensed
     days: float | None = None
     prn: bool = False
     before_surgery: bool = False  # it is stopped or held for the operation, and not gone on with
@@ -70,13 +96,30 @@ def read_sig(texts: Iterable[str]) -> Sig:
     told = _IN_BRACKETS.sub("", "; ".join(texts)[:_LONGEST].replace("(s)", ""))
     lengths = {_days(m) for m in _LENGTH.finditer(told)}
     amounts = {_number(m["n"]) for m in _MG.finditer(told)}
+    supplies = {_number(m["n"]) for m in _SUPPLY.finditer(told)}
+    pieces = {_number(m["n"]) for m in _PIECES.finditer(_SUPPLY.sub("", told))}
     return Sig(
         per_day=_per_day(told),
         milligrams=amounts.pop() if len(amounts) == 1 else None,
+        pieces=pieces.pop() if len(pieces) == 1 else None,
+        supply=supplies.pop() if len(supplies) == 1 else None,
         days=lengths.pop() if len(lengths) == 1 else None,
         prn=_PRN.search(told) is not None,
-        before_surgery=bool(_BEFORE.search(told)) and not _AFTER.search(told),
+        before_surgery=_ends(told),
     )
+
+
+def _ends(told: str) -> bool:
+    """Whether it ends with the operation. Going on after it counts; where it is stopped for it,
+    "restart after surgery" counts only with a course of its own, as nobody knows when."""
+    stops, goes_on = _STOPS.search(told), _AFTER.search(told)
+    if not goes_on:
+        return bool(stops or _BEFORE.search(told))
+    if not stops:
+        return False
+    first = stops.start() < goes_on.start()
+    own = told[stops.end() :] if first else told[: stops.start()]
+    return not (_LENGTH.search(own) and _per_day(own))
 
 
 def _number(word: str) -> float:

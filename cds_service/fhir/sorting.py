@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from itertools import groupby
-from typing import Any, TypeVar
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from cds_service.clinical.chart import MeasurementFact
 
 _T = TypeVar("_T")
 
@@ -24,6 +27,13 @@ def in_order(found: Iterable[_T]) -> tuple[_T, ...]:
     return tuple(
         fact for group in groups for fact in (sorted(group, key=_whole) if group[1:] else group)
     )
+
+
+def newest_first(facts: Sequence[MeasurementFact]) -> bool:
+    """Whether results came in this order, as they were asked for; of one nobody can tell."""
+    whens = [fact.when.order for fact in facts if fact.when is not None]
+    falling = all(one >= other for one, other in pairwise(whens))
+    return falling and 1 < len(whens) == len(facts)
 
 
 def _plain(fact: Any) -> tuple[float, str, str]:

@@ -75,11 +75,11 @@ RULES: Final = (
 )  # fmt: skip
 # What the texts may fill in (guidance, exclusions and cards fill them).
 _CARD: Final = frozenset(
-    {"finding", "order", "ordered", "status", "disease", "state", "until", "closed", "age"}
+    {"finding", "order", "ordered", "status", "disease", "state", "until", "closed", "age", "risk"}
 )
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
-    ("card", "advice"): _CARD | {"open"},
+    ("card", "advice"): _CARD | {"open", "elective"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"entries", "groups"}),
     ("unknown check", "text"): frozenset(
@@ -95,6 +95,7 @@ CARDS: Final = (
     "moderate-risk", "ho-excision", "not-assessed", "partly-assessed", "prophylaxis-unchecked",
     "order-not-read", "orders-of-others", "genetic-question", "family-history", "fop-check-code",
     "ho-question", "ho-excision-question", "hip-order-not-understood", "genetic-not-assessed",
+    "genetic-order-not-understood",
 )  # fmt: skip
 
 
@@ -183,6 +184,7 @@ def incomplete_meanings(placed: Sequence[Placed], document: Document | None) -> 
 def _tells(check: schema.UnknownCheck, name: str, state: str, meaning: str) -> bool:
     """Whether a check says of an input what its state means."""
     special = check.unread or check.unidentified or check.replaced_record or check.one_list
+    special = special or check.newer
     of_input = check.input == name and not special
     right_state = check.quantity is not None or check.none_recorded is (state == "empty")
     right_state = right_state or name == "patient"
@@ -266,13 +268,12 @@ def _factor(one: Placed) -> Iterator[Mistake]:
 
 def _mentions(one: Placed) -> Iterator[Mistake]:
     """Expressions for words that are none."""
-    for name in ("mentions", "mentions_unless"):
-        for number, text in enumerate(getattr(one.item, name, ())):
-            try:
-                re.compile(text, re.IGNORECASE)
-            except re.error as error:
-                reason = f"not a regular expression: {error}"
-                yield one.mistake((name, number), reason, "correct the expression")
+    for number, text in enumerate(getattr(one.item, "mentions", ())):
+        try:
+            re.compile(text, re.IGNORECASE)
+        except re.error as error:
+            reason = f"not a regular expression: {error}"
+            yield one.mistake(("mentions", number), reason, "correct the expression")
 
 
 def _bounds(one: Placed) -> Iterator[Mistake]:
@@ -292,7 +293,6 @@ _SPECIAL: Final[Mapping[str, Callable[[Placed], Iterator[Mistake]]]] = {
     "exclusion": _exclusion,
     "genetic": _genetic,
     "factor": _factor,
-    "trigger": _mentions,
     "modifier": _bounds,
     "non-factor": _bounds,
 }

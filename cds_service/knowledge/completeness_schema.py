@@ -7,13 +7,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from cds_service.knowledge.order_schema import Expression
 from cds_service.knowledge.when import Id, Model, Text
+from cds_service.knowledge.word_schema import Expression
 
 SignalState = Literal["none-stated", "not-asked", "unknown", "withheld", "partial", "failed"]
 SignalKind = Literal[
-    "issue", "vendor", "words", "empty-reason", "statement", "absent-reason", "label", "answer",
-    "record",
+    "issue", "vendor", "words", "harmless-words", "empty-reason", "statement", "absent-reason",
+    "label", "answer", "record",
 ]  # fmt: skip
 State = Literal[
     "read", "none-stated", "empty", "not-asked", "unknown", "withheld", "partial", "failed",
@@ -31,7 +31,7 @@ class SourceSignal(Model):
 
     `state` is the state of the input that follows; none for what is harmless. `systems` are code
     systems, of a vendor the beginnings of them. `only_empty`: it counts where nothing was sent.
-    The id of an `answer` or `record` signal is known to the code that sees it.
+    The id of an `answer`, `record` or `harmless-words` signal is known to the code that sees it.
     """
 
     id: Id
@@ -51,7 +51,7 @@ class SourceSignal(Model):
         wanted = {
             "codes": self.kind in _CODED,
             "systems": self.kind in _IN_SYSTEMS,
-            "words": self.kind == "words",
+            "words": self.kind in {"words", "harmless-words"},
             "vendor": self.kind == "vendor",
         }
         for name, is_wanted in wanted.items():
@@ -60,6 +60,8 @@ class SourceSignal(Model):
                 raise ValueError(f"{name}: {said} for a signal of kind {self.kind}")
         if self.state is None and self.kind in {"words", "statement", "label", "answer", "record"}:
             raise ValueError("state: name one")
+        if self.state is not None and self.kind == "harmless-words":
+            raise ValueError("state: has no meaning for a signal of kind harmless-words")
         return self
 
 

@@ -55,6 +55,7 @@ class DrugNames:
         whole = {name for name in names if name.isascii() and len(name) < _SHORT}
         self._harmless = _pattern(names - whole)
         self._harmless_whole = frozenset(whole)
+        self._value_sets = {name: frozenset(group.value_sets) for name, group in groups.items()}
         self._against = {
             "medications": {n: frozenset(g.as_medicine) for n, g in groups.items()},
             "allergies": {n: frozenset(g.as_allergy) for n, g in groups.items()},
@@ -83,6 +84,10 @@ class DrugNames:
         """The options that entries of an input speak against when they name these groups."""
         against = self._against[kind]
         return frozenset(option for name in groups for option in against[name])
+
+    def stand_for(self, groups: Iterable[str]) -> frozenset[str]:
+        """The value sets of the drugs that these groups name."""
+        return frozenset(concept for name in groups for concept in self._value_sets[name])
 
     def rules_out(self, texts: Iterable[str]) -> bool:
         """Whether the words of an allergy name a drug that speaks against an option, or say that

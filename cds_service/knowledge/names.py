@@ -32,6 +32,9 @@ class SignalName(StrEnum):
     """Signals of completeness.yaml that the code itself sees, or falls back to."""
 
     UNKNOWN_WARNING = "unknown-warning"
+    WORDS_HARMLESS = "words-harmless"
+    WORDS_VOCABULARY = "words-vocabulary"
+    WORDS_NOTE = "words-note"
     ERROR = "answer-error"
     NAMELESS_ENTRY = "nameless-entry"
     UNCODED_ENTRY = "uncoded-entry"
@@ -42,7 +45,10 @@ class SignalName(StrEnum):
     ABSENT_UNKNOWN = "absent-unknown"
     MODIFIED_FACT = "modified-fact"
     MODIFIED_ENTRY = "modified-entry"
+    REFUSED = "answer-refused"
     RECORD_GONE = "record-gone"
+    RECORD_OTHER = "record-other"
+    RECORD_WITHHELD = "record-withheld"
     RECORD_REPLACED = "record-replaced"
     RECORD_INACTIVE = "record-inactive"
 
@@ -58,14 +64,22 @@ ROUTE_UNREAD = "route-unread"
 """A route that is stated and that neither its codes nor its words tell."""
 INJECTION_IM = "im-injection"
 SURGICAL_CATEGORY = "surgical-category"
+NEEDS_HIP_SITE = {
+    "opcs-prosthesis-needs-hip-site": "hip-hemiarthroplasty",
+    "opcs-resurfacing-needs-hip-site": "hip-resurfacing",
+}
+"""OPCS-4 codes that mean the hip only together with a site code (HSCIC PROMs Appendix A), and what
+they mean then."""
 BROOKER = "brooker-class"
 FOP_POSSIBLE = "fop-possible"
 HO_EXCISION = "ho-excision"
 HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere"})
 CALCIFICATION = "muscle-calcification"
+SOME_ANALGESIC = "nsaid-hypersensitivity-possible"
 HO = "ho"
 """No value set: what a text names that speaks of acquired HO (`Mention.disease`)."""
 MODIFIER = "modifierExtension"
+MODIFIER_NOTE = " (with a modifier that is not known here)"
 MODIFIED = "modified"
 """No group of words: what is named for an entry that carries a modifier not known here."""
 FOR_HO = "reason-ho-prophylaxis"
@@ -104,10 +118,9 @@ VALUE_SETS = (
     PALOVAROTENE, BRAIN_TUMOUR, GENOMIC_PRESENT, GENOMIC_GERMLINE, GENOMIC_SOMATIC,
     GENOMIC_PATHOGENIC,
     GENOMIC_NOT_PATHOGENIC, ANSWER_POSITIVE, ANSWER_NEGATIVE,
-    "side-left", "side-right", "side-bilateral", "opcs-prosthesis-needs-hip-site",
-    "opcs-resurfacing-needs-hip-site", "lab-egfr", "lab-creatinine", "lab-potassium",
-    "lab-platelets", "lab-body-weight", CYP2C9_ACTIVITY, POOR_METABOLISER,
-    "lab-pregnancy-test", "lab-pregnancy-status",
+    "side-left", "side-right", "side-bilateral", *NEEDS_HIP_SITE,
+    "lab-egfr", "lab-creatinine", "lab-potassium", "lab-platelets", "lab-body-weight",
+    CYP2C9_ACTIVITY, POOR_METABOLISER, "lab-pregnancy-test", "lab-pregnancy-status",
     "answer-pregnant", "answer-not-pregnant",
 )  # fmt: skip
 """Value sets that the readers look for; content without one of them is refused at load."""

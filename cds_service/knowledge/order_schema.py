@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from cds_service.knowledge.schema import OrderKind, Rule
 from cds_service.knowledge.when import Id, Model, Text
+from cds_service.knowledge.word_schema import Expression
 
-
-def _expression(text: str) -> str:
-    try:
-        re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return text
-
-
-Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_expression)]
-"""A regular expression; capitals do not matter."""
 Numbers = Annotated[str, Field(pattern=r"^[0-9]{5}-[0-9]{5}$")]
 """A range of five-digit codes, both ends in it."""
 
@@ -64,7 +53,8 @@ class NeverHarmless(Rule):
     codes: tuple[CodeSelection, ...] = ()
     resources: tuple[Text, ...] = ()
     unless_routes: tuple[CodeSelection, ...] = ()
-    unless_route_words: tuple[Expression, ...] = ()
+    unless_route_words: tuple[Expression, ...] = ()  # without a route: in the words of the dosage
+    unless_words: tuple[Expression, ...] = ()  # without a route: in name, form and dosage together
     words: tuple[Expression, ...] = ()  # in the words of any order; a stated route is believed
     name_words: tuple[Expression, ...] = ()  # in the name of what is ordered
     order_words: tuple[Expression, ...] = ()  # in the words of orders other than medicines
@@ -84,7 +74,10 @@ class Harm(Rule):
     resources: tuple[Text, ...] = ()
     words: tuple[Expression, ...] = ()
     medicine_words: tuple[Expression, ...] = ()  # in orders for medicines only
+    note_words: tuple[Expression, ...] = ()  # in the notes of other orders: how it is done
     intramuscular: bool = False  # only where the order is for the intramuscular route
+    route_disagrees: bool = False  # only where words say into muscle and a stated route does not
+    life_saving: bool = False  # its card stands also where the disease is only suspected
     unless: tuple[Expression, ...] = ()  # words by which it is something else
     any_order: bool = False  # what nothing else fits
 

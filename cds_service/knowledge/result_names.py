@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.word_search import folded, spoken
+from cds_service.knowledge.word_search import NOTHING, folded, spoken
 
 
 class ResultNames:
@@ -19,6 +19,19 @@ class ResultNames:
             (rule.quantity, re.compile(spoken(rule.words)), re.compile(spoken(rule.but_not)))
             for rule in rules
         )
+        self._codes = {code: rule.quantity for rule in rules for code in rule.codes}
+        self._units = {unit: rule.quantity for rule in rules for unit in rule.units}
+        self.in_unit = re.compile("|".join(map(re.escape, self._units)) or NOTHING.pattern).search
+
+    def coded(self, codes: Iterable[str | None]) -> frozenset[str]:
+        """The quantities that these codes mean, in whatever system."""
+        return frozenset(self._codes[code] for code in codes if code in self._codes)
+
+    def measured(self, unit: str) -> frozenset[str]:
+        """The quantities that alone are measured in this unit."""
+        if not self.in_unit(unit):  # nearly always
+            return frozenset()
+        return frozenset(quantity for part, quantity in self._units.items() if part in unit)
 
     def named(self, values: Iterable[str]) -> frozenset[str]:
         """The quantities that these texts name."""

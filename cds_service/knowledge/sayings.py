@@ -25,6 +25,11 @@ _JOINING: Final = frozenset(
      "och", "og", "und", "and", "et", "e", "y", "en", "ja", "i", "a"}
 )  # fmt: skip
 _JOINED: Final = rf"(?:(?:{'|'.join(sorted(_JOINING, key=len, reverse=True))})\b|[/、,&])"
+_TOWARDS: Final = frozenset(
+    {"against", "developing", "development", "contre", "gegen", "gegenüber", "contra", "contro",
+     "tegen", "op", "mot", "mod", "przeciw", "przed", "proti", "delle", "della", "do", "の"}
+)  # fmt: skip
+"""What may stand between a risk or a prevention and that of which it is."""
 _UNKNOWN: Final = re.compile(
     r"unknown|unbekannt|inconnu|descono|sconosc|onbekend|okand|ukendt|ukjent|tiedossa|nieznan|neznam"
 )
@@ -88,10 +93,11 @@ class Sayings:
             rf"(?:[\s'’]*+(?:{linked}))*+\s*(?:$|{_PUNCTUATION})"
         )
         self._self = re.compile(spoken(said.self))
-        self._beside = re.compile(rf"[\s'’/-]*{besides}")
+        self._beside = re.compile(rf"[\s'’/の的-]*{besides}")
         compound = any_of(folded(w) for w in said.besides)
         self._compound = re.compile(rf"s?-?{compound}" if compound else NOTHING.pattern)
-        self._risk = re.compile(rf"{besides}(?:[\s'’/-]*+(?:{fill}))*+[\s'’/-]*$")
+        towards = spoken((said.fill | said.links | _TOWARDS) - not_whose)
+        self._risk = re.compile(rf"{besides}(?:[\s'’/-]*+(?:{towards}))*+[\s'’/-]*$")
         self.reactions = re.compile(spoken(said.reactions).replace(r"(?<!\w)", ""))
         self._elsewhere = re.compile(spoken(said.elsewhere))
         self._here = re.compile(spoken(said.here))

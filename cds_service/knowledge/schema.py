@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import Field, model_validator
 
 from cds_service.knowledge.when import Check, Id, Model, Quantity, Text, When
+from cds_service.knowledge.word_schema import OrderWords
 
 # --- rules ---
 
@@ -46,10 +47,7 @@ class Trigger(Rule):
     noun: Text  # what a card calls such an order
     reasons: tuple[Id, ...] = ()  # asks for one of these coded reasons as well
     value_sets: tuple[Id, ...] = Field(min_length=1)
-    # Regular expressions for the words of an order whose code is not understood, and such that it
-    # must not have: it is asked about.
-    mentions: tuple[str, ...] = ()
-    mentions_unless: tuple[str, ...] = ()
+    named: OrderWords | None = None
 
 
 class Genetic(Rule):
@@ -116,6 +114,7 @@ class Exclusion(Rule):
     short: Text | None = None  # for a summary, where the label is long
     when: When
     text: Text  # may use {fact}, {value}, {unit}, {date}, {age}
+    ask: Text | None = None  # what stands after `{fact}: ` where only the date is missing
     until: Text | None = None  # the test that may lift it ("a pregnancy test"), if there is one
     check: Check | None = None
     above_daily_mg: float | None = Field(default=None, gt=0)  # speaks only against a higher dose
@@ -154,7 +153,8 @@ class UnknownCheck(Model):
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
     replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
     none_recorded: bool = False  # True: told where the input was read and holds nothing
-    one_list: bool = False  # True: told where one of two lists was read and holds nothing
+    one_list: bool = False  # True: told where one of two lists holds nothing, or may not be read
+    newer: bool = False  # True: told where a result is there and a newer one may not have been read
     text: Text  # may use {state} and {older}; {unread} of a result; {entries} of unidentified ones
     named: Text | None = None  # instead, where the words of {entries} name a drug; {groups}
     check: Check | None = None
@@ -177,8 +177,7 @@ class Question(StrEnum):
 
     @property
     def about_orders(self) -> bool:
-        """Whether draft orders are asked about; a call without them is refused then."""
-        return self is not Question.PATIENT
+        return self is not Question.PATIENT  # a call without draft orders is refused then
 
 
 class HookService(Model):
@@ -292,8 +291,8 @@ class Figure(Model):
 
 class CardText(Model):
     """Text of one card. `{finding}`, `{order}`, what is `{ordered}` and what is `{open}` are filled
-    in; a sentence that names what is open is left out where nothing is. `benefit` is told of any
-    option that is open, and of each.
+    in; a sentence that names what is open is left out where nothing is, and one that begins with
+    `{elective}` beside an urgent order. `benefit` is told of any open option, and of each.
 
     `every_input`: it lists every input that was not read, though it offers no option.
     """
@@ -306,6 +305,7 @@ class CardText(Model):
     summary_none_left: Text | None = None  # instead, where no option is left
     advice: tuple[Text, ...] = Field(min_length=1)
     advice_none_left: tuple[Text, ...] = ()  # instead, where no option is left
+    advice_elective: Text | None = None  # in addition, where no order is one that may save a life
     benefit: Mapping[Literal["any", "nsaid", "radiotherapy"], Figure] = Field(default_factory=dict)
     avoid: tuple[Text, ...] = ()
     evidence: tuple[Id, ...] = ()
@@ -342,7 +342,7 @@ class LinkText(Model):
 
 
 class Referral(Model):
-    """A referral draft. `note_lead` says before the note how genetic HO stands in the chart.
+    """A referral draft. `note_lead` says before the note how genetic HO, or the risk, stands.
 
     `performer` is the value set whose first code says whom it is for; by this code the service
     knows the referral again once it is accepted (decisions, row 6).
@@ -353,9 +353,9 @@ class Referral(Model):
     label: Text
     text: Text
     note: Text
-    note_lead: Mapping[Literal["genetic", "suspected", "mention", "family"], Text] = Field(
-        default_factory=dict
-    )
+    note_lead: Mapping[
+        Literal["genetic", "suspected", "mention", "family", "high", "moderate"], Text
+    ] = Field(default_factory=dict)
 
 
 class Evidence(Model):

@@ -15,7 +15,9 @@ from cds_service.knowledge.code_systems import canonical, is_known, name_of, nor
 
 NO_SYSTEM: Final = "(no system)"
 NO_CODE: Final = "(no code)"
-"""In the place of a system: there are codes without any, or no code at all."""
+ODD_MODIFIER: Final = "(modifier)"
+"""In the place of a system: there are codes without any, no code at all, or codes whose meaning a
+modifier may turn."""
 NOT_A_URI: Final = "(not a URI)"
 OTHER: Final = "other"
 
@@ -96,6 +98,6 @@ def shown(system: str) -> str:
 @lru_cache(maxsize=500)
 def label(system: str) -> str:
     """The system by a name of a closed list, for figures and logs: else `other`."""
-    if system in (NO_SYSTEM, NO_CODE):
+    if system in (NO_SYSTEM, NO_CODE, ODD_MODIFIER):
         return system
     return name_of(system) or _NOT_READ.get(canonical(system[: 4 * _LIMIT]), OTHER)

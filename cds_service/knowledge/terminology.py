@@ -215,7 +215,8 @@ class CodeIndex:
         every = [row for one in value_sets for row in rows(one)]
         self._rows = tuple(row for row in every if row.confidence != "low")
         self._systems = _Systems(self._rows)
-        self._possible = _Systems(row for row in every if row.confidence == "low")
+        self.unsure = tuple(row for row in every if row.confidence == "low")
+        self._possible = _Systems(self.unsure)
 
     def match(self, system: str | None, code: str | None) -> CodeMatch | None:
         """Value sets that hold this coding, or None. Spelling of system and code may vary:

@@ -71,6 +71,7 @@ class ProcedureTest(Model):
 Dosing = Literal["within", "above", "unread"]
 """How a dose stands to a limit; `unread` where it cannot be told."""
 Begun = Literal["before", "now", "undated"]
+Ended = Literal["lately", "undated", "before"]
 """Whether a medicine was begun before this operation, or for it."""
 
 
@@ -94,11 +95,17 @@ class MedicationTest(Model):
     which name what the surgery is for; `other_than` sets aside medicines
     that are also in these value sets, or given by a route that is. `scheduled` ignores PRN and
     single doses. `dosing` asks how the dose stands to `limits`, `begun` since when it is taken:
-    `now` is a draft and what began within `begun_within_days`.
+    `now` is a draft and what began within `begun_within_days`. `ended` asks when it ended: `lately`
+    within `ended_within_days`, `undated` where only the day of writing is known, within
+    `written_within_days`.
     """
 
     value_sets: tuple[Id, ...] = Field(min_length=1)
-    states: tuple[Literal["active", "draft", "unknown"], ...] = ("active", "draft", "unknown")
+    states: tuple[Literal["active", "draft", "unknown", "ended"], ...] = (
+        "active",
+        "draft",
+        "unknown",
+    )
     indications: tuple[Id, ...] = ()
     surgery_reasons: tuple[Id, ...] = ()
     indication: Literal["any", "absent", "stated"] = "any"
@@ -108,6 +115,9 @@ class MedicationTest(Model):
     limits: tuple[DoseLimit, ...] = ()
     begun: tuple[Begun, ...] = ()
     begun_within_days: int = Field(default=0, ge=0)
+    ended: tuple[Ended, ...] = ()
+    ended_within_days: int = Field(default=0, ge=0)
+    written_within_days: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _limits_for_dosing(self) -> MedicationTest:

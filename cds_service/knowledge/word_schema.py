@@ -1,14 +1,27 @@
-"""The shape of words.yaml: names of medicines and allergens in words."""
+"""The shape of words.yaml: names of medicines and allergens in words; and of orders in words."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cds_service.knowledge.when import Id, Model, Text
 
 Word = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return text
+
+
+Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_expression)]
+"""A regular expression; capitals do not matter."""
 
 
 class Codes(Model):
@@ -22,11 +35,13 @@ class DrugWords(Model):
     """How the drugs of one group are called, and which options they speak against.
 
     `stems` are found anywhere in a text, `words` only as whole words. `codes` are those of the
-    whole group (ATC groups, product codes) that stand in no value set.
+    whole group (ATC groups, product codes) that stand in no value set. `value_sets` are those that
+    the drugs are in: what rules say of them is asked of their names too, and withholds a draft.
     """
 
     id: Id
     label: Text
+    value_sets: tuple[Id, ...] = ()
     as_medicine: tuple[Id, ...] = ()
     as_allergy: tuple[Id, ...] = ()
     codes: tuple[Codes, ...] = ()
@@ -96,9 +111,27 @@ class HarmlessAllergen(Model):
 
 class ResultWords(Model):
     """How a result is called whose code stands in no value set. A star stands for any ending; what
-    also holds a word of `but_not` is another result."""
+    also holds a word of `but_not` is another result. `codes` are known to mean it, in whatever
+    system, and are not read as a value; `units` stand in a unit of no other result."""
 
     id: Id
     quantity: Literal["egfr"]
     words: tuple[Word, ...]
     but_not: tuple[Word, ...] = ()
+    codes: tuple[Word, ...] = ()
+    units: tuple[Word, ...] = ()
+
+
+class OrderWords(Model):
+    """How an order is called whose code is not understood: it is asked about.
+
+    None of `unless` must stand in its words. Abbreviations have other meanings as well: they count
+    beside a word of `beside`, a stated side or the category of surgery, and without any of
+    `abbreviations_unless`.
+    """
+
+    words: tuple[Expression, ...] = Field(min_length=1)
+    unless: tuple[Expression, ...] = ()
+    abbreviations: tuple[Expression, ...] = ()
+    beside: tuple[Expression, ...] = ()
+    abbreviations_unless: tuple[Expression, ...] = ()

@@ -20,6 +20,7 @@ from types import TracebackType
 
 import msgspec
 
+from cds_service.ops import log_sink
 from cds_service.ops.calls import ABORTED, CallLog, current, request_id
 from cds_service.ops.log_writer import AUDIT, OTHER, LogQueue
 from cds_service.ops.quota import Quota, close_all
@@ -204,8 +205,11 @@ def drain(seconds: float) -> None:
 
 
 def problems() -> list[str]:
-    """What operators should know of the log."""
-    return [problem for lines in _QUEUES if (problem := lines.problem)]
+    """What operators should know of the log: lines that cannot be written, or that nobody gets."""
+    found = [problem for lines in _QUEUES if (problem := lines.problem)]
+    if not found and _OTHER.is_started and (why := log_sink.lost()):
+        found.append(f"the log reaches nobody: {why}")
+    return found
 
 
 def _lost(error: BaseException | None, trace: TracebackType | None) -> None:

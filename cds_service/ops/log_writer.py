@@ -49,6 +49,10 @@ class LogQueue:
         self._last_drop = -_REMEMBERED_SECONDS
         self._told = 0
 
+    @property
+    def is_started(self) -> bool:
+        return self._started
+
     def start(self) -> None:
         """Begin to write on a thread."""
         if not self._started:

@@ -26,6 +26,8 @@ from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Url, check_origin, is_loopback_host
 
 PREFIX = "CDS_"
+SANDBOX = "https://sandbox.cds-hooks.org"
+"""Origin of the public CDS Hooks Sandbox."""
 _DATABASE = re.compile(
     r"none|sqlite(\+aiosqlite)?:///(?!:memory:)[^?#]+|postgres(ql)?(\+asyncpg)?://\S+"
 )
@@ -72,7 +74,8 @@ class Settings(BaseModel):
         default=None,
         description=(
             "Origins of browser-based clients, separated by commas, or `*`. "
-            "Unset: `*` when the service listens on this machine only, else none."
+            "Unset: the public CDS Hooks Sandbox and pages of this machine when the service "
+            "listens on this machine only, else none."
         ),
     )
     timezone: Timezone | None = Field(
@@ -193,6 +196,19 @@ class Settings(BaseModel):
             "Where cards and feedback are kept: sqlite:///FILE or postgresql://USER@HOST/DATABASE; "
             "none keeps nothing. Unset: feedback.sqlite3 in the data directory."
         ),
+    )
+    retention_days: int = Field(
+        default=400,
+        ge=1,
+        le=3650,
+        description="Days for which cards, feedback and counts are kept; the service deletes what "
+        "is older, each hour.",
+    )
+    feedback_per_hour: int = Field(
+        default=20_000,
+        ge=1_000,  # as many as one call may hold
+        description="Items of feedback that one worker takes from one client in an hour; more get "
+        "429.",
     )
     knowledge_overlay: Path | None = Field(
         default=None, description="Directory with a site's own codes, rules and doses."
@@ -334,7 +350,12 @@ class Settings(BaseModel):
         """The origins that get CORS headers."""
         if self.cors_origins is not None:
             return self.cors_origins
-        return ("*",) if self.listens_locally else ()
+        return (SANDBOX,) if self.listens_locally else ()
+
+    @property
+    def admits_local_pages(self) -> bool:
+        """Whether pages of this machine, on any port, get CORS headers."""
+        return self.cors_origins is None and self.listens_locally
 
 
 def from_environment(

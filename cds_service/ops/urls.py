@@ -20,6 +20,33 @@ def is_loopback_host(host: str | None) -> bool:
         return False
 
 
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
+
+
+def host_of(header: str) -> str | None:
+    """The host in a Host header (RFC 9110 section 7.2), in lower case, without brackets and the dot
+    at its end; None for a header that is none."""
+    found = _HOST.fullmatch(header.strip())
+    return (found[1] or found[2].removesuffix(".")).lower() if found else None
+
+
+def is_address(host: str | None) -> bool:
+    """Whether this is an IP address and no name."""
+    try:
+        return ip_address(host or "") is not None
+    except ValueError:
+        return False
+
+
+def is_loopback_origin(origin: str) -> bool:
+    """Whether a page came from this machine."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and is_loopback_host(parts.hostname)
+
+
 def default_port(scheme: str) -> int:
     """The port of a URL that names none (RFC 9110 section 4.2)."""
     return 443 if scheme == "https" else 80

@@ -23,8 +23,9 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.ops.switch import HELD, TURNS, Switch
-from cds_service.server import fhir_content, health, routes
+from cds_service.server import fhir_content, health, retention, routes
 from cds_service.server.discovery import describe
+from cds_service.server.feedback import Feedback
 from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
@@ -60,18 +61,18 @@ def create_app(
     names = Names.of(knowledge, keyed=settings.user_key is not None)
     trust = access.build_trust(settings, clock, _seen(settings, store, clock), names)
     switch = Switch(settings.data_dir)
+    runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)
     app = FastAPI(
         title="cds-service",
         version=__version__,
         openapi_url=None,
-        lifespan=_lifespan(store, trust, settings, switch),
+        lifespan=_lifespan(runtime),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
-    runtime = app.state.runtime = hooks.build_runtime(
-        settings, knowledge, clock, store, trust, switch
-    )
+    app.state.runtime = runtime
     runtime.composer.prepare()
+    app.state.feedback = Feedback(runtime)
     app.state.discovery = models.to_bytes(describe(runtime))
     for room in (routes, health, fhir_content):
         app.include_router(room.router)
@@ -79,6 +80,7 @@ def create_app(
         # Templates and files are read where they are served.
         from cds_service.server.pages import routes as pages
 
+        app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
     app.add_middleware(Front, runtime=runtime)
     return app
@@ -103,9 +105,10 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
     return SeenInMemory(clock)
 
 
-def _lifespan(
-    store: Store, trust: access.Trust, settings: Settings, switch: Switch
-) -> Lifespan[FastAPI]:
+def _lifespan(runtime: hooks.Runtime) -> Lifespan[FastAPI]:
+    store, trust, settings = runtime.store, runtime.trust, runtime.settings
+    switch = runtime.switch
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if threading.current_thread() is threading.main_thread():
@@ -119,7 +122,8 @@ def _lifespan(
         settle_memory()
         watching = asyncio.create_task(_watch(switch))
         try:
-            yield
+            async with retention.in_force(store, settings.retention_days, runtime.clock):
+                yield
         finally:
             watching.cancel()
             await store.stop()

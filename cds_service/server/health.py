@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -9,10 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime
 from cds_service.knowledge.services import served
-from cds_service.ops import log, metrics
+from cds_service.ops import descriptors, log, metrics
+from cds_service.ops.descriptors import Descriptors
 from cds_service.server import openapi
 from cds_service.server.responses import json_response
 from cds_service.server.routes import runtime_of
+from cds_service.trust.jwks import KeyState
 from cds_service.trust.replay import SeenInDatabase
 
 router = APIRouter()
@@ -26,20 +30,23 @@ async def live() -> Response:
 
 @router.api_route("/health/ready", methods=["GET", "HEAD"])
 async def ready(request: Request) -> Response:
-    """Readiness: clinical content, database, registered clients and their keys.
+    """Readiness: clinical content, a write to the database, registered clients and the age of
+    their keys, the log, file descriptors.
 
     Without its database the service is `degraded` but ready: calls are answered, feedback is not.
     So it is while its log cannot be written.
     """
     runtime = runtime_of(request)
-    database = "none" if not runtime.store.is_kept else "down"
-    if await runtime.store.is_reachable():
-        database = "ok"
-    problems = _problems(runtime)
-    if database == "down" and runtime.store.problem:
-        problems.insert(0, f"database: {runtime.store.problem}")
+    keys = runtime.trust.ring.states(runtime.trust.clients.registry)
+    files = descriptors.count()
+    database, problems = "none", _problems(runtime, keys, files)
+    if runtime.store.is_kept:
+        why = await runtime.store.problem()
+        database = "down" if why else "ok"
+        if why:
+            problems.insert(0, f"database: {why}")
     state: dict[str, object] = {
-        "status": "degraded" if problems or database == "down" else "ok",
+        "status": "degraded" if problems else "ok",
         "knowledge": runtime.knowledge.version,
         "database": database,
         "clients": len(runtime.trust.clients.registry.clients),
@@ -47,22 +54,32 @@ async def ready(request: Request) -> Response:
         "anonymous": runtime.trust.gate.anonymous,
         "switch": "off" if runtime.switch.is_off else "on",
     }
+    if keys:
+        state["keys"] = {client: _told(known) for client, known in keys.items()}
+    if files:
+        state["files"] = {"open": files.used, "limit": files.limit}
     if problems:
         state["problems"] = problems
     return json_response(msgspec.json.encode(state))
 
 
-def _problems(runtime: Runtime) -> list[str]:
+def _told(known: KeyState) -> dict[str, object]:
+    age = {} if known.age is None else {"age": round(known.age)}
+    return {"state": known.word, **age}
+
+
+def _problems(
+    runtime: Runtime, keys: Mapping[str, KeyState], files: Descriptors | None
+) -> list[str]:
     trust, switch = runtime.trust, runtime.switch
     found = [said for said in (switch.said, switch.problem) if said is not None]
-    found += [
-        f"keys of {client} cannot be fetched"
-        for client in trust.ring.problems(trust.clients.registry)
-    ]
+    found += [f"keys of {client} {k.problem}" for client, k in keys.items() if k.problem]
     if trust.clients.problem:
         found.append("the file of clients is broken; the registry before it is in force")
     if isinstance(trust.seen, SeenInDatabase) and trust.seen.problem:
         found.append(trust.seen.problem)
+    if files and files.problem:
+        found.append(files.problem)
     return [*found, *log.problems()]
 
 

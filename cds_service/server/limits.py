@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 
 from cds_service.errors import Overloaded, TooMany
 from cds_service.ops import metrics
+from cds_service.ops.pace import Pace
 from cds_service.ops.settings import Settings
 from cds_service.trust.clients import Client
 
@@ -50,7 +50,7 @@ class ClientPlaces:
     def __init__(self, settings: Settings) -> None:
         self._most = settings.max_concurrent_per_client or max(1, settings.max_concurrent // 2)
         self._under_way: Counter[str] = Counter()
-        self._pace: dict[str, tuple[float, float]] = {}  # calls left, and when that was
+        self._pace = Pace()
 
     def enter(self, client: Client | None) -> None:
         """Take a place, which `leave` gives back. Raises Overloaded (503) or TooMany (429)."""
@@ -69,14 +69,10 @@ class ClientPlaces:
             self._under_way[client.id] -= 1
 
     def _keep_pace(self, client: str, rate: float) -> None:
-        """A token bucket that holds the calls of two seconds."""
-        now, most = time.monotonic(), max(1.0, 2 * rate)
-        left, since = self._pace.get(client, (most, now))
-        left = min(most, left + (now - since) * rate)
-        if left < 1:
+        """As fast as that in the long run, and the calls of two seconds at once."""
+        if seconds := self._pace.take(client, rate, max(1.0, 2 * rate)):
             metrics.client_refused.labels(client, "rate").inc()
-            raise TooMany(f"more than {rate:g} calls a second of this client")
-        self._pace[client] = left - 1, now
+            raise TooMany(f"more than {rate:g} calls a second of this client", seconds)
 
 
 class BytesInFlight:

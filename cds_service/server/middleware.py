@@ -11,14 +11,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import hooks
-from cds_service.errors import Overloaded, RequestError
+from cds_service.errors import Overloaded, RequestError, TooMany, Unavailable
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.calls import CallLog
 from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
+from cds_service.ops.urls import is_loopback_origin
 from cds_service.server import body
 from cds_service.server.gone import WhileConnected
 from cds_service.server.limits import ROOM, BytesInFlight, Capacity, ClientPlaces
+from cds_service.server.origins import OpenDoor
 from cds_service.server.responses import ANSWER_HEADERS, failure, not_allowed, refusal
 from cds_service.trust import access
 
@@ -46,6 +48,8 @@ class Front:
         self._bytes = BytesInFlight(settings)
         # Around all that answers, so that errors carry its headers, too (CR-02).
         self._cors = RegisteredOrigins(self._guarded, trust, settings)
+        is_named = self._cors.is_allowed_origin
+        self._door = OpenDoor(settings, is_named) if trust.gate.anonymous else None
         self._timed = settings.server_timing
         self._of_nobody = Quota(log.requests_held_back)
 
@@ -95,14 +99,20 @@ class Front:
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask who calls, and give the call its place and room."""
-        client = await self._access.admit(scope)
-        self._places.enter(client)
-        room = scope[ROOM] = self._bytes.of(client)
+        if self._door is not None:
+            self._door.check(scope, _header(scope, b"origin") is not None)
         try:
-            await self._led_on(scope, receive, send)
-        finally:
-            self._places.leave(client)
-            await room.release()
+            client = await self._access.admit(scope)
+            self._places.enter(client)
+            room = scope[ROOM] = self._bytes.of(client)
+            try:
+                await self._led_on(scope, receive, send)
+            finally:
+                self._places.leave(client)
+                await room.release()
+        except (Overloaded, TooMany, Unavailable, MemoryError):  # not looked at: it may come again
+            await self._access.send_away(scope)
+            raise
 
     async def _led_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """To a service, or to the routes of the application."""
@@ -174,7 +184,12 @@ class RegisteredOrigins(CORSMiddleware):
             allow_private_network=settings.listens_locally,
         )
         self._trust = trust
+        self._local_pages = settings.admits_local_pages
 
     def is_allowed_origin(self, origin: str) -> bool:
         """Whether a browser may show our answers to pages of this origin."""
-        return super().is_allowed_origin(origin) or origin in self._trust.clients.registry.origins
+        return (
+            super().is_allowed_origin(origin)
+            or origin in self._trust.clients.registry.origins
+            or (self._local_pages and is_loopback_origin(origin))
+        )

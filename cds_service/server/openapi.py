@@ -23,6 +23,8 @@ _ERRORS = {
     "412": "Required FHIR data is not in prefetch, and no usable FHIR access was given.",
     "413": "The body is larger than the service reads.",
     "415": "An encoding or media type that is not read.",
+    "421": "Nobody is registered, and the Host header names another host than this one.",
+    "429": "The client calls, or reports, more often than it may: Retry-After.",
     "500": "A bug of the service; the order was not checked.",
     "503": "Too many calls at once, or the database does not answer: Retry-After.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 
 from fastapi import Response
 from msgspec.json import encode
@@ -11,6 +12,7 @@ from cds_service.errors import (
     Overloaded,
     RequestError,
     TooLarge,
+    TooMany,
     TooSlow,
     Unauthorized,
     Unavailable,
@@ -45,6 +47,8 @@ def refusal(error: RequestError) -> Response:
         headers["Retry-After"] = str(_RETRY_SECONDS)
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(limits.RETRY_AFTER_SECONDS)
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(ceil(error.seconds))
     return error_response(error.status, error.code, error.message, error.place, **headers)
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.ops import calls
-from cds_service.server import body
+from cds_service.server import body, feedback
 from cds_service.server.responses import json_response
 from cds_service.trust import access
 
@@ -36,7 +36,7 @@ async def receive_feedback(request: Request) -> Response:
     """Feedback on cards (CDS Hooks 2.0 "Feedback", FB-01 to FB-08).
 
     200 says that `feedback` items are committed, now or by an earlier call; `refused` lists the
-    others, `notes` says what was unusual and tolerated. 400 and 503 store nothing.
+    others, `notes` says what was unusual and tolerated. Any other answer stores nothing.
     """
     runtime = runtime_of(request)
     service_id = request.path_params["service_id"]
@@ -44,6 +44,7 @@ async def receive_feedback(request: Request) -> Response:
     if not runtime.store.is_kept:  # told before a body is read
         raise UnknownService("this service keeps no feedback")
     calls.current().service = service_id
+    feedback.check_media_type(request)
     content = await body.read(request.scope, request.receive, runtime.settings)
     caller = access.caller_of(request.scope)
-    return json_response(await hooks.take_feedback(service_id, content, caller, runtime))
+    return json_response(await feedback.of(request).take(content, service_id, caller))

@@ -22,6 +22,7 @@ from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.ops.switch import HELD, Switch
+from cds_service.server import at_rest
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
 from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers, listeners
@@ -37,6 +38,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     line that posts it is printed. `more` is printed after the addresses.
     """
     access.refuse_open_door(settings)
+    at_rest.keep_to_itself()
     # A hang-up ends a process that has no handler yet: it waits until there is one, for the
     # threads of the log, too.
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD)

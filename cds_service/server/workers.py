@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from cds_service.ops import log
 from cds_service.ops.switch import TURNS, Switch
+from cds_service.server import at_rest
 from cds_service.server.app import create_app
 
 GRACE_SECONDS = 10
@@ -157,6 +158,7 @@ class Workers(Multiprocess):
 
 def worker_app() -> FastAPI:
     """The application in a worker process, which reads its settings from the environment."""
+    at_rest.keep_to_itself()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.start()
     return create_app()

@@ -11,17 +11,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
     Insert,
+    Integer,
     Select,
     Table,
     delete,
     event,
+    func,
     make_url,
     or_,
     select,
@@ -30,10 +32,13 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError
-from cds_service.store import schema
+from cds_service.store import proof, schema
+from cds_service.store.attribution import with_own_suggestions
+from cds_service.store.files import Files
 from cds_service.store.outbox import Batch
 from cds_service.store.records import (
     FURTHER,
@@ -49,14 +54,13 @@ _LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
 _COUNTED = ("calls", "considered", "with_cards")
 _UNREAD = ("entries", "calls")
 _BUSY_SECONDS = 5
+_FORGET_PAGES = "PRAGMA shrink_memory"
+_BESIDE = "files beside the database when it was opened"
 _POSTGRES: dict[str, Any] = {
     "timeout": 3,
     "command_timeout": 10,
     "server_settings": {"application_name": "cds-service", "synchronous_commit": "on"},
 }
-
-
-_Identity = tuple[int, int] | None
 
 
 class Database:
@@ -71,7 +75,9 @@ class Database:
         self.engine = _engine(self._url)
         self._writing = self.engine.execution_options(writing=True)
         self._insert = _insert_of(self.is_sqlite)
-        self._identity: _Identity = None
+        self._files = Files(self.file)
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", self._prepare_sqlite)
 
     @property
     def is_sqlite(self) -> bool:
@@ -90,7 +96,7 @@ class Database:
             current = await connection.run_sync(schema.is_current)
         if not current:  # newer is current: other workers have been updated before this one
             await self._upgrade()
-        self._identity = self._file_identity()
+        self._files.remember()
 
     async def _upgrade(self) -> None:
         async with self._writing.begin() as connection:
@@ -101,24 +107,32 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
 
-    async def prove(self) -> None:
+    async def prove_reading(self) -> None:
         """Read from every table, from the file and not from memory.
 
         Raises StoreError when the tables or the file are not as this program left them.
         """
-        self._check_file()
+        self._files.check()
         async with self.engine.connect() as connection:
             if self.is_sqlite:
-                await connection.execute(text("PRAGMA shrink_memory"))
+                await connection.execute(text(_FORGET_PAGES))
             await connection.run_sync(schema.touch)
+
+    async def prove_writing(self) -> None:
+        """Write to every table, and leave nothing there."""
+        async with self._commit() as connection:
+            for statement, values in proof.statements(self._insert, self._sum_up):
+                await connection.execute(statement, values)
 
     async def add_feedback(self, items: Sequence[FeedbackItem]) -> None:
         """Store the items; one whose key is there already is left as it is."""
         # All workers insert in one order, so that no two wait for each other.
-        rows = [_feedback_row(item) for item in sorted(items, key=lambda item: item.key)]
-        if rows:
+        ordered = sorted(items, key=lambda item: item.key)
+        if ordered:
             async with self._commit() as connection:
-                await connection.execute(self._insert(feedback).on_conflict_do_nothing(), rows)
+                rows = map(_feedback_row, await with_own_suggestions(connection, ordered))
+                insert = self._insert(feedback).on_conflict_do_nothing()
+                await connection.execute(insert, list(rows))
 
     async def add_issued(self, batch: Batch) -> None:
         """Store issued cards and add up calls, in one transaction."""
@@ -128,11 +142,11 @@ class Database:
                 await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
             if batch.calls:
                 for table, counts in _call_rows(batch):
-                    await connection.execute(self._add_up(table, _COUNTED), counts)
+                    await connection.execute(self._sum_up(table), counts)
             if found := _unread_counts(batch):
                 there = (await connection.execute(_listed(found))).all()
                 rows = _unread_rows(found, {tuple(row) for row in there})
-                await connection.execute(self._add_up(unread, _UNREAD), rows)
+                await connection.execute(self._sum_up(unread), rows)
 
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""
@@ -140,6 +154,17 @@ class Database:
         async with self._commit() as connection:
             done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
         return cast("CursorResult[Any]", done).rowcount == 1
+
+    async def give_back_token(self, token: str) -> None:
+        """Delete a token."""
+        async with self._commit() as connection:
+            await connection.execute(delete(tokens).where(tokens.c.token == token))
+
+    async def has_token(self, token: str) -> bool:
+        """Whether a token was used."""
+        async with self.engine.connect() as connection:
+            found = await connection.execute(select(tokens.c.token).where(tokens.c.token == token))
+            return found.first() is not None
 
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are refused for their age anyway."""
@@ -158,33 +183,44 @@ class Database:
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
 
+    async def oldest(self) -> datetime | None:
+        """When the oldest card, item of feedback or count is from; None where nothing is kept."""
+        days = (calls.c.day, silent_calls.c.day, unread.c.day)
+        moments = (issued.c.issued_at, feedback.c.received_at, *days)
+        found: list[datetime] = []
+        async with self.engine.connect() as connection:
+            for column in moments:
+                first = await connection.scalar(select(func.min(column)))
+                if isinstance(first, datetime):
+                    found.append(first)
+                elif first is not None:
+                    found.append(datetime.combine(first, time(), UTC))
+        return min(found, default=None)
+
     @asynccontextmanager
     async def _commit(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes. Raises StoreError after COMMIT when it went to a file that
-        is not there any more: an open file takes writes also when it was deleted."""
+        """A transaction that writes. Raises StoreError after COMMIT when it went to files that
+        nobody will find."""
         async with self._writing.begin() as connection:
+            beside = (await connection.get_raw_connection()).info.get(_BESIDE)
             yield connection
-        self._check_file()
+        self._files.check(beside)
 
-    def _check_file(self) -> None:
-        found = self._file_identity()
-        if found == self._identity:
-            return
-        what = "deleted" if found is None else "replaced"
-        raise StoreError(f"the database file was {what} in use; restart the service")
+    def _prepare_sqlite(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # sqlite3 begins no transactions; _begin_sqlite does
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("SELECT count(*) FROM sqlite_master")  # now the files beside it are open
+        cursor.fetchall()
+        cursor.close()
+        record.info[_BESIDE] = self._files.beside()
 
-    def _file_identity(self) -> _Identity:
-        """Device and inode of the file; None when there is none (PostgreSQL, or deleted)."""
-        if self.file is None:
-            return None
-        try:
-            found = self.file.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def _add_up(self, table: Table, names: Iterable[str]) -> Insert:
+    def _sum_up(self, table: Table) -> Insert:
+        """The INSERT that adds to the numbers of a row that is there."""
         statement = self._insert(table)
+        names = [column.name for column in table.columns if isinstance(column.type, Integer)]
         sums = {name: table.c[name] + statement.excluded[name] for name in names}
         return cast(
             Insert,
@@ -229,24 +265,17 @@ def _engine(url: URL) -> AsyncEngine:
     pool = {"pool_size": 2, "max_overflow": 2, "pool_timeout": 3, "hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **pool)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     return create_async_engine(url, connect_args=_POSTGRES, pool_pre_ping=True, **pool)
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # sqlite3 is not to begin transactions; _begin_sqlite does
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
 def _begin_sqlite(connection: Connection) -> None:
-    """Writers lock at once: a lock taken in mid-transaction cannot be waited for."""
+    """Writers lock at once: a lock taken in mid-transaction cannot be waited for. What they build
+    on is read from the file, so that nothing is put into a damaged one from memory."""
     writing = connection.get_execution_options().get("writing")
+    if writing:
+        connection.exec_driver_sql(_FORGET_PAGES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 

@@ -65,9 +65,10 @@ class Figures:
     """The figures of a time from `since` (UTC) until now, of what was shown.
 
     `by` holds a tally for each value of each dimension. `reasons` counts overridden cards.
-    `unmatched` counts items of feedback, by outcome, whose card is not known. `calls` are all calls
-    answered with 200; in `considered` of them an order was looked at, `with_cards` were not silent.
-    `unread` are the systems that are not read, the most frequent first.
+    `unmatched` counts items of feedback, by outcome, whose card was not issued to their client.
+    `calls` are all calls answered with 200; in `considered` of them an order was looked at,
+    `with_cards` were not silent. `unread` are the systems that are not read, the most frequent
+    first.
     """
 
     since: date | None
@@ -148,26 +149,29 @@ _GROUPS = (
 
 def _cards(start: datetime, columns: Iterable[Any]) -> Select[Any]:
     rank = func.row_number().over(
-        partition_by=feedback.c.card,
+        partition_by=(feedback.c.card, feedback.c.client),
         order_by=(
             case({"accepted": 0, "overridden": 1}, value=feedback.c.outcome, else_=2),
             feedback.c.outcome_at.desc(),
             feedback.c.key,
         ),
     )
-    events = select(feedback.c.card, feedback.c.outcome, *_REASON, rank.label("rank")).subquery()
+    about = (feedback.c.card, feedback.c.client)
+    events = select(*about, feedback.c.outcome, *_REASON, rank.label("rank")).subquery()
+    same = (events.c.card == issued.c.card) & (events.c.client == issued.c.client)
     groups = (*columns, events.c.outcome, events.c.reason_system, events.c.reason_code)
     return (
         select(*groups, func.count().label("count"))
         .select_from(issued)
-        .outerjoin(events, (events.c.card == issued.c.card) & (events.c.rank == 1))
+        .outerjoin(events, same & (events.c.rank == 1))
         .where(issued.c.issued_at >= start, issued.c.mode == "live")
         .group_by(*groups)
     )
 
 
 def _unmatched(start: datetime) -> Select[Any]:
-    known = select(issued.c.card).where(issued.c.card == feedback.c.card).exists()
+    same = (issued.c.card == feedback.c.card) & (issued.c.client == feedback.c.client)
+    known = select(issued.c.card).where(same).exists()
     return (
         select(feedback.c.outcome, func.count().label("count"))
         .where(feedback.c.received_at >= start, ~known)

@@ -7,6 +7,7 @@ transaction; the other writes issued cards in batches. Neither ends when the dat
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from cds_service.cdshooks.feedback import FeedbackItem
-from cds_service.errors import StoreError, Unavailable
+from cds_service.errors import Unavailable
 from cds_service.ops import log
+from cds_service.store.condition import ISSUED, Condition
 from cds_service.store.outbox import Outbox
 from cds_service.store.records import CallCount, CallKey, IssuedCard
 
@@ -36,6 +38,10 @@ _BRIEFLY = 1.0  # seconds it waits where the database has not been opened yet
 _AT_ONCE = 2.0  # seconds a call waits to learn whether its token was used
 _FIRST_TRY = 2.0  # seconds the start of the service waits for the database
 _DRAIN = 5.0  # seconds the end of the service waits for it
+_AT_MOST = 1.0  # seconds readiness waits for a proof
+_PROVED = 5.0  # seconds for which a proof of writing holds, if nothing fails
+
+_OPENING, _FEEDBACK, _TOKENS, _READINESS = "opening", "feedback", "used tokens", "proof"
 
 _DOWN = "feedback cannot be stored now; send it again later"
 
@@ -64,8 +70,10 @@ class Store:
         self._outbox = Outbox(capacity, on_drop)
         self._posts: list[_Post] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._working: bool | None = None
-        self._problem: str | None = None
+        self._late: dict[str, asyncio.Task[None]] = {}  # tokens that may have to be taken out again
+        self._condition = Condition()
+        self._proof: asyncio.Task[None] | None = None
+        self._proved_writing = -_PROVED
 
     # --- life ---
 
@@ -97,9 +105,10 @@ class Store:
         self._stopping.set()
         self._issued.set()
         await asyncio.wait(self._tasks[-1:], timeout=_DRAIN if self._opened.is_set() else 0)
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._late.values(), *([self._proof] if self._proof else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
         for post in self._posts:
             _fail(post)
@@ -109,35 +118,50 @@ class Store:
             log.warn("issued cards were not written before the end", cards=self.waiting)
             self._outbox.clear()
 
-    @property
-    def problem(self) -> str | None:
-        """Why the database failed when it was last used; None when it did not."""
-        return self._problem
+    async def problem(self) -> str | None:
+        """Why feedback cannot be stored; None when a write to every table was proved within the
+        last seconds, and nothing has failed since. Answers within a second."""
+        if self._database is None or not self._opened.is_set():
+            return self._condition.problem or "it is not open"
+        if self._proof is None or self._proof.done():  # one at a time, whoever asks
+            self._proof = asyncio.create_task(self._prove(self._database))
+        await asyncio.wait({self._proof}, timeout=_AT_MOST)
+        if not self._proof.done():
+            self._condition.failed(_READINESS, TimeoutError())
+        return self._condition.problem
 
-    async def is_reachable(self) -> bool:
-        """Whether the database answers within a second, with tables and a file that are ours."""
+    async def _prove(self, database: Database) -> None:
         try:
-            await self._ask(1.0, lambda database: database.prove(), "the database does not answer")
-        except Unavailable:
-            return False
-        return True
+            await database.prove_reading()
+            now = time.monotonic()
+            if self._condition.problem or now - self._proved_writing > _PROVED:
+                await database.prove_writing()
+                self._proved_writing = now
+        except Exception as error:  # drivers have errors of many families; each is reported
+            self._condition.failed(_READINESS, error)
+        else:
+            self._condition.worked(_READINESS)
+            self._condition.proved()
 
     async def read(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
         """What somebody reads from the database. Raises Unavailable when it does not answer."""
-        return await self._ask(_PATIENCE, work, "the database cannot be read now")
+        return await self._ask(_PATIENCE, work, "figures", "the database cannot be read now")
 
     async def _ask(
-        self, seconds: float, work: Callable[[Database], Awaitable[Result]], why: str
+        self, seconds: float, work: Callable[[Database], Awaitable[Result]], name: str, why: str
     ) -> Result:
-        """What the database answers in time. Raises Unavailable with `why`."""
+        """What the database answers in time to the work of this name. Raises Unavailable with
+        `why`."""
         if self._database is None or not self._opened.is_set():
             raise Unavailable(why)
         try:
             async with asyncio.timeout(seconds):
-                return await work(self._database)
+                answer = await work(self._database)
         except Exception as error:  # drivers have errors of many families; each is reported
-            self._report(error)
+            self._condition.failed(name, error)
             raise Unavailable(why) from None
+        self._condition.worked(name)
+        return answer
 
     # --- what comes in ---
 
@@ -172,27 +196,58 @@ class Store:
         self._posted.set()
         try:
             await asyncio.wait_for(post.done, _PATIENCE if self._opened.is_set() else _BRIEFLY)
-        except TimeoutError:
+        except TimeoutError as error:
+            if self._opened.is_set():
+                self._condition.failed(_FEEDBACK, error)
             raise Unavailable(_DOWN) from None
         finally:
             with suppress(ValueError):
                 self._posts.remove(post)
 
-    async def use_token(self, token: str, until: datetime) -> bool:
+    async def use_token(self, token: str, until: datetime, *, or_never: bool = False) -> bool:
         """Whether this is the first use of a token; see `replay`. `until` is aware.
 
-        Raises Unavailable when the database does not say so at once: a call waits for it.
+        Raises Unavailable when the database does not say so at once: a call waits for it. With
+        `or_never` a token that it takes too late is taken out again.
         """
+
+        async def use(database: Database) -> bool:
+            if not or_never:
+                return await database.use_token(token, until)
+            if token in self._late:  # what came of the same question before has to be known first
+                await asyncio.wait({self._late[token]})
+            asked = asyncio.create_task(database.use_token(token, until))
+            try:
+                return await asyncio.shield(asked)
+            except asyncio.CancelledError:
+                undo = self._late[token] = asyncio.create_task(_undo(database, asked, token))
+                undo.add_done_callback(lambda _: self._late.pop(token, None))
+                raise
+
+        return await self._ask(_AT_ONCE, use, _TOKENS, "used tokens cannot be looked up now")
+
+    async def give_back_token(self, token: str) -> None:
+        """Let a token be used again. Never fails: at worst its caller needs another one."""
+        with suppress(Unavailable):
+            await self._ask(
+                _AT_ONCE, lambda database: database.give_back_token(token), _TOKENS, "stays used"
+            )
+
+    async def purge(self, before: datetime) -> tuple[int, int]:
+        """Delete what is older; see `Database.purge`. Raises Unavailable."""
         return await self._ask(
-            _AT_ONCE,
-            lambda database: database.use_token(token, until),
-            "used tokens cannot be looked up now",
+            _PATIENCE,
+            lambda database: database.purge(before),
+            "purge",
+            "nothing can be deleted now",
         )
 
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are too old to be used. Never fails; the next time will do."""
         with suppress(Unavailable):
-            await self._ask(_PATIENCE, lambda database: database.forget_tokens(before), "not now")
+            await self._ask(
+                _PATIENCE, lambda database: database.forget_tokens(before), _TOKENS, "not now"
+            )
 
     # --- tasks ---
 
@@ -202,12 +257,12 @@ class Store:
             try:
                 await database.open()
             except Exception as error:  # whatever it is, the service goes on and tries again
-                self._report(error)
+                self._condition.failed(_OPENING, error)
                 self._tried.set()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _PAUSE[1])
             else:
-                self._report(None)
+                self._condition.worked(_OPENING)
                 self._opened.set()
                 self._tried.set()
                 return
@@ -221,11 +276,11 @@ class Store:
             try:
                 await database.add_feedback([item for post in posts for item in post.items])
             except Exception as error:  # the posts fail, the task goes on
-                self._report(error)
+                self._condition.failed(_FEEDBACK, error)
                 for post in posts:
                     _fail(post)
             else:
-                self._report(None)
+                self._condition.worked(_FEEDBACK)
                 for post in posts:
                     if not post.done.done():
                         post.done.set_result(None)
@@ -245,14 +300,14 @@ class Store:
                     self._outbox.give_back(batch)
                     raise
                 except Exception as error:  # the batch is kept, the task goes on
-                    self._report(error)
+                    self._condition.failed(ISSUED, error)
                     self._outbox.give_back(batch)
                     if self._stopping.is_set():
                         return
                     pause = min(max(pause * 2, _PAUSE[0]), _PAUSE[1])
                     self._issued.set()
                     break
-                self._report(None)
+                self._condition.worked(ISSUED)
                 pause = 0.0
 
     async def _nap(self, seconds: float) -> None:
@@ -260,21 +315,12 @@ class Store:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _report(self, error: Exception | None) -> None:
-        """Log when the database fails and when it works again; never what was written."""
-        working = error is None
-        self._problem = None if error is None else _why(error)
-        if working != self._working and not (working and self._working is None):
-            facts = {} if error is None else {"error": type(error).__name__, "why": self._problem}
-            log.warn("database works again" if working else "database fails", **facts)
-        self._working = working
 
-
-def _why(error: Exception) -> str:
-    """In words, without anything that was written: drivers repeat values in their messages."""
-    cause = getattr(error, "orig", None) or error
-    name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
-    return str(error) if isinstance(error, StoreError) else f"it failed with {name}"
+async def _undo(database: Database, asked: asyncio.Task[bool], token: str) -> None:
+    """Take a token out again that was put in when nobody waited for it any more."""
+    with suppress(Exception):  # then it is not there, or stays used until it is too old
+        if await asked:
+            await database.give_back_token(token)
 
 
 def _fail(post: _Post) -> None:

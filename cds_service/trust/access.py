@@ -70,7 +70,6 @@ def build_trust(
     outgoing = Outgoing(
         ca_file=settings.ca_file,
         anonymous_servers=settings.fhir_servers,
-        loopback=settings.is_alone and not clients.registry,
     )
     ring = KeyRing(outgoing)
     gate = Gate(clients, ring, seen, clock, anonymous=admits_anonymous(settings))
@@ -203,6 +202,13 @@ class Access:
         if caller.client:
             await self._note(caller.client, caller.claims or {})
         return caller.client
+
+    async def send_away(self, scope: Scope) -> None:
+        """Give back the token of a call that is sent away unanswered: whoever was asked to try
+        again later may do so with it."""
+        caller = scope.get(_CALLER)
+        if isinstance(caller, Caller):
+            await self._gate.give_back(caller)
 
     async def _note(self, client: Client, claims: Mapping[str, str]) -> None:
         """Write who was let in. Raises Unavailable where it has to be written and cannot be."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from cds_service.errors import NotSent
 from cds_service.ops import log
 from cds_service.trust.clients import Client, Registry
 from cds_service.trust.keys import Key, KeysError, KeySet, read_keys
@@ -46,6 +47,40 @@ class _Remote:
         """Seconds since the last good fetch."""
         return time.monotonic() - self.fetched
 
+    def state(self) -> KeyState:
+        """For operators."""
+        return KeyState(None if self.keys is None else self.age(), self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """What is known of the fetched keys of a client. `age` in seconds since the last good fetch;
+    None when there was none. `failure` says why the last try did not succeed."""
+
+    age: float | None = None
+    failure: str | None = None
+
+    @property
+    def word(self) -> str:
+        """`fresh`; `old`: renewed beside the next call; `stale`: used although they cannot be
+        renewed; `unusable`: calls are refused; `not fetched`: no call has needed them yet."""
+        if self.failure is not None:
+            return "stale" if self.age is not None and self.age <= STALE_SECONDS else "unusable"
+        if self.age is None:
+            return "not fetched"
+        return "fresh" if self.age <= FRESH_SECONDS else "old"
+
+    @property
+    def problem(self) -> str | None:
+        """What operators should know, to stand behind "keys of x"."""
+        if self.failure is None:
+            return None
+        found = f"cannot be fetched ({self.failure})"
+        if self.word == "unusable" or self.age is None:
+            return f"{found}; its calls are refused"
+        left = STALE_SECONDS - self.age
+        return f"{found}; those of {self.age:.0f} s ago are used for {left:.0f} s more"
+
 
 class KeyRing:
     """Finds the keys of a client: in the registry, or at its jku."""
@@ -75,12 +110,14 @@ class KeyRing:
             raise KeyFetchError(remote.failure or "no key set")
         return remote.keys.find(kid, algorithm)
 
-    def problems(self, registry: Registry) -> dict[str, str]:
-        """Clients whose keys could not be fetched at the last try, with the reason."""
+    def states(self, registry: Registry) -> dict[str, KeyState]:
+        """What is known of the keys of each client that has a jku."""
         return {
-            client.id: remote.failure
+            client.id: self._remotes[client.jku].state()
+            if client.jku in self._remotes
+            else KeyState()
             for client in registry.clients
-            if (remote := self._remotes.get(client.jku or "")) and remote.failure
+            if client.jku is not None
         }
 
     async def _fetch(self, remote: _Remote, client: Client, url: str) -> None:
@@ -95,8 +132,16 @@ class KeyRing:
                 log.audit("keys left out", client=client.id, positions=remote.keys.left_out)
         except KeysError as error:
             remote.failure = f"the JWK Set {error}"
-        except (KeyFetchError, httpx.HTTPError, TimeoutError) as error:
-            remote.failure = str(error) or type(error).__name__
+        except KeyFetchError as error:
+            remote.failure = str(error)
+        except NotSent as error:
+            remote.failure = f"the server of the keys: {error.told}"
+        except httpx.ConnectError as error:  # in our own words
+            remote.failure = f"the server of the keys: {error}"
+        except TimeoutError:
+            remote.failure = "the server of the keys did not answer in time"
+        except httpx.HTTPError as error:  # its message may hold a part of the answer
+            remote.failure = f"the server of the keys cannot be reached ({type(error).__name__})"
         else:
             remote.fetched, remote.failure = time.monotonic(), None
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cds_service.errors import SettingsError
-from cds_service.ops.urls import default_port, is_loopback_host
+from cds_service.ops.urls import default_port
 from cds_service.trust.clients import Client
 
 if TYPE_CHECKING:
@@ -45,14 +45,12 @@ Address = IPv4Address | IPv6Address
 class Reach:
     """What may be called for one client: everything below `bases`, and exactly `urls`.
 
-    `private_hosts` may have addresses of private networks and of this machine. With `loopback`,
-    every port of this machine may be called (development only).
+    `private_hosts` may have addresses of private networks and of this machine.
     """
 
     bases: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     private_hosts: frozenset[str] = frozenset()
-    loopback: bool = False
 
     def covers(self, url: str) -> bool:
         """Whether this URL may be called, by its text alone."""
@@ -65,14 +63,12 @@ class Reach:
             return False
         if url in self.urls:
             return True
-        if self.loopback and parts.scheme in {"http", "https"} and is_loopback_host(parts.hostname):
-            return True
         here = (parts.scheme, parts.hostname, port or default_port(parts.scheme))
         return any(_below(base, here, parts.path) for base in self.bases)
 
     def is_private(self, host: str) -> bool:
         """Whether this host may have a private or loopback address."""
-        return host in self.private_hosts or (self.loopback and is_loopback_host(host))
+        return host in self.private_hosts
 
 
 def _below(base: str, here: tuple[str, str, int], path: str) -> bool:
@@ -113,9 +109,9 @@ def _is_allowed_v6(address: IPv6Address, *, private: bool) -> bool:
 class Outgoing:
     """Gives HTTP clients that reach what is registered for an EHR client, and nothing else.
 
-    Without registry (development), `None` as client reaches `anonymous_servers`, and this machine
-    when the service listens on this machine only. Raises SettingsError for a `ca_file` that cannot
-    be used: else every read of a FHIR server would fail later.
+    `None` as client reaches `anonymous_servers`, also of this machine only those that are named.
+    Raises SettingsError for a `ca_file` that cannot be used: else every read of a FHIR server would
+    fail later.
     """
 
     def __init__(
@@ -123,7 +119,6 @@ class Outgoing:
         *,
         ca_file: Path | None = None,
         anonymous_servers: Sequence[str] = (),
-        loopback: bool = False,
     ) -> None:
         self._ca_file = ca_file
         if ca_file is not None:
@@ -136,7 +131,7 @@ class Outgoing:
                     "certificates"
                 ) from None
         servers = tuple(server.rstrip("/") for server in anonymous_servers)
-        self._anonymous = Reach(servers, (), frozenset(filter(None, map(_host, servers))), loopback)
+        self._anonymous = Reach(servers, (), frozenset(filter(None, map(_host, servers))))
         self._open: dict[Reach, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]] = {}
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -16,18 +17,33 @@ _PURGE_EVERY = timedelta(minutes=5)
 _MOST = 1_000_000  # about 150 MB; an hour of 270 calls a second
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The first use of a token. `shared`: it stands in the database, too."""
+
+    key: bytes
+    shared: bool = False
+
+
 class SeenTokens(Protocol):
     """A memory of used tokens."""
 
-    async def first(self, iss: str, jti: str, until: datetime) -> bool:
-        """Whether this is the first use. `until` (UTC): when the token is refused anyway."""
+    async def first(self, iss: str, jti: str, until: datetime) -> Use | None:
+        """The use, if it is the first. `until` (UTC): when the token is refused anyway."""
+
+    async def give_back(self, use: Use) -> None:
+        """Forget a use: its call was sent away without having been looked at. Never fails."""
 
 
 class SharedMemory(Protocol):
     """Where several processes keep what they share; the store of the service is one."""
 
-    async def use_token(self, token: str, until: datetime) -> bool:
-        """Keep a token; whether it was not there yet. Raises Unavailable."""
+    async def use_token(self, token: str, until: datetime, *, or_never: bool = False) -> bool:
+        """Keep a token; whether it was not there yet. Raises Unavailable; with `or_never` the token
+        is then not kept later either."""
+
+    async def give_back_token(self, token: str) -> None:
+        """Drop a token."""
 
     async def forget_tokens(self, before: datetime) -> None:
         """Drop the tokens that were kept until before this time (UTC)."""
@@ -41,17 +57,21 @@ class SeenInMemory:
         self._seen: set[bytes] = set()
         self._order: list[tuple[datetime, bytes]] = []
 
-    async def first(self, iss: str, jti: str, until: datetime) -> bool:
+    async def first(self, iss: str, jti: str, until: datetime) -> Use | None:
         """See SeenTokens. Raises Overloaded when too many tokens are alive at once."""
         self._forget()
         key = fingerprint(iss, jti)
         if key in self._seen:
-            return False
+            return None
         if len(self._seen) >= _MOST:
             raise Overloaded("too many tokens are in use")
         self._seen.add(key)
         heapq.heappush(self._order, (until, key))
-        return True
+        return Use(key)
+
+    async def give_back(self, use: Use) -> None:
+        """See SeenTokens."""
+        self._seen.discard(use.key)
 
     def _forget(self) -> None:
         now = self._clock()
@@ -79,27 +99,36 @@ class SeenInDatabase:
         self._purge_at = clock() + _PURGE_EVERY
         self.problem: str | None = None
 
-    async def first(self, iss: str, jti: str, until: datetime) -> bool:
-        """See SeenTokens. Raises Unavailable when `strict` and the database does not answer."""
-        if not await self._memory.first(iss, jti, until):
-            return False
+    async def first(self, iss: str, jti: str, until: datetime) -> Use | None:
+        """See SeenTokens. Raises Unavailable when `strict` and the database does not answer: the
+        token can then be used later."""
+        use = await self._memory.first(iss, jti, until)
+        if use is None:
+            return None
         now = self._clock()
         if now < self._try_again and not self._strict:
-            return True
+            return use
         try:
-            first = await self._shared.use_token(fingerprint(iss, jti).hex(), until)
+            first = await self._shared.use_token(use.key.hex(), until, or_never=self._strict)
         except Unavailable:
             if self._strict:
+                await self._memory.give_back(use)
                 raise
             self._try_again = now + _PAUSE
             self.problem = "used tokens are remembered by each worker alone: no database"
             log.warn("used tokens are remembered in memory: the database does not answer")
-            return True
+            return use
         self.problem = None
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
             await self._shared.forget_tokens(now)
-        return first
+        return Use(use.key, shared=True) if first else None
+
+    async def give_back(self, use: Use) -> None:
+        """See SeenTokens. What this worker did not put into the database is another one's."""
+        if use.shared:
+            await self._shared.give_back_token(use.key.hex())
+        await self._memory.give_back(use)
 
 
 def fingerprint(iss: str, jti: str) -> bytes:

@@ -20,7 +20,7 @@ from cds_service.trust.clients import Client, Registry
 from cds_service.trust.jwks import KeyFetchError, KeyRing
 from cds_service.trust.keys import ALGORITHMS, Key
 from cds_service.trust.refusal import LOGGED_CHARS, at, mismatch, numeric_date, one_of, told
-from cds_service.trust.replay import SeenTokens
+from cds_service.trust.replay import SeenTokens, Use
 
 if TYPE_CHECKING:
     from jwt import PyJWS
@@ -44,6 +44,7 @@ class Caller:
 
     client: Client | None = None
     claims: Mapping[str, str] | None = None  # iss, kid, jti and tenant, for the audit log
+    use: Use | None = None  # of its token
 
 
 ANONYMOUS = Caller()
@@ -75,7 +76,7 @@ class Gate:
         """Who is calling, by the values of all Authorization headers.
 
         `endpoints` are the public URLs that the token may be meant for. Raises Unauthorized, and
-        Overloaded when no more tokens can be remembered.
+        Overloaded or Unavailable when its token cannot be remembered.
         """
         registry = self._clients.registry
         absent = not authorization or list(authorization) == ["null"]  # what HL7's CRD client sends
@@ -89,12 +90,18 @@ class Gate:
             keys = await self._keys(registry, client, header)
             _verify(token, keys, header)
             until = self._check_claims(client, claims, endpoints)
-            if not await self._seen.first(client.iss, claims["jti"], until):
+            use = await self._seen.first(client.iss, claims["jti"], until)
+            if use is None:
                 expected = "a jti that this issuer did not use within the life of the token"
                 raise mismatch("the token was used before", "jti", told(claims["jti"]), expected)
         except Unauthorized as error:
             raise Unauthorized(error.reason, shown, error.mismatch) from None
-        return Caller(client, shown)
+        return Caller(client, shown, use)
+
+    async def give_back(self, caller: Caller) -> None:
+        """Let the token be used again: its call was sent away for reasons of our own."""
+        if caller.use is not None:
+            await self._seen.give_back(caller.use)
 
     async def _keys(
         self, registry: Registry, client: Client, header: Mapping[str, Any]

@@ -98,16 +98,22 @@ def test_clients_reach_only_their_own_servers() -> None:
     assert not Outgoing().allowed(other, BASE)
 
 
-@attack(KIND, "any server, without token", "refused unless on this machine or in CDS_FHIR_SERVERS")
+@attack(KIND, "any server, without token", "refused unless named in CDS_FHIR_SERVERS")
 def test_anonymous_callers() -> None:
-    demo = Outgoing(anonymous_servers=["https://fhir.example.org"], loopback=False)
-    local = Outgoing(loopback=True)
+    named = Outgoing(anonymous_servers=["https://fhir.example.org", "http://127.0.0.1:8080/fhir"])
 
-    assert demo.allowed(None, "https://fhir.example.org/Patient/1")
-    assert not demo.allowed(None, "http://localhost:8080/fhir")
-    assert local.allowed(None, "http://localhost:8080/fhir")
-    assert local.allowed(None, "http://[::1]:8080/fhir")
-    assert not local.allowed(None, "https://fhir.example.org/Patient/1")
+    assert named.allowed(None, "https://fhir.example.org/Patient/1")
+    assert named.allowed(None, "http://127.0.0.1:8080/fhir/Patient/1")
+    assert not Outgoing().allowed(None, "http://127.0.0.1:8080/fhir")
+    for other in (
+        "http://127.0.0.1:8081/fhir",
+        "http://127.0.0.1:8080/admin",
+        "http://127.0.0.1",
+        "http://[::1]:8080/fhir",
+        "https://127.0.0.1:8080/fhir",
+        "http://127.1:8080/fhir",
+    ):
+        assert not named.allowed(None, other)
 
 
 # --- by the address behind the name ---

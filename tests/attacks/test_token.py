@@ -160,7 +160,7 @@ def test_replay_at_once(guarded: AppClient) -> None:
 
     async def all_at_once() -> list[int]:
         transport = httpx.ASGITransport(guarded.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             headers = {"Authorization": f"Bearer {used}"}
             calls = [client.post(SIGN, json=build(HIGH), headers=headers) for _ in range(20)]
             return [response.status_code for response in await asyncio.gather(*calls)]

@@ -206,7 +206,7 @@ def test_feedback_of_wrong_types_is_taken_or_refused() -> None:
     refused = set()
     for _, body in soiled(FEEDBACK):
         try:
-            feedback.read(json.dumps(body).encode(), "ho-order-sign", "test", NOW)
+            feedback.read(json.dumps(body).encode(), "ho-order-sign", "test", NOW, ())
         except RequestError as error:
             refused.add(error.status)
 

@@ -156,12 +156,14 @@ def test_an_excluded_option_is_not_suggested(knowledge: Knowledge) -> None:
     assert only["label"] == "Draft referral to radiation oncology"
     closed = OptionVerdict("radiotherapy", Standing.EXCLUDED)
     none = (excluded, closed)
-    (referral,) = made(guidance(options=none), knowledge)  # a high risk is not left to nobody
-    assert (
-        referral["label"]
-        == "Draft referral to radiation oncology or a revision arthroplasty centre"
-    )
-    assert made(guidance(options=none, tier=Tier.MODERATE), knowledge) == []
+    for tier in (Tier.HIGH, Tier.MODERATE):  # a risk is not left to nobody
+        (referral,) = made(guidance(options=none, tier=tier), knowledge)
+        assert (
+            referral["label"]
+            == "Draft referral to radiation oncology or a revision arthroplasty centre"
+        )
+        (note,) = referral["actions"][0]["resource"]["note"]
+        assert note["text"].startswith(f"{tier.value.capitalize()} risk of heterotopic")
 
 
 def test_no_option_left_leads_to_a_specialist(knowledge: Knowledge) -> None:

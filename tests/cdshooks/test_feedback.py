@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,16 +63,17 @@ async def test_the_three_examples(live: Live, database_url: str) -> None:
         answer = await service.send(ACCEPTED, OVERRIDDEN, REASONED)
         rows = {row["card"]: row for row in await service.rows()}
 
-    assert answer == {"feedback": 3}
+    assert answer["feedback"] == 3
+    assert answer["notes"] == [f"feedback[2]: {feedback.WORDS[feedback.Note.REASON_NOT_OURS]}"]
     accepted = rows[CARD]
-    assert (accepted["outcome"], accepted["suggestions"]) == ("accepted", SUGGESTION)
+    assert (accepted["outcome"], accepted["suggestions"]) == ("accepted", feedback.NOT_OURS)
     assert accepted["outcome_at"] == datetime(2021, 12, 11, 10, 5, 31, tzinfo=UTC)
     assert (accepted["received_at"], accepted["service"]) == (NOW, "ho-order-sign")
     assert rows[OVERRIDDEN["card"]]["outcome"] == "overridden"
     reasoned = rows[str(REASONED["card"])]
-    assert reasoned["reason_system"] == "https://example.com/cds-hooks/override-reason-system"
-    assert reasoned["reason_code"] == "d7ecf885"
-    assert {row["notes"] for row in rows.values()} == {""}
+    assert (reasoned["reason_system"], reasoned["reason_code"]) == (None, feedback.NOT_OURS)
+    assert [accepted["notes"], rows[OVERRIDDEN["card"]]["notes"]] == ["", ""]
+    assert reasoned["notes"] == "reason-not-ours"
 
 
 @pytest.mark.statement("JS-01")
@@ -151,8 +152,8 @@ async def test_epic_writes_the_reason_in_the_plural(service: Service) -> None:
         }
     )
 
-    assert (row["card"], row["reason_code"]) == ("123456", "contraindicated")
-    assert row["notes"] == "override-reasons-plural"
+    assert (row["card"], row["reason_code"]) == (feedback.NOT_OURS, feedback.NOT_OURS)
+    assert row["notes"] == "card-not-ours override-reasons-plural reason-not-ours"
 
 
 async def test_epic_writes_the_reason_into_an_extension(service: Service) -> None:
@@ -172,19 +173,23 @@ async def test_epic_writes_the_reason_into_an_extension(service: Service) -> Non
         }
     )
 
-    assert (row["reason_system"], row["reason_code"]) == (f"{EPIC}.reasonCategory", "45")
+    assert row["reason_system"] == f"{EPIC}.reasonCategory"
+    assert row["reason_code"] == feedback.NOT_OURS
     assert "criteria" not in json.dumps(row, default=str)
 
 
 @pytest.mark.statement("FB-06")
-async def test_the_sandbox_sends_a_reason_without_system_and_null_members(service: Service) -> None:
-    reason = {"reason": {"code": "declined", "system": None}, "userComment": None}
+async def test_the_sandbox_sends_a_reason_without_system_and_null_members(
+    service: Service, knowledge: Knowledge
+) -> None:
+    ours = knowledge.override_reasons["planned-otherwise"]
+    reason = {"reason": {"code": ours.code, "system": None}, "userComment": None}
     row = await service.stored(
         OVERRIDDEN
         | {"overrideReason": reason, "acceptedSuggestions": None, "extension": {"a.b": 1}}
     )
 
-    assert (row["reason_system"], row["reason_code"]) == (None, "declined")
+    assert (row["reason_system"], row["reason_code"]) == (ours.system, ours.code)
     assert (row["comment_length"], row["notes"]) == (None, "")
 
 
@@ -222,12 +227,12 @@ async def test_a_single_object(service: Service, body: Any) -> None:
         ({"outcomeTimestamp": "2021-12-11T10:05:31"}, "timestamp-without-offset"),
         ({"overrideReason": "declined"}, "reason-not-kept"),
         ({"overrideReason": {"reason": {"display": "x"}}}, "reason-not-kept"),
-        ({"overrideReason": {"reason": {"code": "free text here"}}}, "reason-not-kept"),
-        ({"overrideReason": [{"reason": {"code": "x"}}]}, ""),
-        ({"card": 123456}, ""),
+        ({"overrideReason": {"reason": {"code": "free text here"}}}, "reason-not-ours"),
+        ({"overrideReason": [{"reason": {"code": "x"}}]}, "reason-not-ours"),
+        ({"card": 123456}, "card-not-ours"),
         ({"card": f"urn:uuid:{CARD.upper()}"}, ""),
-        ({"card": "Jane Doe, born 1960-01-01"}, "card-hashed"),
-        ({"card": "x" * 5000}, "card-hashed"),
+        ({"card": "Jane Doe, born 1960-01-01"}, "card-not-ours"),
+        ({"card": "x" * 5000}, "card-not-ours"),
     ],
 )
 async def test_what_is_odd_is_kept_and_noted(
@@ -289,7 +294,7 @@ async def test_free_text_never_reaches_the_database(live: Live, tmp_path: Path) 
         row = await service.stored(item)
 
     assert row["comment_length"] == len(marked)
-    assert row["notes"] == "card-hashed reason-not-kept odd-timestamp"
+    assert row["notes"] == "card-not-ours reason-not-ours odd-timestamp"
     for file in tmp_path.iterdir():
         assert b"Jane" not in file.read_bytes()
         assert b"Marked" not in file.read_bytes()
@@ -309,9 +314,12 @@ async def test_our_own_reason_is_kept_without_its_display(
 
 @pytest.mark.statement("FB-06")
 @pytest.mark.parametrize("comment", [None, "she may take it"])
-async def test_the_flat_reason_of_earlier_drafts(service: Service, comment: str | None) -> None:
+async def test_the_flat_reason_of_earlier_drafts(
+    service: Service, comment: str | None, knowledge: Knowledge
+) -> None:
     """cds-hooks/docs#519, cds-hooks/sandbox#135: code and system stood in overrideReason itself."""
-    flat = {"code": "generic-drug-unavailable", "system": "http://example.org/OverrideReasons"}
+    reason = knowledge.override_reasons["planned-otherwise"]
+    flat = {"code": reason.code, "system": reason.system}
     said = flat | ({"userComment": comment} if comment else {})
     row = await service.stored(OVERRIDDEN | {"overrideReason": said})
 
@@ -320,11 +328,15 @@ async def test_the_flat_reason_of_earlier_drafts(service: Service, comment: str 
     assert row["notes"] == "override-reason-flat"
 
 
-async def test_the_nested_reason_wins_over_a_flat_one(service: Service) -> None:
-    said = {"code": "outer", "reason": {"code": "inner", "system": "urn:x"}}
+async def test_the_nested_reason_wins_over_a_flat_one(
+    service: Service, knowledge: Knowledge
+) -> None:
+    inner = knowledge.override_reasons["planned-otherwise"]
+    said = {"code": "outer", "reason": {"code": inner.code, "system": inner.system}}
     row = await service.stored(OVERRIDDEN | {"overrideReason": said})
 
-    assert (row["reason_system"], row["reason_code"], row["notes"]) == ("urn:x", "inner", "")
+    assert (row["reason_system"], row["reason_code"]) == (inner.system, inner.code)
+    assert row["notes"] == ""
 
 
 # --- cards that were neither accepted nor overridden ---
@@ -366,7 +378,8 @@ async def test_one_odd_item_does_not_refuse_the_good_ones(service: Service) -> N
             {"place": "feedback[2]", "problem": "must be a JSON object"},
         ],
         "notes": [
-            "feedback[3]: overrideReason has code and system of its own: they belong into reason"
+            "feedback[3]: overrideReason has code and system of its own: they belong into reason",
+            "feedback[3]: overrideReason is none that the card offered: its code is not kept",
         ],
     }
     assert {row["card"] for row in await service.rows()} == {CARD, OVERRIDDEN["card"]}
@@ -431,14 +444,14 @@ _ITEMS = st.fixed_dictionaries(
 def test_anything_is_read_or_refused_and_kept_plain(items: list[Any]) -> None:
     body = json.dumps({"feedback": items}).encode()
     try:
-        read = feedback.read(body, "ho-order-sign", "anonymous", NOW)
+        read = feedback.read(body, "ho-order-sign", "anonymous", NOW, {("urn:x", "x")})
     except BadRequest:
         return
     for item in read.items:
         assert item.outcome in {"accepted", "overridden", "ignored", "dismissed"}
         assert item.outcome_at.tzinfo is not None
-        for text in (item.card, *item.suggestions, item.reason_code or "x"):
-            assert text.isascii()
-            assert not any(char.isspace() for char in text)
-            assert len(text) <= 80
+        for text in (item.card, *item.suggestions):
+            assert text == feedback.NOT_OURS or UUID(text).version == 4
+        assert item.reason_code in {None, "x", feedback.NOT_OURS}
+        assert item.reason_system in {None, "urn:x", feedback.EPIC_REASON}
     check_answer(200, json.dumps(read.as_answer()).encode())

@@ -91,7 +91,7 @@ def test_table(filled: str, knowledge: Knowledge) -> None:
     assert knowledge.override_reasons["planned-otherwise"].display in text
     assert "no coded reason" in text
     assert "Patient refuses/declines" in text
-    assert "Feedback on cards that are not known: 1." in text
+    assert "Feedback on cards that were not issued to its client: 1." in text
 
 
 def test_json(filled: str, knowledge: Knowledge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ FOP = ["sct 82725007 Progressive myositis ossificans", "icd10cm M61.10 Myositis 
 BESIDE = ["icd10cm I10 Hypertension", "icd10cm M45.9 Ankylosing spondylitis", "text No known FOP"]
 CASES = [case for case in load_all() if case.file == "fop-orders.yaml"]
 HARMLESS = [case.description["orders"][0] for case in CASES if case.cards is None]
+ONE_OF_EACH = list({
+    case.cards[0]["card"]: case.description["orders"][0] for case in CASES if case.cards
+}.values())  # fmt: skip
 KNOWN_HARM = [case.description["orders"][0] for case in CASES if case.cards is not None]
 FEW = settings(
     max_examples=40,
@@ -95,6 +99,27 @@ def test_every_order_that_is_not_harmless_is_told(
 @given(orders=st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=5, unique=True))
 def test_harmless_orders_are_answered_without_the_chart(app: AppClient, orders: list[str]) -> None:
     assert told(app, orders, {"conditions": [FOP[0]]}) == set()
+
+
+def urgent(order: str) -> str:
+    """The order as an urgent one, where the short form of the cases has a word for it."""
+    return order if "| medicine" in order or "| vaccine" in order else f"{order} | urgent"
+
+
+@pytest.mark.parametrize("first", ONE_OF_EACH)
+def test_the_advice_of_a_card_says_nothing_twice(app: AppClient, first: str) -> None:
+    """No four words twice, alone and urgent; no seven words with every other kind of order."""
+    sets = [([first], 4), ([urgent(first)], 4)]
+    sets += [([urgent(first), other], 7) for other in ONE_OF_EACH]
+    for orders, length in sets:
+        chart = {"conditions": [FOP[0]]}
+        body = request({"patient": {"age": 24, "sex": "male"}, "orders": orders, "chart": chart})
+        (card,) = app.post(URL, json=body).json()["cards"]
+        advice = re.search(r"\*\*Advised:\*\* (.*)", card["detail"])
+        assert advice, card["detail"]
+        words = re.findall(r"[\w'-]+", advice[1].lower())
+        runs = [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
+        assert len(runs) == len(set(runs)), (orders, advice[1])
 
 
 def test_there_are_enough_of_both() -> None:

@@ -58,12 +58,13 @@ PROPHYLAXIS = PLAIN | {
 KNOWN = {"read", "empty", "none-stated"}
 NEVER_SILENT = ("conditions", "procedures")
 """Inputs by whose loss a patient without a factor is not known to be without."""
-DECIDES_A_BUTTON = ("conditions", "procedures", "medications", "allergies")
+DECIDES_A_BUTTON = ("conditions", "procedures", "medications", "allergies", "observations")
 WORDS = {
     "conditions": "problem list",
     "procedures": "procedures",
     "medications": "medicines",
     "allergies": "allergies",
+    "observations": "renal function",
 }
 BY_SIGN = pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.name)
 BOTH_WAYS = pytest.mark.parametrize("own_reading", [False, True], ids=["prefetch", "own reading"])
@@ -151,7 +152,7 @@ def test_a_record_that_is_not_in_use(ask: Asked, reason: str, own_reading: bool)
 
     [card] = cards_of(response)
     assert card["indicator"] == "info"
-    assert inputs_of(response)["conditions"] in {"unknown", "partial"}
+    assert inputs_of(response)["conditions"] in {"unknown", "partial", "withheld"}
 
 
 @BOTH_WAYS
@@ -184,7 +185,7 @@ def test_none_stated_adds_nothing_and_none_recorded_asks(ask: Asked) -> None:
     [asking] = cards_of(ask(AT_RISK, "allergies", NOT_SIGNS[-1].of("x"), False))
 
     assert "llergies" not in quiet["detail"]
-    assert "llergies (none recorded)" in asking["detail"]
+    assert "o allergies recorded: ask." in asking["detail"]
 
 
 # --- what a client's registration changes ---
@@ -228,6 +229,31 @@ def test_a_client_may_have_the_card_at_patient_view(knowledge: Knowledge, sign: 
 
     assert card["indicator"] == "info"
     assert "not assessed" in card["summary"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "sign", "state"),
+    [
+        # What only Epic sends is noise where Epic is, and where nobody said who it is.
+        ("epic", "Epic 4119", "empty"),
+        (None, "Epic 4119", "empty"),
+        ("uk", "Epic 4119", "empty"),
+        ("oracle", "Epic 4119", "partial"),
+        ("athena", "Epic 4119", "partial"),
+        *((profile, "Epic 59204", "withheld")
+          for profile in ("epic", None, "uk", "de", "oracle", "athena", "us-core")),
+    ],
+)  # fmt: skip
+def test_a_profile_says_whose_warnings_are_noise(
+    knowledge: Knowledge, profile: str | None, sign: str, state: str
+) -> None:
+    """From the registration of the client down to the card; what withholds does so everywhere."""
+    body = build(PLAIN)
+    body["prefetch"]["conditions"] = SAID[sign].of("Condition")
+    found = _consulted(knowledge, body, profile=profile)
+
+    assert found.chart.input(InputName.CONDITIONS).state == state
+    assert bool(found.answer["cards"]) is (state != "empty")
 
 
 def test_the_trace_names_signals_and_the_surviving_record(ask: Asked) -> None:

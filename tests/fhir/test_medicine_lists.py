@@ -39,8 +39,8 @@ from tests.support.small_ehr import STATEMENTS, TOKEN, SmallEhr, resources_of
 WARFARIN = statement("rxnorm 11289 warfarin", 7)
 METFORMIN = "rxnorm 6809 metformin"
 ONLY = "Medicines: orders only."
-BOTH = "Medicines: orders, statements."
-ASKS = "none in orders, statements not read"
+LIMIT = "Medicines:"
+ASKS = "ome medicines not read"
 EXCLUDED = "no NSAID (vitamin K"
 PARTLY = "Medicines read only in part"
 Json = dict[str, Any]
@@ -101,8 +101,8 @@ def test_statements_that_hold_nothing_end_the_question(knowledge_client: EhrClie
     with serve(SmallEhr(resources_of(body["prefetch"]), without=())) as proxy:
         response = knowledge_client.post(SIGN, json=with_access(body, proxy.base))
 
-    assert BOTH in told(response)
-    assert ASKS not in told(response)
+    assert LIMIT not in told(response)
+    assert lists_of(response) == {"orders": "empty", "statements": "empty"}
 
 
 def test_what_was_sent_is_not_read_again(knowledge_client: EhrClient) -> None:
@@ -111,7 +111,7 @@ def test_what_was_sent_is_not_read_again(knowledge_client: EhrClient) -> None:
         response = knowledge_client.post(SIGN, json=with_access(body, proxy.base))
 
         assert proxy.seen == []
-    assert BOTH in told(response)
+    assert LIMIT not in told(response)
 
 
 def test_a_server_without_statements_is_not_asked_for_them(knowledge_client: EhrClient) -> None:
@@ -139,7 +139,30 @@ def test_orders_that_this_token_may_not_see_are_not_none(
     assert PARTLY in told(response)
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 410, 501])
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize(
+    ("orders", "words"),
+    [
+        ([METFORMIN], "home medicines may not be read"),
+        ([], "none ordered; home medicines may not be read"),
+    ],
+)
+def test_statements_that_this_token_may_not_see_are_told(
+    knowledge_client: EhrClient, code: int, orders: list[str], words: str
+) -> None:
+    """There is a second list, and it may hold warfarin; the orders stand for themselves."""
+    ehr = SmallEhr([WARFARIN], without=())
+    with serve(ehr) as proxy:
+        proxy.faults["MedicationStatement"] = faults.status(code)
+        body = with_access(call(medications=orders), proxy.base)
+        response = knowledge_client.post(SIGN, json=body)
+
+    assert f"Medicines ({words})." in told(response)
+    assert lists_of(response)["statements"] == "withheld"
+    assert PARTLY not in told(response)
+
+
+@pytest.mark.parametrize("code", [400, 404, 405, 410, 501])
 def test_a_server_that_does_not_say_is_asked_for_both(
     knowledge_client: EhrClient, code: int
 ) -> None:

@@ -219,7 +219,7 @@ def test_a_class_that_is_denied_is_none(value: dict[str, Any]) -> None:
 def test_a_site_that_nobody_recognises(site: dict[str, Any], unread: str | None) -> None:
     fact = condition_fact(bodySite=[site])
     assert ("site-unrecognised" in fact.sites) is (unread is not None)
-    assert fact.source.status == (f"site {unread} unclear" if unread else None)
+    assert fact.source.status == (f"site {unread} not recognised" if unread else None)
 
 
 @pytest.mark.parametrize(

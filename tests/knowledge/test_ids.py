@@ -26,11 +26,10 @@ ALLOWED: Mapping[str, str] = {
     # Value sets that readers look for themselves; they belong into names.py.
     "cards/suggestions.py": "where an order is",
     "clinical/existing_prophylaxis.py": "what speaks for HO, and for a tumour",
-    "clinical/hip_question.py": "the card of an order that may be a hip arthroplasty",
+    "clinical/order_question.py": "the cards of an order that may be of a kind that is looked at",
     "clinical/laboratory.py": "results and answers",
     "clinical/outcome.py": "the card that gives way to another",
     "fhir/codings.py": "sides, sites, routes and compounds",
-    "fhir/body_site.py": "codes that mean the hip only with a site",
     "fhir/mentions.py": "codes that make words superfluous",
     "fhir/observation.py": "an answer",
 }

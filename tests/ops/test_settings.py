@@ -87,7 +87,7 @@ def test_the_deadline_is_below_the_budget_also_where_one_is_the_default(
 @pytest.mark.parametrize(
     ("host", "origins", "allowed"),
     [
-        ("127.0.0.1", None, ("*",)),
+        ("127.0.0.1", None, ("https://sandbox.cds-hooks.org",)),
         ("0.0.0.0", None, ()),  # noqa: S104 - reachable from elsewhere: nobody by default
         ("0.0.0.0", ("https://a.example.org",), ("https://a.example.org",)),  # noqa: S104
         ("127.0.0.1", (), ()),

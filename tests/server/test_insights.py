@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date
 from pathlib import Path
 
 import pytest
-from fastapi import Request, Response
 from pydantic import SecretStr, ValidationError
 
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
-from cds_service.server.pages import demo, operator
+from cds_service.server.pages import demo
 from cds_service.server.pages.insight_tables import Table, tables, tiles
 from cds_service.server.pages.latency import quantile
 from cds_service.store import report as kept
@@ -48,36 +47,9 @@ def test_token_is_asked_for(guarded: AppClient) -> None:
     assert TOKEN not in shown.text
 
 
-def test_form_gives_a_cookie_without_the_token() -> None:
-    settings = Settings(operator_token=SecretStr(TOKEN), public_url="https://cds.example.org")
-    response = Response()
-    operator.admit(response, settings, NOW)
-    cookie = response.headers["set-cookie"]
-
-    assert TOKEN not in cookie
-    for word in ("HttpOnly", "SameSite=strict", "Secure", "Path=/insights"):
-        assert word in cookie
-    value = cookie.split("=", 1)[1].split(";")[0]
-    assert admitted(settings, value, NOW)
-    assert not admitted(settings, value, NOW + timedelta(hours=9))
-    other = Settings(operator_token=SecretStr("fedcba9876543210"))
-    assert not admitted(other, value, NOW)
-
-
-@pytest.mark.parametrize("value", ["", "1", "9999999999.", "99999999999999999999.x", "٣.x", "-1.x"])
-def test_made_up_cookies_do_not_let_in(value: str) -> None:
-    assert not admitted(Settings(operator_token=SecretStr(TOKEN)), value, NOW)
-
-
-def admitted(settings: Settings, cookie: str, now: datetime) -> bool:
-    headers = [(b"cookie", f"{operator.COOKIE}={cookie}".encode())]
-    return operator.is_admitted(Request({"type": "http", "headers": headers}), settings, now)
-
-
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Host": "evil.example"},
         {**LOOPBACK, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"},
         {**LOOPBACK, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
     ],

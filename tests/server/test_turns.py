@@ -33,7 +33,7 @@ def test_a_small_call_does_not_wait_for_large_ones(knowledge: Knowledge, large: 
 
     async def all_at_once() -> None:
         transport = httpx.ASGITransport(_app(knowledge, give_up_ms=60_000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
             async def call(name: str, content: bytes) -> None:
                 answer = await client.post(SIGN, content=content)
@@ -53,7 +53,7 @@ def test_large_calls_are_answered_in_the_order_they_came(knowledge: Knowledge) -
 
     async def all_at_once() -> None:
         transport = httpx.ASGITransport(_app(knowledge, give_up_ms=60_000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
             async def call(number: int) -> None:
                 await client.post(SIGN, content=heavy(3, 1_000))

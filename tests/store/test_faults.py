@@ -87,7 +87,7 @@ async def test_a_database_of_the_version_before_is_taken_over(database_url: str)
     )
 
     async with started(database_url) as store:
-        assert await store.is_reachable()
+        assert await store.problem() is None
         await store.save([item(2)])
 
     assert len(await read(database_url, tables.feedback)) == 2
@@ -174,7 +174,7 @@ async def test_a_file_that_comes_back(tmp_path: Path) -> None:
             await store.save([item(1)])
         away.rename(file)
         await store.save([item(1), item(2)])
-        assert await store.is_reachable()
+        assert await store.problem() is None
 
     assert len(await read(url, tables.feedback)) == 2
 
@@ -184,7 +184,7 @@ async def test_a_file_that_is_deleted_is_made_anew_at_the_next_start(tmp_path: P
     url = f"sqlite:///{file}"
     async with started(url) as store:
         delete(file)
-        assert not await store.is_reachable()
+        assert await store.problem()
     async with started(url) as store:
         await store.save([item()])
 
@@ -201,4 +201,4 @@ async def test_a_file_that_is_damaged(tmp_path: Path, live: Live) -> None:
         ready = (await service.request("GET", "/health/ready")).json()
 
     assert (ready["status"], ready["database"]) == ("degraded", "down")
-    assert "database: it failed with SQLITE_NOTADB" in ready["problems"]
+    assert "database: it failed with SQLITE_NOTADB: the file is damaged" in ready["problems"]

@@ -171,7 +171,7 @@ async def test_cards_survive_an_outage(tmp_path: Path) -> None:
         record(store, answer(card()))
 
         async def noticed() -> bool:
-            return store._working is False
+            return await store.problem() is not None
 
         await until(noticed)
         await store.save([item()])  # feedback has a table to go to

@@ -41,7 +41,7 @@ class AppClient:
 
     async def _send(self, method: str, url: str, arguments: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             response = await client.request(method, url, **arguments)
             await response.aread()
             return response

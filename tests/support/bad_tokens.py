@@ -139,7 +139,7 @@ TOKENS: list[tuple[str, str, Make]] = [
     ("exp not a number", "401", claims_text(BODY + '"exp": NaN}')),
     ("exp of 400 digits", "401", claims_text(BODY + '"exp": ' + "9" * 400 + "}")),
     ("aud of another service", "401", token(aud=PUBLIC + "/cds-services/other")),
-    ("aud of the Host header", "401", token(aud="http://test" + SIGN)),
+    ("aud of the Host header", "401", token(aud="http://localhost" + SIGN)),
     ("aud of the root", "401", token(aud=PUBLIC)),
     ("aud of the feedback endpoint", "401", token(aud=PUBLIC + SIGN + "/feedback")),
     ("aud missing", "401", token(aud=None)),

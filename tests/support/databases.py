@@ -22,7 +22,7 @@ class Postgres:
 
     def __init__(self, programs: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cds-postgres-"))
-        self._programs = programs
+        self.programs = programs
         # PostgreSQL refuses to run as root; its package brings a user.
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
@@ -36,6 +36,10 @@ class Postgres:
             "-E",
             "UTF8",
         )
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         # Tests kill our service, never this server nor the machine: nothing has to reach the disk.
         options = ("listen_addresses=''", f"unix_socket_directories={self.folder}", "fsync=off")
         settings = " ".join(f"-c {option}" for option in options)
@@ -47,12 +51,26 @@ class Postgres:
         log = str(self.folder / "log")
         self._run("pg_ctl", "restart", "--mode=immediate", "--wait", "--silent", "--log", log)
 
+    def halt(self) -> None:
+        """Stop at once; `start` begins again."""
+        self._run("pg_ctl", "stop", "--mode=immediate", "--wait", "--silent")
+
+    def become_standby(self) -> None:
+        """Start again as a server that follows another one, and only reads."""
+        self._run("pg_ctl", "stop", "--mode=fast", "--wait", "--silent")
+        (self.folder / "data" / "standby.signal").touch()
+        self.start()
+
+    def promote(self) -> None:
+        """Take writes again."""
+        self._run("pg_ctl", "promote", "--wait", "--silent")
+
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "--mode=immediate", "--silent")
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *options: str) -> None:
-        command = [str(self._programs / program), "-D", str(self.folder / "data"), *options]
+        command = [str(self.programs / program), "-D", str(self.folder / "data"), *options]
         with (self.folder.parent / f"{self.folder.name}.out").open("w+") as output:
             # Not a pipe: the server that pg_ctl leaves behind would keep it open.
             done = subprocess.run(

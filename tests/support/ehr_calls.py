@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.loader import Knowledge
@@ -49,9 +50,30 @@ RECORD = {
 
 
 class EhrClient(AppClient):
-    """Calls an application that reads from FHIR servers; its connections end with each call."""
+    """Calls an application that reads from FHIR servers; its connections end with each call.
+
+    Where the settings do not say which may be read, each server that a call names is named in
+    CDS_FHIR_SERVERS: an application for each.
+    """
+
+    def __init__(self, knowledge: Knowledge, settings: dict[str, Any]) -> None:
+        self._knowledge = knowledge
+        self._settings = settings
+        self._says_which = not settings.keys().isdisjoint({"host", "fhir_servers", "clients"})
+        self._apps: dict[str | None, FastAPI] = {}
+        super().__init__(self._app_for(None))
+
+    def _app_for(self, server: str | None) -> FastAPI:
+        named = server if server is not None and not self._says_which else None
+        if named not in self._apps:
+            reach = {} if named is None else {"fhir_servers": (named,)}
+            settings = Settings(**(self._settings | reach))
+            self._apps[named] = create_app(settings, self._knowledge, clock=lambda: NOW)
+        return self._apps[named]
 
     async def _send(self, method: str, url: str, arguments: dict[str, Any]) -> httpx.Response:
+        body = arguments.get("json")
+        self.app = self._app_for(body.get("fhirServer") if isinstance(body, dict) else None)
         try:
             return await super()._send(method, url, arguments)
         finally:
@@ -61,7 +83,7 @@ class EhrClient(AppClient):
 def client_of(knowledge: Knowledge, **settings: Any) -> EhrClient:
     """An application with time enough to read, unless told otherwise."""
     patience: dict[str, Any] = {"deadline_ms": 5000, "budget_ms": 6000, "database_url": "none"}
-    return EhrClient(create_app(Settings(**(patience | settings)), knowledge, clock=lambda: NOW))
+    return EhrClient(knowledge, patience | settings)
 
 
 def record() -> dict[str, Any]:

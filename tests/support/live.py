@@ -34,6 +34,14 @@ class Service:
         self._url = url
 
     async def request(self, method: str, path: str = FEEDBACK, **arguments: Any) -> httpx.Response:
+        """Any request; its body is called JSON unless its headers say otherwise."""
+        if "content" in arguments:
+            said = {"content-type": "application/json"}
+            arguments["headers"] = said | arguments.get("headers", {})
+        return await self.bare(method, path, **arguments)
+
+    async def bare(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """A request with the headers that are given, and no others."""
         response = await self._client.request(method, path, **arguments)
         if response.content and response.headers["content-type"] == "application/json":
             check_answer(response.status_code, response.content)
@@ -88,7 +96,7 @@ def live(knowledge: Knowledge, tmp_path: Path) -> Live:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
         ):
             yield Service(client, url)
 

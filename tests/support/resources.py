@@ -138,7 +138,8 @@ def _repeat(found: re.Match[str] | None, read: Line) -> dict[str, Any]:
 
 
 def _dosage(read: Line) -> list[dict[str, Any]]:
-    """`200 mg twice daily for 10 days`, `as needed`, `single dose`, `route im`, `sig words`."""
+    """`200 mg twice daily for 10 days`, `as needed`, `single dose`, `route im`, `sig words`,
+    `instruct words`."""
     dosage: dict[str, Any] = {}
     unit = r"(mg|capsule|tablet)s?"
     found = read.take(
@@ -150,6 +151,8 @@ def _dosage(read: Line) -> list[dict[str, Any]]:
         dosage["asNeededBoolean"] = True
     if written := read.take(r"sig (.+)"):
         dosage["text"] = written.group(1)
+    if told := read.take(r"instruct (.+)"):
+        dosage["patientInstruction"] = told.group(1)
     if route := _route(read):
         dosage["route"] = route
     if found:
@@ -171,7 +174,14 @@ def medication(item: str, number: int = 1, *, draft: bool = False) -> dict[str, 
     resource["status"] = read.flag(*words) or ("draft" if draft else "active")
     if read.flag("do not perform"):
         resource["doNotPerform"] = True
-    resource["medicationCodeableConcept"] = concept(read)
+    if note := read.take(r"note (.+)"):
+        resource["note"] = [{"text": note.group(1)}]
+    if form := read.take(r"form (.+)"):
+        product = {"resourceType": "Medication", "id": "m1", "code": concept(read)}
+        resource["contained"] = [product | {"form": {"text": form.group(1)}}]
+        resource["medicationReference"] = {"reference": "#m1"}
+    else:
+        resource["medicationCodeableConcept"] = concept(read)
     if reasons := _reasons(read):
         resource["reasonCode"] = reasons
     if dosage := _dosage(read):

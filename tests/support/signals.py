@@ -25,6 +25,7 @@ _OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 _IPS = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 _EMPTY_REASON = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_REASONS = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,7 @@ def _absent_reason(reason: str, words: str | None = None) -> Callable[[str], Ans
 
 def _masked_code(words: str) -> Callable[[str], Answer]:
     """A code that says why there is none, with words beside it."""
-    system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-    element = {"coding": [{"system": system, "code": "masked"}], "text": words}
-    return lambda kind: _bundle(resource(kind, element))
+    return lambda kind: _bundle(resource(kind, _MASKED | {"text": words}))
 
 
 def _labelled(member: str, code: str) -> Callable[[str], Answer]:
@@ -108,6 +107,9 @@ def _linked(url: object) -> Callable[[str], Answer]:
     return lambda kind: _bundle(link=[{"relation": "next", "url": url}])
 
 
+_LIST: Answer = {"resourceType": "List", "status": "current", "mode": "working"}
+_MASKED: Answer = {"coding": [{"system": _REASONS, "code": "masked"}]}
+_EGFR: Answer = {"coding": [{"system": "http://loinc.org", "code": "98979-8"}]}
 _ISSUES = (
     "suppressed", "forbidden", "security", "login", "expired", "unknown", "incomplete", "too-long",
     "timeout", "too-costly", "throttled", "transient", "lock-error", "no-store", "exception",
@@ -128,7 +130,26 @@ SIGNS = (
     *(Sign(f"in words: {words}", _in_words(words)) for words in (
         "Some results are restricted.", "You are not authorized to see all results",
         "Results were filtered by consent rules", "The list is incomplete", "hidden from view",
-        "Dieser Eintrag ist gesperrt")),
+        "Dieser Eintrag ist gesperrt", "Données non communiquées", "一部の情報は表示できません",
+        "Wyniki są niekompletne", "Keine Angaben", "Egyes eredmények rejtve vannak")),
+    Sign("a note of a code that nobody knows",
+         _issue("processing", "information", diagnostics="Results are tailored")),
+    Sign("withheld, in a narrative", lambda kind: _bundle(
+        _outcome("informational", "information") | {"text": {"div": "<div>Masqué</div>"}})),
+    Sign("the note of a list",
+         lambda kind: _bundle(_LIST | {"note": [{"text": "部分结果已隐藏"}]})),
+    Sign("the narrative of an empty list",
+         lambda kind: _bundle(_LIST | {"text": {"div": "<div>Niet getoond</div>"}})),
+    Sign("a masked code, of any type",
+         lambda kind: _bundle(resource(kind, _absent("masked")))),
+    Sign("a masked value", lambda kind: _bundle(
+        resource(kind, _EGFR, dataAbsentReason=_MASKED)), frozenset({"Observation"})),
+    Sign("a masked medicine", lambda kind: _bundle(
+        resource(kind, None, medicationReference=_absent("masked"))),
+        frozenset({"MedicationRequest"})),
+    *(Sign(f"an entry labelled {code}", lambda kind, code=code: _bundle(  # type: ignore[misc]
+        resource(kind, _EGFR, meta={"security": [{"system": _OBSERVATION_VALUE, "code": code}]})))
+      for code in ("REDACTED", "MASKED")),
     *(Sign(f"an outcome alone: {code}", lambda kind, code=code: _outcome(code, "error"))  # type: ignore[misc]
       for code in ("not-found", "deleted", "processing", "forbidden")),
     *(Sign(f"{member} {code}", _labelled(member, code))
@@ -179,6 +200,10 @@ NOT_SIGNS = (
     ),
     Sign("a note as a warning", _issue("informational", "warning")),
     Sign("a hint", _issue("informational", "information")),
+    Sign("a page, in words", _in_words("Page 1 of 1")),
+    Sign(
+        "a duration, as a warning", _issue("processing", "warning", diagnostics="search took 5 ms")
+    ),
     Sign("emptyReason nilknown", _listed("nilknown")),
     Sign("an empty answer", lambda kind: _bundle(total=0)),
 )
@@ -198,6 +223,16 @@ GONE: dict[str, Answer] = {
         "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",
         "active": False,
     },
+    "another": {"resourceType": "Patient", "id": "p9", "gender": "male", "birthDate": "1980-03-14"},
+    "the survivor": {
+        "resourceType": "Patient", "id": "p9", "gender": "male", "birthDate": "1980-03-14",
+        "link": [{"other": {"reference": f"Patient/{PATIENT_ID}"}, "type": "replaces"}],
+    },
+    "masked": {
+        "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",
+        "meta": {"security": [{"system": _OBSERVATION_VALUE, "code": "MASKED"}]},
+    },
+    "forbidden": _outcome("forbidden", "error"),
 }  # fmt: skip
 """Answers to the read of a patient whose record is not the one in use."""
 

@@ -86,6 +86,11 @@ async def read(url: str, table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(select(table))).mappings()]
 
 
+async def works(store: Store) -> bool:
+    """Whether nothing is wrong with the database."""
+    return await store.problem() is None
+
+
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
     """Wait for a condition; ask again as soon as other tasks had their turn."""
     async with asyncio.timeout(seconds):

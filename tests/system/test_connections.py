@@ -20,7 +20,7 @@ from tests.support.service_process import running
 def test_connections_are_used_again() -> None:
     with (
         serving(ehr_of(record())).running() as proxy,
-        running(CDS_DEADLINE_MS="5000", CDS_BUDGET_MS="6000") as base,
+        running(CDS_DEADLINE_MS="5000", CDS_BUDGET_MS="6000", CDS_FHIR_SERVERS=proxy.base) as base,
     ):
         body = with_access(without(record(), *ALL), proxy.base)
         for _ in range(3):

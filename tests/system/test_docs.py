@@ -52,3 +52,14 @@ def test_scripts_can_be_run() -> None:
         path = ROOT / name
         assert path.stat().st_mode & 0o111, name
         assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash"), name
+
+
+def test_tests_that_are_named_exist() -> None:
+    """`tests/x.py::test_y`, and `::test_y` of the file that was named before it."""
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        source = ""
+        for path, name in re.findall(
+            r"`(tests/[\w/]+\.py)?(?:::(test_\w+))?`", document.read_text(encoding="utf-8")
+        ):
+            source = (ROOT / path).read_text(encoding="utf-8") if path else source
+            assert not name or f"def {name}(" in source, f"{document.name}: {path}::{name}"

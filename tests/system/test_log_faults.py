@@ -201,8 +201,8 @@ def registered(tmp_path: Path) -> dict[str, str]:
     return {"CDS_CLIENTS": str(path), "CDS_PUBLIC_URL": PUBLIC}
 
 
-def token_call(base: str) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {ISSUER.token()}"}
+def token_call(base: str, token: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token or ISSUER.token()}"}
     response = httpx.post(base + SIGN, content=BODY, headers=headers, timeout=20)
     check_answer(response.status_code, response.content)
     return response
@@ -210,14 +210,15 @@ def token_call(base: str) -> httpx.Response:
 
 @attack(KIND, "audit lines that cannot be written, CDS_AUDIT=strict", "503 until they are")
 def test_strict_audit(registered: dict[str, str]) -> None:
+    token = ISSUER.token()
     with with_pipe(CDS_AUDIT="strict", **registered) as (service, pipe):
         first = token_call(service.base)
         fill(service.base)
-        refused = token_call(service.base)
+        refused = token_call(service.base, token)
         state = ready(service.base)
         pipe.begin_to_read()
         until(service.base, lambda state: not is_degraded(state))
-        again = token_call(service.base)
+        again = token_call(service.base, token)  # which its refusal did not use up
         ends(service)
 
     assert first.status_code == again.status_code == 200

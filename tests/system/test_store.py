@@ -13,7 +13,7 @@ from cds_service.errors import Unavailable
 from cds_service.store import tables
 from cds_service.store.schema import VERSION_TABLE
 from tests.support.databases import Postgres
-from tests.support.stores import item, opened, read, started, until
+from tests.support.stores import item, opened, read, started, until, works
 
 pytestmark = pytest.mark.anyio
 
@@ -48,12 +48,12 @@ async def test_postgres_that_comes_up_later(postgres: Postgres) -> None:
     name = postgres.new_name()
 
     async with started(postgres.url(name)) as store:
-        assert not await store.is_reachable()
+        assert await store.problem()
         with pytest.raises(Unavailable):
             await store.save([item()])
 
         await asyncio.to_thread(postgres.execute, f"CREATE DATABASE {name}")
-        await until(store.is_reachable)
+        await until(lambda: works(store))
         await store.save([item()])
 
 

@@ -150,8 +150,9 @@ def test_answers_and_discovery_are_judged_by_the_same_rules(check: Check) -> Non
 
 
 def test_each_item_of_feedback_is_told_what_becomes_of_it(check: Check) -> None:
-    good = {"card": "x", "outcome": "ignored", "outcomeTimestamp": "2026-11-23T10:00:00Z"}
-    flat = good | {"outcome": "overridden", "overrideReason": {"code": "c", "system": "urn:s"}}
+    card = "4e0a3a1e-3283-4575-ab82-028d55fe2719"
+    good = {"card": card, "outcome": "ignored", "outcomeTimestamp": "2026-11-23T10:00:00Z"}
+    flat = good | {"outcome": "overridden", "overrideReason": {"code": "record-checked"}}
     report = check({"feedback": [good, good | {"outcome": "seen"}, flat, 7]})
 
     assert [(f.kind, f.path) for f in report.findings] == [

@@ -107,7 +107,11 @@ async def test_keys_stay_in_use_while_their_server_fails(ehr: Ehr) -> None:
 
     assert await ehr.find("unknown") == 0
     assert await ehr.find("old") == 1
-    assert ehr.ring.problems(ehr.registry) == {"n": "the server of the keys answered 500"}
+    state = ehr.ring.states(ehr.registry)["n"]
+    assert state.word == "stale"
+    assert str(state.problem).startswith(
+        "cannot be fetched (the server of the keys answered 500); those of 0 s ago are used"
+    )
 
 
 @pytest.mark.usefixtures("impatient")

@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -87,7 +87,7 @@ def answer(
     status: int = 200,
 ) -> Response:
     """An answer with the headers of every page, packed where the browser takes that."""
-    said = {**_HEADERS, **headers}
+    said = {**HEADERS, **headers}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(packed, status, said | {"Content-Encoding": "gzip"}, media_type)
     return Response(content, status, said, media_type)

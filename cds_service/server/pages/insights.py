@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from math import ceil
+from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
-from cds_service.errors import Unauthorized, Unavailable, UnknownService
+from cds_service.errors import (
+    BadRequest,
+    RequestError,
+    TooMany,
+    Unauthorized,
+    Unavailable,
+    UnknownService,
+)
 from cds_service.hooks import Runtime
 from cds_service.knowledge.services import served
 from cds_service.ops import metrics
 from cds_service.server import body
 from cds_service.server.pages import demo, latency, operator
-from cds_service.server.pages.html import page, render
+from cds_service.server.pages.html import HEADERS, page, render
 from cds_service.server.pages.insight_tables import Table, tables, tiles, times
 from cds_service.server.pages.latency import Latency
+from cds_service.server.responses import refusal
 from cds_service.server.routes import runtime_of
 from cds_service.store import report
 from cds_service.store.report import Figures, Reason, Tally
 
-router = APIRouter(prefix=operator.PATH)
+
+class Private(APIRoute):
+    """What is for operators carries the headers of a page, whatever it is, errors too, and is kept
+    by nobody."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                response = await handler(request)
+            except RequestError as error:
+                response = refusal(error)
+            for name, value in (HEADERS | _PRIVATE).items():
+                response.headers[name] = value
+            return response
+
+        return answer
+
+
+router = APIRouter(prefix=operator.PATH, route_class=Private)
 
 SPANS = (7, 30, 90, 365)
 _DAYS = 30
 Counted = tuple[Figures, dict[date, Tally]]
 _UNREAD = "the database cannot be read now"
 _PRIVATE = {"Cache-Control": "no-store"}
+_NO_LOGIN = (
+    "Several workers without a database (CDS_DATABASE_URL) cannot end a login. Send the token as "
+    "Authorization: Bearer."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +83,19 @@ class View:
 async def show(request: Request) -> Response:
     """The page; the login for who may not see it."""
     runtime = runtime_of(request)
-    if not operator.is_admitted(request, runtime.settings, runtime.clock()):
+    if not await operator.of(request).is_admitted(request):
         return _login(request, runtime)
     view = await _view(request, runtime)
     values = {"view": view, "spans": SPANS, "locked": runtime.settings.operator_token is not None}
     content = render("insights.html", runtime.knowledge, **values)
-    return page(content, request, headers=_PRIVATE)
+    return page(content, request)
 
 
 @router.get("/{name}.csv")
 async def as_csv(request: Request) -> Response:
     """One table as CSV."""
     runtime = runtime_of(request)
-    if not operator.is_admitted(request, runtime.settings, runtime.clock()):
+    if not await operator.of(request).is_admitted(request):
         raise Unauthorized("no operator's token")
     view = await _view(request, runtime)
     name = request.path_params["name"]
@@ -70,7 +105,7 @@ async def as_csv(request: Request) -> Response:
     prefix = "demonstration-" if view.invented else ""
     headers = {"Content-Disposition": f'attachment; filename="{prefix}cards-by-{name}.csv"'}
     content = found.as_csv(mark="invented" if view.invented else None)
-    return Response(content, headers=headers | _PRIVATE, media_type="text/csv")
+    return Response(content, headers=headers, media_type="text/csv")
 
 
 def _no_table(view: View) -> Unavailable | UnknownService:
@@ -83,29 +118,42 @@ def _no_table(view: View) -> Unavailable | UnknownService:
 @router.post("/login")
 async def login(request: Request) -> Response:
     """Take the token of the form and let in with a cookie."""
-    runtime = runtime_of(request)
-    operator.refuse_other_origins(request, runtime.settings)
+    runtime, operators = runtime_of(request), operator.of(request)
+    operators.refuse_other_origins(request)
     content = await body.read(request.scope, request.receive, runtime.settings)
-    form = parse_qs(content.decode(), max_num_fields=10)
-    if not operator.is_token(form.get("token", [""])[0], runtime.settings):
-        return _login(request, runtime, "This is not the token.")
-    response = Response(status_code=303, headers={"Location": operator.PATH, **_PRIVATE})
-    operator.admit(response, runtime.settings, runtime.clock())
+    try:
+        form = parse_qs(content.decode(), max_num_fields=10)
+    except ValueError:
+        raise BadRequest("must be the form of this page", "body") from None
+    try:
+        if not operators.is_token(request, form.get("token", [""])[0]):
+            return _login(request, runtime, "This is not the token.")
+    except TooMany as error:
+        minutes = ceil(error.seconds / 60)
+        said = f"Too many wrong tokens. None is looked at for {minutes} minutes."
+        return _login(request, runtime, said, error.status, ceil(error.seconds))
+    if not operators.have_login:
+        return _login(request, runtime, _NO_LOGIN)
+    response = Response(status_code=303, headers={"Location": operator.PATH})
+    operators.let_in(request, response)
     return response
 
 
 @router.post("/leave")
 async def leave(request: Request) -> Response:
-    """Take the cookie away."""
-    operator.refuse_other_origins(request, runtime_of(request).settings)
-    response = Response(status_code=303, headers={"Location": operator.PATH, **_PRIVATE})
-    operator.dismiss(response)
+    """End the login and take the cookie away."""
+    operators = operator.of(request)
+    operators.refuse_other_origins(request)
+    response = Response(status_code=303, headers={"Location": operator.PATH})
+    await operators.leave(request, response)
     return response
 
 
-def _login(request: Request, runtime: Runtime, problem: str = "") -> Response:
+def _login(
+    request: Request, runtime: Runtime, problem: str = "", status: int = 401, seconds: int = 0
+) -> Response:
     content = render("login.html", runtime.knowledge, problem=problem)
-    return page(content, request, 401, _PRIVATE)
+    return page(content, request, status, {"Retry-After": str(seconds)} if seconds else None)
 
 
 # --- figures ---

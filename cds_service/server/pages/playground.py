@@ -16,7 +16,7 @@ from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
 from cds_service.knowledge.services import listed_id
 from cds_service.ops import calls
-from cds_service.server import body
+from cds_service.server import body, feedback
 from cds_service.server.pages.samples import Samples
 from cds_service.server.pages.tree import grow
 from cds_service.server.responses import json_response
@@ -89,5 +89,4 @@ async def check_feedback(request: Request) -> Response:
     service_id = request.path_params["service_id"]
     hooks.find_services(service_id, runtime.knowledge)
     text = await body.read(request.scope, request.receive, runtime.settings)
-    read = hooks.read_feedback(service_id, text, NAME, runtime)
-    return json_response(hooks.acknowledge(read))
+    return json_response(feedback.acknowledge(feedback.of(request).read(text, service_id, NAME)))

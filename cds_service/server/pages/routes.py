@@ -11,6 +11,7 @@ from cds_service.errors import UnknownService
 from cds_service.server.pages import evidence, insights, playground, transparency
 from cds_service.server.pages.assets import MOUNT
 from cds_service.server.pages.html import ASSETS, answer, page, render
+from cds_service.server.pages.operator import Operators as Operators
 from cds_service.server.routes import runtime_of
 
 router = APIRouter()

@@ -25,8 +25,10 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A stand-in that listens already. `guide` says what to open; `run` serves until stopped."""
+    """A stand-in that listens already. `fhir` is the base URL of its FHIR server, `guide` says what
+    to open; `run` serves until stopped."""
 
+    fhir: str
     guide: str
     run: Callable[[], None]
 
@@ -43,7 +45,7 @@ def prepare(port: int, discovery: str, sandbox: str) -> Ready:
     stand_in = StandIn(patients, f"{home}/fhir")
     app = create_stand_in_app(stand_in, HipOrder(discovery, stand_in), words)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
-    return Ready(words, partial(_serve, uvicorn.Server(config), listener))
+    return Ready(stand_in.base, words, partial(_serve, uvicorn.Server(config), listener))
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -99,6 +99,8 @@ _ALL = (
          "The service cannot know what it means."),
         ("unread-system", _WARNING, "code system that is not read",
          "No code of the entry is in a system that the service can read."),
+        ("possible-order", _WARNING, "an order that is not surely understood",
+         "It may be of a kind that is looked at: the service asks about it and offers nothing."),
         ("uncoded", _NOTE, "text without a code", "Free text alone never fires a card."),
         ("status-missing", _WARNING, "no clinicalStatus",
          "The service takes it for active; others may not."),

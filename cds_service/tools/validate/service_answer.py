@@ -9,11 +9,13 @@ from datetime import UTC, date, datetime
 
 from cds_service import hooks
 from cds_service.cards import trace
+from cds_service.cards.override_reasons import offered
 from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
 from cds_service.clinical.chart import InputState
 from cds_service.clinical.not_understood import unread_system
+from cds_service.clinical.possible_orders import possible
 from cds_service.clinical.triggers import trigger_of
 from cds_service.clinical.unknown_inputs import meaning_of
 from cds_service.errors import MissingData, RequestError, WrongHook
@@ -31,7 +33,7 @@ def answer(
 ) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """The cards that would come, or why there would be none."""
     if document.what == FEEDBACK:
-        return _feedback(document, today)
+        return _feedback(document, knowledge, today)
     if document.what not in {CALL, BUNDLE}:
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
@@ -82,11 +84,14 @@ def _refused(
     ]
 
 
-def _feedback(document: JsonDocument, today: date) -> tuple[ServiceAnswer, list[DocumentFinding]]:
+def _feedback(
+    document: JsonDocument, knowledge: Knowledge, today: date
+) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """What the service would keep of each item of feedback."""
+    reasons = {(reason.system, reason.code) for reason in offered(knowledge)}
     now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
     try:
-        read = feedback.read(document.data, "validate", "anonymous", now)
+        read = feedback.read(document.data, "validate", "anonymous", now, reasons)
     except RequestError as error:
         return _refused(error, document)
     findings = [
@@ -135,7 +140,9 @@ def _nothing(consultation: Consultation) -> str:
     if not any(trigger_of(order, knowledge) for order in orders):
         uncoded = sum(not order.coded for order in orders)
         without = f", {uncoded} of them without a code" if uncoded else ""
-        unread = sum(order.live and unread_system(order) is not None for order in orders)
+        unread = sum(order.live and unread_system(order, knowledge) is not None for order in orders)
         without += f"; {unread} came in no code that can be read" if unread > uncoded else ""
+        may_be = sum(possible(order, knowledge) is not None for order in orders)
+        without += f"; {may_be} may be and would be asked about in another chart" if may_be else ""
         return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
     return "no rule has anything to say about these orders"

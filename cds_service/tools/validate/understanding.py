@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from msgspec import Raw
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.chart import Chart, Fact, Problem
 from cds_service.clinical.not_understood import unread_system
+from cds_service.clinical.possible_orders import WHY, Doubt, Possible, possible
 from cds_service.fhir.completeness import signals_of
 from cds_service.fhir.draft_orders import OrdersRead, read_orders
 from cds_service.fhir.elements import Doc, first_text, kind_of, reference, type_and_id
@@ -38,6 +39,10 @@ _REST = frozenset({"meta", "text", "extension", "modifierExtension", "identifier
 _NOT_UNDERSTOOD = "not understood: no code is in a system that the service can read"
 _STRANGER = "its patient is not the patient of the call; the service drops it"
 # The element that says what a resource is about.
+_PLACE: Mapping[Doubt, Path] = {
+    Doubt.ROW: ("code",), Doubt.WORDS: ("code",), Doubt.SITE: ("bodySite",),
+    Doubt.MODIFIER: ("modifierExtension",),
+}  # fmt: skip
 _MAIN = ("code", "medicationCodeableConcept", "medication", "vaccineCode", "substance")
 
 
@@ -110,7 +115,9 @@ class Reader:
             return Understood(located.path, name, "unreadable", why="no order"), found
         if not order.live:
             return Understood(located.path, name, "set-aside", why="the order is not live"), found
-        if unread_system(order) is not None:
+        if (open_ := possible(order, self.knowledge)) is not None:
+            found.append(_possible(located, open_))
+        if unread_system(order, self.knowledge) is not None:
             return Understood(located.path, name, "nothing", why=_NOT_UNDERSTOOD), found
         state = "used" if order.kinds else "nothing"
         return Understood(located.path, name, state, tuple(sorted(order.kinds))), found
@@ -213,6 +220,13 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
         return Understood(located.path, name, "set-aside", listed, aside.why)
     why = _NOT_UNDERSTOOD if chart.not_understood else None
     return Understood(located.path, name, "nothing", why=why)
+
+
+def _possible(located: Located, open_: Possible) -> DocumentFinding:
+    """An order that the service asks about."""
+    said = f"it may be {open_.trigger.label}: {WHY[open_.doubt]}"
+    mend = "send a code that is understood (docs/integrators.md), or map it in a site overlay"
+    return DocumentFinding("possible-order", (*located.path, *_PLACE[open_.doubt]), said, mend)
 
 
 def _unreadable(located: Located, problem: Problem) -> DocumentFinding:

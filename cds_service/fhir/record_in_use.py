@@ -1,0 +1,86 @@
+"""Whether the record that was read is this patient's, in use, and shown: empty lists of another say
+nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from cds_service.clinical.chart import InputReport, InputState
+from cds_service.fhir.completeness import SignalTable
+from cds_service.fhir.elements import Doc, flag, member, objects, word, words
+from cds_service.fhir.signal import UNKNOWN, WITHHELD, Signal
+from cds_service.fhir.subject import Subjects, Whose
+from cds_service.knowledge.names import InputName, SignalName
+
+_PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
+_OLDER: Final = frozenset({"replaced-by", "replace"})  # DSTU2: replace
+_HIDDEN: Final = frozenset({WITHHELD, UNKNOWN})
+
+
+class RecordInUse:
+    """What is the matter with the patient's record, as far as it was read."""
+
+    def __init__(self, subjects: Subjects, signals: SignalTable) -> None:
+        self._subjects = subjects
+        self._signals = signals
+        self._said: Signal | None = None
+        self._others = False
+
+    def gone(self) -> None:
+        """The server has no such record (any more)."""
+        self._said = self._signals.seen(SignalName.RECORD_GONE, "the patient record was not found")
+
+    def read(self, doc: Doc) -> None:
+        """The Patient of this id: merged into another, or inactive."""
+        if self._said is not None:
+            return
+        for link in objects(doc.get("link")):
+            if not _OLDER.isdisjoint(words(link.get("type"))):
+                return self._replaced(word(member(link.get("other"), "reference")) or "")
+        if "active" in doc and not flag(doc.get("active")):
+            self._said = self._signals.seen(SignalName.RECORD_INACTIVE, "this record is not active")
+        return None
+
+    def read_other(self, doc: Doc) -> None:
+        """A Patient of another id: the one that this record was merged into, or a stranger."""
+        self._others = True
+        for link in objects(doc.get("link")):
+            older = word(member(link.get("other"), "reference"))
+            is_older = self._subjects.whose(older) is Whose.OWN
+            if is_older and "replaces" in words(link.get("type")):
+                self._replaced(f"Patient/{doc.get('id')}")
+
+    def _replaced(self, by: str) -> None:
+        """`by` is a reference, of which type and id alone are kept."""
+        told = self._signals.seen(SignalName.RECORD_REPLACED, "this record was replaced by another")
+        found = _PATIENT.fullmatch(by)
+        self._said = replace(told, replaced_by=found[1] if found else None)
+
+    def signal(self, patient: InputReport, said: Signal | None) -> Signal | None:
+        """What there is to say; `said` is what the source says of the input `patient`."""
+        if self._said is not None:
+            return self._said
+        if self._others and not patient.seen:
+            return self._signals.seen(
+                SignalName.RECORD_OTHER, "the record of another patient came for this one"
+            )
+        if said is not None and said.state in _HIDDEN:
+            why = "the record of the patient is not shown"
+            return self._signals.seen(SignalName.RECORD_WITHHELD, why)
+        return None
+
+
+def list_of(record: Signal | None, report: InputReport) -> InputReport:
+    """What a list of such a record is worth: of one that is not this patient's none is known; of
+    one that is not shown an empty one is withheld."""
+    if record is None or not report.known or report.name is InputName.PATIENT:
+        return report
+    if record.id != SignalName.RECORD_WITHHELD:
+        state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
+    elif report.state is InputState.EMPTY:
+        state = record.state
+    else:
+        return report
+    return replace(report, state=state, why=record.why, signal=record.id)

@@ -1,0 +1,52 @@
+"""Deletes cards, feedback and counts that are older than CDS_RETENTION_DAYS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, time, timedelta
+
+from cds_service.errors import Unavailable
+from cds_service.ops import log
+from cds_service.store.writer import Store
+
+_EVERY_SECONDS = 3600.0
+_AGAIN_SECONDS = 60.0  # where the database did not answer
+_DAY = timedelta(days=1)
+
+
+@asynccontextmanager
+async def in_force(store: Store, days: int, clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    """Delete at once and then each hour what is older than so many days (UTC). All workers do so:
+    what one has deleted another does not find."""
+    task = asyncio.create_task(_for_ever(store, days, clock)) if store.is_kept else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _for_ever(store: Store, days: int, clock: Callable[[], datetime]) -> None:
+    while True:
+        first_day = clock().astimezone(UTC).date() - timedelta(days=days)
+        try:
+            await delete_before(store, datetime.combine(first_day, time(), UTC))
+        except Unavailable:  # the store tells of it
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            await asyncio.sleep(_EVERY_SECONDS)
+
+
+async def delete_before(store: Store, before: datetime) -> None:
+    """Delete what is older than a midnight (UTC), the oldest first and a day of it at a time: a
+    writer of feedback waits no longer than for that. Raises Unavailable."""
+    cards = items = 0
+    while (oldest := await store.read(lambda database: database.oldest())) and oldest < before:
+        found = await store.purge(min(before, oldest + _DAY))
+        cards, items = cards + found[0], items + found[1]
+    if cards or items:
+        log.audit("records deleted", older_than=before.date(), cards=cards, feedback=items)
