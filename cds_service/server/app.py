@@ -22,6 +22,7 @@ from cds_service.cdshooks import models
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
+from cds_service.ops.switch import HELD, TURNS, Switch
 from cds_service.server import fhir_content, health, retention, routes
 from cds_service.server.discovery import describe
 from cds_service.server.feedback import Feedback
@@ -29,9 +30,11 @@ from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
 from cds_service.trust import access
+from cds_service.trust.clients import Names
 from cds_service.trust.replay import SeenInDatabase, SeenInMemory, SeenTokens
 
 _THRESHOLDS = (20_000, 20, 20)  # of the garbage collector
+_WATCH_SECONDS = 0.25  # between two looks at the switch
 _DRAIN_SECONDS = 2.0  # for the last lines of the log
 _ISSUE_CODES = {404: "not-found"}
 
@@ -55,16 +58,19 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
-    trust = access.build_trust(settings, clock, _seen(settings, store, clock), knowledge.profiles)
+    names = Names.of(knowledge, keyed=settings.user_key is not None)
+    trust = access.build_trust(settings, clock, _seen(settings, store, clock), names)
+    switch = Switch(settings.data_dir)
+    runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)
     app = FastAPI(
         title="cds-service",
         version=__version__,
         openapi_url=None,
-        lifespan=_lifespan(store, trust, settings, clock),
+        lifespan=_lifespan(runtime),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
-    runtime = app.state.runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
+    app.state.runtime = runtime
     runtime.composer.prepare()
     app.state.feedback = Feedback(runtime)
     app.state.discovery = models.to_bytes(describe(runtime))
@@ -99,27 +105,39 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
     return SeenInMemory(clock)
 
 
-def _lifespan(
-    store: Store, trust: access.Trust, settings: Settings, clock: Callable[[], datetime]
-) -> Lifespan[FastAPI]:
+def _lifespan(runtime: hooks.Runtime) -> Lifespan[FastAPI]:
+    store, trust, settings = runtime.store, runtime.trust, runtime.settings
+    switch = runtime.switch
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, access.reload, trust)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # `run` holds it back
+            for number, state in TURNS.items():
+                loop.add_signal_handler(number, switch.turn, state, number.name)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)  # `run` holds them back
         access.load_libraries(settings)
         await store.start()
         settle_memory()
+        watching = asyncio.create_task(_watch(switch))
         try:
-            async with retention.in_force(store, settings.retention_days, clock):
+            async with retention.in_force(store, settings.retention_days, runtime.clock):
                 yield
         finally:
+            watching.cancel()
             await store.stop()
             await trust.outgoing.aclose()
             await asyncio.to_thread(log.drain, _DRAIN_SECONDS)
 
     return lifespan
+
+
+async def _watch(switch: Switch) -> None:
+    """Look at the switch also where nobody calls, so that the audit line comes at once."""
+    while True:
+        _ = switch.is_off
+        await asyncio.sleep(_WATCH_SECONDS)
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -124,7 +124,8 @@ class Front:
             await not_allowed(scope["method"], {"POST"})(scope, receive, send)
             return
         runtime = self._runtime
-        calls.current().service = hooks.find_service(service_id, runtime.knowledge).id
+        hooks.find_services(service_id, runtime.knowledge)
+        calls.current().service = service_id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):
             answer = await hooks.answer(service_id, content, access.caller_of(scope), runtime)

@@ -84,6 +84,7 @@ async def test_no_column_could_hold_a_comment() -> None:
         "suggestions", "knowledge", "issued_at", "key", "outcome", "reason_system", "reason_code",
         "comment_length", "outcome_at", "received_at", "notes", "day", "calls", "considered",
         "with_cards", "token", "until", "input", "system", "entries",
+        "mode", "arm",
     }  # fmt: skip
 
 
