@@ -15,7 +15,8 @@ from functools import partial
 
 from cds_service.cards import vendors
 from cds_service.cards.compose import Composer
-from cds_service.cards.issued import call_of, issued_cards, tell_log
+from cds_service.cards.issued import tell_log
+from cds_service.cards.rollout import Teller
 from cds_service.cdshooks import bounds, models
 from cds_service.cdshooks import request as envelope
 from cds_service.clinical.assessment import Assessment
@@ -34,12 +35,14 @@ from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import Queries
 from cds_service.fhir_map import ChartReader
 from cds_service.guidance import assess_in_turns
+from cds_service.knowledge import services
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.profile_schema import Profile
 from cds_service.knowledge.schema import HookService
 from cds_service.ops import calls, log, timezones
 from cds_service.ops.settings import Settings
+from cds_service.ops.switch import Switch
 from cds_service.ops.turns import Desk, Turns
 from cds_service.store.records import Origin
 from cds_service.store.writer import Store
@@ -61,6 +64,8 @@ class Runtime:
     trust: access.Trust
     queries: Queries
     composer: Composer
+    teller: Teller
+    switch: Switch
     desk: Desk = field(default_factory=Desk)
     servers: Servers = field(default_factory=Servers)
 
@@ -70,7 +75,9 @@ class Runtime:
 
     def alone(self) -> Runtime:
         """The same, for answers that read no FHIR server and keep nothing."""
-        return replace(self, store=Store(None), trust=access.trust_nobody(self.clock))
+        store = Store(None)
+        teller = Teller(store, self.knowledge, self.clock)
+        return replace(self, store=store, trust=access.trust_nobody(self.clock), teller=teller)
 
 
 def build_runtime(
@@ -79,13 +86,16 @@ def build_runtime(
     clock: Callable[[], datetime],
     store: Store | None = None,
     trust: access.Trust | None = None,
+    switch: Switch | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
     page, is_new = settings.evidence_page, settings.spec_version is not None
     composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
     queries = Queries(knowledge.value_sets)
-    return Runtime(settings, knowledge, clock, store, trust, queries, composer)
+    teller = Teller(store, knowledge, clock)
+    switch = switch or Switch(None)
+    return Runtime(settings, knowledge, clock, store, trust, queries, composer, teller, switch)
 
 
 def offline(knowledge: Knowledge, today: date, settings: Settings | None = None) -> Runtime:
@@ -98,12 +108,12 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
 # --- services ---
 
 
-def find_service(service_id: str, knowledge: Knowledge) -> HookService:
-    """The service of this id. Raises UnknownService."""
-    service = knowledge.services.get(service_id)
-    if service is None:
+def find_services(service_id: str, knowledge: Knowledge) -> tuple[HookService, ...]:
+    """The services under this id, one a hook. Raises UnknownService."""
+    found = services.served(knowledge).get(service_id)
+    if found is None:
         raise UnknownService("there is no service of this id; see /cds-services", "id")
-    return service
+    return found
 
 
 def _service_for(
@@ -114,11 +124,10 @@ def _service_for(
     Raises UnknownService, WrongHook, or BadRequest for a call without orders to a service that is
     asked about orders (RQ-07, HK-01).
     """
-    every = knowledge.services.values()
-    services = [find_service(service_id, knowledge)] if service_id is not None else list(every)
-    service = next((s for s in services if s.hook == request.hook), None)
+    asked = find_services(service_id, knowledge) if service_id else knowledge.services.values()
+    service = next((s for s in asked if s.hook == request.hook), None)
     if service is None:
-        served = ", ".join(s.hook for s in services)
+        served = ", ".join(s.hook for s in asked)
         raise WrongHook(f"this service answers {served} only", "hook")
     if service.question.about_orders and request.context.draft_orders is None:
         raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
@@ -134,17 +143,16 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     `body` is UTF-8. Raises a RequestError: UnknownService, WrongHook, BadRequest, TooLarge,
     Forbidden, or MissingData when nothing can be said without the problem list (PD-01).
     """
-    arrived = time.monotonic()
+    arrived, client, name = time.monotonic(), caller.client, access.client_id(caller)
+    if access.is_off(client, runtime.switch):
+        hook = envelope.hook_of(body) or ""
+        served = {service.hook for service in find_services(service_id, runtime.knowledge)}
+        return runtime.teller.switched_off(Origin(service_id, hook if hook in served else "", name))
     consultation = await consult(service_id, body, caller, runtime)
-    quirks = frozenset(caller.client.quirks if caller.client else ())
-    shown = vendors.fit(consultation.answer, quirks)
-    origin = Origin(service_id, consultation.request.hook, access.client_id(caller))
-    if runtime.store.is_kept:
-        at, version = runtime.clock(), runtime.knowledge.version
-        runtime.store.record_issued(
-            issued_cards(shown, origin, at), *call_of(shown, origin, at, version)
-        )
-    content = models.encode(shown)
+    request = consultation.request
+    shown = vendors.fit(consultation.answer, frozenset(client.quirks if client else ()))
+    exposure = access.exposure_of(client, request, runtime.settings)
+    content = runtime.teller.tell(shown, exposure, Origin(service_id, request.hook, name))
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
     if spent > budget:  # PE-01
         log.warn("over budget", ms=spent, budget_ms=budget)

@@ -12,6 +12,7 @@ import pytest
 
 from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.services import served
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from tests.support.app_client import AppClient, ClientFactory
@@ -39,7 +40,7 @@ def test_discovery(client: AppClient) -> None:
     assert response.status_code == 200  # DS-01
     assert response.headers["content-type"] == "application/json"
     service, *_ = response.json()["services"]
-    assert (service["id"], service["hook"]) == ("ho-order-sign", "order-sign")
+    assert (service["id"], service["hook"]) == ("ho-orders", "order-select")
     assert service["title"]
     assert "R5" in service["usageRequirements"]  # DS-16
     assert set(service["prefetch"]) == {str(name) for name in TEMPLATES}
@@ -348,5 +349,7 @@ def test_only_listed_origins(make_client: ClientFactory) -> None:
 
 def test_service_ids_are_stable(knowledge: Knowledge) -> None:
     """EHRs register these addresses by hand: changing one breaks every installation."""
-    assert list(knowledge.services) == ["ho-order-sign", "ho-order-select", "ho-patient-view"]
+    assert list(served(knowledge)) == [
+        "ho-orders", "ho-patient-view", "ho-order-select", "ho-order-sign",
+    ]  # fmt: skip
     assert all(s.id == f"ho-{s.hook}" for s in knowledge.services.values())

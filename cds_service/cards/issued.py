@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,12 +13,17 @@ from cds_service.ops import calls
 from cds_service.store.records import CallCount, CallKey, IssuedCard, Origin
 
 
-def issued_cards(answer: Json, origin: Origin, at: datetime) -> tuple[IssuedCard, ...]:
-    """What is kept of the cards of an answer."""
-    return tuple(_issued(card, origin, at) for card in answer["cards"])
+def issued_cards(
+    answer: Json, origin: Origin, at: datetime, modes: Sequence[str] = (), arm: str = "live"
+) -> tuple[IssuedCard, ...]:
+    """What is kept of the cards of an answer; `modes` has one for each (blank: all are live), and
+    none is kept of a card that is off."""
+    each = modes or ["live"] * len(answer["cards"])
+    pairs = zip(answer["cards"], each, strict=True)
+    return tuple(_issued(card, origin, at, mode, arm) for card, mode in pairs if mode != "off")
 
 
-def _issued(card: Json, origin: Origin, at: datetime) -> IssuedCard:
+def _issued(card: Json, origin: Origin, at: datetime, mode: str, arm: str) -> IssuedCard:
     told: Json = card.get("extension", {}).get(trace.NAME, {})
     return IssuedCard(
         card=card["uuid"],
@@ -30,18 +36,27 @@ def _issued(card: Json, origin: Origin, at: datetime) -> IssuedCard:
         suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),
         knowledge=str(told.get("knowledge", "")),
         issued_at=at,
+        mode=mode,
+        arm=arm,
     )
 
 
 def call_of(
-    answer: Json, origin: Origin, at: datetime, knowledge: str
+    answer: Json,
+    origin: Origin,
+    at: datetime,
+    knowledge: str,
+    arm: str = "live",
+    has_cards: bool | None = None,
 ) -> tuple[CallKey, CallCount]:
-    """One call, ready to be added up."""
-    has_cards = bool(answer["cards"])
+    """One call, ready to be added up. `has_cards`: whether it counts as one with cards, where that
+    is not as the answer says."""
+    had_cards = bool(answer["cards"])
+    has_cards = had_cards if has_cards is None else has_cards
     told: Json = answer.get("extension", {}).get(trace.NAME, {})
     only_unread = "notUnderstood" in told and _LOOKED_AT.isdisjoint(told)
-    considered = has_cards or ("extension" in answer and not only_unread)
-    key = CallKey(at.astimezone(UTC).date(), origin, knowledge)
+    considered = had_cards or ("extension" in answer and not only_unread)
+    key = CallKey(at.astimezone(UTC).date(), origin, knowledge, arm)
     count = _COUNTS[considered, has_cards]
     unread = told.get("notUnderstood")
     return key, replace(count, unread=_unread(unread)) if unread else count

@@ -79,6 +79,7 @@ class FeedbackItem:
     reason_code: str | None = None
     comment_length: int | None = None
     notes: tuple[str, ...] = ()
+    mode: str = "live"  # of its client, at receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,6 +364,7 @@ class CDSRequest(ReadModel):
     fhir_server: str | None = None
     fhir_authorization: FhirAuthorization | None = Field(default=None, repr=False)
     prefetch: Mapping[str, msgspec.Raw] | None = Field(default=None, repr=False)
+    extension: msgspec.Raw | None = Field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
     @property

@@ -60,8 +60,21 @@ def parse(body: bytes) -> CDSRequest:
         fhir_server=_fhir_server(members, notes),
         fhir_authorization=_fhir_authorization(members, notes),
         prefetch=None if _is_null(prefetch) else _object(bytes(prefetch or b""), "prefetch"),
+        extension=members.get("extension"),
         notes=tuple(notes),
     )
+
+
+class _Hook(msgspec.Struct):
+    hook: str | None = None
+
+
+def hook_of(body: bytes) -> str | None:
+    """The hook of a call that is not read otherwise; None where it cannot be seen."""
+    try:
+        return msgspec.json.decode(body, type=_Hook).hook
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def resource_type(body: bytes) -> str | None:

@@ -9,8 +9,8 @@ import typer
 
 from cds_service import __version__
 from cds_service.cli import check as check_command
+from cds_service.cli import clients, feedback, switch
 from cds_service.cli import doctor as doctor_command
-from cds_service.cli import feedback
 from cds_service.cli import fixtures as fixtures_command
 from cds_service.cli import knowledge as knowledge_cli
 from cds_service.cli import sandbox as sandbox_command
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 
+app.add_typer(clients.app, name="clients")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(knowledge_cli.app, name="knowledge")
 app.add_typer(fixtures_command.app, name="fixtures")
@@ -36,6 +37,8 @@ app.command("serve")(serve_command.serve)
 app.command("check")(check_command.check)
 app.command("doctor")(doctor_command.doctor)
 app.command("sandbox")(sandbox_command.sandbox)
+app.command("off")(switch.off)
+app.command("on")(switch.on)
 app.command("validate")(validate_command.validate)
 
 

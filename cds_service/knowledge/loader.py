@@ -16,6 +16,7 @@ from cds_service.knowledge import (
     order_schema,
     profile_schema,
     schema,
+    services,
     word_schema,
 )
 from cds_service.knowledge import value_sets as valuesets
@@ -141,6 +142,7 @@ def _read(directory: Path) -> tuple[Content, CodeIndex, dict[str, bytes], list[P
     index = CodeIndex(value_sets.values())
     known = _known(documents, [Path(name).stem for name in files if name.endswith(".json")])
     mistakes.extend(checks.check(placed, known, index))
+    mistakes.extend(services.repeated(placed))
     if "card" in known:
         mistakes.extend(checks.missing_cards(known["card"], documents["cards.yaml"]))
     if "signal" in known:

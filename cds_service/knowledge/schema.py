@@ -177,14 +177,14 @@ class Question(StrEnum):
 
     @property
     def about_orders(self) -> bool:
-        """Whether draft orders are asked about; a call without them is refused then."""
-        return self is not Question.PATIENT
+        return self is not Question.PATIENT  # a call without draft orders is refused then
 
 
 class HookService(Model):
-    """One CDS Hooks service of discovery. `inputs` are the prefetch keys that it asks for."""
+    """A service on one hook. `inputs`: prefetch keys. `listed_as`: id in discovery, if another."""
 
     id: Id
+    listed_as: Id | None = None
     hook: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)]
     question: Question
     title: Text

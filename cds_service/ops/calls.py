@@ -40,6 +40,8 @@ class CallLog:
     tier: str | None = None
     rules: tuple[str, ...] = ()
     cards: tuple[CardShown, ...] = ()
+    withheld: tuple[CardShown, ...] = ()  # decided, and not shown
+    mode: str | None = None  # for the user of the call: live, shadow or off
     inputs: tuple[tuple[str, str], ...] = ()  # each input that was looked at, and its state
     knowledge: str | None = None
     skipped: int = 0  # entries that could not be read

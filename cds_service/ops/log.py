@@ -42,6 +42,8 @@ def log_request(call: CallLog, method: str, seconds: float) -> None:
         "ms": round(seconds * 1000, 3),
         "stages": {name: round(spent * 1000, 3) for name, spent in call.stages.items()},
         "cards": [shown.card for shown in call.cards],
+        "withheld": [shown.card for shown in call.withheld],
+        "mode": call.mode,
         "request_id": call.request_id,
         "service": call.service,
         "hook": call.hook,

@@ -38,6 +38,14 @@ stages = Histogram(
 cards = Counter(
     "cds_cards", "Cards that were answered.", ("service", "row", "card", "tier", "indicator")
 )
+withheld = Counter(
+    "cds_cards_withheld",
+    "Cards that were decided and not shown: their client, or its user, is in shadow.",
+    ("service", "row", "card", "tier", "indicator"),
+)
+answers = Counter(
+    "cds_answers", "Calls that were answered, by the mode for their user.", ("client", "mode")
+)
 rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
 inputs = Counter(
     "cds_inputs",
@@ -73,6 +81,11 @@ under_way = Gauge(
 )
 
 
+switched_off = Gauge(
+    "cds_switched_off", "1 while the service is switched off.", multiprocess_mode="livemax"
+)
+
+
 def observe(call: CallLog, seconds: float) -> None:
     """Count one call."""
     service = call.service or "other"
@@ -81,6 +94,10 @@ def observe(call: CallLog, seconds: float) -> None:
         _of(stages, name).observe(spent)
     for shown in call.cards:
         _of(cards, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
+    for shown in call.withheld:
+        _of(withheld, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
+    if call.mode is not None:
+        _of(answers, call.client or "anonymous", call.mode).inc()
     if call.skipped:
         _of(dropped, service, "unreadable").inc(call.skipped)
     if call.foreign:

@@ -139,6 +139,12 @@ class Settings(BaseModel):
         default=None,
         description="TOML file of the EHR clients that may call; see clients.example.toml.",
     )
+    user_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Key of the hashes by which `share` and `users` of a client tell its users "
+        "apart, at least 16 characters, the same for all machines. Another one draws anew.",
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s?#@]+$",

@@ -21,6 +21,7 @@ from cds_service.cards.suggested_orders import load_checked
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import Settings, from_environment
+from cds_service.ops.switch import HELD, TURNS, Switch
 from cds_service.server import fhir_content, health, retention, routes
 from cds_service.server.feedback import Feedback
 from cds_service.server.in_force import InForce
@@ -28,9 +29,11 @@ from cds_service.server.middleware import Front
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
 from cds_service.trust import access
+from cds_service.trust.clients import Names
 from cds_service.trust.replay import SeenInDatabase, SeenInMemory, SeenTokens
 
 _THRESHOLDS = (20_000, 20, 20)  # of the garbage collector
+_WATCH_SECONDS = 0.25  # between two looks at the switch
 _DRAIN_SECONDS = 2.0  # for the last lines of the log
 _ISSUE_CODES = {404: "not-found"}
 
@@ -54,8 +57,10 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
-    trust = access.build_trust(settings, clock, _seen(settings, store, clock), knowledge.profiles)
-    runtime = hooks.build_runtime(settings, knowledge, clock, store, trust)
+    names = Names.of(knowledge, keyed=settings.user_key is not None)
+    trust = access.build_trust(settings, clock, _seen(settings, store, clock), names)
+    switch = Switch(settings.data_dir)
+    runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)
     runtime.composer.prepare()
     in_force = InForce(runtime)
     app = FastAPI(
@@ -102,6 +107,7 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
 def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
     runtime = in_force.runtime
     settings, trust, store = runtime.settings, runtime.trust, runtime.store
+    switch = runtime.switch
     reloads: set[asyncio.Task[None]] = set()
 
     def hang_up() -> None:
@@ -116,20 +122,31 @@ def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
         if threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, hang_up)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # `run` holds it back
+            for number, state in TURNS.items():
+                loop.add_signal_handler(number, switch.turn, state, number.name)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)  # `run` holds them back
         access.load_libraries(settings)
         await store.start()
         await in_force.begin()
         settle_memory()
+        watching = asyncio.create_task(_watch(switch))
         try:
             async with retention.in_force(store, settings.retention_days, runtime.clock):
                 yield
         finally:
+            watching.cancel()
             await store.stop()
             await trust.outgoing.aclose()
             await asyncio.to_thread(log.drain, _DRAIN_SECONDS)
 
     return lifespan
+
+
+async def _watch(switch: Switch) -> None:
+    """Look at the switch also where nobody calls, so that the audit line comes at once."""
+    while True:
+        _ = switch.is_off
+        await asyncio.sleep(_WATCH_SECONDS)
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from cds_service.cards import trace
 from cds_service.cdshooks import models
 from cds_service.hooks import Runtime
 from cds_service.knowledge.names import InputName
+from cds_service.knowledge.schema import HookService
+from cds_service.knowledge.services import listed_id
 
 
 def describe(runtime: Runtime) -> models.Discovery:
     """Every service with its prefetch templates (CDS Hooks 2.0 "Discovery").
 
-    `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
+    An id on several hooks is one service; its extension says what it was listed as before, on
+    this hook. `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
     """
     return models.Discovery(
         services=tuple(
@@ -18,11 +22,19 @@ def describe(runtime: Runtime) -> models.Discovery:
                 hook=service.hook,
                 title=service.title,
                 description=service.description,
-                id=service.id,
+                id=listed_id(service),
                 prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
                 usage_requirements=service.usage,
                 version=runtime.settings.spec_version,
+                extension=_earlier(service),
             )
             for service in runtime.knowledge.services.values()
         )
     )
+
+
+def _earlier(service: HookService) -> models.Json | None:
+    """The id under which this hook is answered, too, for EHRs that were set up with it."""
+    if service.listed_as is None:
+        return None
+    return {trace.NAME: {"earlierId": service.id}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
 from fastapi import Request
@@ -14,6 +15,8 @@ from cds_service.errors import TooMany, UnsupportedBody
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.pace import Pace
 from cds_service.server.in_force import InForce
+from cds_service.trust import access
+from cds_service.trust.tokens import Caller
 
 _HOUR = 3600
 
@@ -26,15 +29,18 @@ class Feedback:
         self._in_force = in_force
         self._pace = Pace()
 
-    async def take(self, body: bytes, service: str, client: str) -> bytes:
+    async def take(self, body: bytes, service: str, caller: Caller) -> bytes:
         """Store the items of a body, and acknowledge them after COMMIT (FB-01 to FB-08).
 
         Raises a RequestError, and then stores nothing that is acknowledged.
         """
+        client = access.client_id(caller)
         read = self.read(body, service, client)
         if read.items:
-            with calls.stage("store"), self._quota(client, len(read.items)):
-                await self._runtime.store.save(read.items)
+            mode = access.mode_of(caller.client, self._runtime.switch)
+            items = [replace(item, mode=mode) for item in read.items]
+            with calls.stage("store"), self._quota(client, len(items)):
+                await self._runtime.store.save(items)
         return acknowledge(read)
 
     def read(self, body: bytes, service: str, client: str) -> FeedbackRead:

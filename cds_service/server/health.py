@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime
+from cds_service.knowledge.services import served
 from cds_service.ops import descriptors, log, metrics
 from cds_service.ops.descriptors import Descriptors
 from cds_service.server import openapi
@@ -52,6 +53,7 @@ async def ready(request: Request) -> Response:
         "clients": len(runtime.trust.clients.registry.clients),
         "registry": runtime.trust.clients.registry.version,
         "anonymous": runtime.trust.gate.anonymous,
+        "switch": "off" if runtime.switch.is_off else "on",
     }
     if keys:
         state["keys"] = {client: _told(known) for client, known in keys.items()}
@@ -70,8 +72,9 @@ def _told(known: KeyState) -> dict[str, object]:
 def _problems(
     runtime: Runtime, keys: Mapping[str, KeyState], files: Descriptors | None
 ) -> list[str]:
-    trust = runtime.trust
-    found = [f"keys of {client} {k.problem}" for client, k in keys.items() if k.problem]
+    trust, switch = runtime.trust, runtime.switch
+    found = [said for said in (switch.said, switch.problem) if said is not None]
+    found += [f"keys of {client} {k.problem}" for client, k in keys.items() if k.problem]
     if trust.clients.problem:
         found.append("the file of clients is broken; the registry before it is in force")
     if isinstance(trust.seen, SeenInDatabase) and trust.seen.problem:
@@ -97,4 +100,4 @@ async def describe_interface(request: Request) -> Response:
     runtime = runtime_of(request)
     if not runtime.settings.shows_openapi:
         raise UnknownService("set CDS_OPENAPI to serve the description of the interface")
-    return json_response(openapi.document(runtime.knowledge.services.values()), cache="max-age=60")
+    return json_response(openapi.document(served(runtime.knowledge)), cache="max-age=60")

@@ -24,6 +24,7 @@ from cds_service.ops import log
 from cds_service.server.discovery import describe
 from cds_service.server.warm import warm
 from cds_service.store.records import ContentChange
+from cds_service.trust import access
 from cds_service.trust.clients import Client, Registry
 
 _NICE = 10  # the trial of new content gives way to calls
@@ -83,6 +84,8 @@ class InForce:
         Raises Unavailable where the version it is pinned to, or a new overlay, is not loaded.
         """
         content = self._content
+        if access.is_off(client, self._first.switch):  # an empty list needs no content
+            return content.default
         if client is None or client.id not in content.by_client:
             if client is not None and client.overlay is not None:
                 raise Unavailable("the content of this client is being loaded")
@@ -146,7 +149,9 @@ class InForce:
 
     def _runtime(self, knowledge: Knowledge) -> Runtime:
         first = self._first
-        made = hooks.build_runtime(first.settings, knowledge, first.clock, first.store, first.trust)
+        made = hooks.build_runtime(
+            first.settings, knowledge, first.clock, first.store, first.trust, first.switch
+        )
         made.composer.prepare()
         return replace(made, desk=first.desk, servers=first.servers)
 

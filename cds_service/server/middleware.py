@@ -126,7 +126,8 @@ class Front:
             return
         caller = access.caller_of(scope)
         runtime = self._in_force.of(caller.client)
-        calls.current().service = hooks.find_service(service_id, runtime.knowledge).id
+        hooks.find_services(service_id, runtime.knowledge)
+        calls.current().service = service_id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):
             answer = await hooks.answer(service_id, content, caller, runtime)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -30,8 +30,8 @@ _ERRORS = {
 }
 
 
-def document(services: Iterable[HookService]) -> bytes:
-    """The whole document as JSON."""
+def document(services: Mapping[str, tuple[HookService, ...]]) -> bytes:
+    """The whole document as JSON; `services` by the id in their URL, one for each hook."""
     schemas: dict[str, Any] = {"OperationOutcome": _OUTCOME, "Feedback": _FEEDBACK}
     for model in (models.Discovery, models.CDSResponse):
         _add(schemas, model)
@@ -40,10 +40,11 @@ def document(services: Iterable[HookService]) -> bytes:
         "/health/live": {"get": _operation("The process answers", None)},
         "/health/ready": {"get": _operation("State of the parts", None)},
     }
-    for service in services:
-        schemas[f"Request-{service.id}"] = _request(service)
-        paths[f"/cds-services/{service.id}"] = {"post": _call(service)}
-        paths[f"/cds-services/{service.id}/feedback"] = {"post": _feedback()}
+    for id_, on_hooks in services.items():
+        requests = [_request(service) for service in on_hooks]
+        schemas[f"Request-{id_}"] = requests[0] if len(requests) == 1 else {"oneOf": requests}
+        paths[f"/cds-services/{id_}"] = {"post": _call(id_, on_hooks[-1])}
+        paths[f"/cds-services/{id_}/feedback"] = {"post": _feedback()}
     described = {
         "openapi": "3.1.0",
         "info": {"title": "cds-service", "version": __version__},
@@ -82,9 +83,9 @@ def _error(status: str) -> dict[str, Any]:
     }
 
 
-def _call(service: HookService) -> dict[str, Any]:
+def _call(id_: str, service: HookService) -> dict[str, Any]:
     operation = _operation(service.title, "CDSResponse", list(_ERRORS))
-    schema = {"$ref": f"{_REF}Request-{service.id}"}
+    schema = {"$ref": f"{_REF}Request-{id_}"}
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation | {"description": service.description, "requestBody": body}
 

@@ -45,11 +45,12 @@ async def receive_feedback(request: Request) -> Response:
     others, `notes` says what was unusual and tolerated. Any other answer stores nothing.
     """
     runtime = runtime_of(request)
-    service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
+    service_id = request.path_params["service_id"]
+    hooks.find_services(service_id, runtime.knowledge)
     if not runtime.store.is_kept:  # told before a body is read
         raise UnknownService("this service keeps no feedback")
-    calls.current().service = service.id
+    calls.current().service = service_id
     feedback.check_media_type(request)
     content = await body.read(request.scope, request.receive, runtime.settings)
-    client = access.client_id(access.caller_of(request.scope))
-    return json_response(await feedback.of(request).take(content, service.id, client))
+    caller = access.caller_of(request.scope)
+    return json_response(await feedback.of(request).take(content, service_id, caller))

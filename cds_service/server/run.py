@@ -18,8 +18,10 @@ import uvicorn
 
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
+from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
+from cds_service.ops.switch import HELD, Switch
 from cds_service.server import at_rest
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
@@ -39,7 +41,7 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     at_rest.keep_to_itself()
     # A hang-up ends a process that has no handler yet: it waits until there is one, for the
     # threads of the log, too.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     log.start()
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
@@ -52,14 +54,14 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
         config = _config(create_app(settings, knowledge), settings)
     sockets = _listen(settings)
     _allow_files(settings.max_connections + _OTHER_FILES)
-    announce(settings, sockets[0].getsockname()[1], next(iter(knowledge.services)), example)
+    announce(settings, sockets[0].getsockname()[1], next(iter(served(knowledge))), example)
     if more:
         typer.echo(f"\n{more}")
     try:
         if settings.workers > 1:
             with _shared_figures():
-                workers = Workers(config, sockets)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+                workers = Workers(config, sockets, Switch(settings.data_dir))
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
                 workers.run()
         else:
             Server(config).run(sockets=sockets)

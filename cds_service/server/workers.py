@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from cds_service.ops import log
+from cds_service.ops.switch import TURNS, Switch
 from cds_service.server import at_rest
 from cds_service.server.app import create_app
 
@@ -81,7 +82,10 @@ class Server(uvicorn.Server):
 class Workers(Multiprocess):
     """The parent of the workers."""
 
-    def __init__(self, config: uvicorn.Config, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, sockets: Sequence[socket.socket], switch: Switch
+    ) -> None:
+        self._switch = switch
         self._listeners = list(sockets)
         self._patient_until = time.monotonic() + _STARTING_SECONDS
         super().__init__(config, [])
@@ -109,10 +113,26 @@ class Workers(Multiprocess):
 
     def handle_hup(self) -> None:
         """Hand SIGHUP on to the workers, which read the registry of clients again."""
+        self._hand_on(signal.SIGHUP)
+
+    def handle_usr1(self) -> None:
+        """Switch off."""
+        self._turn(signal.SIGUSR1)
+
+    def handle_usr2(self) -> None:
+        """Switch on."""
+        self._turn(signal.SIGUSR2)
+
+    def _turn(self, number: signal.Signals) -> None:
+        """Workers see the file of the switch; where there is none, each is told."""
+        if not self._switch.turn(TURNS[number], number.name):
+            self._hand_on(number)
+
+    def _hand_on(self, number: signal.Signals) -> None:
         for process in self.processes:
             # One that is still starting has no handler yet and would die.
             if process.wait_until_ready(self.config.timeout_worker_healthcheck) and process.pid:
-                os.kill(process.pid, signal.SIGHUP)
+                os.kill(process.pid, number)
 
     def handle_ttin(self) -> None:
         """The number of workers is a setting: each has a socket."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.store.records import ContentChange
@@ -15,6 +15,7 @@ from cds_service.store.tables import content
 async def add(connection: AsyncConnection, changes: Sequence[ContentChange]) -> None:
     """Add the changes, but for one that the last row of its client says already: every worker
     tells of every change. Nobody else may write meanwhile."""
+    number = await connection.scalar(select(func.max(content.c.number))) or 0
     for change in changes:
         of_client = select(content.c.version, content.c.approved).where(
             content.c.client == change.client
@@ -23,7 +24,8 @@ async def add(connection: AsyncConnection, changes: Sequence[ContentChange]) -> 
             await connection.execute(of_client.order_by(content.c.number.desc()).limit(1))
         ).first()
         if last is None or tuple(last) != (change.version, change.approved):
-            await connection.execute(insert(content), asdict(change))
+            number += 1
+            await connection.execute(insert(content), {"number": number, **asdict(change)})
 
 
 async def read(connection: AsyncConnection) -> list[ContentChange]:

@@ -8,7 +8,7 @@ machine (https://sqlite.org/pragma.html#pragma_synchronous).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
@@ -49,7 +49,7 @@ from cds_service.store.records import (
     IssuedCard,
     add_pair,
 )
-from cds_service.store.tables import calls, feedback, issued, tokens, unread
+from cds_service.store.tables import calls, feedback, issued, silent_calls, tokens, unread
 
 _LOCK = 0x484F5F43_4453  # any number that no other user of the database takes
 _COUNTED = ("calls", "considered", "with_cards")
@@ -142,8 +142,8 @@ class Database:
                 rows = [_issued_row(card) for card in batch.cards]
                 await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
             if batch.calls:
-                counts = [_call_row(key, count) for key, count in batch.calls.items()]
-                await connection.execute(self._sum_up(calls), sorted(counts, key=repr))
+                for table, counts in _call_rows(batch):
+                    await connection.execute(self._sum_up(table), counts)
             if found := _unread_counts(batch):
                 there = (await connection.execute(_listed(found))).all()
                 rows = _unread_rows(found, {tuple(row) for row in there})
@@ -192,13 +192,14 @@ class Database:
         async with self._commit() as connection:
             items = await connection.execute(delete(feedback).where(spent))
             cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
-            for by_day in (calls, unread):
+            for by_day in (calls, silent_calls, unread):
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
 
     async def oldest(self) -> datetime | None:
         """When the oldest card, item of feedback or count is from; None where nothing is kept."""
-        moments = (issued.c.issued_at, feedback.c.received_at, calls.c.day, unread.c.day)
+        days = (calls.c.day, silent_calls.c.day, unread.c.day)
+        moments = (issued.c.issued_at, feedback.c.received_at, *days)
         found: list[datetime] = []
         async with self.engine.connect() as connection:
             for column in moments:
@@ -308,6 +309,7 @@ def _feedback_row(item: FeedbackItem) -> dict[str, Any]:
         "outcome_at": item.outcome_at,
         "received_at": item.received_at,
         "notes": " ".join(item.notes),
+        "mode": item.mode,
     }
 
 
@@ -325,6 +327,8 @@ def _issued_row(card: IssuedCard) -> dict[str, Any]:
         "suggestions": " ".join(card.suggestions),
         "knowledge": card.knowledge,
         "issued_at": card.issued_at,
+        "mode": card.mode,
+        "arm": card.arm,
     }
 
 
@@ -365,6 +369,17 @@ def _unread_rows(
         add_pair(found, row, counts[key])
     names = ("day", "client", "input", "system", *_UNREAD)
     return [dict(zip(names, (*row, *sums), strict=True)) for row, sums in found.items()]
+
+
+def _call_rows(batch: Batch) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+    """The rows to add up, by table."""
+    shown = [_call_row(k, count) for k, count in batch.calls.items() if k.arm == "live"]
+    silent = [
+        _call_row(k, count) | {"arm": k.arm} for k, count in batch.calls.items() if k.arm != "live"
+    ]
+    for table, rows in ((calls, shown), (silent_calls, silent)):
+        if rows:
+            yield table, sorted(rows, key=repr)
 
 
 def _call_row(key: CallKey, count: CallCount) -> dict[str, Any]:

@@ -9,10 +9,18 @@ from uuid import uuid4
 
 from sqlalchemy import Date, Delete, Insert, Integer, Table, delete
 
-from cds_service.store.tables import UtcDateTime, calls, feedback, issued, tokens, unread
+from cds_service.store.tables import (
+    UtcDateTime,
+    calls,
+    feedback,
+    issued,
+    silent_calls,
+    tokens,
+    unread,
+)
 
 _PLAIN = (issued, feedback, tokens)
-_SUMS = (calls, unread)
+_SUMS = (calls, unread, silent_calls)
 
 
 def statements(

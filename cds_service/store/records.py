@@ -46,7 +46,8 @@ class IssuedCard:
 
     `card` is its uuid, `text` the id of the card text in the knowledge, `row` the row of the
     decision table, `rules` the ids of the rules that matched (sorted), `suggestions` the uuids of
-    its suggestions. `issued_at` is in UTC.
+    its suggestions. `issued_at` is in UTC. `mode` says whether it was shown (live) or not (shadow),
+    `arm` the mode for its user: in a shadow arm single cards may be live, and in a live one shadow.
     """
 
     card: str
@@ -59,23 +60,26 @@ class IssuedCard:
     suggestions: tuple[str, ...]
     knowledge: str
     issued_at: datetime
+    mode: str = "live"
+    arm: str = "live"
 
 
 @dataclass(frozen=True, slots=True)
 class CallKey:
-    """What calls are counted by."""
+    """What calls are counted by. `arm` is the mode for the user: live, shadow or off."""
 
     day: date
     origin: Origin
     knowledge: str
+    arm: str = "live"
 
 
 @dataclass(frozen=True, slots=True)
 class CallCount:
     """`calls` in all; in `considered` an order was looked at; `with_cards` were not silent.
 
-    `unread` counts, by input and code system, the entries whose codes cannot be read, and the calls
-    that held some.
+    In a shadow arm a call is one with cards where there would have been some. `unread` counts, by
+    input and code system, the entries whose codes cannot be read, and the calls that held some.
     """
 
     calls: int = 0

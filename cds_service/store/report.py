@@ -62,7 +62,7 @@ class UnreadSystem(NamedTuple):
 
 @dataclass(slots=True)
 class Figures:
-    """The figures of a time from `since` (UTC) until now.
+    """The figures of a time from `since` (UTC) until now, of what was shown.
 
     `by` holds a tally for each value of each dimension. `reasons` counts overridden cards.
     `unmatched` counts items of feedback, by outcome, whose card was not issued to their client.
@@ -164,7 +164,7 @@ def _cards(start: datetime, columns: Iterable[Any]) -> Select[Any]:
         select(*groups, func.count().label("count"))
         .select_from(issued)
         .outerjoin(events, same & (events.c.rank == 1))
-        .where(issued.c.issued_at >= start)
+        .where(issued.c.issued_at >= start, issued.c.mode == "live")
         .group_by(*groups)
     )
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """The files in `migrations/versions`, oldest first."""
 SCHEMA = REVISIONS[-1]
 """The revision these tables stand for."""
@@ -62,6 +62,8 @@ issued = Table(
     Column("suggestions", String, nullable=False),  # uuids with a blank between
     Column("knowledge", String, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
+    Column("mode", String, nullable=False, server_default="live"),  # live: shown; shadow: not
+    Column("arm", String, nullable=False, server_default="live"),  # the mode for the user
     Index(None, "issued_at"),
 )
 
@@ -80,6 +82,7 @@ feedback = Table(
     Column("outcome_at", UtcDateTime, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("notes", String, nullable=False),  # words with a blank between
+    Column("mode", String, nullable=False, server_default="live"),  # of its client, at receipt
     Index(None, "card"),
     Index(None, "received_at"),
 )
@@ -95,6 +98,21 @@ calls = Table(
     Column("calls", Integer, nullable=False),
     Column("considered", Integer, nullable=False),
     Column("with_cards", Integer, nullable=False),
+)
+
+# Beside `calls_by_day`, whose key workers of an earlier version name when they add up.
+silent_calls = Table(
+    "silent_calls_by_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("hook", String, primary_key=True),
+    Column("client", String, primary_key=True),
+    Column("knowledge", String, primary_key=True),
+    Column("arm", String, primary_key=True),  # shadow or off
+    Column("calls", Integer, nullable=False),
+    Column("considered", Integer, nullable=False),
+    Column("with_cards", Integer, nullable=False),  # would have had some
 )
 
 unread = Table(
@@ -119,7 +137,7 @@ tokens = Table(
 content = Table(
     "content_in_force",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at", UtcDateTime, nullable=False),
     Column("client", String, nullable=False),  # empty: all that have none of their own
     Column("version", String, nullable=False),

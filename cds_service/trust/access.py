@@ -5,7 +5,7 @@ The checks sit in front of the routes, not in each handler, so that none can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
@@ -13,16 +13,19 @@ from zoneinfo import ZoneInfo
 
 from starlette.types import Scope
 
+from cds_service.cdshooks.models import CDSRequest
 from cds_service.clinical.days import Days
 from cds_service.errors import SettingsError, Unauthorized, Unavailable
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
+from cds_service.ops.switch import Switch
 from cds_service.ops.timezones import day_in
-from cds_service.trust.clients import Client, ClientFile
+from cds_service.trust.clients import Client, ClientFile, Names, Registry
 from cds_service.trust.jwks import KeyRing
 from cds_service.trust.outgoing import Outgoing
 from cds_service.trust.replay import SeenInMemory, SeenTokens
+from cds_service.trust.rollout import ALL_LIVE, Exposure, Mode
 from cds_service.trust.tokens import Caller, Gate
 
 ROOT = "/cds-services"
@@ -46,14 +49,14 @@ def build_trust(
     settings: Settings,
     clock: Callable[[], datetime],
     seen: SeenTokens,
-    profiles: Collection[str] = (),
+    names: Names | None = None,
 ) -> Trust:
-    """Read the registry, whose clients may name one of `profiles`, and put the parts together.
+    """Read the registry, whose clients may name what `names` holds, and put the parts together.
 
     Raises ClientsError for a broken registry, SettingsError for registered clients without a
     public URL: their tokens could not be checked.
     """
-    clients = ClientFile(settings.clients, profiles)
+    clients = ClientFile(settings.clients, names)
     if clients.registry and settings.public_url is None:
         raise SettingsError(
             "CDS_PUBLIC_URL is needed with CDS_CLIENTS: the base URL by which EHRs call this "
@@ -76,6 +79,7 @@ def build_trust(
         version=clients.registry.version,
         anonymous=gate.anonymous,
         **_left_out(clients),
+        **_modes(clients.registry),
     )
     return Trust(clients, ring, outgoing, gate, seen)
 
@@ -117,6 +121,12 @@ def _left_out(clients: ClientFile) -> dict[str, object]:
     return {"keys_left_out": unused} if unused else {}
 
 
+def _modes(registry: Registry) -> dict[str, object]:
+    """What is not simply live, by client; nothing where all is."""
+    found = {client.id: said for client in registry.clients if (said := client.said())}
+    return {"modes": found} if found else {}
+
+
 def refuse_open_door(settings: Settings) -> None:
     """Raise SettingsError when others could reach the service and nobody could be told apart."""
     if settings.clients is None and not admits_anonymous(settings):
@@ -137,6 +147,7 @@ def reload(trust: Trust) -> None:
             "clients reloaded",
             clients=[client.id for client in registry.clients],
             version=registry.version,
+            **_modes(registry),
         )
     else:
         log.warn(
@@ -236,3 +247,25 @@ def days_of(client: Client | None, settings: Settings, now: datetime) -> Days:
     """The day of the hospital that calls; all that it can be where its zone is not known."""
     zone = zone_of(client, settings)
     return Days.at(now, ZoneInfo(zone) if zone else None)
+
+
+def mode_of(client: Client | None, switch: Switch) -> Mode:
+    """The mode of a caller's client: off while the service is switched off."""
+    if switch.is_off:
+        return "off"
+    return client.mode if client is not None else "live"
+
+
+def is_off(client: Client | None, switch: Switch) -> bool:
+    """Whether calls get an empty list at once."""
+    return mode_of(client, switch) == "off"
+
+
+def exposure_of(client: Client | None, request: CDSRequest, settings: Settings) -> Exposure:
+    """How the cards of one call stand."""
+    if client is None or client.is_plain:
+        return ALL_LIVE
+    key = settings.user_key.get_secret_value().encode() if settings.user_key else b""
+    return Exposure(
+        client, client.picks(client.id, request.context.user_id, request.extension, key)
+    )

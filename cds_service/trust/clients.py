@@ -16,9 +16,12 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.errors import ClientsError, Mistake
+from cds_service.knowledge.documents import nearest
+from cds_service.knowledge.model import Knowledge
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Origin, Url
 from cds_service.trust.keys import KeysError, KeySet, read_keys
+from cds_service.trust.rollout import SOME, Rollout
 
 _EXAMPLE = "see docs/configuration.md for an example of every key"
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
@@ -30,11 +33,8 @@ Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 Quirk = Literal["epic"]
 
 
-class Client(BaseModel):
+class Client(Rollout):
     """One EHR that may call: who it is, how it signs, and what may be read from it."""
-
-    # Built when the first registry is read: most who try the service have none.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Short name for logs and figures."
@@ -54,8 +54,8 @@ class Client(BaseModel):
     audiences: tuple[Text, ...] = Field(
         default=(), strict=False, description="Values of `aud` accepted besides the endpoint's URL."
     )
-    tenants: tuple[Text, ...] = Field(
-        default=(), strict=False, description="Accepted `tenant` claims; empty: not looked at."
+    tenants: Annotated[tuple[Text, ...], SOME] | None = Field(
+        default=None, strict=False, description="Accepted `tenant` claims; unset: not looked at."
     )
     fhir_servers: tuple[Url, ...] = Field(
         default=(), strict=False, description="Base URLs of FHIR servers that may be read for it."
@@ -65,8 +65,8 @@ class Client(BaseModel):
         strict=False,
         description="Hosts of the URLs above that may have a private or loopback address.",
     )
-    hooks: tuple[Text, ...] = Field(
-        default=(), strict=False, description="Hooks it may call; empty: all."
+    hooks: Annotated[tuple[Text, ...], SOME] | None = Field(
+        default=None, strict=False, description="Hooks it may call; unset: all."
     )
     cors_origins: tuple[Origin, ...] = Field(
         default=(), strict=False, description="Origins of its browser-based applications."
@@ -126,7 +126,27 @@ class Client(BaseModel):
 
     def may_call(self, hook: str) -> bool:
         """Whether this client is registered for the hook."""
-        return not self.hooks or hook in self.hooks
+        return self.hooks is None or hook in self.hooks
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a registration may name: profiles, cards, rules and hooks of the knowledge (no hooks:
+    not checked). `keyed`: whether there is a key by which users are told apart."""
+
+    profiles: Collection[str] = ()
+    cards: Collection[str] = ()
+    rules: Collection[str] = ()
+    hooks: Collection[str] = ()
+    keyed: bool = False
+
+    @classmethod
+    def of(cls, knowledge: Knowledge, *, keyed: bool) -> Self:
+        """Those of this knowledge."""
+        k = knowledge
+        rules = (k.genetic, k.factors, k.modifiers, k.non_factors, k.exclusions)
+        hooks = {service.hook for service in k.services.values()}
+        return cls(k.profiles, k.cards, [id_ for each in rules for id_ in each], hooks, keyed)
 
 
 class _ClientsFile(BaseModel):
@@ -161,14 +181,13 @@ class ClientFile:
     """Holds the registry in force. Without a file nobody is registered.
 
     `problem` says why the last reload failed, in words without the file's values; None when the
-    registry is what the file says. `profiles` are the ids that a client may name. Raises
-    ClientsError when the file is broken at the start.
+    registry is what the file says. Raises ClientsError when the file is broken at the start.
     """
 
-    def __init__(self, path: Path | None, profiles: Collection[str] = ()) -> None:
+    def __init__(self, path: Path | None, names: Names | None = None) -> None:
         self._path = path
-        self._profiles = profiles
-        self.registry = load(path, profiles) if path is not None else Registry()
+        self._names = names or Names()
+        self.registry = load(path, self._names) if path is not None else Registry()
         self.problem: str | None = None
 
     def reload(self) -> bool:
@@ -176,7 +195,7 @@ class ClientFile:
         if self._path is None:
             return True
         try:
-            self.registry = load(self._path, self._profiles)
+            self.registry = load(self._path, self._names)
         except ClientsError as error:
             self.problem = str(error)
             return False
@@ -184,7 +203,7 @@ class ClientFile:
         return True
 
 
-def load(path: Path, profiles: Collection[str] = ()) -> Registry:
+def load(path: Path, names: Names | None = None) -> Registry:
     """Read the registry. Raises ClientsError with every mistake, its line and how to mend it."""
     try:
         content = path.read_bytes()
@@ -195,7 +214,10 @@ def load(path: Path, profiles: Collection[str] = ()) -> Registry:
     except UnicodeDecodeError:
         raise ClientsError([Mistake(str(path), None, "is not UTF-8")]) from None
     entries = _entries(path, text)
-    mistakes = [*_repeated(path, text, entries), *_unknown(path, text, entries, profiles)]
+    mistakes = [
+        *_repeated(path, text, entries),
+        *_wrong_names(path, text, entries, names or Names()),
+    ]
     keys: dict[str, KeySet] = {}
     digest = hashlib.sha256(content)
     for position, client in enumerate(entries):
@@ -279,19 +301,46 @@ def _repeated(path: Path, text: str, entries: list[Client]) -> list[Mistake]:
     return mistakes
 
 
-def _unknown(
-    path: Path, text: str, entries: list[Client], profiles: Collection[str]
-) -> Iterator[Mistake]:
-    """Profiles that do not exist; the name is left out, as all values are."""
-    mend = f"one of {', '.join(sorted(profiles)) or 'none'}, or leave it out"
+def _wrong_names(path: Path, text: str, entries: list[Client], names: Names) -> Iterator[Mistake]:
+    """What does not exist or cannot be used, without a value, as everywhere here."""
     for position, client in enumerate(entries):
-        if client.profile is not None and client.profile not in profiles:
-            reason = f"client {position + 1}, profile: there is no profile of this name"
-            yield Mistake(str(path), _line_of(text, position, "profile"), reason, mend)
+        for key, inner, reason, mend in _not_there(client, names):
+            place = f"{key}.{inner}" if inner else key
+            line = _line_of(text, position, key, inner)
+            yield Mistake(str(path), line, f"client {position + 1}, {place}: {reason}", mend)
 
 
-def _line_of(text: str, position: int, key: str | None) -> int | None:
-    """Line of a key in the client table at that position, or of the table itself."""
+def _not_there(client: Client, names: Names) -> Iterator[tuple[str, str, str, str]]:
+    """Key, name within it, what is wrong, and how to mend it."""
+    if client.profile is not None and client.profile not in names.profiles:
+        mend = f"one of {', '.join(sorted(names.profiles)) or 'none'}, or leave it out"
+        yield "profile", "", "there is no profile of this name", mend
+    for key, given, known in (
+        ("cards", client.cards, names.cards),
+        ("rules", client.rules, names.rules),
+    ):
+        for name in given:
+            if name not in known:
+                shown = f"{name!r:.60}"
+                mend = nearest(name, list(known)) or "see `cds-service knowledge list`"
+                yield key, name, f"there is none of this id: {shown}", mend
+    strays = [hook for hook in client.hooks or () if names.hooks and hook not in names.hooks]
+    if strays:
+        mend = f"some of {', '.join(sorted(names.hooks))}, or leave it out for all"
+        yield "hooks", "", "no service answers such a hook", mend
+    if client.needs_key and not names.keyed:
+        key = "users" if client.users is not None else "share"
+        mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
+        yield key, "", "users are told apart by a keyed hash, and there is no key", mend
+    misplaced = sorted((client.jwks or {}).keys() & Client.model_fields.keys())
+    if misplaced:
+        mend = "keys of the client stand before its [client.jwks]"
+        yield misplaced[0], "", "stands in jwks, where nobody reads it", mend
+
+
+def _line_of(text: str, position: int, key: str | None, inner: str = "") -> int | None:
+    """Line of a key in the client table at that position, or of the table itself; of a name within
+    the key where that has a line of its own."""
     table = -1
     start: int | None = None
     for number, line in enumerate(text.splitlines(), 1):
@@ -300,5 +349,8 @@ def _line_of(text: str, position: int, key: str | None) -> int | None:
             if table == position:
                 start = number
         elif table == position and key and re.match(rf"\s*(\[client\.)?{key}\b", line):
-            return number
+            start, key, inner = number, inner or None, ""
+            if key is None:
+                return number
+            key = rf"[\"']?{re.escape(key)}"
     return start

@@ -14,6 +14,7 @@ from cds_service.cdshooks import models
 from cds_service.errors import SettingsError
 from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.services import served
 from cds_service.ops.settings import Settings, from_environment
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.constants import ROOT
@@ -100,8 +101,8 @@ def test_what_is_no_call_gets_400(client: AppClient, body: bytes) -> None:
 @statement("DS-01", "DS-02", "DS-04", "DS-05", "DS-07", "DS-09", "IN-03", "IN-04")
 def test_discovery_lists_what_there_is(services: Discovered) -> None:
     assert {s["hook"]: s["id"] for s in services} == {
-        "order-sign": "ho-order-sign",
-        "order-select": "ho-order-select",
+        "order-sign": "ho-orders",
+        "order-select": "ho-orders",
         "patient-view": "ho-patient-view",
     }
     for service in services:
@@ -204,7 +205,7 @@ def test_usage_requirements_name_releases_and_what_is_needed(services: Discovere
 def test_the_service_is_described_for_people(knowledge: Knowledge) -> None:
     readme = (ROOT / "README.md").read_text()
 
-    assert next(iter(knowledge.services)) in readme
+    assert next(iter(served(knowledge))) in readme
     assert "prefetch" in readme
 
 

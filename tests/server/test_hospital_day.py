@@ -67,8 +67,8 @@ HO = "sct 444748003 Postoperative heterotopic ossification | onset 2019-06-02"
 NO_NSAID = "recent-infarction-or-stent"
 CALLS: dict[str, dict[str, Any]] = {
     "65 on the 26th": {"patient": {"birthDate": "1961-11-26", "sex": "male"}},
-    "apixaban until the 25th": {
-        "chart": {"medications": ["rxnorm 1364430 apixaban | from 2026-10-26 to 2026-11-25"]}
+    "apixaban 14 days ago on the 25th": {
+        "chart": {"medications": ["rxnorm 1364430 apixaban | from 2026-10-26 to 2026-11-11"]}
     },
     "infarction on 2025-11-25": {
         "chart": {"conditions": [HO, "sct 57054005 Infarction | onset 2025-11-25"]}
@@ -102,7 +102,7 @@ def _answer(client: Any, call: str) -> dict[str, Any]:
     ("call", "words", "zones"),
     [
         ("65 on the 26th", "age-65-indomethacin", {TARAWA, None}),
-        ("apixaban until the 25th", "1364430", {ANGELES, None}),
+        ("apixaban 14 days ago on the 25th", "1364430", {ANGELES, None}),
         ("infarction on 2025-11-25", NO_NSAID, {ANGELES, None}),
         ("infarction at 2025-11-26T07:30Z", NO_NSAID, {TARAWA, ANGELES, None}),
         ("infarction at 2025-11-25T23:30-08:00", NO_NSAID, {TARAWA, ANGELES, None}),

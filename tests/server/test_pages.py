@@ -131,7 +131,7 @@ def test_playground_answers_as_the_service_does(client: AppClient) -> None:
     told = client.post("/playground/answer", content=body).json()
     called = client.post("/cds-services/ho-order-sign", content=body).json()
 
-    assert told["service"] == "ho-order-sign"
+    assert told["service"] == "ho-orders"
     assert told["wrapped"] is None
     [mine], [theirs] = told["answer"]["cards"], called["cards"]
     assert (mine["summary"], mine["detail"]) == (theirs["summary"], theirs["detail"])

@@ -52,6 +52,8 @@ async def test_an_issued_card_without_anything_of_the_patient(database_url: str)
             "suggestions": "",
             "knowledge": "2026.11",
             "issued_at": NOW,
+            "mode": "live",
+            "arm": "live",
         }
     ]
 

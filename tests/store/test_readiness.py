@@ -152,7 +152,10 @@ def postgres_url(postgres: Postgres) -> str:
     return postgres.new_database()
 
 
-@pytest.mark.parametrize("table", sorted(tables.metadata.tables))
+_PROVED = set(tables.metadata.tables) - {tables.content.name}  # no row of it can be taken out
+
+
+@pytest.mark.parametrize("table", sorted(_PROVED))
 @pytest.mark.system
 @pytest.mark.postgres
 async def test_a_user_without_a_right(

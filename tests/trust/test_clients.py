@@ -13,7 +13,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
 from cds_service.trust.access import admits_anonymous, build_trust, refuse_open_door, reload
-from cds_service.trust.clients import ClientFile, load
+from cds_service.trust.clients import ClientFile, Names, load
 from cds_service.trust.replay import SeenInMemory
 from tests.support.constants import NOW, ROOT
 from tests.support.issuer import ISS, client_toml, jwk, key_set
@@ -31,7 +31,7 @@ def write(folder: Path, text: str) -> Path:
 def test_the_example_can_be_read() -> None:
     """All but the keys, which are placeholders that nobody should be able to use."""
     with pytest.raises(ClientsError) as caught:
-        load(ROOT / "clients.example.toml", ["epic"])
+        load(ROOT / "clients.example.toml", Names(profiles=["epic"]))
 
     assert len(caught.value.mistakes) == 2
     assert "south-hospital" in str(caught.value)  # its file of keys is not there
@@ -130,12 +130,12 @@ def test_a_profile_must_exist(tmp_path: Path, knowledge: Knowledge) -> None:
     path = write(tmp_path, client_toml(**HOSPITAL | {"profile": "oracle"}))
     settings = Settings(clients=path, public_url="https://cds.example.org")
     seen = SeenInMemory(lambda: NOW)
-    trust = build_trust(settings, lambda: NOW, seen, knowledge.profiles)
+    trust = build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False))
 
     assert trust.clients.registry.clients[0].profile == "oracle"
     write(tmp_path, client_toml(**HOSPITAL | {"profile": "Oracel"}))
     with pytest.raises(ClientsError) as caught:
-        build_trust(settings, lambda: NOW, seen, knowledge.profiles)
+        build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False))
 
     [mistake] = caught.value.mistakes
     assert mistake.line == 5

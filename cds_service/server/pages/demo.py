@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from cds_service.knowledge.services import served
 from cds_service.server.pages.latency import Latency
 from cds_service.store.report import Figures, Tally, UnreadSystem
 
@@ -100,7 +101,7 @@ def _count(told: Figures, shown: _Shown, knowledge: Knowledge) -> None:
         "tier": shown.tier,
         "card": shown.card,
         "client": shown.client,
-        "service": next(iter(knowledge.services)),
+        "service": next(iter(served(knowledge))),
         "knowledge": knowledge.version,
     }
     for dimension, value in [*values.items(), *(("rule", rule) for rule in shown.rules)]:
@@ -113,7 +114,7 @@ def _count(told: Figures, shown: _Shown, knowledge: Knowledge) -> None:
 def times(knowledge: Knowledge) -> list[Latency]:
     """Invented percentiles."""
     return [
-        Latency(next(iter(knowledge.services)), 4210, 6.1, 18.4, 41.0),
+        Latency(next(iter(served(knowledge))), 4210, 6.1, 18.4, 41.0),
         Latency("stage read", 4210, 1.3, 6.2, 14.0),
         Latency("stage assess", 4210, 0.6, 1.9, 3.8),
         Latency("stage cards", 520, 1.1, 2.4, 4.6),

@@ -22,6 +22,7 @@ from cds_service.errors import (
     UnknownService,
 )
 from cds_service.hooks import Runtime
+from cds_service.knowledge.services import served
 from cds_service.ops import metrics
 from cds_service.server import body
 from cds_service.server.pages import demo, latency, operator
@@ -166,7 +167,7 @@ async def _view(request: Request, runtime: Runtime) -> View:
         told, by_day = demo.figures(runtime.knowledge, runtime.today, days)
         drawn = tables(told, by_day, _displays(runtime), demo.times(runtime.knowledge))
         return View(drawn, list(tiles(told)), days, invented=True)
-    measured = _times(runtime.knowledge.services)
+    measured = _times(served(runtime.knowledge))
     found = await _kept(runtime, since)
     if isinstance(found, str):  # what this process measured is there all the same
         return View([times(measured)], [], days, missing=found)

@@ -14,6 +14,7 @@ from msgspec import Raw
 from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
+from cds_service.knowledge.services import listed_id
 from cds_service.ops import calls
 from cds_service.server import body, feedback
 from cds_service.server.pages.samples import Samples
@@ -71,7 +72,7 @@ async def answer(request: Request) -> Response:
     stages = calls.current().stages
     told: dict[str, Any] = {
         "wrapped": None if call is text else Raw(call),
-        "service": consultation.service.id,
+        "service": listed_id(consultation.service),
         "answer": consultation.answer,
         "trace": grow(assessment, chart, runtime.knowledge),
         "notes": notes,
@@ -85,6 +86,7 @@ async def check_feedback(request: Request) -> Response:
     """Read feedback as its endpoint does and answer the same, but store nothing."""
     runtime = runtime_of(request)
     calls.current().service = NAME
-    service = hooks.find_service(request.path_params["service_id"], runtime.knowledge)
+    service_id = request.path_params["service_id"]
+    hooks.find_services(service_id, runtime.knowledge)
     text = await body.read(request.scope, request.receive, runtime.settings)
-    return json_response(feedback.acknowledge(feedback.of(request).read(text, service.id, NAME)))
+    return json_response(feedback.acknowledge(feedback.of(request).read(text, service_id, NAME)))

@@ -105,7 +105,7 @@ function curl({ text, request: parsed, result, anonymous }, on) {
   const call = result?.wrapped ?? parsed;
   const body = call ? JSON.stringify(call) : text;
   const token = anonymous ? "" : ' \\\n  -H "Authorization: Bearer $TOKEN"';
-  const command = `curl -s ${location.origin}/cds-services/${result?.service ?? "ho-order-sign"} \\\n` +
+  const command = `curl -s ${location.origin}/cds-services/${result?.service ?? "ho-orders"} \\\n` +
     `  -H 'Content-Type: application/json'${token} \\\n  --data-binary ${quoted(visible(body))}`;
   return html`
     <p><button type="button" @click=${() => on.copy(command)}>Copy</button> <span role="status" id="copied"></span></p>

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 _TABLE = "content_in_force"
 _SQLITE = (
@@ -25,7 +25,7 @@ def upgrade() -> None:
     """Create the table and what guards it."""
     op.create_table(
         _TABLE,
-        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("number", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         *(sa.Column(name, sa.String, nullable=False) for name in ("client", "version")),
         *(sa.Column(name, sa.String) for name in ("site", "approved")),

@@ -1,0 +1,82 @@
+"""Takes out of an answer the cards that its user is not to see, and keeps what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from cds_service.cards import trace
+from cds_service.cards.issued import call_of, issued_cards
+from cds_service.cdshooks.models import Json, encode
+from cds_service.knowledge.model import Knowledge
+from cds_service.ops import calls
+from cds_service.store.records import CallCount, Origin
+from cds_service.store.writer import Store
+from cds_service.trust.rollout import Exposure, Mode
+
+SILENCE: Final = encode({"cards": []})
+"""What an order gets that is no business of ours. Every answer without a card that is withheld, or
+in shadow, is this to the byte: nobody learns from it whether there was one."""
+
+_DECIDING: Final = frozenset(
+    {"genetic", "suspected", "family", "factor", "undecided", "unconfirmed"}
+)
+_GENETIC_ROLES: Final = frozenset({"genetic", "suspected"})
+_GENETIC_TOPICS: Final = frozenset({"fop", "poh", "genetic-ho-question", "genetic-ho-family"})
+_GENETIC_CARDS: Final = frozenset({"genetic-not-assessed"})
+
+
+class Teller:
+    """Tells clients what they are to see. `clock` is in UTC."""
+
+    def __init__(self, store: Store, knowledge: Knowledge, clock: Callable[[], datetime]) -> None:
+        self._store, self._knowledge, self._clock = store, knowledge, clock
+
+    def switched_off(self, origin: Origin) -> bytes:
+        """The answer where nothing is decided: counted, and silence."""
+        calls.current().mode = "off"
+        if self._store.is_kept:
+            key, _ = call_of({"cards": []}, origin, self._clock(), self._knowledge.version, "off")
+            self._store.record_issued((), key, CallCount(calls=1))
+        return SILENCE
+
+    def tell(self, answer: Json, exposure: Exposure, origin: Origin) -> bytes:
+        """The answer as its user is to get it. All that was decided is kept, each card with its
+        mode, whether it is shown or not."""
+        arm = exposure.arm
+        call = calls.current()
+        call.mode = arm
+        modes = [self._mode(card, exposure) for card in answer["cards"]] if exposure.rollout else []
+        if any(mode != "live" for mode in modes):
+            logged = list(zip(call.cards, modes, strict=True))
+            call.cards = tuple(card for card, mode in logged if mode == "live")
+            call.withheld = tuple(card for card, mode in logged if mode == "shadow")
+        if self._store.is_kept:
+            at, version = self._clock(), self._knowledge.version
+            kept = issued_cards(answer, origin, at, modes, arm)
+            counted = modes.count("live") if arm == "live" else len(kept)
+            has_cards = bool(counted) if modes else None
+            self._store.record_issued(kept, *call_of(answer, origin, at, version, arm, has_cards))
+        if arm == "live" and modes.count("live") == len(modes):
+            return encode(answer)
+        return _shown(answer, modes)
+
+    def _mode(self, card: Json, exposure: Exposure) -> Mode:
+        told = card["extension"][trace.NAME]
+        id_, findings = told["card"], told.get("findings", ())
+        text = self._knowledge.cards[id_]
+        is_genetic = (
+            text.topic in _GENETIC_TOPICS
+            or id_ in _GENETIC_CARDS
+            or any(finding["role"] in _GENETIC_ROLES for finding in findings)
+        )
+        against = [conflict["rule"] for conflict in told.get("conflicts", ())]
+        rests_on = against or [f["rule"] for f in findings if f["role"] in _DECIDING]
+        return exposure.of_card(id_, rests_on, is_genetic=is_genetic)
+
+
+def _shown(answer: Json, modes: list[Mode]) -> bytes:
+    """The cards that are live, alone: what the answer says beside its cards is about all orders."""
+    cards = [card for card, mode in zip(answer["cards"], modes, strict=True) if mode == "live"]
+    return encode({"cards": cards}) if cards else SILENCE

@@ -1,0 +1,83 @@
+"""The commands `off` and `on`: the kill switch of the service on this machine."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from typing import Annotated
+
+import httpx
+import typer
+
+from cds_service.errors import SettingsError
+from cds_service.ops.settings import Settings, from_environment
+from cds_service.ops.switch import FILE, State, Switch
+
+_PATIENCE = 3.0  # seconds in which the service must follow
+_Reason = Annotated[
+    str, typer.Option(help="Why, for the audit stream; nothing of a patient.", show_default=False)
+]
+
+
+def off(reason: _Reason = "") -> None:
+    """Switch off: every call gets an empty list at once, of genetic HO, too, also after a restart.
+
+    For all workers with this data directory (CDS_DATA_DIR). A service whose directory cannot be
+    written takes the signals SIGUSR1 (off) and SIGUSR2 (on).
+    """
+    _turn("off", reason)
+
+
+def on(reason: _Reason = "") -> None:
+    """Switch on again: the modes of the clients are in force as before."""
+    _turn("on", reason)
+
+
+def _turn(state: State, reason: str) -> None:
+    settings = from_environment()
+    file = settings.data_dir / FILE
+    if not Switch(settings.data_dir).turn(state, f"command of {_user()}", reason):
+        raise SettingsError(
+            f"cannot write {file}: name the directory of the service with CDS_DATA_DIR, run this "
+            f"as its user, or send the service {'SIGUSR1' if state == 'off' else 'SIGUSR2'}"
+        )
+    base = _base(settings)
+    seconds, told = _followed(base, state)
+    if told is None:
+        typer.echo(f"{state}: {file}. No service answers at {base}: it is {state} when it starts.")
+    elif told == state:
+        typer.echo(f"{state}: {file}. The service at {base} says so after {seconds:.1f} s.")
+    else:
+        raise SettingsError(
+            f"{file} says {state}, and the service at {base} does not follow: it has another data "
+            "directory (CDS_DATA_DIR); its own switch has not moved"
+        )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        return f"uid {os.getuid()}"
+
+
+def _base(settings: Settings) -> str:
+    """Where the service answers on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _followed(base: str, state: State) -> tuple[float, str | None]:
+    """Seconds until the service says this state, and what it said last; None where none answers."""
+    began, told = time.monotonic(), None
+    while (spent := time.monotonic() - began) < _PATIENCE:
+        try:
+            answer = httpx.get(f"{base}/health/ready", timeout=_PATIENCE, trust_env=False).json()
+            told = str(answer["switch"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return spent, told
+        if told == state:
+            break
+        time.sleep(0.1)
+    return spent, told

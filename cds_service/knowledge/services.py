@@ -1,0 +1,45 @@
+"""Which services an id in a URL stands for: that of discovery on its hooks, and an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cds_service.errors import Mistake
+from cds_service.knowledge.checks import Placed
+from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.schema import HookService
+
+
+def listed_id(service: HookService) -> str:
+    """The id in discovery. CDS Hooks 2.0 "Discovery" allows one id on several hooks: that says that
+    the answer of a later hook replaces that of an earlier one."""
+    return service.listed_as or service.id
+
+
+def served(knowledge: Knowledge) -> Mapping[str, tuple[HookService, ...]]:
+    """The services by every id that is answered: those of discovery first."""
+    return knowledge.once(_served)
+
+
+def _served(knowledge: Knowledge) -> Mapping[str, tuple[HookService, ...]]:
+    found: dict[str, tuple[HookService, ...]] = {}
+    for service in knowledge.services.values():
+        found[listed_id(service)] = (*found.get(listed_id(service), ()), service)
+    return found | {s.id: (s,) for s in knowledge.services.values() if s.id not in found}
+
+
+def repeated(placed: Sequence[Placed]) -> Iterator[Mistake]:
+    """Services that stand under one id for one hook, or under the id of another: a call could mean
+    either of them (DS-12)."""
+    services = [one for one in placed if isinstance(one.item, HookService)]
+    own = {one.item.id for one in services}
+    pairs: set[tuple[str, str]] = set()
+    for one in services:
+        pair = (listed_id(one.item), one.item.hook)
+        if one.item.listed_as in own:
+            reason = "listed_as is the id of a service of its own"
+            yield one.mistake(("listed_as",), reason, "choose an id that no service has")
+        elif pair in pairs:
+            reason = f"another service is listed under '{pair[0]}' for the hook '{pair[1]}'"
+            yield one.mistake(("hook",), reason, "list it under another id")
+        pairs.add(pair)

@@ -1,0 +1,204 @@
+"""Modes and the kill switch on real processes: in force on all workers within a second, no lost
+call."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.constants import ROOT
+from tests.support.issuer import PUBLIC, Issuer
+from tests.support.rollouts import KEY, ORDERS, call, registration
+from tests.support.service_process import ServiceProcess, started
+
+pytestmark = pytest.mark.process
+
+HIGH = {
+    "orders": ["right hip replacement"],
+    "chart": {"conditions": ["sct 444748003 Postoperative heterotopic ossification"]},
+}
+BODY = json.dumps(call(HIGH)).encode()
+ISSUER = Issuer(None, audience=PUBLIC + ORDERS)
+
+
+def environment(folder: Path, **client: Any) -> dict[str, str]:
+    (folder / "clients.toml").write_text(registration(**client))
+    return {
+        "CDS_CLIENTS": str(folder / "clients.toml"),
+        "CDS_PUBLIC_URL": PUBLIC,
+        "CDS_USER_KEY": KEY,
+        "CDS_DATA_DIR": str(folder / "data"),
+        "CDS_REPLAY": "memory",
+    }
+
+
+@dataclass
+class Load:
+    """Calls without end. `told` holds when each was sent and answered, and what came: the number
+    of cards, or what went wrong."""
+
+    told: list[tuple[float, float, object]] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, base: str) -> None:
+        """Call on a new connection each time, so that every worker gets some."""
+        client = httpx.Client(base_url=base, timeout=30, headers={"Connection": "close"})
+        while not self._stop.is_set():
+            headers = {"Authorization": f"Bearer {ISSUER.token()}"}
+            sent = time.monotonic()
+            try:
+                answer = client.post(ORDERS, content=BODY, headers=headers)
+                got: object = answer.status_code
+                if answer.status_code == 200:
+                    got = f"{len(answer.json()['cards'])} cards"
+            except httpx.HTTPError as error:
+                got = type(error).__name__
+            self.told.append((sent, time.monotonic(), got))
+
+    def until(self, wanted: str, number: int) -> None:
+        """Until so many more answers in a row are like that; 30 seconds at most."""
+        end = time.monotonic() + 30
+        start = len(self.told)
+        while time.monotonic() < end:
+            last = self.told[start:][-number:]
+            if len(last) == number and all(got == wanted for _, _, got in last):
+                return
+            time.sleep(0.05)
+        raise AssertionError(Counter(got for _, _, got in self.told[start:]))
+
+    def seconds_to(self, since: float, old: str) -> float:
+        """From a moment until the last call was sent that was still answered in the old way."""
+        return max((sent - since for sent, _, got in self.told if got == old), default=0.0)
+
+
+@contextmanager
+def load(base: str, threads: int = 4) -> Iterator[Load]:
+    made = Load()
+    workers = [threading.Thread(target=made.run, args=(base,)) for _ in range(threads)]
+    for each in workers:
+        each.start()
+    try:
+        yield made
+    finally:
+        made._stop.set()
+        for each in workers:
+            each.join()
+
+
+def command(name: str, folder: Path, base: str, *options: str) -> str:
+    """Run `cds-service off` or `on` as an operator would, beside the service."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    env |= {"CDS_DATA_DIR": str(folder / "data"), "CDS_PORT": str(httpx.URL(base).port)}
+    done = subprocess.run(
+        [sys.executable, "-m", "cds_service", name, *options],
+        capture_output=True, text=True, timeout=60, cwd=ROOT, env=env, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def audited(service: ServiceProcess, event: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in service.logged().splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_mode_is_in_force_on_all_workers_within_a_second(tmp_path: Path) -> None:
+    with started("--workers", "2", **environment(tmp_path)) as service, load(service.base) as calls:
+        calls.until("1 cards", 20)
+        for mode, wanted, old in (
+            ("shadow", "0 cards", "1 cards"),
+            ("live", "1 cards", "0 cards"),
+            ("off", "0 cards", "1 cards"),
+        ):
+            (tmp_path / "clients.toml").write_text(registration(mode=mode))
+            turned = time.monotonic()
+            os.kill(service.process.pid, signal.SIGHUP)
+            calls.until(wanted, 40)
+            assert calls.seconds_to(turned, old) < 3  # measured: below 1; the machine may be busy
+
+    assert {got for _, _, got in calls.told} == {"0 cards", "1 cards"}
+
+
+def test_the_kill_switch_under_load(tmp_path: Path) -> None:
+    with started("--workers", "2", **environment(tmp_path)) as service, load(service.base) as calls:
+        calls.until("1 cards", 20)
+        turned = time.monotonic()
+        os.kill(service.process.pid, signal.SIGUSR1)
+        calls.until("0 cards", 40)
+        assert calls.seconds_to(turned, "1 cards") < 3
+        os.kill(service.process.pid, signal.SIGUSR2)
+        calls.until("1 cards", 40)
+        assert "off: " in command("off", tmp_path, service.base, "--reason", "drill")
+        calls.until("0 cards", 40)
+
+        assert {got for _, _, got in calls.told} == {"0 cards", "1 cards"}
+        ready = httpx.get(service.base + "/health/ready", timeout=30).json()
+        assert (ready["status"], ready["switch"]) == ("degraded", "off")
+        assert "every call gets an empty list" in ready["problems"][0]
+        eventually(lambda: len(audited(service, "switched off")) >= 5)
+        by = {line["by"] for line in audited(service, "switched off")}
+        assert "SIGUSR1" in by
+        assert any(one.startswith("command of ") for one in by)
+
+
+def test_the_switch_outlives_a_restart(tmp_path: Path) -> None:
+    given = environment(tmp_path)
+    with started(**given) as service:
+        command("off", tmp_path, service.base)
+    with started(**given) as service, load(service.base, 1) as calls:
+        calls.until("0 cards", 5)
+        said = command("on", tmp_path, service.base)
+        calls.until("1 cards", 5)
+    assert "says so after" in said
+
+
+def test_a_service_with_another_data_directory_is_told_apart(tmp_path: Path) -> None:
+    with started(**environment(tmp_path)) as service:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+        env |= {
+            "CDS_DATA_DIR": str(tmp_path / "elsewhere"),
+            "CDS_PORT": str(httpx.URL(service.base).port),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "cds_service", "off"],
+            capture_output=True, text=True, timeout=60, cwd=ROOT, env=env, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "does not follow" in done.stderr
+
+
+def test_a_signal_works_where_the_directory_cannot_be_made(tmp_path: Path) -> None:
+    """A file stands where the data directory should be: every worker is told, and says so."""
+    (tmp_path / "data").write_text("no directory")
+    with started("--workers", "2", **environment(tmp_path)) as service, load(service.base) as calls:
+        calls.until("1 cards", 20)
+        os.kill(service.process.pid, signal.SIGUSR1)
+        calls.until("0 cards", 40)
+        ready = httpx.get(service.base + "/health/ready", timeout=30).json()
+        os.kill(service.process.pid, signal.SIGUSR2)
+        calls.until("1 cards", 40)
+
+    assert any("cannot be kept" in problem for problem in ready["problems"])
+    assert {got for _, _, got in calls.told} == {"0 cards", "1 cards"}
