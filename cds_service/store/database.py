@@ -7,6 +7,7 @@ machine (https://sqlite.org/pragma.html#pragma_synchronous).
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -36,7 +37,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError
-from cds_service.store import content_history, proof, schema
+from cds_service.store import content_history, files, proof, schema
 from cds_service.store.attribution import with_own_suggestions
 from cds_service.store.files import Files
 from cds_service.store.outbox import Batch
@@ -134,6 +135,8 @@ class Database:
                 rows = map(_feedback_row, await with_own_suggestions(connection, ordered))
                 insert = self._insert(feedback).on_conflict_do_nothing()
                 await connection.execute(insert, list(rows))
+            if self.file is not None:
+                await asyncio.to_thread(files.find_again, self.file, [i.key for i in ordered])
 
     async def add_issued(self, batch: Batch) -> None:
         """Store issued cards and add up calls, in one transaction."""

@@ -7,12 +7,16 @@ of these files would drop the locks that SQLite holds on it in this process
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from cds_service.errors import StoreError
 
 _LEAST_BYTES = 512  # of a file that holds a database: one page
 _BESIDE = ("-wal", "-shm")
+_KEYS = 500  # in one query
 
 Identity = tuple[int, int] | None
 """Device and inode; None where there is no file."""
@@ -61,3 +65,19 @@ def _identity(file: Path | None) -> Identity:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def find_again(file: Path, keys: Sequence[str]) -> None:
+    """Read feedback by its keys as a program would that opens the file now: a connection that is
+    open writes by the schema that it remembers, whatever became of it in the file.
+
+    Raises StoreError, or what sqlite3 raises.
+    """
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as new:
+        for start in range(0, len(keys), _KEYS):
+            wanted = keys[start : start + _KEYS]
+            marks = ",".join("?" * len(wanted))
+            query = f"SELECT count(*) FROM feedback WHERE key IN ({marks})"  # noqa: S608  # marks
+            [found] = new.execute(query, wanted).fetchone()
+            if found != len(set(wanted)):
+                raise StoreError("what was written is not found again in the database file")
