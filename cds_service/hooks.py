@@ -90,7 +90,8 @@ def build_runtime(
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
     page, is_new = settings.evidence_page, settings.spec_version is not None
-    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new)
+    key = settings.user_key.get_secret_value().encode() if settings.user_key else None
+    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new, user_key=key)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
     queries = Queries(knowledge.value_sets)
     teller = Teller(store, knowledge, clock)
@@ -185,7 +186,11 @@ async def consult(
     context = consultation.request.context
     with calls.stage("cards"):
         consultation.answer = runtime.composer.compose(
-            consultation.assessment, consultation.chart, context.encounter_id, context.user_id
+            consultation.assessment,
+            consultation.chart,
+            context.encounter_id,
+            context.user_id,
+            access.client_id(caller),
         )
     return consultation
 

@@ -9,6 +9,7 @@ from typing import Final
 from cds_service.cards import trace
 from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cdshooks.models import Json, encode
+from cds_service.knowledge import genetic_cards
 from cds_service.knowledge.model import Knowledge
 from cds_service.ops import calls
 from cds_service.store.records import CallCount, Origin
@@ -22,9 +23,6 @@ in shadow, is this to the byte: nobody learns from it whether there was one."""
 _DECIDING: Final = frozenset(
     {"genetic", "suspected", "family", "factor", "undecided", "unconfirmed"}
 )
-_GENETIC_ROLES: Final = frozenset({"genetic", "suspected"})
-_GENETIC_TOPICS: Final = frozenset({"fop", "poh", "genetic-ho-question", "genetic-ho-family"})
-_GENETIC_CARDS: Final = frozenset({"genetic-not-assessed"})
 
 
 class Teller:
@@ -65,12 +63,8 @@ class Teller:
     def _mode(self, card: Json, exposure: Exposure) -> Mode:
         told = card["extension"][trace.NAME]
         id_, findings = told["card"], told.get("findings", ())
-        text = self._knowledge.cards[id_]
-        is_genetic = (
-            text.topic in _GENETIC_TOPICS
-            or id_ in _GENETIC_CARDS
-            or any(finding["role"] in _GENETIC_ROLES for finding in findings)
-        )
+        genetic = genetic_cards.is_genetic(self._knowledge.cards[id_])
+        is_genetic = genetic or any(one["role"] in genetic_cards.ROLES for one in findings)
         against = [conflict["rule"] for conflict in told.get("conflicts", ())]
         rests_on = against or [f["rule"] for f in findings if f["role"] in _DECIDING]
         return exposure.of_card(id_, rests_on, is_genetic=is_genetic)

@@ -332,6 +332,8 @@ def _issued_row(card: IssuedCard) -> dict[str, Any]:
         "issued_at": card.issued_at,
         "mode": card.mode,
         "arm": card.arm,
+        "variant": card.variant,
+        "part": card.part,
     }
 
 

@@ -15,6 +15,7 @@ ENOUGH: Final[Mapping[str, int]] = {
     "calls": 100,  # calls with a card, of all calls
     "overrides": 30,  # overridden, of cards that were answered
     "reasons": 30,  # one reason, of cards that were overridden
+    "variants": 100,  # overridden, of cards with one wording that were shown
 }
 """The n below which no rate is told, by what it is a rate of. A convention: at 30 the interval
 reaches at most 17 points from the rate, at 100 at most 10."""

@@ -48,6 +48,8 @@ class IssuedCard:
     decision table, `rules` the ids of the rules that matched (sorted), `suggestions` the uuids of
     its suggestions. `issued_at` is in UTC. `mode` says whether it was shown (live) or not (shadow),
     `arm` the mode for its user: in a shadow arm single cards may be live, and in a live one shadow.
+    `variant` names the words that were drawn for its user where several are tried, and `part` the
+    part of this variant's users (one of `PARTS`) that the user is in.
     """
 
     card: str
@@ -62,6 +64,8 @@ class IssuedCard:
     issued_at: datetime
     mode: str = "live"
     arm: str = "live"
+    variant: str = ""
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

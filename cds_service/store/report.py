@@ -85,10 +85,18 @@ class Arm:
     reasons: dict[Reason, int] = field(default_factory=dict)
 
 
+class VariantKey(NamedTuple):
+    """A client, the id of a card, and the name of the words that were drawn."""
+
+    client: str
+    card: str
+    variant: str
+
+
 @dataclass(slots=True)
 class Figures:
     """The figures of a time from `since` (UTC) until now, of what was shown; of what was not, too,
-    in `arms`.
+    in `arms`. `variants` are the cards shown of which several wordings are tried, by part of users.
 
     `by` holds a tally for each value of each dimension. `reasons` counts overridden cards.
     `unmatched` counts items of feedback, by outcome, whose card was not issued to their client.
@@ -107,6 +115,7 @@ class Figures:
     with_cards: int = 0
     unread: list[UnreadSystem] = field(default_factory=list)
     arms: dict[ArmKey, Arm] = field(default_factory=dict)
+    variants: dict[VariantKey, dict[int, Tally]] = field(default_factory=dict)
 
     def arm(self, client: str, arm: str) -> Arm:
         """The arm of this name, empty where nothing was counted yet."""
@@ -133,6 +142,7 @@ async def read(database: Database, since: date | None = None) -> Figures:
         for found in await connection.execute(_unread(start)):
             figures.unread.append(UnreadSystem(*found))
     figures.arms = dict(sorted(figures.arms.items()))
+    figures.variants = dict(sorted(figures.variants.items()))
     return figures
 
 
@@ -160,6 +170,9 @@ def _count(figures: Figures, row: Mapping[Any, Any]) -> None:
         tally.add(count, outcome)
     for dimension, value in _values(row):
         figures.by[dimension].setdefault(value, Tally()).add(count, outcome)
+    if row["variant"]:
+        key = VariantKey(row["client"], row["card"], row["variant"])
+        figures.variants.setdefault(key, {}).setdefault(row["part"], Tally()).add(count, outcome)
     if outcome == "overridden":
         reason = (row["reason_system"], row["reason_code"])
         for reasons in (figures.reasons, arm.reasons):
@@ -191,6 +204,8 @@ _GROUPS = (
     issued.c.client,
     issued.c.knowledge,
     issued.c.arm,
+    issued.c.variant,
+    issued.c.part,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from cds_service.store import variant_figures
 from cds_service.store.figure_table import MOST_ROWS, Cell, FigureTable, words
 from cds_service.store.rates import ENOUGH, OFTEN, Rate
 
@@ -17,10 +18,16 @@ _NOT_ENOUGH: Final = ("not enough", "", "")
 
 def tables(figures: Figures, displays: Mapping[Reason, str]) -> list[FigureTable]:
     """All of them, in the order in which they are shown."""
-    return [_arms(figures), _overrides(figures), _reasons(figures, displays), _often(figures)]
+    return [
+        _arms(figures),
+        _overrides(figures),
+        _reasons(figures, displays),
+        _often(figures),
+        _variants(figures),
+    ]
 
 
-IDS: Final = ("arms", "overrides", "arm-reasons", "overridden")
+IDS: Final = ("arms", "overrides", "arm-reasons", "overridden", "variants")
 """Of the tables, in their order."""
 
 
@@ -68,6 +75,10 @@ def as_json(figures: Figures, displays: Mapping[Reason, str]) -> dict[str, Any]:
         "overriddenOften": [
             {"rule": rule} | _plain(override_rate(tally))
             for rule, tally in overridden_often(figures)
+        ],
+        "variants": [
+            row.key._asdict() | {"verdict": row.verdict or None} | _plain(row.rate)
+            for row in variant_figures.rows(figures)
         ],
     }
 
@@ -159,3 +170,24 @@ def _often(figures: Figures) -> FigureTable:
     columns = ("rule", "shown", "answered", "overridden", *_RATE)
     title = f"Rules with more than {100 * OFTEN:.0f} % overrides"
     return FigureTable("overridden", title, columns, rows[:MOST_ROWS], "none", note)
+
+
+def _variants(figures: Figures) -> FigureTable:
+    columns = ("client: card: words", "shown", "overridden", *_RATE, "against its own words")
+    rows = tuple(
+        (
+            f"{row.key.client or 'none'}: {row.key.card}: {row.key.variant}",
+            row.rate.n,
+            row.rate.part,
+            *_cells(row.rate),
+            row.verdict,
+        )
+        for row in variant_figures.rows(figures)
+    )
+    note = (
+        "Per 100: overridden cards, of those that were shown. Not enough: fewer than "
+        f"{ENOUGH['variants']} with either wording. A difference is named where chance gives it "
+        "less than once in 100, counted by parts of users and not by cards: a user answers many "
+        "cards alike."
+    )
+    return FigureTable("variants", "Wordings", columns, rows[:MOST_ROWS], "none", note)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """The files in `migrations/versions`, oldest first."""
 SCHEMA = REVISIONS[-1]
 """The revision these tables stand for."""
@@ -64,6 +64,8 @@ issued = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("mode", String, nullable=False, server_default="live"),  # live: shown; shadow: not
     Column("arm", String, nullable=False, server_default="live"),  # the mode for the user
+    Column("variant", String, nullable=False, server_default=""),  # of its words; blank: not tried
+    Column("part", Integer, nullable=False, server_default="0"),  # of the users of this variant
     Index(None, "issued_at"),
 )
 

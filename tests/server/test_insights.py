@@ -110,7 +110,7 @@ def test_a_short_token_is_refused() -> None:
 
 
 NAMES = ("day", "tier", "card", "reason", "rule", "client", "service", "knowledge", "unread",
-         "arms", "overrides", "arm-reasons", "overridden")  # fmt: skip
+         "arms", "overrides", "arm-reasons", "overridden", "variants")  # fmt: skip
 
 
 def test_without_a_database_there_are_no_figures(guarded: AppClient) -> None:

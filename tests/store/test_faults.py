@@ -82,6 +82,8 @@ async def test_a_database_of_the_version_before_is_taken_over(database_url: str)
         "DROP TABLE silent_calls_by_day",
         "ALTER TABLE issued_cards DROP COLUMN mode",
         "ALTER TABLE issued_cards DROP COLUMN arm",
+        "ALTER TABLE issued_cards DROP COLUMN variant",
+        "ALTER TABLE issued_cards DROP COLUMN part",
         "ALTER TABLE feedback DROP COLUMN mode",
         "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
         "INSERT INTO alembic_version VALUES ('0002')",
