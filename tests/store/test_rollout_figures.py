@@ -88,7 +88,7 @@ async def test_each_rate_has_its_n_and_interval_or_says_not_enough(database_url:
         await fill(store)
     async with opened(database_url) as database:
         found = await report.read(database)
-    displays = {(None, "declined"): "Declined"}
+    displays: dict[report.Reason, str] = {(None, "declined"): "Declined"}
     arms, overrides, reasons, often, _ = rollout_tables.tables(found, displays)
     low, high = (round(100 * end, 1) for end in wilson(30, 120))
     often_low, often_high = (round(100 * end, 1) for end in wilson(31, 32))
