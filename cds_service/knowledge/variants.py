@@ -74,13 +74,16 @@ def _mistakes(card: CardText, said: Mapping[str, Any]) -> Iterator[tuple[str, st
             yield member, f"the card has no {member} of its own", "remove it"
             continue
         try:
-            lost = _filled(own) - _filled(new)
+            lost, added = _filled(own) - _filled(new), _filled(new) - _filled(own)
         except ValueError as error:
             yield member, str(error), "write {{ for a brace"
             continue
         if lost:
             names = ", ".join(f"{{{name}}}" for name in sorted(lost))
             yield member, f"it does not say {names}, which the card's own words do", f"add {names}"
+        if added:  # what another card fills in may be unknown here
+            names = ", ".join(f"{{{name}}}" for name in sorted(added))
+            yield member, f"nothing fills in {names} here", "fill in what the own words do"
         if moved := set(_numbers(own)) ^ set(_numbers(new)):
             reason = f"other numbers than in the card's own words: {', '.join(sorted(moved))}"
             yield member, reason, "a variant says the same in other words"

@@ -56,6 +56,8 @@ def test_nothing_is_tried_on_a_card_that_speaks_of_genetic_ho(card: str, tmp_pat
         ("moderate-risk", 'advice: ["Consider prophylaxis."]', "does not say {open}"),
         ("moderate-risk", 'summary: "{order}: {finding}, {who}."', "nothing fills in {who}"),
         ("moderate-risk", 'summary_short: "{order}: {finding} {x}."', "nothing fills in {x}"),
+        ("moderate-risk", 'summary: "{order}: {finding} at {age}."', "nothing fills in {age} here"),
+        ("moderate-risk", 'summary: "{order}: {finding}; {open}."', "nothing fills in {open} here"),
         ("moderate-risk", 'advice: ["Consider {open} {."]', "write {{ for a brace"),
         ("moderate-risk", 'advice: ["Within 48 h: {open}."]', "other numbers"),
         ("moderate-risk", f'summary: "{{order}}: {{finding}}{"." * 140}"', "more than a summary"),
