@@ -142,8 +142,9 @@ class Settings(BaseModel):
     user_key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Key of the hashes by which `share` and `users` of a client tell its users "
-        "apart, at least 16 characters, the same for all machines. Another one draws anew.",
+        description="Key of the hashes by which `share` and `users` of a client, and variants of "
+        "an overlay, tell users apart, at least 16 characters, the same for all machines. Another "
+        "one draws anew.",
     )
     public_url: str | None = Field(
         default=None,
