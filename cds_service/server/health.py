@@ -55,6 +55,8 @@ async def ready(request: Request) -> Response:
         "anonymous": runtime.trust.gate.anonymous,
         "switch": "off" if runtime.switch.is_off else "on",
     }
+    if versions := in_force_of(request).versions:
+        state["knowledge_of"] = versions
     if keys:
         state["keys"] = {client: _told(known) for client, known in keys.items()}
     if files:

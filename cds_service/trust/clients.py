@@ -264,6 +264,8 @@ def _entries(path: Path, text: str) -> list[Client]:
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
         reason = "not TOML: " + _POSITION.sub("", str(error))
         raise ClientsError([Mistake(str(path), line, reason)]) from None
+    except RecursionError:
+        raise ClientsError([Mistake(str(path), None, "is nested too deep")]) from None
     try:
         return _ClientsFile.model_validate(document).client
     except ValidationError as error:
