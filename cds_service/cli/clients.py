@@ -20,15 +20,22 @@ def check(
 ) -> None:
     """Read the file as the service would, before SIGHUP makes it: every mistake with its line."""
     from cds_service.knowledge.loader import load
+    from cds_service.ops.repeat_key import lacking
     from cds_service.trust import clients  # keys are needed here only
 
     settings = from_environment()
     path = file or settings.clients
     if path is None:
         raise SettingsError("name the file, or set CDS_CLIENTS")
-    names = clients.Names.of(load(settings.knowledge_overlay), keyed=settings.user_key is not None)
+    names = clients.Names.of(
+        load(settings.knowledge_overlay),
+        keyed=settings.user_key is not None,
+        repeats_lack=lacking(settings),
+    )
     for client in clients.load(path, names).clients:
         said = {"mode": client.mode, **client.said()}
+        if client.repeat_days is not None:
+            said["repeat_days"] = client.repeat_days
         typer.echo(f"{client.id}: " + ", ".join(f"{name} {value}" for name, value in said.items()))
 
 

@@ -37,7 +37,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError
-from cds_service.store import content_history, files, proof, schema
+from cds_service.store import content_history, files, proof, repeats, schema
 from cds_service.store.attribution import with_own_suggestions
 from cds_service.store.files import Files
 from cds_service.store.outbox import Batch
@@ -144,6 +144,7 @@ class Database:
             if batch.cards:
                 rows = [_issued_row(card) for card in batch.cards]
                 await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
+                await repeats.add(connection, batch.cards, self._insert)
             if batch.calls:
                 for table, counts in _call_rows(batch):
                     await connection.execute(self._sum_up(table), counts)
@@ -195,9 +196,15 @@ class Database:
         async with self._commit() as connection:
             items = await connection.execute(delete(feedback).where(spent))
             cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
+            await repeats.forget_cards(connection, before.date())
             for by_day in (calls, silent_calls, unread):
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
+
+    async def forget_repeats(self, today: date) -> None:
+        """Delete the marks of repeats whose time is over."""
+        async with self._commit() as connection:
+            await repeats.forget(connection, today)
 
     async def oldest(self) -> datetime | None:
         """When the oldest card, item of feedback or count is from; None where nothing is kept."""

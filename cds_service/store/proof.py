@@ -14,12 +14,13 @@ from cds_service.store.tables import (
     calls,
     feedback,
     issued,
+    repeat_marks,
     silent_calls,
     tokens,
     unread,
 )
 
-_PLAIN = (issued, feedback, tokens)
+_PLAIN = (issued, feedback, tokens, repeat_marks)
 _SUMS = (calls, unread, silent_calls)
 
 

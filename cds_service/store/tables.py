@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """The files in `migrations/versions`, oldest first."""
 SCHEMA = REVISIONS[-1]
 """The revision these tables stand for."""
@@ -133,6 +133,19 @@ tokens = Table(
     Column("until", UtcDateTime, nullable=False),  # after this the token is refused anyway
     Index(None, "until"),
 )
+
+repeat_marks = Table(
+    "repeat_marks",
+    metadata,
+    Column("card", String, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("mark", String, nullable=False),  # HMAC-SHA-256; see `cards.repeats`
+    Column("until", Date, nullable=False),  # after this day it is deleted
+    Column("issued_on", Date, nullable=False),
+    Index(None, "mark"),
+    Index(None, "until"),
+)
+"""Pseudonymous personal data: who has the key can find a patient's rows."""
 
 content = Table(
     "content_in_force",
