@@ -241,6 +241,7 @@ async def test_genetic_ho_is_never_held_back(north: Ward, name: str) -> None:
         return [(card["indicator"], card["summary"]) for card in cards]
 
     assert told(again) == told(first)
+    await north.written()
     assert await read(north.url, tables.repeat_marks) == []
 
 
@@ -311,6 +312,7 @@ async def test_info_cards_and_what_is_not_shown_leave_no_mark(
         assert moderate["indicator"] == "info"
         assert await north.cards(HIGH, client="south") == []
         await north.overridden()
+        await north.written()
         [mark] = await read(north.url, tables.repeat_marks)
         assert mark["client"] == "north"
 

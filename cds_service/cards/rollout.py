@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from cds_service.cards import genetic, trace
 from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cards.repeats import NO_MARKS, Marks, Repeats, with_marks
+from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.cdshooks.models import CDSRequest, Json, encode
 from cds_service.clinical.assessment import Assessment
+from cds_service.errors import Unavailable
 from cds_service.knowledge.model import Knowledge
-from cds_service.ops import calls
+from cds_service.ops import calls, log
 from cds_service.ops.settings import Settings
 from cds_service.store.records import CallCount, Origin
 from cds_service.store.writer import Store
+from cds_service.trust.clients import Client
 from cds_service.trust.rollout import Exposure, Mode
 from cds_service.trust.tokens import Caller
 
@@ -57,6 +60,15 @@ class Teller:
             return answer, NO_MARKS
         tenant = (caller.claims or {}).get("tenant")
         return await self._repeats.settle(answer, assessment, caller.client, tenant, request)
+
+    async def heed(self, items: Sequence[FeedbackItem], client: Client | None) -> None:
+        """See `Repeats.heed`; what cannot be kept is told in the log."""
+        if self._repeats is None or client is None or client.repeat_days is None:
+            return
+        try:
+            await self._repeats.heed(items, client)
+        except Unavailable:
+            log.warn("an answer was not kept: its warning comes again", client=client.id)
 
     def tell(
         self, answer: Json, exposure: Exposure, origin: Origin, marks: Marks = NO_MARKS

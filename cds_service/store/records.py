@@ -1,7 +1,7 @@
 """The frozen rows the store keeps: cards issued, what clinicians did with them, counts of calls.
 
-None of them can hold patient data: ids of ours, ids of the knowledge, coded reasons and times. A
-`RepeatMark` is pseudonymous: it is a keyed hash of whom and what a warning is about.
+None of them can hold patient data: ids of ours, ids of the knowledge, coded reasons and times. What
+is kept of marks is pseudonymous: a mark is a keyed hash of whom and what a warning is about.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ class ContentChange:
 
 
 @dataclass(frozen=True, slots=True)
-class RepeatMark:
-    """By what the answer to a warning is found again: a keyed hash in hex. `until` is the day on
-    which the warning comes again, `issued_on` that of the card, both by the client's calendar."""
+class SealedMark:
+    """The mark of a warning that may be answered, sealed with a key. `until` is the day on which
+    the warning comes again, `issued_on` that of the card, both by the client's calendar."""
 
-    mark: str
+    sealed: str
     until: date
     issued_on: date
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierAnswer:
-    """What was reported on a warning with a mark: when (UTC), whether it was overridden (else it
-    was accepted), and system and code of the reason."""
+    """The last that was reported on warnings with one mark: the day, and system and code of the
+    reason (none where the card was accepted). `until` and `issued_on` as in SealedMark."""
 
     mark: str
+    until: date
     issued_on: date
-    at: datetime
-    overridden: bool
+    answered_on: date
     reason: tuple[str | None, str | None]
 
 
@@ -85,7 +85,7 @@ class IssuedCard:
     issued_at: datetime
     mode: str = "live"
     arm: str = "live"
-    mark: RepeatMark | None = None  # of a warning whose answer may be looked up
+    mark: SealedMark | None = None  # of a warning whose answer may be looked up
 
 
 @dataclass(frozen=True, slots=True)

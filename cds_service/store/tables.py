@@ -139,13 +139,24 @@ repeat_marks = Table(
     metadata,
     Column("card", String, primary_key=True),
     Column("client", String, nullable=False),
-    Column("mark", String, nullable=False),  # HMAC-SHA-256; see `cards.repeats`
+    Column("sealed", String, nullable=False),  # see `cards.repeat_marks`
     Column("until", Date, nullable=False),  # after this day it is deleted
     Column("issued_on", Date, nullable=False),
-    Index(None, "mark"),
     Index(None, "until"),
 )
-"""Pseudonymous personal data: who has the key can find a patient's rows."""
+
+repeat_answers = Table(
+    "repeat_answers",
+    metadata,
+    Column("mark", String, primary_key=True),
+    Column("until", Date, nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("reason_system", String),
+    Column("reason_code", String),  # none: the card was accepted
+    Column("answered_on", Date, nullable=False),
+    Index(None, "until"),
+)
+"""Both are pseudonymous personal data: who has the key can find the rows of a patient."""
 
 content = Table(
     "content_in_force",

@@ -20,7 +20,14 @@ from cds_service.ops import log
 from cds_service.store.brief_reads import BriefReads
 from cds_service.store.condition import ISSUED, Condition
 from cds_service.store.outbox import Outbox
-from cds_service.store.records import CallCount, CallKey, ContentChange, EarlierAnswer, IssuedCard
+from cds_service.store.records import (
+    CallCount,
+    CallKey,
+    ContentChange,
+    EarlierAnswer,
+    IssuedCard,
+    SealedMark,
+)
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -152,7 +159,7 @@ class Store:
         return await self._ask(_PATIENCE, work, "figures", "the database cannot be read now")
 
     async def earlier_answers(
-        self, client: str, marks: Sequence[str], after: date, seconds: float
+        self, marks: Sequence[str], after: date, seconds: float
     ) -> list[EarlierAnswer]:
         """See `repeats.find`. A call waits for it: for so long only, and not at all while an answer
         to another call is late. Raises TimeoutError then, Unavailable where the database fails."""
@@ -160,7 +167,7 @@ class Store:
             raise Unavailable("the database is not open")
         from cds_service.store import repeats  # with SQLAlchemy, which is here by now
 
-        asked = repeats.find(self._database, client, marks, after)
+        asked = repeats.find(self._database, marks, after)
         try:
             found = await self._brief_reads.ask(asked, seconds)
         except TimeoutError:
@@ -267,12 +274,33 @@ class Store:
         )
 
     async def forget_repeats(self, today: date) -> None:
-        """Delete the marks of repeats whose time is over. Raises Unavailable."""
+        """Delete marks and answers whose time is over. Raises Unavailable."""
+        from cds_service.store import repeats
+
         await self._ask(
             _PATIENCE,
-            lambda database: database.forget_repeats(today),
+            lambda database: repeats.forget(database, today),
             "purge",
             "nothing can be deleted now",
+        )
+
+    async def sealed_marks(self, client: str, cards: Sequence[str]) -> dict[str, SealedMark]:
+        """The marks of cards that this client was sent. Raises Unavailable."""
+        from cds_service.store import repeats
+
+        waiting = self._outbox.marks(client, cards)
+        if len(waiting) == len(cards):
+            return waiting
+        return waiting | await self._ask(
+            _AT_ONCE, lambda database: repeats.marks_of(database, client, cards), _REPEATS, _DOWN
+        )
+
+    async def add_answers(self, answers: Sequence[EarlierAnswer]) -> None:
+        """Keep answers to warnings. Raises Unavailable."""
+        from cds_service.store import repeats
+
+        await self._ask(
+            _AT_ONCE, lambda database: repeats.add_answers(database, answers), _REPEATS, _DOWN
         )
 
     async def add_content(self, changes: Sequence[ContentChange]) -> None:

@@ -97,7 +97,7 @@ class Ward:
         reason: dict[str, str] | None = DECLINED,
         at: datetime | None = None,
     ) -> None:
-        """Report what a clinician did with a card, once it is in the database."""
+        """Report what a clinician did with a card, at once."""
         said = {"overrideReason": {"reason": reason}} if reason else {}
         item = {
             "card": card["uuid"],
@@ -107,7 +107,6 @@ class Ward:
         }
         path = "/cds-services/ho-orders/feedback"
         await self._post(path, json.dumps({"feedback": [item]}), client)
-        await self.written()
 
     async def overridden(self, described: dict[str, Any] = HIGH, **how: Any) -> dict[str, Any]:
         """A warning that is overridden with a reason of ours; its card."""

@@ -1,4 +1,4 @@
-"""Warnings that may be answered once for all: a keyed hash for each, and how long it is kept."""
+"""Marks of warnings that may be answered for some days, and the answers, found by keyed hashes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-_TABLE = "repeat_marks"
-
 
 def upgrade() -> None:
-    """Create the table and its indexes."""
+    """Create the tables and their indexes."""
     op.create_table(
-        _TABLE,
-        *(sa.Column(name, sa.String, nullable=False) for name in ("card", "client", "mark")),
+        "repeat_marks",
+        *(sa.Column(name, sa.String, nullable=False) for name in ("card", "client", "sealed")),
         *(sa.Column(name, sa.Date, nullable=False) for name in ("until", "issued_on")),
-        sa.PrimaryKeyConstraint("card", name=f"pk_{_TABLE}"),
+        sa.PrimaryKeyConstraint("card", name="pk_repeat_marks"),
     )
-    for column in ("mark", "until"):
-        op.create_index(f"ix_{_TABLE}_{column}", _TABLE, [column])
+    op.create_table(
+        "repeat_answers",
+        sa.Column("mark", sa.String, nullable=False),
+        *(sa.Column(name, sa.Date, nullable=False) for name in ("until", "issued_on")),
+        *(sa.Column(name, sa.String) for name in ("reason_system", "reason_code")),
+        sa.Column("answered_on", sa.Date, nullable=False),
+        sa.PrimaryKeyConstraint("mark", name="pk_repeat_answers"),
+    )
+    for table in ("repeat_marks", "repeat_answers"):
+        op.create_index(f"ix_{table}_until", table, ["until"])
