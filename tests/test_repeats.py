@@ -224,6 +224,22 @@ GENETIC: dict[str, tuple[dict[str, Any], str]] = {
         "order-sign",
     ),
     "FOP in the family": (changed(family=[FOP]), "order-sign"),
+    "FOP in words": (
+        changed(
+            conditions=[
+                HO,
+                {
+                    "raw": {
+                        "resourceType": "Condition",
+                        "id": "w",
+                        "subject": {"reference": "Patient/pat-1"},
+                        "code": {"text": "Fibrodysplasia ossificans progressiva"},
+                    }
+                },
+            ]
+        ),
+        "order-sign",
+    ),
     "FOP on opening the chart": (changed(conditions=[FOP]), "patient-view"),
 }
 

@@ -229,6 +229,10 @@ async def test_without_a_key_the_warning_is_shown(
         if content is not None:
             key.write_text(content)
         assert (await north.card(HIGH))["indicator"] == "warning"
+        assert "no key in CDS_REPEAT_KEY_FILE" in (await north.ready())["problems"][0]
+    key.unlink(missing_ok=True)
+    async with ward(tmp_path, knowledge, key=False) as north:  # it starts nevertheless
+        assert (await north.card(HIGH))["indicator"] == "warning"
 
 
 async def test_one_late_read_lets_nobody_else_wait() -> None:

@@ -67,16 +67,20 @@ def rotate(path: Path) -> None:
 
 
 def lacking(settings: Settings) -> str:
-    """What has to be done before a client can have `repeat_days`; empty where nothing has."""
+    """What has to be set before a client can have `repeat_days`; empty where nothing has."""
     if settings.store_url is None:
         return "let CDS_DATABASE_URL name a database: answers are looked up there"
-    path = settings.repeat_key_file
-    if path is None:
-        return (
-            "name a file in CDS_REPEAT_KEY_FILE and make the key with `cds-service repeats rotate`"
-        )
-    try:
-        read(path)
-    except (OSError, ValueError):
-        return "make the key of CDS_REPEAT_KEY_FILE with `cds-service repeats rotate`"
+    if settings.repeat_key_file is None:
+        return "name a file in CDS_REPEAT_KEY_FILE; `cds-service repeats rotate` makes the key"
     return ""
+
+
+def problem(settings: Settings) -> str | None:
+    """Why there is no key in the file that is named. It stops no service, which would stop the
+    warnings, too."""
+    try:
+        if settings.repeat_key_file is not None:
+            read(settings.repeat_key_file)
+    except (OSError, ValueError):
+        return "no key in CDS_REPEAT_KEY_FILE: answered warnings come again; `repeats rotate`"
+    return None

@@ -30,7 +30,7 @@ def test_the_days_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "CDS_REPEAT_KEY_FILE" in without
 
     monkeypatch.setenv("CDS_REPEAT_KEY_FILE", str(tmp_path / "keys" / "repeat.key"))
-    assert "make the key" in run("clients", "check", file)
+    assert "no key in CDS_REPEAT_KEY_FILE" in run("clients", "check", file)
     assert "A new key is in" in run("repeats", "rotate")
     assert run("clients", "check", file) == "north: mode live, repeat_days 30\n"
 

@@ -114,6 +114,11 @@ class Ward:
         await self.answered(card, how.get("client", "north"))
         return card
 
+    async def ready(self) -> dict[str, Any]:
+        """What readiness says."""
+        said: dict[str, Any] = (await self._http.get("/health/ready")).json()
+        return said
+
     async def written(self) -> None:
         """Wait until all cards that were shown are in the database."""
 
@@ -145,7 +150,7 @@ async def ward(
     may look up slowly: the tests wait longer than the service does by itself."""
     url = url or f"sqlite:///{folder / 'db'}"
     key, plain = folder / "repeat.key", {"repeat_days": 30}
-    if not key.exists():
+    if more.pop("key", True) and not key.exists():
         repeat_key.rotate(key)
     clients = more.pop("clients", {"north": plain, "south": plain})
     start = more.pop("now", NOW)
