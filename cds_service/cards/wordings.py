@@ -31,7 +31,9 @@ class Draw:
         genetic HO.
         """
         wordings = self.knowledge.once(variants.by_card).get(text.id)
-        if wordings is None or any(f.role in genetic_cards.ROLES for f in guidance.findings):
+        if wordings is None or not genetic_cards.ROLES.isdisjoint(
+            f.role for f in guidance.findings
+        ):
             return text, None
         number, part = variant_lot(self.key, self.client, self.user, text.id, len(wordings))
         name, words = wordings[number]

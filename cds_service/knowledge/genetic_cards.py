@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ _IDS: Final = frozenset({"genetic-not-assessed"})
 ROLES: Final = frozenset({"genetic", "suspected"})
 """Roles of a finding that make any card one about genetic HO."""
 _NAMED: Final = re.compile(r"\b(FOP|POH|ACVR1|GNAS|genetic\w*)\b", re.IGNORECASE)
+
+
+def is_about(card: CardText, roles: Iterable[str]) -> bool:
+    """Whether a card is about genetic HO, by its text or by the roles of the findings it rests on."""
+    return is_genetic(card) or not ROLES.isdisjoint(roles)
 
 
 def is_genetic(card: CardText) -> bool:

@@ -1,6 +1,7 @@
 """The frozen rows the store keeps: cards issued, what clinicians did with them, counts of calls.
 
-None of them can hold patient data: ids of ours, ids of the knowledge, coded reasons and times.
+None of them can hold patient data: ids of ours, ids of the knowledge, coded reasons and times. What
+is kept of marks is pseudonymous: a mark is a keyed hash of whom and what a warning is about.
 """
 
 from __future__ import annotations
@@ -41,6 +42,28 @@ class ContentChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedMark:
+    """The mark of a warning that may be answered, sealed with a key. `until` is the day on which
+    the warning comes again, `issued_on` that of the card, both by the client's calendar."""
+
+    sealed: str
+    until: date
+    issued_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAnswer:
+    """The last that was reported on warnings with one mark: the day, and system and code of the
+    reason (none where the card was accepted). `until` and `issued_on` as in SealedMark."""
+
+    mark: str
+    until: date
+    issued_on: date
+    answered_on: date
+    reason: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedCard:
     """One card as it left the service.
 
@@ -66,6 +89,7 @@ class IssuedCard:
     arm: str = "live"
     variant: str = ""
     part: int = 0
+    mark: SealedMark | None = None  # of a warning whose answer may be looked up
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ async def test_a_database_of_the_version_before_is_taken_over(database_url: str)
         f"DROP TABLE {VERSION_TABLE}",
         "DROP TABLE unread_systems_by_day",
         "DROP TABLE content_in_force",
+        "DROP TABLE repeat_marks",
+        "DROP TABLE repeat_answers",
         "DROP TABLE silent_calls_by_day",
         "ALTER TABLE issued_cards DROP COLUMN mode",
         "ALTER TABLE issued_cards DROP COLUMN arm",
