@@ -136,7 +136,7 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
         return False
     if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
         return False
-    if fact.before_surgery:
+    if fact.misses_surgery:
         return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
