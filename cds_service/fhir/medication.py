@@ -144,7 +144,7 @@ def _fact(
         source=source,
         state=state,
         prn=schedule.prn,
-        before_surgery=schedule.before_surgery,
+        misses_surgery=schedule.misses_surgery,
         single_dose=schedule.single_dose or _given_once(doc),
         per_day=schedule.per_day,
         dose=dose,
