@@ -33,6 +33,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.genomics import finds_variant, read_variant
 from cds_service.fhir.metaboliser import read_metaboliser
+from cds_service.fhir.named import ANSWERS, named_as_result
 from cds_service.fhir.unidentified import name_in
 from cds_service.knowledge.names import BROOKER, GENOMIC, InputName
 
@@ -83,6 +84,8 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
             yield _measurement(part, look, known, source, grade)
     if genomic or (look.mentions and finds_variant(doc)):
         yield from read_variant(doc, look)
+    elif state not in _NO_RESULT and not ANSWERS.isdisjoint(doc):
+        yield from named_as_result(doc, look, Provenance(type_and_id(doc), None, "", when))
     yield from read_metaboliser(doc, look)
 
 
