@@ -46,6 +46,7 @@ class _ReadyHarm:
         self.rule = rule
         self._codes = selected(rule.codes)
         self._resources = frozenset(rule.resources)
+        self._routes = selected(rule.routes)
         self._words = words_of(rule.words)
         self._medicine = words_of(rule.medicine_words)
         self._notes = words_of(rule.note_words)
@@ -60,6 +61,8 @@ class _ReadyHarm:
             return True
         said = order.said
         if any(any_holds(self._codes, element) for element in said.elements):
+            return True
+        if self._routes and any(any_holds(self._routes, route.codings) for route in said.routes):
             return True
         return self.named(order) or self.rule.any_order
 
