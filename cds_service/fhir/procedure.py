@@ -10,7 +10,7 @@ from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_age
 from cds_service.fhir.elements import Doc, flag, status
-from cds_service.fhir.named import named_in
+from cds_service.fhir.named import named_as_reason, named_in
 from cds_service.fhir.record_status import IN_ERROR
 
 
@@ -28,6 +28,7 @@ def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
     why = _not_done(doc, state)
     if why != IN_ERROR:
         yield from named_in(doc, look, source, known.meaning)
+        yield from named_as_reason(doc, look, source)
     if not known.meaning:
         return
     site = look.sites(doc)
