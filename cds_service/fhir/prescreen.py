@@ -37,7 +37,7 @@ class Prescreen:
         self._statements = signals.codes
         self._mentions = mentions
         self._dull: set[Concept] = set()
-        self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
+        self._plain: set[Concept] = set()  # they name no condition
         self._plain_results: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
         self.strange: dict[
@@ -60,8 +60,12 @@ class Prescreen:
                 or code.extension
             ):
                 return False  # nothing says what it is: then it may say why
-            on_list = kind == "Condition" and code is not None and code not in self._plain
-            if on_list and code is not None and self._names_condition(code):
+            if (
+                kind in _NAMED
+                and code is not None
+                and code not in self._plain
+                and self._names_condition(code)
+            ):
                 return False
             return not (
                 (code is not None and self._speaks(code))
