@@ -95,7 +95,9 @@ class Prescreen:
             return False
         if self._speaks(medicine):
             return True
-        if readable(medicine.coding or (), MEDICINES) and not self._names_drug(medicine):
+        coded = medicine.coding or ()
+        told = bool(medicine.text) or any(c.display for c in coded)
+        if readable(coded, MEDICINES, named=told) and not self._names_drug(medicine):
             if len(self._known) < _MEMORY:
                 self._known.add(medicine)
             return False
