@@ -193,7 +193,8 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     groups = drugs_named((*elements, named.element, *parts), look.mentions.drugs)
     against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
     coded = [c for e in elements for c in codings(e)]
-    if readable(coded, MEDICINES) and (not groups or _is_local(named.element)):
+    told = first_text(named.element) is not None
+    if readable(coded, MEDICINES, named=told) and (not groups or _is_local(named.element)):
         return
     if readable(coded, _BY_ROUTE) and not against:
         return

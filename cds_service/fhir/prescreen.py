@@ -38,7 +38,7 @@ class Prescreen:
         self._statements = signals.codes
         self._mentions = mentions
         self._dull: set[Concept] = set()
-        self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
+        self._plain: set[Concept] = set()  # they name no condition
         self._plain_results: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
         self.strange: dict[
@@ -63,8 +63,12 @@ class Prescreen:
                 or code.extension
             ):
                 return False  # nothing says what it is: then it may say why
-            on_list = kind == "Condition" and code is not None and code not in self._plain
-            if on_list and code is not None and self._names_condition(code):
+            if (
+                kind in _NAMED
+                and code is not None
+                and code not in self._plain
+                and self._names_condition(code)
+            ):
                 return False
             return not (
                 (code is not None and self._speaks(code))
@@ -108,7 +112,9 @@ class Prescreen:
             return False
         if self._speaks(medicine):
             return True
-        if readable(medicine.coding or (), MEDICINES) and not self._names_drug(medicine):
+        coded = medicine.coding or ()
+        told = bool(medicine.text) or any(c.display for c in coded)
+        if readable(coded, MEDICINES, named=told) and not self._names_drug(medicine):
             if len(self._known) < _MEMORY:
                 self._known.add(medicine)
             return False

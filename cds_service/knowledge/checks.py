@@ -49,6 +49,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "other_than": "value set",
     "nsaid_value_sets": "value set",
     "not_value_sets": "value set",
+    "with_value_sets": "value set",
     "by_mouth_value_sets": "value set",
     "radiotherapy_value_sets": "value set",
     "for_ho_value_sets": "value set",
