@@ -236,8 +236,11 @@ class Ledger:
             answer.defects.append(REPORTED)
         else:
             answer.signals.append(signal)
-        if answer.asked is InputName.PATIENT and is_gone(doc):
-            self._in_use.gone()
+        if answer.asked is InputName.PATIENT and signal is not None:
+            if is_gone(doc):
+                self._in_use.gone()
+            elif signal.id != SignalName.ISSUE_FAILED:
+                self._in_use.refused()
 
     def fail(self, name: InputName, why: str, *, is_gone: bool, is_refused: bool) -> None:
         """An input could not be fetched: the server does not have it, does not show it, or failed.
