@@ -189,6 +189,10 @@ class Prescreen:
         text = concept.text
         if text is not None and self._tells(text):
             return True
+        if not any(coding.code for coding in concept.coding or ()):  # its words are all there is
+            said = (text, *(coding.display for coding in concept.coding or ()))
+            if any(one and self._signals.tells_nothing(one) for one in said):
+                return True
         return concept.concept is not None and self._says_something(concept.concept)
 
     def _tells(self, value: str | None) -> bool:
