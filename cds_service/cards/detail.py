@@ -7,6 +7,7 @@ References and codes stay in the trace.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import date
 from typing import TYPE_CHECKING
 
 from cds_service.cards.checks import REASON_LIMIT, checks_of, offered, one_a_fact, sentence
@@ -79,6 +80,18 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     room -= words(advised)
     found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
     parts = (found, advised, avoid, check, benefit, limits)
+    return "\n\n".join(part for part in parts if part)
+
+
+def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, until: date) -> str:
+    """The detail in place of a warning that was answered: it advises nothing."""
+    prose = knowledge.once(Prose)
+    again = f"The warning comes again when they change, and from {until} on."
+    parts = (
+        _section("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
+        _section("Found", _found(guidance, prose, _FOUND_MOST)),
+        _section("Limits", _limits(guidance, prose)),
+    )
     return "\n\n".join(part for part in parts if part)
 
 

@@ -100,11 +100,15 @@ def tested(
     genetic = [rule for rule in case.knowledge.genetic if rule not in found]
     absent, open_ = (genetic, []) if known else ([], genetic)
     views = [case.view(order) for order in orders]
+    every_no = case.facts.nothing_found.answer is Answer.NO
     for rule in case.knowledge.factors.values() if views else ():
-        answers = {_answer(view, rule.when, case) for view in views}
-        if answers == {Answer.NO}:
+        if every_no and not case.facts.can_hold(rule.when):
             absent.append(rule.id)
-        elif Answer.UNKNOWN in answers:
+            continue
+        answers = [_answer(view, rule.when, case) for view in views]
+        if all(answer is Answer.NO for answer in answers):
+            absent.append(rule.id)
+        elif any(answer is Answer.UNKNOWN for answer in answers):
             open_.append(rule.id)
     return tuple(absent), tuple(open_)
 

@@ -75,6 +75,8 @@ def _not_assessed(
                 found.append((said, check))
             continue
         if check.unidentified:
+            if not view.facts.unidentified:
+                continue
             entries = _entries(check, view)
             entries = "" if entries and _is_known(check, view) else entries
             state = "without a known code" if entries else None

@@ -110,15 +110,18 @@ class Mentions:
         self.conditions = conditions
         self.sayings = drugs.sayings
         self._bare: Mentions | None = None
-        self._patterns = patterns
         self._medicines = medicines
         self._quick = also + medicines
         self._slow: tuple[re.Pattern[str], ...] = ()
         said = [(pattern, _words_in(pattern.pattern)) for _, pattern in patterns]
         reach = _reach(words for _, words in said)
-        for pattern, words in said:
-            if words:
-                self._quick += (max(words, key=reach),)
+        telling = [max(words, key=reach) if words else "" for _, words in said]
+        self._patterns = tuple(
+            zip((d for d, _ in patterns), (p for p, _ in said), telling, strict=True)
+        )
+        for _, pattern, word in self._patterns:
+            if word:
+                self._quick += (word,)
             else:
                 self._slow += (pattern,)
         # What holds another of them says nothing more.
@@ -187,7 +190,10 @@ class Mentions:
         for value in values:
             if not self.speaks(value):  # nearly always
                 continue
-            for disease, pattern in self._patterns:
+            lowered = value.lower()
+            for disease, pattern, word in self._patterns:
+                if word not in lowered:  # the blank one of a pattern without such a word is
+                    continue
                 for number, one in enumerate(pattern.finditer(value)):
                     if number >= _LOOKED_AT or not self._is_denied(disease, value, one):
                         yield disease, value, one

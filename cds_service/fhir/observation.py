@@ -33,6 +33,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.genomics import finds_variant, read_variant
 from cds_service.fhir.metaboliser import read_metaboliser
+from cds_service.fhir.named import ANSWERS, named_as_result
 from cds_service.fhir.unidentified import name_in
 from cds_service.knowledge.names import BROOKER, GENOMIC, InputName
 
@@ -49,6 +50,10 @@ _WRITTEN_RESULT = re.compile(
     _PLAIN_RESULT.pattern + r"((?:[A-Za-zµμ/×{]|(?<=\s)10[*^⁹³])[^\n]*)?\s*"
 )
 _BLANK: tuple[object, ...] = (None, "", [], {})
+_WORDED = frozenset(
+    {"valueCodeableConcept", "valueString", "interpretation", "note", "notes", "component"}
+)
+"""Members in which a result says something beside its figure."""
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 
@@ -81,9 +86,13 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
                 yield from _pending(_measurement(part, look, known, source, None), state)
         else:
             yield _measurement(part, look, known, source, grade)
-    if genomic or (look.mentions and finds_variant(doc)):
+    figure = "valueQuantity" in doc and _WORDED.isdisjoint(doc)  # most results are one
+    if genomic or (not figure and look.mentions and finds_variant(doc)):
         yield from read_variant(doc, look)
-    yield from read_metaboliser(doc, look)
+    elif state not in _NO_RESULT and not ANSWERS.isdisjoint(doc):
+        yield from named_as_result(doc, look, Provenance(type_and_id(doc), None, "", when))
+    if not figure:
+        yield from read_metaboliser(doc, look)
 
 
 def _unidentified(

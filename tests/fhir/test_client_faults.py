@@ -47,7 +47,9 @@ def proxy() -> Iterator[FaultyProxy]:
 
 
 @pytest.fixture(scope="module")
-def faultless(client: EhrClient) -> str:
+def faultless(client: EhrClient, proxy: FaultyProxy) -> str:
+    """The whole answer. The first reading makes what all others find: it takes its time."""
+    client.post(SIGN, json=with_access(without(record(), *ALL), proxy.base))
     return plain(client.post(SIGN, json=record()))
 
 

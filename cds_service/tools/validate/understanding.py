@@ -23,7 +23,7 @@ from cds_service.fhir.order import NOT_ORDERS
 from cds_service.fhir.subject import bare_id
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.system_names import is_read
+from cds_service.knowledge.system_names import tells
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located
 from cds_service.tools.validate.findings import DocumentFinding, Report, Understood
@@ -165,7 +165,7 @@ class Reader:
                 yield DocumentFinding("uncoded", at, f"{kind_of(doc)} has no code, only text", mend)
             return
         systems = [c["system"] for c in written if isinstance(c.get("system"), str)]
-        if systems and not any(is_read(system) for system in systems):
+        if systems and not any(tells(system) for system in systems):
             index = self.knowledge.index
             if not any(index.match(str(c.get("system")), str(c.get("code"))) for c in written):
                 mend = "add a standard coding, or map the code in a site overlay"
