@@ -17,7 +17,7 @@ _NAMED: Final = re.compile(r"\b(FOP|POH|ACVR1|GNAS|genetic\w*)\b", re.IGNORECASE
 
 
 def is_about(card: CardText, roles: Iterable[str]) -> bool:
-    """Whether a card is about genetic HO, by its text or by the roles of the findings it rests on."""
+    """Whether a card is about genetic HO, by its text or by the roles of its findings."""
     return is_genetic(card) or not ROLES.isdisjoint(roles)
 
 
