@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
 from typing import Annotated
 
@@ -13,6 +11,7 @@ import typer
 from cds_service.errors import SettingsError
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.ops.switch import FILE, State, Switch
+from cds_service.ops.user import user_name
 
 _PATIENCE = 3.0  # seconds in which the service must follow
 _Reason = Annotated[
@@ -35,31 +34,29 @@ def on(reason: _Reason = "") -> None:
 
 
 def _turn(state: State, reason: str) -> None:
-    settings = from_environment()
+    settings, signal = from_environment(), {"off": "SIGUSR1", "on": "SIGUSR2"}[state]
     file = settings.data_dir / FILE
-    if not Switch(settings.data_dir).turn(state, f"command of {_user()}", reason):
+    if not Switch(settings.data_dir).turn(state, f"command of {user_name()}", reason):
         raise SettingsError(
             f"cannot write {file}: name the directory of the service with CDS_DATA_DIR, run this "
-            f"as its user, or send the service {'SIGUSR1' if state == 'off' else 'SIGUSR2'}"
+            f"as its user, or send the service {signal}"
         )
     base = _base(settings)
     seconds, told = _followed(base, state)
     if told is None:
-        typer.echo(f"{state}: {file}. No service answers at {base}: it is {state} when it starts.")
-    elif told == state:
+        raise SettingsError(
+            f"{file} says {state}, and NO SERVICE ANSWERS at {base}: one that runs elsewhere goes "
+            "on as it was. Give the command with the settings of the service (CDS_DATA_DIR, "
+            f"CDS_HOST, CDS_PORT), or send its parent {signal}. One that starts with this "
+            f"directory is {state}"
+        )
+    if told == state:
         typer.echo(f"{state}: {file}. The service at {base} says so after {seconds:.1f} s.")
     else:
         raise SettingsError(
             f"{file} says {state}, and the service at {base} does not follow: it has another data "
             "directory (CDS_DATA_DIR); its own switch has not moved"
         )
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user without an entry
-        return f"uid {os.getuid()}"
 
 
 def _base(settings: Settings) -> str:

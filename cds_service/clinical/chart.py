@@ -141,7 +141,7 @@ class MedicationFact:
     source: Provenance
     state: str
     prn: bool = False
-    before_surgery: bool = False  # by its words it ends with the operation
+    misses_surgery: bool = False  # by its words it ends with the operation
     single_dose: bool = False
     per_day: float | None = None
     dose: float | None = None

@@ -11,6 +11,7 @@ from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions
+from cds_service.fhir.named import GENETIC
 from cds_service.fhir.unidentified import MEDICINES, readable
 from cds_service.fhir.unread_codes import unread_system
 from cds_service.knowledge.code_systems import canonical
@@ -47,6 +48,8 @@ class Prescreen:
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
         kind = glance.resourceType
+        if (glance.reasonCode or glance.reason) and self._reason_speaks(glance):
+            return False
         if glance.meta is not None and self._signals.is_labelled(glance.meta):
             return False
         if glance.extension is not NOTHING and _ABSENT in bytes(glance.extension):
@@ -80,6 +83,20 @@ class Prescreen:
             inline = glance.medicationCodeableConcept
             return inline is not None and not self._counts(inline, glance)
         return False
+
+    def _reason_speaks(self, glance: Glance) -> bool:
+        return any(map(self._names_genetic, (*(glance.reasonCode or ()), *(glance.reason or ()))))
+
+    def _names_genetic(self, reason: Concept) -> bool:
+        """Whether a reason may be genetic HO: a code in a value set, or words."""
+        inner = reason.concept or reason
+        for coding in inner.coding or ():
+            match = self._index.match(coding.system, coding.code)
+            if match is not None and not match.concepts.isdisjoint(GENETIC):
+                return True
+            if self._tells(coding.display):
+                return True
+        return self._tells(inner.text)
 
     def _part_tells(self, part: Component) -> bool:
         return bool(
@@ -172,6 +189,10 @@ class Prescreen:
         text = concept.text
         if text is not None and self._tells(text):
             return True
+        if not any(coding.code for coding in concept.coding or ()):  # its words are all there is
+            said = (text, *(coding.display for coding in concept.coding or ()))
+            if any(one and self._signals.tells_nothing(one) for one in said):
+                return True
         return concept.concept is not None and self._says_something(concept.concept)
 
     def _tells(self, value: str | None) -> bool:

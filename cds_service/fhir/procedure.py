@@ -11,7 +11,7 @@ from cds_service.fhir.condition_words import conditions_in_words
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_age
 from cds_service.fhir.elements import Doc, flag, status
-from cds_service.fhir.named import named_in
+from cds_service.fhir.named import named_as_reason, named_in
 from cds_service.fhir.record_status import IN_ERROR
 
 _LATELY = 90  # days; a convention
@@ -31,6 +31,7 @@ def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
     why = _not_done(doc, state)
     if why != IN_ERROR:
         yield from named_in(doc, look, source, known.meaning)
+        yield from named_as_reason(doc, look, source)
     if not known.meaning:
         if why is None:
             yield from conditions_in_words(code, look, source, over=_is_long_ago(performed, look))

@@ -80,7 +80,10 @@ _CARD: Final = frozenset(
 )
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
+    ("card", "summary_short"): _CARD,
+    ("card", "summary_none_left"): _CARD,
     ("card", "advice"): _CARD | {"open", "elective"},
+    ("card", "advice_none_left"): _CARD | {"open", "elective"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"entries", "groups"}),
     ("unknown check", "text"): frozenset(

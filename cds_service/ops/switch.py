@@ -18,6 +18,8 @@ from typing import Any, Final, Literal
 from cds_service.ops import log, metrics
 
 FILE: Final = "switch.json"
+HANDED_DOWN: Final = "HO_CDS_SWITCHED_OFF"
+"""Variable in which the parent of workers tells those that come later what cannot be kept."""
 State = Literal["off", "on"]
 TURNS: Final[Mapping[signal.Signals, State]] = {signal.SIGUSR1: "off", signal.SIGUSR2: "on"}
 """The signals that turn it."""
@@ -25,6 +27,7 @@ TURNS: Final[Mapping[signal.Signals, State]] = {signal.SIGUSR1: "off", signal.SI
 HELD: Final = frozenset({signal.SIGHUP, *TURNS})
 """Signals that would end a process without a handler: held back until it has one."""
 
+_NOT_KEPT = "the switch cannot be kept: a restart of the service turns it on again"
 _MOST = 4096  # bytes of the file
 _SHORT = 200  # characters of what an operator says
 
@@ -43,6 +46,11 @@ class Switch:
         self._off = False
         self._since: str | None = None
         self.problem: str | None = None
+        if told := os.environ.get(HANDED_DOWN):
+            fact, seen = json.loads(told)
+            self._seen = tuple(seen) if seen else None  # a file that changed since then counts
+            self.problem = _NOT_KEPT
+            self._set(fact)
 
     @property
     def is_off(self) -> bool:
@@ -68,30 +76,44 @@ class Switch:
                 raise FileNotFoundError("no data directory")
             _write(self._path, fact)
         except OSError as error:
-            why = f"the switch cannot be kept ({type(error).__name__}): a restart turns it on again"
             self._set(fact)
-            self.problem = why if self._off else None
+            self.problem = f"{_NOT_KEPT} ({type(error).__name__})" if self._off else None
             return False
         self._seen = _seen(self._path)
         self._set(fact)
         self.problem = None
         return True
 
+    def hand_down(self) -> None:
+        """Let processes that are started from here on begin as this one stands, where that cannot
+        be kept."""
+        os.environ.pop(HANDED_DOWN, None)
+        if self._off and self.problem:
+            fact = {"state": "off", "since": self._since, "by": "the parent of the workers"}
+            found = _seen(self._path) if self._path is not None else None
+            os.environ[HANDED_DOWN] = json.dumps([fact, found])
+
     def _read(self, path: Path) -> None:
-        """Take over what the file says; one that is gone means on, a broken one changes nothing."""
+        """Take over what the file says; one that is gone or broken changes nothing."""
         try:
             with path.open("rb") as file:
                 fact = json.loads(file.read(_MOST))
             if not isinstance(fact, dict) or fact.get("state") not in ("off", "on"):
                 raise ValueError
-        except FileNotFoundError:
-            fact = {"state": "on", "by": "its file was removed"}
+        except FileNotFoundError:  # its disk, perhaps
+            self.problem = f"{FILE} is gone: {self._stays}" if self._off else None
+            return
         except (OSError, ValueError, RecursionError) as error:
-            self.problem = f"{FILE} cannot be read: the switch stays as it was"
+            self.problem = f"{FILE} cannot be read: {self._stays}"
             log.warn("switch NOT read", error=type(error).__name__)
             return
         self.problem = None
         self._set(fact)
+
+    @property
+    def _stays(self) -> str:
+        state = "off, until a restart" if self._off else "on"
+        return f"the switch stays {state}; give `cds-service off` or `on`"
 
     def _set(self, fact: dict[str, Any]) -> None:
         before, self._off = self._off, fact["state"] == "off"

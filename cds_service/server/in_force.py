@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import hashlib
 import os
 import socket
@@ -20,7 +19,9 @@ from cds_service.cdshooks import models
 from cds_service.errors import KnowledgeError, Mistake, Unavailable
 from cds_service.hooks import Runtime
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.overlay import FILE
 from cds_service.ops import log
+from cds_service.ops.user import user_name
 from cds_service.server.discovery import describe
 from cds_service.server.warm import warm
 from cds_service.store.records import ContentChange
@@ -30,6 +31,8 @@ from cds_service.trust.clients import Client, Registry
 _NICE = 10  # the trial of new content gives way to calls
 _LINES = 20  # of what the trial says that are kept
 _AGAIN = 5.0  # seconds between two tries to write the history
+_PATIENCE = 1800.0  # seconds for the trial of an overlay: on a busy machine calls go first
+_AS_ALL = "SIGHUP, as all from now on"
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,28 @@ class _Content:
     default: Runtime
     discovery: bytes
     by_client: Mapping[str, Runtime | None] = field(default_factory=dict)
-    """None where a client is pinned to a version that is not there."""
+    """Of every client that was registered then; None where there is no content for it: the version
+    it is pinned to, or the overlay of a new client, is not there."""
+
+    @property
+    def of_their_own(self) -> dict[str, Runtime]:
+        """By client, where it is not what all have."""
+        found = self.by_client.items()
+        return {name: one for name, one in found if one is not None and one is not self.default}
 
 
 class InForce:
     """Holds the runtime of a worker. A call asks once, and goes its whole way with the answer, so
     that no answer mixes two versions.
 
-    `reasons` are the coded reasons for overriding that its cards have offered so far. `problem`
-    says why the content on disk is not in force; None when it is. To build one loads the overlays
-    that clients name. Raises KnowledgeError.
+    `reasons` are the coded reasons for overriding that its cards have offered so far. To build one
+    loads the overlays that clients name. Raises KnowledgeError.
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        self.problem: str | None = None
+        self._refused: tuple[Path | None, ...] = ()
         self._first = runtime
+        self._keyed(runtime.knowledge)
         self._marks = {
             runtime.settings.knowledge_overlay: _mark(runtime.settings.knowledge_overlay)
         }
@@ -84,25 +94,35 @@ class InForce:
         Raises Unavailable where the version it is pinned to, or a new overlay, is not loaded.
         """
         content = self._content
-        if access.is_off(client, self._first.switch):  # an empty list needs no content
+        if client is None or access.is_off(client, self._first.switch):  # that needs no content
             return content.default
-        if client is None or client.id not in content.by_client:
-            if client is not None and client.overlay is not None:
-                raise Unavailable("the content of this client is being loaded")
-            return content.default
-        found = content.by_client[client.id]
+        if client.id in content.by_client:
+            found = content.by_client[client.id]
+        else:  # registered a moment ago
+            found = _pinned(client, None if client.overlay else content.default, None)
         if found is None:
-            raise Unavailable(
-                f"this client is pinned to knowledge {client.knowledge}, which is not in force; "
-                "the order was not checked"
-            )
+            pin = client.knowledge
+            why = f"pinned to knowledge {pin}, which" if pin else "to have an overlay that"
+            raise Unavailable(f"this client is {why} is not in force; the order was not checked")
         return found
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each client that has content of its own."""
+        return {n: one.knowledge.version for n, one in self._content.of_their_own.items()}
 
     def problems(self) -> list[str]:
         """Sentences for /health/ready."""
-        missing = [name for name, found in self._content.by_client.items() if found is None]
-        found = [f"the knowledge that {name} is pinned to is not in force" for name in missing]
-        return [self.problem, *found] if self.problem else found
+        found = []
+        for overlay in self._refused:
+            whose = [one.id for one in self._registry.clients if one.overlay == overlay]
+            of = f" of {', '.join(whose)}" if overlay is not None and whose else ""
+            found.append(f"the content on disk{of} is refused; the one before it is in force")
+        for client in self._registry.clients:
+            if self._content.by_client.get(client.id, self.runtime) is None:
+                what = "knowledge that {} is pinned to" if client.knowledge else "overlay of {}"
+                found.append(f"the {what.format(client.id)} is not in force")
+        return found
 
     # --- swapping ---
 
@@ -113,34 +133,38 @@ class InForce:
         self._tell("start", None)
 
     async def reload(self) -> None:
-        """Load what changed on disk aside, try it, and swap; what is broken changes nothing."""
+        """Load what changed on disk aside, try it, and swap. An overlay that is broken changes
+        nothing for those who have it, and holds nobody else up."""
         async with self._busy:
             before = self._content
-            try:
-                loaded = await self._load()
-            except KnowledgeError as error:
-                self.problem = "the content on disk is refused; the one before it is in force"
-                log.warn("content NOT in force", problem=str(error), version=_version(before))
-                return
-            self._loaded = loaded
+            await self._load()
             self._content = self._put_together(before)
-            self.problem = None
             self._tell("SIGHUP", before)
 
-    async def _load(self) -> dict[Path | None, Runtime]:
-        """A runtime for each overlay, the old one where no file of it changed."""
-        wanted = (self._first.settings.knowledge_overlay, *_overlays(self._registry))
+    async def _load(self) -> None:
+        """A runtime for each overlay, the old one where no file of it changed or it is refused."""
+        kept = (self._first.settings.knowledge_overlay, *_overlays(self._registry))
         loaded: dict[Path | None, Runtime] = {}
-        marks = {}
-        for overlay in dict.fromkeys(wanted):
-            marks[overlay] = await asyncio.to_thread(_mark, overlay)
-            if marks[overlay] == self._marks.get(overlay) and overlay in self._loaded:
-                loaded[overlay] = self._loaded[overlay]
-                continue
-            await _try(overlay)
-            loaded[overlay] = await asyncio.to_thread(self._made, overlay)
-        self._marks = marks
-        return loaded
+        marks, refused = {}, []
+        for overlay in dict.fromkeys(kept):
+            mark = await asyncio.to_thread(_mark, overlay)
+            try:
+                if mark != self._marks.get(overlay) or overlay not in self._loaded:
+                    await _try(overlay)
+                    loaded[overlay] = await asyncio.to_thread(self._made, overlay)
+                    marks[overlay] = mark
+                    continue
+            except KnowledgeError as error:
+                log.warn("content NOT in force", problem=str(error), version=self._version(overlay))
+                refused.append(overlay)
+            if overlay in self._loaded:
+                loaded[overlay], marks[overlay] = self._loaded[overlay], self._marks[overlay]
+        self._loaded, self._marks, self._refused = loaded, marks, tuple(refused)
+
+    def _version(self, overlay: Path | None) -> str | None:
+        """The version that stays in force."""
+        found = self._loaded.get(overlay)
+        return found.knowledge.version if found else None
 
     def _made(self, overlay: Path | None) -> Runtime:
         made = self._runtime(load_checked(overlay))
@@ -149,20 +173,29 @@ class InForce:
 
     def _runtime(self, knowledge: Knowledge) -> Runtime:
         first = self._first
+        self._keyed(knowledge)
         made = hooks.build_runtime(
             first.settings, knowledge, first.clock, first.store, first.trust, first.switch
         )
         made.composer.prepare()
         return replace(made, desk=first.desk, servers=first.servers)
 
+    def _keyed(self, knowledge: Knowledge) -> None:
+        """Raises KnowledgeError for variants without a key to draw who gets which."""
+        if knowledge.variants and self._first.settings.user_key is None:
+            reason = "variants are drawn with the key of users, and there is none"
+            mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
+            raise KnowledgeError([Mistake(FILE, None, reason, mend)])
+
     def _put_together(self, before: _Content | None) -> _Content:
         default = self._loaded[self._first.settings.knowledge_overlay]
         by_client: dict[str, Runtime | None] = {}
         for client in self._registry.clients:
-            if client.overlay is None and client.knowledge is None:
-                continue
-            new = self._loaded[client.overlay] if client.overlay else default
-            old = before.by_client.get(client.id, before.default) if before else None
+            old = None
+            if before is not None:
+                unknown = None if client.overlay else before.default
+                old = before.by_client.get(client.id, unknown)
+            new = self._loaded.get(client.overlay) if client.overlay else default
             by_client[client.id] = _pinned(client, new, old)
         for runtime in (default, *self._loaded.values()):
             self.reasons |= {(one.system, one.code) for one in offered(runtime.knowledge)}
@@ -176,17 +209,19 @@ class InForce:
 
     def _tell(self, how: str, before: _Content | None) -> None:
         """An audit line for what changed, and a row of the history."""
-        old = _versions(before) if before else {}
-        changed = {n: r for n, r in _versions(self._content).items() if old.get(n) != r}
-        for name, runtime in changed.items():
-            version, site = runtime.knowledge.version, runtime.knowledge.site
-            log.audit("content in force", version=version, site=site, client=name or None, how=how)
-        at, by = self._first.clock(), f"{getpass.getuser()}@{socket.gethostname()}"
-        changes = [
-            ContentChange(at, name, r.knowledge.version, r.knowledge.site, r.knowledge.approved,
-                          how, by)
-            for name, r in changed.items()
-        ]  # fmt: skip
+        old, now = _versions(before) if before else {}, _versions(self._content)
+        changed = {name: (one, how) for name, one in now.items() if old.get(name) is not one}
+        default = self._content.default
+        for name, one in self._content.by_client.items():
+            if name in old and one is default:  # it had content of its own
+                changed[name] = default, _AS_ALL
+        at, by = self._first.clock(), f"{user_name()}@{socket.gethostname()}"
+        changes = []
+        for name, (runtime, why) in changed.items():
+            known = runtime.knowledge
+            version, site = known.version, known.site
+            log.audit("content in force", version=version, site=site, client=name or None, how=why)
+            changes.append(ContentChange(at, name, version, site, known.approved, why, by))
         if changes and self._first.store.is_kept:
             task = asyncio.create_task(self._keep(changes))
             self._history.add(task)
@@ -202,12 +237,11 @@ class InForce:
                 return
 
 
-def _pinned(client: Client, new: Runtime, old: Runtime | None) -> Runtime | None:
-    """The new content, or the old one where the client is pinned to it."""
-    if client.knowledge is None:
-        return new
+def _pinned(client: Client, new: Runtime | None, old: Runtime | None) -> Runtime | None:
+    """The new content, where there is some, else the old one; of a client that is pinned, the one
+    that it is pinned to."""
     for found in (new, old):
-        if found is not None and found.knowledge.version == client.knowledge:
+        if found is not None and client.knowledge in (None, found.knowledge.version):
             return found
     return None
 
@@ -218,12 +252,7 @@ def _overlays(registry: Registry) -> Iterable[Path]:
 
 def _versions(content: _Content) -> dict[str, Runtime]:
     """By client; the empty name stands for all others."""
-    own = {name: runtime for name, runtime in content.by_client.items() if runtime is not None}
-    return {"": content.default, **own}
-
-
-def _version(content: _Content) -> str:
-    return content.default.knowledge.version
+    return {"": content.default, **content.of_their_own}
 
 
 def _mark(overlay: Path | None) -> bytes:
@@ -245,13 +274,32 @@ async def _try(overlay: Path | None) -> None:
     calls are not held up. Raises KnowledgeError with what it says."""
     if overlay is None:
         return
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cds_service", "knowledge", "check", "--patients", str(overlay),
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    command = (
+        sys.executable,
+        "-m",
+        "cds_service",
+        "knowledge",
+        "check",
+        "--patients",
+        str(overlay),
+    )
+    nothing, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdout=nothing, stderr=pipe)
+    except OSError as error:  # no file descriptor, memory or process is left
+        why = f"the check cannot be started: {error.strerror or type(error).__name__}"
+        raise KnowledgeError([Mistake(overlay.name, None, why, "send SIGHUP again")]) from None
     with suppress(ProcessLookupError, PermissionError):
         os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
-    _, said = await process.communicate()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _, said = await process.communicate()
+    except TimeoutError:
+        why = f"the check did not end within {_PATIENCE:.0f} seconds"
+        raise KnowledgeError([Mistake(overlay.name, None, why, "send SIGHUP again")]) from None
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
     if process.returncode:
         lines = said.decode("utf-8", "replace").splitlines()[-_LINES:]
         why = "\n".join(lines) or f"the check ended with {process.returncode}"

@@ -125,7 +125,9 @@ class Workers(Multiprocess):
 
     def _turn(self, number: signal.Signals) -> None:
         """Workers see the file of the switch; where there is none, each is told."""
-        if not self._switch.turn(TURNS[number], number.name):
+        kept = self._switch.turn(TURNS[number], number.name)
+        self._switch.hand_down()
+        if not kept:
             self._hand_on(number)
 
     def _hand_on(self, number: signal.Signals) -> None:

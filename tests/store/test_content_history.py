@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -33,4 +34,16 @@ async def test_no_row_can_be_changed(database_url: str, statement: str) -> None:
         with pytest.raises(DBAPIError, match="append-only"):
             async with database.engine.begin() as connection:
                 await connection.execute(text(statement.format("content_in_force")))
+        assert await database.content_history() == [FIRST]
+
+
+async def test_no_row_is_replaced(tmp_path: Path) -> None:
+    """SQLite's REPLACE fires no trigger of a deletion."""
+    columns = ", ".join(field.name for field in fields(ContentChange) if field.name != "by")
+    forged = f"INSERT OR REPLACE INTO content_in_force (number, {columns}, by) SELECT number, "
+    async with opened(f"sqlite:///{tmp_path / 'db'}") as database:
+        await database.add_content([FIRST])
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with database.engine.begin() as connection:
+                await connection.execute(text(f"{forged}{columns}, 'me' FROM content_in_force"))
         assert await database.content_history() == [FIRST]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import sqlite3
@@ -89,13 +90,18 @@ def test_backup_and_restore_of_sqlite(drills: dict[str, list[str]], folder: Path
     database = "sqlite:////var/lib/cds-service/feedback.sqlite3"
     machine = Machine(folder, CDS_DATABASE_URL=database)
     machine.control("start")
-    saved = {send(machine) for _ in range(5)}
+    send(machine)
     machine.run(backup)
+    saved = cards_in(machine.var / "feedback.sqlite3") | {send(machine) for _ in range(5)}
+    machine.run(backup)  # every night
     later = send(machine)
+    if os.getuid() == 0:  # as a user of its own has it
+        os.chown(machine.var, 54321, 54321)
     told = machine.run(restore)
 
     assert "Calls so far" in told
     assert cards_in(machine.var / "feedback.sqlite3") == saved
+    assert (machine.var / "feedback.sqlite3").stat().st_uid == machine.var.stat().st_uid
     assert cards_in(machine.var / "before" / "feedback.sqlite3") == {*saved, later}
     again = send(machine, later)
     machine.control("stop")

@@ -23,7 +23,7 @@ import pytest
 from tests.support.constants import ROOT
 from tests.support.issuer import PUBLIC, Issuer
 from tests.support.rollouts import KEY, ORDERS, call, registration
-from tests.support.service_process import ServiceProcess, started
+from tests.support.service_process import ServiceProcess, started, workers_of
 
 pytestmark = pytest.mark.process
 
@@ -116,8 +116,8 @@ def audited(service: ServiceProcess, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == event]
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -202,3 +202,57 @@ def test_a_signal_works_where_the_directory_cannot_be_made(tmp_path: Path) -> No
 
     assert any("cannot be kept" in problem for problem in ready["problems"])
     assert {got for _, _, got in calls.told} == {"0 cards", "1 cards"}
+
+
+def shown(base: str, calls: int = 12) -> set[int]:
+    """How many cards come, on connections of their own, so that every worker is asked."""
+    found = set()
+    for _ in range(calls):
+        headers = {"Authorization": f"Bearer {ISSUER.token()}", "Connection": "close"}
+        answer = httpx.post(base + ORDERS, content=BODY, headers=headers, timeout=120)
+        found.add(len(answer.json()["cards"]))
+    return found
+
+
+def started_workers(service: ServiceProcess) -> int:
+    """How many have ever been ready for calls."""
+    return len(audited(service, "content in force"))
+
+
+def test_a_worker_that_comes_later_is_off_too(tmp_path: Path) -> None:
+    """Also where the state could not be kept: the parent remembers it."""
+    (tmp_path / "data").write_text("no directory")
+    with started("--workers", "2", **environment(tmp_path)) as service:
+        eventually(lambda: started_workers(service) == 2, 120)
+        os.kill(service.process.pid, signal.SIGUSR1)
+        eventually(lambda: shown(service.base, 1) == {0}, 60)
+        eventually(lambda: len(audited(service, "switched off")) >= 3, 60)
+        os.kill(workers_of(service)[0], signal.SIGKILL)
+        eventually(lambda: started_workers(service) == 3, 120)
+        assert shown(service.base) == {0}
+        os.kill(service.process.pid, signal.SIGUSR2)
+        eventually(lambda: shown(service.base) == {1}, 60)
+
+
+def test_a_directory_that_goes_away_turns_nothing_on(tmp_path: Path) -> None:
+    with started(**environment(tmp_path)) as service:
+        assert shown(service.base, 1) == {1}
+        command("off", tmp_path, service.base)
+        (tmp_path / "data").rename(tmp_path / "gone")
+        assert shown(service.base, 3) == {0}
+        ready = httpx.get(service.base + "/health/ready", timeout=120).json()
+    assert ready["switch"] == "off"
+    assert any("switch.json is gone" in problem for problem in ready["problems"])
+
+
+def test_a_command_that_no_service_answers_fails(tmp_path: Path) -> None:
+    """With another port than the service's, say, in a shell without its settings."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "cds_service", "off"],
+        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+        env=env | {"CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "NO SERVICE ANSWERS" in done.stderr
+    assert "SIGUSR1" in done.stderr

@@ -13,6 +13,12 @@ _SQLITE = (
     f"CREATE TRIGGER {_TABLE}_keep_{{0}} BEFORE {{0}} ON {_TABLE} "
     f"BEGIN SELECT RAISE(ABORT, '{_TABLE} is append-only'); END"
 )
+# REPLACE deletes a row without its trigger (https://sqlite.org/lang_conflict.html).
+_REPLACE = (
+    f"CREATE TRIGGER {_TABLE}_keep_REPLACE BEFORE INSERT ON {_TABLE} "  # noqa: S608  # a name of ours
+    f"WHEN NEW.number <= (SELECT max(number) FROM {_TABLE}) "
+    f"BEGIN SELECT RAISE(ABORT, '{_TABLE} is append-only'); END"
+)
 _POSTGRES = (
     f"CREATE OR REPLACE FUNCTION {_TABLE}_keep() RETURNS trigger LANGUAGE plpgsql AS "
     f"$$ BEGIN RAISE EXCEPTION '{_TABLE} is append-only'; END $$",
@@ -35,6 +41,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for what in ("UPDATE", "DELETE"):
             op.execute(_SQLITE.format(what))
+        op.execute(_REPLACE)
     else:
         for statement in _POSTGRES:
             op.execute(statement)
