@@ -76,6 +76,7 @@ from cds_service.fhir.patient import fullest
 from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
 from cds_service.fhir.release import Releases
+from cds_service.fhir.self_link import searched_otherwise
 from cds_service.fhir.sorting import in_order, newest_first
 from cds_service.fhir.subject import Subjects, Whose
 from cds_service.fhir.unread_codes import UnreadCount
@@ -250,6 +251,9 @@ class ChartReader:
                 answer.defects.append(UNREADABLE)
         if opened.failed:
             answer.defects.append(REPORTED)
+        if opened.self_link and (told := searched_otherwise(opened, answer.asked, self.subjects)):
+            self._ledger.problem(answer.place, told)
+            answer.defects.append(told)
         self._ledger.beside(opened, answer)
         if opened.lost_page or (opened.cut and answer.whole):
             answer.defects.append(CUT)
@@ -389,8 +393,8 @@ def _facts(kept: _Kept, look: ReadContext, ledger: Ledger) -> Iterator[Item]:
 
 
 def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:
-    """Orders of the record that are still to happen and that a value set knows."""
+    """Orders of the record still to happen that a value set knows, or for genetic HO."""
     requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
-    known = in_order(order for order in orders if order.kinds)
+    known = in_order(o for o in orders if o.kinds or o.suspicions or o.mentions)
     return tuple(replace(order, index=i) for i, order in enumerate(known))

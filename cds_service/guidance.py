@@ -18,13 +18,14 @@ from cds_service.clinical.assessment import (
 )
 from cds_service.clinical.chart import Chart, DraftOrder
 from cds_service.clinical.days import Days
-from cds_service.clinical.evaluate import CallFacts, OrderView
+from cds_service.clinical.evaluate import CallFacts
 from cds_service.clinical.existing_prophylaxis import (
     Conflict,
     Planned,
     conflicts,
     dose_unknown,
     enough_unknown,
+    not_checked,
     planned,
 )
 from cds_service.clinical.genetic import (
@@ -58,7 +59,7 @@ from cds_service.clinical.triggers import (
     triggers,
 )
 from cds_service.clinical.undecided import Undecided, hinted, undecided
-from cds_service.clinical.unknown_inputs import meaning_of, not_assessed, state_words
+from cds_service.clinical.unknown_inputs import meaning_of, state_words
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import HO_EXCISION, HO_SETS, InputName
 from cds_service.knowledge.schema import Question, Trigger
@@ -302,7 +303,7 @@ def _prophylaxis_there(
         return _conflict(case, order, tier, (*said, *factors), against, there)
     doses = [_dose_to_check(one) for one in dose_unknown(there, view, case.knowledge)]
     doses += enough_unknown(there, case.knowledge)
-    unread = _not_checked(view, there, case.knowledge)
+    unread = not_checked(there, view, case.knowledge)
     if (unread or doses) and _at_stake(case, order, tier):
         names = [*(["daily dose"] if doses else []), *(_INPUT_WORDS[said.input] for said in unread)]
         words = {**listed(tuple(dict.fromkeys(names))), "ordered": _ordered(there)}
@@ -356,28 +357,6 @@ def _dose_to_check(conflict: Conflict) -> NotAssessed:
 def _ordered(there: Iterable[Planned]) -> str:
     """What is ordered, as the EHR names it."""
     return " and ".join(dict.fromkeys(plan.label for plan in there))
-
-
-def _not_checked(
-    view: OrderView, there: tuple[Planned, ...], knowledge: Knowledge
-) -> list[NotAssessed]:
-    """Inputs that were not read and that could speak against what is ordered already.
-
-    A result that nobody measured is the prescriber's business; an input that got lost, a result
-    that we cannot read, or an allergy that we cannot identify and that names an NSAID, is ours.
-    """
-    named = any(entry.may_rule_out for entry in view.facts.unidentified)
-    targets = {p.target for p in there}
-    return [
-        said
-        for said, check in not_assessed(view, knowledge)
-        if targets & set(check.applies_to)
-        and (
-            check.unread
-            or (named and check.unidentified and said.input == "allergies")
-            or not view.chart.input(InputName(said.input)).known
-        )
-    ]
 
 
 def _excision(case: Case, order: DraftOrder) -> Guidance:

@@ -90,11 +90,11 @@ def build_runtime(
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
     page, is_new = settings.evidence_page, settings.spec_version is not None
-    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new)
+    key = settings.user_key.get_secret_value().encode() if settings.user_key else None
+    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new, user_key=key)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
     queries = Queries(knowledge.value_sets)
-    teller = Teller(store, knowledge, clock)
-    switch = switch or Switch(None)
+    teller, switch = Teller(store, knowledge, clock, settings), switch or Switch(None)
     return Runtime(settings, knowledge, clock, store, trust, queries, composer, teller, switch)
 
 
@@ -149,10 +149,11 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
         served = {service.hook for service in find_services(service_id, runtime.knowledge)}
         return runtime.teller.switched_off(Origin(service_id, hook if hook in served else "", name))
     consultation = await consult(service_id, body, caller, runtime)
-    request = consultation.request
-    shown = vendors.fit(consultation.answer, frozenset(client.quirks if client else ()))
+    request, teller, found = consultation.request, runtime.teller, consultation.answer
+    found, marks = await teller.settle(found, consultation.assessment, caller, request)
+    shown = vendors.fit(found, frozenset(client.quirks if client else ()))
     exposure = access.exposure_of(client, request, runtime.settings)
-    content = runtime.teller.tell(shown, exposure, Origin(service_id, request.hook, name))
+    content = teller.tell(shown, exposure, Origin(service_id, request.hook, name), marks)
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
     if spent > budget:  # PE-01
         log.warn("over budget", ms=spent, budget_ms=budget)
@@ -185,7 +186,11 @@ async def consult(
     context = consultation.request.context
     with calls.stage("cards"):
         consultation.answer = runtime.composer.compose(
-            consultation.assessment, consultation.chart, context.encounter_id, context.user_id
+            consultation.assessment,
+            consultation.chart,
+            context.encounter_id,
+            context.user_id,
+            access.client_id(caller),
         )
     return consultation
 

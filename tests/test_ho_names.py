@@ -40,7 +40,9 @@ Heterotop beindannelse | Ektopisk beindannelse | Periartikulær forbening |
 Heterotooppinen luutuminen | Ektooppinen luutuminen | Heterotooppinen luunmuodostus |
 Kostnienie heterotopowe | Skostnienia okołostawowe | Skostnienia heterotopowe |
 Kostnienie ektopowe | Heterotopické osifikace | Periartikulární osifikace |
-Paraartikulární osifikace | 異所性骨化 | 股関節異所性骨化症 | 異所骨化 | 骨化性筋炎 |
+Paraartikulární osifikace | Osifikace v okolí kyčle | Ostéome para-articulaire de hanche |
+Verknöcherung der Hüfte | Verknöcherung Hüfte nach TEP | Ossifikation Hüftgelenk bds. |
+이소골 절제술 | 이소골화증 | 異所性骨化 | 股関節異所性骨化症 | 異所骨化 | 骨化性筋炎 |
 이소성 골화 | 이소성 골화증 고관절 | 골화성 근염 | 异位骨化 | 髋关节异位骨化 | 骨化性肌炎
 """
 NOT_HEARD = """
@@ -61,6 +63,7 @@ Risco de ossificação heterotópica | Geen heterotope ossificatie |
 Risico op heterotope ossificatie | Ingen heterotop benbildning |
 Ingen heterotop ossifikation | Ei heterotooppista luutumista | Bez kostnienia heterotopowego |
 Bez heterotopických osifikací | 異所性骨化なし | 異所性骨化の予防 | 異所性骨化のリスク |
+Keine Ossifikation Hüftgelenk | Bez osifikace kyčle | Ostéome ostéoïde |
 이소성 골화 없음 | 无异位骨化 | 异位骨化预防 | Brooker 0 | Brooker grade 0 right hip |
 Mother: heterotopic ossification | Heterotopic ossification of elbow |
 Myositis ossificans of the left biceps | Periarticular ossification of the shoulder |

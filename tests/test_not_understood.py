@@ -169,3 +169,17 @@ def test_log_line_and_figures_have_names_of_a_closed_list(
         )
         assert name in figures
     assert LOCAL not in figures
+
+
+@pytest.mark.parametrize(
+    ("line", "listed"),
+    [("icd11 BA41 Acute myocardial infarction", True), ("umls C0027051", True),
+     ("icd10 I10 Hypertension", False), ("orpha 420402", False)],
+)  # fmt: skip
+def test_a_system_of_which_few_codes_are_listed_is_told(
+    client: AppClient, line: str, listed: bool
+) -> None:
+    """A code of ICD-11 that stands in no value set was not understood, an ICD-10 one was."""
+    answer = ask(client, "right hip replacement", chart={"conditions": [line]})
+
+    assert ("conditions" in told(answer)) is listed

@@ -20,6 +20,7 @@ Revision THR | THA revision, infected | Left hip hemi | Hip hemi, left | Hemi hi
 Hip hemi - cemented | Right hip bipolar | cemented hemi, hip R | ATC cadera |
 ATC cadera derecha | ATC derecha | PTC izquierda | PTA anca | PTA d'anca destra |
 PTA anca sx | anca dx: PTA | THP rechts | THP li | THP heup | ATQ direita | PTQ esquerda |
+엉덩이관절 전치환술 | CKP kyčle | Oberflächenersatz Hüfte | Gelenkersatz Hüfte | hip TJR left |
 ATH gauche | PIH droite | BHR right | TEP kyčle vpravo | TEP coxae l.sin. |
 náhrada kyčelního kloubu | Tekonivelleikkaus, lonkka | Vervanging heup links |
 Recambio de cadera | Pfannenwechsel links | Duokopf-Prothese li | Changement de cupule |
@@ -41,6 +42,8 @@ THR gene | THR receptor mutation left | THA level | THP tablet | Trihexyphenidyl
 PIH | PIH right eclampsia | BHR | BHA | 人工膝関節 | 右TKA | 左TKA | TKR | L TKR |
 人工肩関節置換術 | 人工骨頭挿入術(上腕骨頭)肩関節 | Right hip hemiplegia exam |
 Hemipelvectomy | Hip hemi-spica cast | Hemiplegia hip splint | Total knee replacement |
+RTG TEP kyčle | Rentgen TEP kyčle | Kontrola po TEP kyčle | Aufklärung Hüft-TEP |
+Reponering av höftprotes | Knieersatz bei Hüftdysplasie | Zahnersatz |
 THR x-ray right | XR hip prosthesis | Physio THR left | Z.n. H-TEP rechts |
 Porteur de PTH droite | Réduction luxation PTH D | Dislocated THR right, reduction |
 DXA total hip | Hip MRI | Shoulder arthroplasty | THAL right | Tha anh left |

@@ -13,6 +13,7 @@ from cds_service.cards import detail, trace
 from cds_service.cards.override_reasons import own, standard
 from cds_service.cards.suggestions import Requester, behavior, suggest
 from cds_service.cards.summary import summary
+from cds_service.cards.wordings import Draw
 from cds_service.cdshooks.models import (
     Coding,
     Json,
@@ -62,7 +63,8 @@ class Composer:
     put every answer through the whole models.
 
     `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
-    anything else is left out. `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
+    anything else is left out. `user_key` draws which variant of the words a user gets (None: the
+    card's own). `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Composer:
         *,
         evidence_url: str | None = None,
         standard_reasons: bool = False,
+        user_key: bytes | None = None,
     ) -> None:
         self.knowledge = knowledge
+        self._user_key = user_key
         self._page = _page(evidence_url)
         self._reasons = partial(standard, knowledge=knowledge) if standard_reasons else own
         self._frames: dict[str, _Frame] = {}
@@ -99,11 +103,13 @@ class Composer:
         chart: Chart,
         encounter: str | None = None,
         requester: str | None = None,
+        client: str = "",
     ) -> Json:
         """The answer to one call.
 
         `encounter` is `context.encounterId` and `requester` `context.userId` as the client sent
-        them; what is no plain reference is left out. Drafts are in `chart.release`.
+        them; what is no plain reference is left out. `client` is its name. Drafts are in
+        `chart.release`.
         Nothing assessed gives exactly `{"cards": []}` (CDS Hooks 2.0, "CDS Service Response");
         silence about an order that was looked at carries its trace, and so does an answer that
         passes over something, or holds codes that cannot be read. Raises ValueError where a card
@@ -118,11 +124,19 @@ class Composer:
             requester=requester if requester and _USER.fullmatch(requester) else None,
             release=chart.release,
         )
-        cards = [self._card(guidance, assessment, chart, who) for guidance in assessment.spoken]
+        draw = None
+        if self._user_key and requester and self.knowledge.variants:
+            draw = Draw(self.knowledge, self._user_key, client, requester)
+        cards = [self._card(each, assessment, chart, who, draw) for each in assessment.spoken]
         return {"cards": cards, "extension": {trace.NAME: trace.of_response(assessment)}}
 
     def _card(
-        self, guidance: Guidance, assessment: Assessment, chart: Chart, who: Requester
+        self,
+        guidance: Guidance,
+        assessment: Assessment,
+        chart: Chart,
+        who: Requester,
+        draw: Draw | None,
     ) -> Json:
         text = self.knowledge.cards[cast(str, guidance.card)]
         if guidance.indicator not in _INDICATORS:
@@ -132,6 +146,10 @@ class Composer:
         offered = (
             {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
         )
+        told = trace.of_card(guidance, assessment)
+        if draw is not None:
+            text, variant = draw.words(text, guidance)
+            told |= {"variant": variant} if variant else {}
         return {
             "uuid": new_uuid(),
             "summary": checked_summary(summary(guidance, text)),
@@ -140,7 +158,7 @@ class Composer:
             "source": frame.source,
             **offered,
             **frame.shared,
-            "extension": {trace.NAME: trace.of_card(guidance, assessment)},
+            "extension": {trace.NAME: told},
         }
 
 

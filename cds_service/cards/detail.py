@@ -7,9 +7,10 @@ References and codes stay in the trace.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import date
 from typing import TYPE_CHECKING
 
-from cds_service.cards.checks import checks_of, offered, one_a_fact, sentence
+from cds_service.cards.checks import REASON_LIMIT, checks_of, offered, one_a_fact, sentence
 from cds_service.cards.markdown import escape, fill
 from cds_service.cards.prose import Prose, capital, source_keys
 from cds_service.cards.word_budget import AT_WORST, NOTHING_TO_CHECK, cut, fit, fitting, words
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from cds_service.knowledge.schema import CardText, Regimen
 
 FACT_LIMIT = 60
+_AGAIN = "radiotherapy"  # mostly avoided because of radiotherapy
+# What a patient has, not what is done or given: nobody reads "Avoid: Gastric ulcer" as advice.
+_STATES = frozenset({"Condition", "Observation", "AllergyIntolerance", "Patient"})
 CODE_LIMIT = 20
 ORDER_LIMIT = 40
 ADVICE_LIMIT = 400
@@ -76,6 +80,18 @@ def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
     room -= words(advised)
     found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
     parts = (found, advised, avoid, check, benefit, limits)
+    return "\n\n".join(part for part in parts if part)
+
+
+def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, until: date) -> str:
+    """The detail in place of a warning that was answered: it advises nothing."""
+    prose = knowledge.once(Prose)
+    again = f"The warning comes again when they change, and from {until} on."
+    parts = (
+        _section("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
+        _section("Found", _found(guidance, prose, _FOUND_MOST)),
+        _section("Limits", _limits(guidance, prose)),
+    )
     return "\n\n".join(part for part in parts if part)
 
 
@@ -292,7 +308,8 @@ def _course(regimen: Regimen) -> str:
 def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
     """Why an option, or a drug of it, is not offered; what is in conflict comes first, then whole
     options."""
-    yield from (sentence(reason, prose) for reason in guidance.conflicts)
+    for reason in guidance.conflicts:
+        yield _led(_speaks_of(reason, knowledge), reason, prose) or sentence(reason, prose)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
         if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
@@ -312,9 +329,30 @@ def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator
 
 def _against_one(label: str, reason: Reason, prose: Prose) -> str:
     """A reason, led by what it speaks against unless it says so itself."""
+    if led := _led(label, reason, prose):
+        return led
     told = sentence(reason, prose)
     drug = label.partition(" ")[0]
     return told if drug.casefold() in told.casefold() else f"{prose.escape(capital(label))}: {told}"
+
+
+def _led(label: str, reason: Reason, prose: Prose) -> str | None:
+    """A reason that begins with what the patient takes, or with an operation, begins with the drug
+    that it speaks against: "Avoid: Warfarin" would be read as a word against warfarin."""
+    kinds = {source.reference.partition("/")[0] for source in reason.sources}
+    first = reason.sources[0].label if reason.sources else ""
+    begins = bool(first) and reason.text.casefold().startswith(first.casefold())
+    if not begins or kinds <= _STATES:
+        return None
+    told = prose.escape(reason.text, REASON_LIMIT)
+    return f"{prose.escape(capital(label))}{': ' if label == _AGAIN else ' with '}{told}"
+
+
+def _speaks_of(reason: Reason, knowledge: Knowledge) -> str:
+    """The option, or the drug, that a reason speaks against."""
+    target = knowledge.exclusions[reason.rule].applies_to[0]
+    option, regimen = knowledge.options.get(target), knowledge.regimens.get(target)
+    return (option.short or option.label) if option else regimen.drug if regimen else target
 
 
 def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> str:

@@ -25,6 +25,7 @@ def issued_cards(
 
 def _issued(card: Json, origin: Origin, at: datetime, mode: str, arm: str) -> IssuedCard:
     told: Json = card.get("extension", {}).get(trace.NAME, {})
+    drawn = told.get("variant", {})
     return IssuedCard(
         card=card["uuid"],
         origin=origin,
@@ -38,6 +39,8 @@ def _issued(card: Json, origin: Origin, at: datetime, mode: str, arm: str) -> Is
         issued_at=at,
         mode=mode,
         arm=arm,
+        variant=drawn.get("name", ""),
+        part=drawn.get("part", 0),
     )
 
 

@@ -36,7 +36,8 @@ class Prose:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._escaped = {text: escape(text, len(text)) for text in _texts(knowledge)}
-        self.cards = {card.id: _card(card) for card in knowledge.cards.values()}
+        cards = (*knowledge.cards.values(), *knowledge.variants.values())
+        self.cards = {card.id: _card(card) for card in cards}
         self.version = escape(f"Knowledge {knowledge.version}.")
 
     def escape(self, text: str, limit: int = TEXT_LIMIT) -> str:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from cds_service.cards import trace
 from cds_service.cards.issued import call_of, issued_cards
-from cds_service.cdshooks.models import Json, encode
+from cds_service.cards.repeats import NO_MARKS, Marks, Repeats, with_marks
+from cds_service.cdshooks.feedback import FeedbackItem
+from cds_service.cdshooks.models import CDSRequest, Json, encode
+from cds_service.clinical.assessment import Assessment
+from cds_service.errors import Unavailable
+from cds_service.knowledge import genetic_cards
 from cds_service.knowledge.model import Knowledge
-from cds_service.ops import calls
+from cds_service.ops import calls, log
+from cds_service.ops.settings import Settings
 from cds_service.store.records import CallCount, Origin
 from cds_service.store.writer import Store
+from cds_service.trust.clients import Client
 from cds_service.trust.rollout import Exposure, Mode
+from cds_service.trust.tokens import Caller
 
 SILENCE: Final = encode({"cards": []})
 """What an order gets that is no business of ours. Every answer without a card that is withheld, or
@@ -22,16 +30,20 @@ in shadow, is this to the byte: nobody learns from it whether there was one."""
 _DECIDING: Final = frozenset(
     {"genetic", "suspected", "family", "factor", "undecided", "unconfirmed"}
 )
-_GENETIC_ROLES: Final = frozenset({"genetic", "suspected"})
-_GENETIC_TOPICS: Final = frozenset({"fop", "poh", "genetic-ho-question", "genetic-ho-family"})
-_GENETIC_CARDS: Final = frozenset({"genetic-not-assessed"})
 
 
 class Teller:
     """Tells clients what they are to see. `clock` is in UTC."""
 
-    def __init__(self, store: Store, knowledge: Knowledge, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        knowledge: Knowledge,
+        clock: Callable[[], datetime],
+        settings: Settings | None = None,
+    ) -> None:
         self._store, self._knowledge, self._clock = store, knowledge, clock
+        self._repeats = Repeats(store, knowledge, clock, settings) if settings else None
 
     def switched_off(self, origin: Origin) -> bytes:
         """The answer where nothing is decided: counted, and silence."""
@@ -41,9 +53,29 @@ class Teller:
             self._store.record_issued((), key, CallCount(calls=1))
         return SILENCE
 
-    def tell(self, answer: Json, exposure: Exposure, origin: Origin) -> bytes:
+    async def settle(
+        self, answer: Json, assessment: Assessment, caller: Caller, request: CDSRequest
+    ) -> tuple[Json, Marks]:
+        """See `Repeats.settle`; the answer as it is where nothing is kept."""
+        if self._repeats is None or caller.client is None or caller.client.repeat_days is None:
+            return answer, NO_MARKS
+        tenant = (caller.claims or {}).get("tenant")
+        return await self._repeats.settle(answer, assessment, caller.client, tenant, request)
+
+    async def heed(self, items: Sequence[FeedbackItem], client: Client | None) -> None:
+        """See `Repeats.heed`; what cannot be kept is told in the log."""
+        if self._repeats is None or client is None or client.repeat_days is None:
+            return
+        try:
+            await self._repeats.heed(items, client)
+        except Unavailable:
+            log.warn("an answer was not kept: its warning comes again", client=client.id)
+
+    def tell(
+        self, answer: Json, exposure: Exposure, origin: Origin, marks: Marks = NO_MARKS
+    ) -> bytes:
         """The answer as its user is to get it. All that was decided is kept, each card with its
-        mode, whether it is shown or not."""
+        mode, whether it is shown or not; `marks` of those that are shown."""
         arm = exposure.arm
         call = calls.current()
         call.mode = arm
@@ -55,6 +87,8 @@ class Teller:
         if self._store.is_kept:
             at, version = self._clock(), self._knowledge.version
             kept = issued_cards(answer, origin, at, modes, arm)
+            if marks:
+                kept = with_marks(kept, marks)
             counted = modes.count("live") if arm == "live" else len(kept)
             has_cards = bool(counted) if modes else None
             self._store.record_issued(kept, *call_of(answer, origin, at, version, arm, has_cards))
@@ -66,11 +100,7 @@ class Teller:
         told = card["extension"][trace.NAME]
         id_, findings = told["card"], told.get("findings", ())
         text = self._knowledge.cards[id_]
-        is_genetic = (
-            text.topic in _GENETIC_TOPICS
-            or id_ in _GENETIC_CARDS
-            or any(finding["role"] in _GENETIC_ROLES for finding in findings)
-        )
+        is_genetic = genetic_cards.is_about(text, (finding["role"] for finding in findings))
         against = [conflict["rule"] for conflict in told.get("conflicts", ())]
         rests_on = against or [f["rule"] for f in findings if f["role"] in _DECIDING]
         return exposure.of_card(id_, rests_on, is_genetic=is_genetic)

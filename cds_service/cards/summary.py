@@ -36,6 +36,18 @@ def summary(guidance: Guidance, text: CardText) -> str:
     return shorten(line, SUMMARY_LIMIT - 1)
 
 
+def brief(guidance: Guidance, text: CardText, lead: str) -> str:
+    """One plain line that begins with `lead`, with as much of the finding as there is room for."""
+    lead = clean(lead)
+    room = SUMMARY_LIMIT - 2 - utf16_length(lead)
+    line = ""
+    for values in _ever_shorter(guidance):
+        line = fill_plain(text.summary_short or text.summary, values)
+        if utf16_length(line) <= room:
+            break
+    return f"{lead} {shorten(line, room)}"
+
+
 def _ever_shorter(guidance: Guidance) -> Iterator[dict[str, str]]:
     """What fills a summary: all of it, then less, so that the sentence need not be cut.
 

@@ -20,16 +20,26 @@ def check(
 ) -> None:
     """Read the file as the service would, before SIGHUP makes it: every mistake with its line."""
     from cds_service.knowledge.loader import load
+    from cds_service.ops.repeat_key import lacking, problem
     from cds_service.trust import clients  # keys are needed here only
 
     settings = from_environment()
     path = file or settings.clients
     if path is None:
         raise SettingsError("name the file, or set CDS_CLIENTS")
-    names = clients.Names.of(load(settings.knowledge_overlay), keyed=settings.user_key is not None)
-    for client in clients.load(path, names).clients:
+    names = clients.Names.of(
+        load(settings.knowledge_overlay),
+        keyed=settings.user_key is not None,
+        repeats_lack=lacking(settings),
+    )
+    found = clients.load(path, names).clients
+    for client in found:
         said = {"mode": client.mode, **client.said()}
+        if client.repeat_days is not None:
+            said["repeat_days"] = client.repeat_days
         typer.echo(f"{client.id}: " + ", ".join(f"{name} {value}" for name, value in said.items()))
+    if any(client.repeat_days for client in found) and (why := problem(settings)):
+        raise SettingsError(why)
 
 
 @app.command("hash")

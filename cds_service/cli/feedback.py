@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from cds_service.cli.database import run, settings_of
 from cds_service.ops.settings import Settings
+from cds_service.store import rollout_tables
+from cds_service.store.figure_table import words
 
 if TYPE_CHECKING:
+    from cds_service.store.figure_table import FigureTable
     from cds_service.store.report import Figures, Reason, Tally
 
     Displays = Mapping[Reason, str]
@@ -35,17 +39,28 @@ def report(
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    table: Annotated[
+        str | None,
+        typer.Option(help=f"A table of the roll-out as CSV: {', '.join(rollout_tables.IDS)}."),
+    ] = None,
     database: Annotated[str | None, _URL] = None,
 ) -> None:
-    """Cards issued, accepted, overridden: by rule, tier, reason, client and knowledge version."""
+    """Cards issued, accepted, overridden: by rule, tier, reason, client and knowledge version; and
+    the roll-out: shadow next to live, overrides by arm, rules that are overridden nearly always."""
     from cds_service.store.report import read  # SQLAlchemy is needed here only
 
+    if table is not None and table not in rollout_tables.IDS:
+        one_of = ", ".join(rollout_tables.IDS)
+        raise typer.BadParameter(f"there is no table '{table}'; one of {one_of}")
     settings = settings_of(database)
     day = since.date() if since else None
     figures = run(settings, lambda opened: read(opened, day))
     displays = _displays(settings)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(_as_json(figures, displays))))
+    elif table is not None:
+        [wanted] = [one for one in rollout_tables.tables(figures, displays) if one.id == table]
+        typer.echo(wanted.as_csv(), nl=False)
     elif as_csv:
         typer.echo(_as_csv(figures, displays), nl=False)
     else:
@@ -96,9 +111,7 @@ def _tallies(figures: Figures) -> Iterator[tuple[str, str, Tally]]:
 
 def _reasons(figures: Figures, displays: Displays) -> Iterator[tuple[Reason, str, int]]:
     for reason, count in sorted(figures.reasons.items(), key=lambda item: (-item[1], str(item))):
-        system, code = reason
-        plain = " ".join(part for part in reason if part) or "no coded reason"
-        yield (system, code), displays.get(reason, plain), count
+        yield reason, words(reason, displays), count
 
 
 def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
@@ -119,6 +132,7 @@ def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
             {"system": system, "code": code, "display": display, "overridden": count}
             for (system, code), display, count in _reasons(figures, displays)
         ],
+        "rollout": rollout_tables.as_json(figures, displays),
         "unmatched": figures.unmatched,
         "unreadSystems": [one._asdict() for one in figures.unread],
     }
@@ -170,6 +184,24 @@ def _draw(figures: Figures, displays: Displays, console: Console) -> None:
         for _, display, count in _reasons(figures, displays):
             table.add_row(display, str(count))
         console.print(table)
+    for drawn in rollout_tables.tables(figures, displays):
+        if drawn.rows:
+            _draw_table(drawn, console)
+        elif drawn.id == "overridden" and figures.total.answered:
+            console.print(f"{drawn.title}: none. {drawn.note}", highlight=False)
+    _draw_rest(figures, console)
+
+
+def _draw_table(drawn: FigureTable, console: Console) -> None:
+    first, *rest = drawn.columns
+    columns = (Column(name, justify="right") for name in rest)
+    table = Table(Column(first, overflow="fold"), *columns, title=drawn.title, caption=drawn.note)
+    for row in drawn.rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(table)
+
+
+def _draw_rest(figures: Figures, console: Console) -> None:
     if figures.unread:
         table = Table("client", "input", Column("system", overflow="fold"), _number("entries"))
         table.title = "Code systems that are not read"

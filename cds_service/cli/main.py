@@ -9,7 +9,7 @@ import typer
 
 from cds_service import __version__
 from cds_service.cli import check as check_command
-from cds_service.cli import clients, feedback, switch
+from cds_service.cli import clients, feedback, repeats, switch
 from cds_service.cli import doctor as doctor_command
 from cds_service.cli import fixtures as fixtures_command
 from cds_service.cli import knowledge as knowledge_cli
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 app.add_typer(clients.app, name="clients")
 app.add_typer(feedback.app, name="feedback")
+app.add_typer(repeats.app, name="repeats")
 app.add_typer(knowledge_cli.app, name="knowledge")
 app.add_typer(fixtures_command.app, name="fixtures")
 app.command("serve")(serve_command.serve)

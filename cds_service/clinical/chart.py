@@ -141,7 +141,7 @@ class MedicationFact:
     source: Provenance
     state: str
     prn: bool = False
-    before_surgery: bool = False  # by its words it ends with the operation
+    misses_surgery: bool = False  # by its words it ends with the operation
     single_dose: bool = False
     per_day: float | None = None
     dose: float | None = None
@@ -219,6 +219,7 @@ class Unidentified:
     may_rule_out: bool = False  # an allergy whose words name aspirin, an NSAID or a sulfonamide
     named: tuple[str, ...] = ()  # the groups of drugs that its words or codes name
     against: frozenset[str] = frozenset()  # the options that these speak against
+    beside: frozenset[str] = frozenset()  # value sets; it counts where the chart holds one of them
     as_if: MedicationFact | None = None  # the medicine that its words name, were it coded
 
 

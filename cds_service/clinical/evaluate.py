@@ -63,13 +63,14 @@ class CallFacts:
         unidentified = tuple(o.unidentified for o in orders if o.unidentified)
         drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
         stored = (u for u in chart.unidentified if u.source.reference not in drafted)
-        self.unidentified = (*stored, *unidentified)
         self.laboratory = Laboratory(chart, days)
         self.ages = age_range(chart.patient, days)
         self.ages_on_each = ages_on_each(chart.patient, days)
         self.age = age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
+        told = (u for u in stored if not u.beside or not u.beside.isdisjoint(self.present))
+        self.unidentified = (*told, *unidentified)
         self._shared: dict[str, Any] = {}
         self._answers: dict[tuple[Side | None, bool, bool], dict[int, Outcome]] = {}
 

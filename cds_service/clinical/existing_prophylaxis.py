@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Effect, NotAssessed, Reason
@@ -16,6 +16,8 @@ from cds_service.clinical.chart import (
 from cds_service.clinical.days import hours_between
 from cds_service.clinical.evaluate import CallFacts, OrderView, is_elsewhere
 from cds_service.clinical.exclusions import reasons_for
+from cds_service.clinical.in_words import ruled_out_by_words
+from cds_service.clinical.unknown_inputs import not_assessed
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import (
     FOR_HO,
@@ -134,7 +136,7 @@ def _adequate_nsaid(fact: MedicationFact, adequate: Adequate, view: OrderView) -
         return False
     if fact.state not in {"active", "draft"} or fact.prn or fact.single_dose:
         return False
-    if fact.before_surgery:
+    if fact.misses_surgery:
         return False
     if fact.per_day is None or fact.days is None or fact.days < adequate.min_days:
         return False
@@ -327,14 +329,65 @@ def _at_least(plan: Planned, least: Mapping[str, float], knowledge: Knowledge) -
     return f" (at least {enough:g} mg)" if enough else ""
 
 
+def not_checked(
+    there: tuple[Planned, ...], view: OrderView, knowledge: Knowledge
+) -> list[NotAssessed]:
+    """What was not read, or only in words, and could speak against what is ordered already.
+
+    A result that nobody measured is the prescriber's business; an input that got lost, a result
+    that we cannot read, an entry without a known code whose words speak against it, or a medicine
+    of which a question is open, is ours.
+    """
+    targets = {target for plan in there for target in _targets(plan)}
+    named = _named_in_words(targets, view, knowledge)
+    found = [
+        said
+        for said, check in not_assessed(view, knowledge)
+        if targets & set(check.applies_to)
+        and (
+            check.unread
+            or (check.unidentified and said.input in named)
+            or not view.chart.input(InputName(said.input)).known
+        )
+    ]
+    open_ = _reasons(there, view, knowledge, frozenset({Effect.NO_DRAFT}))
+    asked = [r.text for _, r in open_ if knowledge.exclusions[r.rule].asks_of_ordered]
+    medicines = InputName.MEDICATIONS.value
+    return found + [NotAssessed(medicines, "not stated", one) for one in dict.fromkeys(asked)]
+
+
+def _named_in_words(targets: Set[str], view: OrderView, knowledge: Knowledge) -> frozenset[str]:
+    """The inputs with an entry without a known code whose words speak against a target. Medicines
+    speak by the rules, as if they were coded: a second NSAID does not."""
+    entries = view.facts.unidentified
+    found = {
+        entry.input.value
+        for entry in entries
+        if entry.may_rule_out or (entry.as_if is None and entry.against & targets)
+    }
+    if ruled_out_by_words(targets, view, knowledge):
+        found.add(InputName.MEDICATIONS.value)
+    return frozenset(found)
+
+
+def _targets(plan: Planned) -> tuple[str, ...]:
+    return (plan.target, *([plan.regimen] if plan.regimen else []))
+
+
 def _against(
     there: tuple[Planned, ...], view: OrderView, knowledge: Knowledge
 ) -> Iterator[tuple[Planned, Reason]]:
-    """Excluding reasons that are about the course ordered, and not only about ours."""
+    return _reasons(there, view, knowledge, frozenset({Effect.EXCLUDE}))
+
+
+def _reasons(
+    there: tuple[Planned, ...], view: OrderView, knowledge: Knowledge, effects: frozenset[Effect]
+) -> Iterator[tuple[Planned, Reason]]:
+    """Reasons that are about the course ordered, and not only about ours."""
     for plan in there:
-        for target in (plan.target, *([plan.regimen] if plan.regimen else [])):
+        for target in _targets(plan):
             for reason in reasons_for(target, view, knowledge, plan.days):
                 own = knowledge.exclusions[reason.rule].own_course_only
                 itself = {s.reference for s in reason.sources} == {plan.source.reference}
-                if reason.effect is Effect.EXCLUDE and not own and not itself:
+                if reason.effect in effects and not own and not itself:
                     yield plan, reason

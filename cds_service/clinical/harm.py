@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cds_service.clinical.chart import DraftOrder
 from cds_service.clinical.code_selection import any_holds, selected, words_of
-from cds_service.clinical.harmless import is_medicine
-from cds_service.clinical.order_words import names
+from cds_service.clinical.order_words import is_medicine, names
 from cds_service.clinical.triggers import trigger_of
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.order_schema import Harm, KeptOrder
@@ -20,6 +19,11 @@ def harm_of(order: DraftOrder, knowledge: Knowledge) -> Harm:
         if harm.fits(order, kind):
             return harm.rule
     raise AssertionError("the content check asks for a harm that fits any order")
+
+
+def names_harm(order: DraftOrder, knowledge: Knowledge) -> bool:
+    """Whether the words of the order name a known harm, whatever its codes are."""
+    return any(harm.named(order) for harm in knowledge.once(_harms))
 
 
 def is_kept(order: DraftOrder, knowledge: Knowledge) -> bool:
@@ -42,6 +46,7 @@ class _ReadyHarm:
         self.rule = rule
         self._codes = selected(rule.codes)
         self._resources = frozenset(rule.resources)
+        self._routes = selected(rule.routes)
         self._words = words_of(rule.words)
         self._medicine = words_of(rule.medicine_words)
         self._notes = words_of(rule.note_words)
@@ -57,9 +62,11 @@ class _ReadyHarm:
         said = order.said
         if any(any_holds(self._codes, element) for element in said.elements):
             return True
-        return self._named(order) or self.rule.any_order
+        if self._routes and any(any_holds(self._routes, route.codings) for route in said.routes):
+            return True
+        return self.named(order) or self.rule.any_order
 
-    def _named(self, order: DraftOrder) -> bool:
+    def named(self, order: DraftOrder) -> bool:
         """By the words of what is ordered and how it is given. A note may say something else, so
         only words that tell how it is done count there."""
         said, medicine = order.said, is_medicine(order)

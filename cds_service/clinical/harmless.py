@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from cds_service.clinical.chart import CodeSeen, DraftOrder, OrderSaid, Stated
 from cds_service.clinical.code_selection import any_holds, selected, words_of
-from cds_service.clinical.order_words import names
+from cds_service.clinical.harm import names_harm
+from cds_service.clinical.order_words import is_medicine, names
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import MODIFIER
 from cds_service.knowledge.order_schema import HarmlessOrder, NeverHarmless
@@ -18,14 +19,12 @@ from cds_service.knowledge.order_schema import HarmlessOrder, NeverHarmless
 
 def known_harmless(order: DraftOrder, knowledge: Knowledge) -> bool:
     """Whether the list of the knowledge says that this order needs no cut, no needle into muscle
-    and no stretching. What is not on the list is not known, and so not harmless."""
+    and no stretching. What is not on the list is not known, and so not harmless; nor is what has
+    a code of the list and words of a harm ("office visit, excision of a naevus")."""
     odd = order.intramuscular or order.says_intramuscular or MODIFIER in order.said.members
-    return not odd and knowledge.once(HarmlessList).holds(order)
-
-
-def is_medicine(order: DraftOrder) -> bool:
-    """Whether the order is for something that is given by a route."""
-    return order.resource_type.startswith(("Medication", "Immunization"))
+    if odd or not knowledge.once(HarmlessList).holds(order):
+        return False
+    return is_medicine(order) or not names_harm(order, knowledge)
 
 
 class HarmlessList:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from cds_service.clinical.chart import DraftOrder
+
 _DENIED = re.compile(
     r"\b(?:no|not|never|avoid|without|w/o|instead of|rather than|free of|contra-?indicated|kein\w*"
     r"|nicht|ohne|sans|pas d[e']|sin|senza|geen|zonder|status post|s/p|history of|hx of)"
@@ -23,3 +25,8 @@ def names(pattern: re.Pattern[str] | None, texts: Iterable[str]) -> bool:
             if not _DENIED.search(value[max(0, one.start() - _NEAR) : one.start()]):
                 return True
     return False
+
+
+def is_medicine(order: DraftOrder) -> bool:
+    """Whether the order is for something that is given by a route."""
+    return order.resource_type.startswith(("Medication", "Immunization"))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from cds_service.clinical.chart import AllergyFact, Provenance, SetAside, Unidentified
 from cds_service.fhir.codings import source_of
 from cds_service.fhir.context import Item, ReadContext
-from cds_service.fhir.elements import Doc, first_text, objects, status, texts, type_and_id
+from cds_service.fhir.elements import Doc, first_text, notes_of, objects, status, texts, type_and_id
+from cds_service.fhir.named import named_beside
 from cds_service.fhir.reaction_notes import named_in_notes, notes_on
 from cds_service.fhir.record_status import (
     DOUBTED,
@@ -36,6 +37,7 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
     reactions = [r.get("substance") for r in objects(doc.get("reaction"))]
     code = doc.get("code") or doc.get("substance")
     known = look.know(doc.get("code"), doc.get("substance"), *reactions)
+    yield from _genetic(doc, look, code)
     if not known.meaning:
         yield from _unidentified(doc, look, (doc.get("code"), doc.get("substance"), *reactions))
         return
@@ -57,6 +59,13 @@ def read_allergy(doc: Doc, look: ReadContext) -> Iterator[Item]:
     )
     if known.meaning == {SOME_ANALGESIC}:
         yield from _in_notes(doc, look, source)
+
+
+def _genetic(doc: Doc, look: ReadContext, code: object) -> Iterator[Item]:
+    """Genetic HO on the list of allergies, where it is put to be seen ("FOP, no IM injections")."""
+    if DOUBTED.isdisjoint(verifications(doc)):
+        source = Provenance(type_and_id(doc), None, "", look.onset(doc) or look.recorded(doc))
+        yield from named_beside(doc, look, source, [code, *notes_of(doc)])
 
 
 def _in_notes(doc: Doc, look: ReadContext, source: Provenance) -> Iterator[Unidentified]:

@@ -159,8 +159,7 @@ def _open_object(raw: bytes | Raw, depth: int) -> Opened:
         opened = _open_bundle(envelope)
         _read_links(opened, envelope.link)
         opened.meta = _plain(envelope.meta)
-        total = _plain(envelope.total)
-        opened.total = total if isinstance(total, int) else None
+        opened.total = counted(_plain(envelope.total))
         if envelope.issues is not NOTHING:
             _add_issues(opened, envelope.issues)
         return opened
@@ -252,6 +251,13 @@ def _plain(raw: Raw) -> object:
         return decode(raw)
     except Unreadable:
         return None
+
+
+def counted(value: object) -> int | None:
+    """A number of matches, in digits too, or with a decimal point."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
+        return int(value)
+    return int(value) if isinstance(value, int | float) and 0 <= value < 10**9 else None
 
 
 def _response_status(envelope: Envelope) -> str | None:

@@ -21,6 +21,7 @@ import msgspec
 
 from cds_service.cdshooks.models import CDSRequest
 from cds_service.errors import NotSent, RequestError, TooLarge
+from cds_service.fhir.bundle import counted
 from cds_service.fhir.capabilities import Declared, Servers
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.medicine_lists import LISTS
@@ -76,12 +77,7 @@ class FetchFailed(Exception):
     says that the server does not offer it, `is_refused` that it does not show it."""
 
     def __init__(
-        self,
-        why: str,
-        outcome: str = "failed",
-        *,
-        no_list: bool = False,
-        is_refused: bool = False,
+        self, why: str, outcome: str = "failed", *, no_list: bool = False, is_refused: bool = False
     ) -> None:
         super().__init__(why)
         self.why = why
@@ -142,6 +138,7 @@ class _Page(msgspec.Struct):
 
 
 _PAGE = msgspec.json.Decoder(_Page)
+_ABSOLUTE = ("http:", "https:")
 
 
 class FhirReads:
@@ -201,7 +198,6 @@ class FhirReads:
     async def _pages(self, reader: UnfinishedChart, name: InputName, start: str) -> None:
         """Read a search from its first page to its last. Raises FetchFailed."""
         url = self._follow(f"{self._access.base}/", self._first(start))
-        is_first = not start.startswith(("http:", "https:"))
         strangers = reader.strangers(name)
         seen: set[str] = set()
         found = 0
@@ -217,7 +213,7 @@ class FhirReads:
             found += self._count(page)
             link = reader.next_links().get(name)
             if link is None:
-                if is_first and isinstance(page.total, int) and page.total > found:
+                if not start.startswith(_ABSOLUTE) and (counted(page.total) or 0) > found:
                     raise FetchFailed("the FHIR server left out entries", "cut")
                 return
             url = self._follow(url, link)
@@ -230,7 +226,7 @@ class FhirReads:
     async def _statements(self, url: str, seconds: float) -> str:
         """The search for what is taken, by the name that the server has for it. Raises FetchFailed
         where it says that it has none."""
-        if url.startswith(("http:", "https:")):
+        if url.startswith(_ABSOLUTE):
             return url  # a further page
         kind = (await self._declared(seconds)).statements
         if kind is None:

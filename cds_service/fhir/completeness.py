@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
@@ -14,14 +14,13 @@ from cds_service.fhir.elements import (
     Doc,
     codings,
     items,
-    kind_of,
     member,
-    notes_of,
     objects,
     texts,
     word,
 )
-from cds_service.fhir.outcomes import IN_WORDS, Outcomes
+from cds_service.fhir.lists_said import ListsSaid
+from cds_service.fhir.outcomes import Outcomes
 from cds_service.fhir.signal import (
     FAILED,
     NONE,
@@ -33,8 +32,8 @@ from cds_service.fhir.signal import (
     stated,
     strongest,
 )
-from cds_service.fhir.wording import Wording, narrative
-from cds_service.knowledge.code_systems import LOINC, canonical, normal_system
+from cds_service.fhir.wording import EntryWords, Wording
+from cds_service.knowledge.code_systems import canonical, normal_system
 from cds_service.knowledge.names import InputName, SignalName
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ _MISTAKE = "entered-in-error"
 _TAKEN_BACK = {"refuted", "unconfirmed", "provisional", "differential", "inactive", "resolved",
                _MISTAKE}  # fmt: skip
 _STATUSES = ("verificationStatus", "clinicalStatus")
-_EMPTY_SYSTEM: Final = "http://terminology.hl7.org/codesystem/list-empty-reason"
 ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENT_SYSTEMS: Final = frozenset({
     "http://terminology.hl7.org/codesystem/data-absent-reason",
@@ -55,22 +53,13 @@ _ABSENT_SYSTEMS: Final = frozenset({
     "http://hl7.org/fhir/v3/nullflavor",
     "urn:oid:2.16.840.1.113883.5.1008",
 })  # fmt: skip
-_SECTIONS: Final[Mapping[str, InputName]] = {
-    "11450-4": InputName.CONDITIONS,
-    "48765-2": InputName.ALLERGIES,
-    "10160-0": InputName.MEDICATIONS,
-    "47519-4": InputName.PROCEDURES,
-    "30954-2": InputName.OBSERVATIONS,
-    "10157-6": InputName.FAMILY_HISTORY,
-}
-"""LOINC codes of lists and of sections of a document (International Patient Summary)."""
 # Types whose entries may say so, and those that must say what they are.
 _LISTED: Final = frozenset({
     "Condition", "Procedure", "AllergyIntolerance", "FamilyMemberHistory", "MedicationRequest",
     "MedicationOrder", "MedicationStatement", "MedicationUsage", "MedicationDispense",
     "MedicationAdministration",
 })  # fmt: skip
-_NAMED: Final = frozenset({"Condition", "AllergyIntolerance"})
+_NAMED: Final = frozenset({"Condition", "Procedure", "AllergyIntolerance"})
 # Types of which "not known" says nothing of the list, and "masked" does.
 _MASKABLE: Final = frozenset({
     "Observation", "ServiceRequest", "ProcedureRequest", "ReferralRequest", "DiagnosticOrder",
@@ -78,6 +67,7 @@ _MASKABLE: Final = frozenset({
 _CODES: Final = (
     "code", "medicationCodeableConcept", "substance", "medicationReference", "medication",
 )  # fmt: skip
+_BESIDE_WORDS: Final = frozenset({"reaction", "note", "notes", "evidence", "dosage"})
 _NAMED_BY: Final = (*_CODES, "reaction")
 # Elements of an Observation or an order that say what it is; `_value...` of a primitive.
 _TELLING: Final = ("code", "orderDetail", "value", "_value", "dataAbsentReason")
@@ -103,7 +93,6 @@ class SignalTable:
     ) -> None:
         self._rows = tuple(signals)
         self._by_id = {row.id: row for row in self._rows}
-        self._empty = self._coded("empty-reason")
         self._reasons = self._coded("absent-reason")
         self._labels = self._coded("label")
         self._statements = {
@@ -115,6 +104,8 @@ class SignalTable:
         }
         self._ips = {canonical(name) for name in self._by_id[SignalName.IPS_UNKNOWN].systems}
         self._wording = wording or Wording(self._rows)
+        self._lists = ListsSaid(self._rows, self._wording)
+        self._entry_words = EntryWords(self._rows)
         self._outcomes = Outcomes(self._rows, vendors, self._wording)
         masks = (c for c, row in self._reasons.items() if row.state == WITHHELD)
         self._masks = re.compile("|".join(map(re.escape, masks)).encode(), re.IGNORECASE)
@@ -139,9 +130,10 @@ class SignalTable:
 
     # --- outcomes ---
 
-    def of_outcome(self, doc: Doc, *, alone: bool) -> Signal | None:
-        """What an OperationOutcome says; None for noise. `alone`: it stands in place of data."""
-        return self._outcomes.read(doc, alone=alone)
+    def of_outcome(self, doc: Doc, *, alone: bool, whole: bool = True) -> Signal | None:
+        """What an OperationOutcome says; None for noise. `alone`: it stands in place of data;
+        `whole`: no further page is read after it."""
+        return self._outcomes.read(doc, alone=alone, whole=whole)
 
     # --- labels ---
 
@@ -164,17 +156,23 @@ class SignalTable:
 
     # --- resources ---
 
-    def of_resource(self, kind: str, doc: Doc, raw: bytes) -> tuple[Signal | None, bool]:
-        """What a resource says of its input as a whole, and whether that is all it says. `raw` is
-        its JSON."""
+    def of_resource(
+        self, kind: str, doc: Doc, raw: bytes, name: InputName
+    ) -> tuple[Signal | None, bool]:
+        """What a resource says of its input, `name`, as a whole, and whether that is all it says.
+        `raw` is its JSON."""
         if "extension" in doc and (reason := _absent_in(doc)) is not None:
             row = self._reasons.get(reason) or self._by_id[SignalName.ABSENT_UNKNOWN]
             state = InputState(row.state or UNKNOWN)
             if doc.keys() <= _FRAME:
                 return Signal(state, "the source says so", SignalName.EMPTY_RESOURCE), True
             return self.seen(SignalName.UNCODED_ENTRY), False
-        if kind in _LISTED and (entry := self.of_entry(doc)) is not None:
-            if entry[0].state is NONE and (status := _taken_back(doc)) is not None:
+        if kind in _LISTED and (entry := self.of_entry(doc, name)) is not None:
+            if (
+                entry[0] is not None
+                and entry[0].state is NONE
+                and (status := _taken_back(doc)) is not None
+            ):
                 why = "a statement that there is none was taken back"
                 mistake = status == _MISTAKE  # no entry at all
                 return (None if mistake else self.seen(SignalName.UNCODED_ENTRY, why)), True
@@ -213,16 +211,17 @@ class SignalTable:
             return []
         return [self.of_absent(reason)] if reason is not None else []
 
-    def of_entry(self, doc: Doc) -> tuple[Signal, bool] | None:
+    def of_entry(self, doc: Doc, name: InputName) -> tuple[Signal | None, bool] | None:
         """An entry that says that there is none, or that nobody knows, and whether it is no fact
         beside that: one with a code, or with words that may name it, is read as well."""
-        elements = [doc[name] for name in _CODES if name in doc]
+        elements = [doc[element] for element in _CODES if element in doc]
         reasons: list[SourceSignal] = []
         has_code = False
-        for coding in (coding for element in elements for coding in codings(element)):
-            system, code = canonical(coding.system or ""), coding.code or ""
-            if (row := self._statement(system, code)) is not None:
-                return stated(row), True
+        found = [coding for element in elements for coding in codings(element)]
+        if (statement := self._stated(found, name)) is not None:
+            return statement
+        for coding in found:
+            code = coding.code or ""
             if normal_system(coding.system or "") in _ABSENT_SYSTEMS:
                 reasons.append(self._reason(code))
             else:
@@ -230,8 +229,10 @@ class SignalTable:
         for element in elements:
             if (reason := _absent_reason(element)) is not None:
                 reasons.append(self._reason(reason))
-        if not reasons or has_code:
+        if has_code:
             return None
+        if not reasons:
+            return self._worded(doc, elements)
         states = [row for row in reasons if row.state is not None]
         named = any(text.strip() for element in elements for text in texts(element))
         if named and not states:
@@ -243,6 +244,33 @@ class SignalTable:
         if named and told.state is not WITHHELD:  # "Masked" is no name
             return self.seen(SignalName.UNCODED_ENTRY, "the code of an entry is not known"), False
         return told, True
+
+    def _stated(self, found: list[CodeSeen], name: InputName) -> tuple[Signal | None, bool] | None:
+        """What a code states: of another list than this one it says nothing of this."""
+        rows = [
+            (row, coding.code)
+            for coding in found
+            if (row := self._statement(canonical(coding.system or ""), coding.code or ""))
+        ]
+        of = InputName.MEDICATIONS if name is InputName.STATEMENTS else name
+        own = (row for row, code in rows if not row.of or (of.value, code) in _lists_of(row))
+        return (strongest(map(stated, own)), True) if rows else None
+
+    def _worded(self, doc: Doc, elements: list[object]) -> tuple[Signal | None, bool] | None:
+        """What the words of an entry without a code say, where they say nothing else; what stands
+        beside them is read as well."""
+        told = [self._entry_words.of(text) for element in elements for text in texts(element)]
+        rows = [row for row in told if row is not None]
+        if not rows or len(rows) < len(told):
+            return None
+        if _taken_back(doc) == _MISTAKE:
+            return None, True
+        told_of = strongest(stated(row) for row in rows if row.state is not None)
+        return told_of, _BESIDE_WORDS.isdisjoint(doc)
+
+    def tells_nothing(self, text: str) -> bool:
+        """Whether the text of an entry without a code may say that it is not shown or known."""
+        return self._entry_words.of(text) is not None
 
     def _statement(self, system: str, code: str) -> SourceSignal | None:
         row = self._statements.get((system, code))
@@ -259,35 +287,14 @@ class SignalTable:
 
     def of_lists(self, doc: Doc, asked: InputName | None) -> Iterator[tuple[InputName, Signal]]:
         """What a List, or the sections of a document, say of being empty or not whole, by input."""
-        for section in (doc, *_sections(doc)):
-            rows = [self._empty_reason(coding) for coding in codings(section.get("emptyReason"))]
-            if not rows and section.get("emptyReason"):
-                rows = [self._by_id[SignalName.LIST_UNKNOWN]]  # in words
-            told = strongest(map(stated, rows)) or self._in_words(section)
-            if told is None:
-                continue
-            found = codings(section.get("code"))
-            coded = [c.code or "" for c in found if canonical(c.system or "") == LOINC]
-            name = next((_SECTIONS[c] for c in coded if c in _SECTIONS), asked)
-            if name is not None:
-                yield name, told
+        yield from self._lists.read(doc, asked)
+        if (label := self.of_labels(doc.get("meta"))) is not None:
+            for name in self._lists.named(doc, asked):
+                yield name, label
 
-    def _in_words(self, section: Doc) -> Signal | None:
-        """What the note of a List says; and the narrative of one that holds no entry, or of such a
-        section. Beside entries a narrative speaks of these."""
-        words = notes_of(section) if "note" in section else []
-        if not section.get("entry") and kind_of(section) != "Composition":
-            words += [text for text in (narrative(section.get("text")),) if text]
-        rows, _ = self._wording.told(words, is_note=True) if words else ([], True)
-        return strongest(said(row, IN_WORDS) for row in rows)
-
-    def _empty_reason(self, coding: CodeSeen) -> SourceSignal:
-        """Only the code system of FHIR is believed that there is none."""
-        row = self._empty.get((coding.code or "").lower())
-        own = normal_system(coding.system or "") == _EMPTY_SYSTEM
-        if row is None or (row.state == NONE and not own):
-            return self._by_id[SignalName.LIST_UNKNOWN]
-        return row
+    def listed(self, doc: Doc, asked: InputName | None) -> Iterator[InputName]:
+        """The inputs of which a List, or a document, names entries by reference."""
+        yield from self._lists.with_entries(doc, asked)
 
 
 def signals_of(knowledge: Knowledge) -> SignalTable:
@@ -305,6 +312,11 @@ def signals_for(knowledge: Knowledge, vendor: str | None) -> SignalTable:
 def _by_vendor(knowledge: Knowledge) -> dict[str, SignalTable]:
     vendors = {profile.vendor for profile in knowledge.profiles.values() if profile.vendor}
     return {vendor: knowledge.once(signals_of).of_vendors({vendor}) for vendor in vendors}
+
+
+def _lists_of(row: SourceSignal) -> set[tuple[str, str]]:
+    """The list that each code of a statement is about."""
+    return {(name, code) for name, codes in row.of.items() for code in codes}
 
 
 def is_nameless(doc: Doc) -> bool:
@@ -349,9 +361,3 @@ def _reason_of(element: object) -> str | None:
     """Why an element has no value: by its code, or by its extension."""
     coded = (c.code for c in codings(element) if normal_system(c.system or "") in _ABSENT_SYSTEMS)
     return next(coded, None) or _absent_reason(element)
-
-
-def _sections(doc: Doc) -> Iterator[Doc]:
-    for section in objects(doc.get("section")):
-        yield section
-        yield from objects(section.get("section"))

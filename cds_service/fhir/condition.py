@@ -9,6 +9,7 @@ from cds_service.clinical.chart import ConditionFact, FhirDate, Provenance, SetA
 from cds_service.fhir.body_site import side_of, with_unread_site
 from cds_service.fhir.brooker import BROOKER_NONE, brooker_class, coded_class, mentions_brooker
 from cds_service.fhir.codings import Recognised, source_of
+from cds_service.fhir.condition_words import conditions_in_words
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, texts, words
 from cds_service.fhir.metaboliser import in_words
@@ -56,7 +57,7 @@ def read_condition(doc: Doc, look: ReadContext) -> Iterator[Item]:
 
 def _in_words(doc: Doc, look: ReadContext, source: Provenance) -> Iterator[Unidentified]:
     """What words alone say: an allergy, or a condition that speaks against an option."""
-    code, drugs, conditions = doc.get("code"), look.mentions.drugs, look.mentions.conditions
+    code, drugs = doc.get("code"), look.mentions.drugs
     named = name_in(code)
     if is_allergy_in_words(code, drugs):
         groups = drugs_named((code,), drugs)
@@ -70,12 +71,7 @@ def _in_words(doc: Doc, look: ReadContext, source: Provenance) -> Iterator[Unide
             InputName.ALLERGIES, replace(source, label=named), telling, groups, against
         )
         return
-    over = clinical_status(doc) in _OVER
-    if groups := conditions.named(texts(code), over=over):
-        against = conditions.against(groups)
-        yield Unidentified(
-            InputName.CONDITIONS, replace(source, label=named), named=groups, against=against
-        )
+    yield from conditions_in_words(code, look, source, over=clinical_status(doc) in _OVER)
 
 
 def _certainty(known: Recognised) -> list[str]:

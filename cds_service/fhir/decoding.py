@@ -92,6 +92,8 @@ class Glance(Struct, gc=False):
     valueCodeableConcept: Concept | None = None
     valueString: str | None = None
     valueQuantity: GlancedQuantity | None = None
+    reasonCode: tuple[Concept, ...] | None = None
+    reason: tuple[Concept, ...] | None = None  # R5
     extension: Raw = NOTHING
     meta: GlancedMeta | None = None
 

@@ -62,7 +62,7 @@ class Schedule:
     bounded: bool = False
     start: FhirDate | None = None
     end: FhirDate | None = None
-    before_surgery: bool = False  # words say that it ends there (`sig.Sig`)
+    misses_surgery: bool = False  # words say that it ends there (`sig.Sig`)
     routes: tuple[object, ...] = ()  # as they stand
 
 
@@ -96,7 +96,7 @@ def read_schedule(doc: Doc, zone: tzinfo | None = None, names: Iterable[str] = (
         dose_unit=unit,
         days=course or _supply(doc, sig, per_day, dose, unit),
         bounded=course is not None,
-        before_surgery=sig.before_surgery,
+        misses_surgery=sig.misses_surgery,
         start=start,
         end=end,
         routes=tuple(d["route"] for d in dosages if d.get("route") is not None),

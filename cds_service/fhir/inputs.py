@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir.bundle import Opened
 from cds_service.fhir.completeness import SignalTable
-from cds_service.fhir.elements import Doc, kind_of
+from cds_service.fhir.elements import Doc, kind_of, word
 from cds_service.fhir.medicine_lists import LISTS, both
 from cds_service.fhir.outcomes import is_gone
 from cds_service.fhir.record_in_use import RecordInUse, list_of
@@ -50,8 +50,10 @@ LIST_OF = {kind: name for kind, name in INPUT_OF.items() if kind not in _NOT_A_L
 UNREADABLE = "an entry could not be read"
 REPORTED = "the EHR answered with an error"
 CUT = "entries were left out"
+NOT_SENT = "entries are named that were not sent"
 PAGE = "a further page was not read"
 _REST = frozenset({PAGE, CUT})
+_OVER = frozenset({"entered-in-error", "retired"})
 MOST_PROBLEMS = 100
 
 
@@ -62,6 +64,7 @@ class InputLog:
     `answered` is True once a good answer came, even an empty one. `failures` are answers that
     could not be had or read, `defects` holes in an answer that was read, `next_link` a further
     page that nobody has read yet. `unsupported`: the server has no such list.
+    `listed`: a List or a document names entries of it.
     """
 
     name: InputName
@@ -74,6 +77,7 @@ class InputLog:
     next_link: str | None = None
     signal: Signal | None = None
     unsupported: bool = False
+    listed: bool = False
 
     def tell(self, signal: Signal) -> None:
         """What the source says of this input; the strongest word counts."""
@@ -109,6 +113,8 @@ class InputLog:
 
     def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
+        if self.listed and not (self.seen or self.foreign):
+            holes += (NOT_SENT,)
         if self.answered and not (self.seen or self.foreign or self.next_link or holes):
             return _EMPTY[self.name]
         if not self.answered and not self.glimpsed:
@@ -229,15 +235,18 @@ class Ledger:
     def outcome(self, doc: Doc, answer: InputAnswer, alone: bool) -> None:
         """An OperationOutcome instead of data is a failed query. Among data it may say that
         something is missing there, or be noise (Epic sends warnings with good answers)."""
-        signal = self.signals.of_outcome(doc, alone=alone)
+        signal = self.signals.of_outcome(doc, alone=alone, whole=answer.whole)
         if signal is None:
             answer.hints += 1
         elif signal.state is InputState.FAILED:
             answer.defects.append(REPORTED)
         else:
             answer.signals.append(signal)
-        if answer.asked is InputName.PATIENT and is_gone(doc):
-            self._in_use.gone()
+        if answer.asked is InputName.PATIENT and signal is not None:
+            if is_gone(doc):
+                self._in_use.gone()
+            elif signal.id != SignalName.ISSUE_FAILED:
+                self._in_use.refused()
 
     def fail(self, name: InputName, why: str, *, is_gone: bool, is_refused: bool) -> None:
         """An input could not be fetched: the server does not have it, does not show it, or failed.
@@ -256,11 +265,21 @@ class Ledger:
         self._in_use.read_other(doc)
 
     def empty_list(self, doc: Doc, answer: InputAnswer) -> None:
-        """A List or a document that says why something in it is empty."""
+        """A List or a document that says why something in it is empty, or names its entries. One
+        of another patient, or that is no longer in use, says nothing."""
+        if self.subjects.whose_doc(doc)[0] is Whose.FOREIGN:
+            self.stranger()
+            answer.others += 1
+            return
+        if word(doc.get("status")) in _OVER:
+            answer.others += 1
+            return
         said = list(self.signals.of_lists(doc, answer.asked))
         for name, signal in said:
             self.logs[name].answered = True
             self.logs[name].tell(signal)
+        for name in self.signals.listed(doc, answer.asked):
+            self.logs[name].listed = True
         answer.hints += bool(said)
         answer.others += not said and kind_of(doc) == "List"
 
@@ -349,7 +368,7 @@ class Ledger:
             if (label := self.signals.of_labels(doc.get("meta"))) is not None:
                 log.tell(label)
             return False
-        signal, alone = self.signals.of_resource(kind, doc, raw)
+        signal, alone = self.signals.of_resource(kind, doc, raw, log.name)
         if signal is not None:
             log.tell(signal)
         if alone:  # it was counted, and is no fact

@@ -27,6 +27,7 @@ from cds_service.fhir.elements import (
     word,
     words,
 )
+from cds_service.fhir.named import REASON_NAMES, named_as_reason
 from cds_service.fhir.unidentified import MEDICINES, drugs_named, name_in, readable, says_none
 from cds_service.knowledge.code_systems import ATC
 from cds_service.knowledge.names import FOR_HO, PALOVAROTENE, InputName
@@ -110,6 +111,9 @@ def read_medication(doc: Doc, look: ReadContext) -> Iterator[Item]:
     """A medicine as a fact; errors, prohibitions and mere options are set aside."""
     named = name_of(doc, look)
     concepts = named.known.meaning or _by_name(named, look)
+    if not REASON_NAMES.isdisjoint(doc):
+        taken = source_of(doc, named.element, named.known, _written(doc, look))
+        yield from named_as_reason(doc, look, taken)
     if not concepts:
         yield from _unidentified(doc, look, named)
         return
@@ -144,7 +148,7 @@ def _fact(
         source=source,
         state=state,
         prn=schedule.prn,
-        before_surgery=schedule.before_surgery,
+        misses_surgery=schedule.misses_surgery,
         single_dose=schedule.single_dose or _given_once(doc),
         per_day=schedule.per_day,
         dose=dose,
@@ -189,7 +193,8 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     groups = drugs_named((*elements, named.element, *parts), look.mentions.drugs)
     against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
     coded = [c for e in elements for c in codings(e)]
-    if readable(coded, MEDICINES) and (not groups or _is_local(named.element)):
+    told = first_text(named.element) is not None
+    if readable(coded, MEDICINES, named=told) and (not groups or _is_local(named.element)):
         return
     if readable(coded, _BY_ROUTE) and not against:
         return

@@ -33,6 +33,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.genomics import finds_variant, read_variant
 from cds_service.fhir.metaboliser import read_metaboliser
+from cds_service.fhir.named import ANSWERS, named_as_result
 from cds_service.fhir.unidentified import name_in
 from cds_service.knowledge.names import BROOKER, GENOMIC, InputName
 
@@ -88,6 +89,8 @@ def read_observation(doc: Doc, look: ReadContext) -> Iterator[Item]:
     figure = "valueQuantity" in doc and _WORDED.isdisjoint(doc)  # most results are one
     if genomic or (not figure and look.mentions and finds_variant(doc)):
         yield from read_variant(doc, look)
+    elif state not in _NO_RESULT and not ANSWERS.isdisjoint(doc):
+        yield from named_as_result(doc, look, Provenance(type_and_id(doc), None, "", when))
     if not figure:
         yield from read_metaboliser(doc, look)
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.clinical.chart import OrderSaid, Stated
-from cds_service.fhir.elements import Doc, all_texts, codings, notes_of, objects, status, texts
+from cds_service.fhir.elements import (
+    Doc,
+    all_texts,
+    codings,
+    kind_of,
+    member,
+    notes_of,
+    objects,
+    status,
+    texts,
+)
 
 _DOSES = ("dosageInstruction", "dosage")
 _GIVEN = frozenset({*_DOSES, "route", "renderedDosageInstruction", "patientInstruction"})
@@ -26,6 +36,8 @@ def what_is_said(doc: Doc, elements: Sequence[object], medicine: Sequence[Doc]) 
     for name in _BESIDE:
         if name in doc:
             names += texts(doc[name])
+    if "specimen" in doc:
+        names += _of_specimens(doc)
     routes, instructions = ((), ()) if _GIVEN.isdisjoint(doc) else _given(doc)
     return OrderSaid(
         elements=tuple([tuple(found) for found in coded if found]),
@@ -37,6 +49,13 @@ def what_is_said(doc: Doc, elements: Sequence[object], medicine: Sequence[Doc]) 
         members=frozenset(doc),
         priority=status(doc["priority"]) if "priority" in doc else None,
     )
+
+
+def _of_specimens(doc: Doc) -> list[str]:
+    """The words for the material of a test, which may tell how it is taken."""
+    held = [one for one in objects(doc.get("contained")) if kind_of(one) == "Specimen"]
+    taken = [member(one, "collection", "method") for one in held]
+    return all_texts(doc["specimen"], *[one.get("type") for one in held], *taken)
 
 
 def _given(doc: Doc) -> tuple[tuple[Stated, ...], tuple[str, ...]]:

@@ -42,13 +42,13 @@ class Outcomes:
             if row.kind == "vendor" and (row.state or vendors is None or row.vendor in vendors)
         ]
 
-    def read(self, doc: Doc, *, alone: bool) -> Signal | None:
+    def read(self, doc: Doc, *, alone: bool, whole: bool = True) -> Signal | None:
         """The strongest of its issues; None for noise. `alone`: it stands in place of data, so
-        there was no answer."""
+        there was no answer. `whole`: no further page is read after it."""
         issues = objects(doc.get("issue"))
         known = [self._by_vendor(issue) for issue in issues]
         pairs = zip(issues, known, strict=True)
-        found = [told for issue, row in pairs if (told := self._of(issue, row)) is not None]
+        found = [told for issue, row in pairs if (told := self._of(issue, row, whole)) is not None]
         if not found and not any(known) and (text := narrative(doc.get("text"))) is not None:
             rows, _ = self._wording.told((text,), is_note=True)
             found += [said(row, IN_WORDS) for row in rows]
@@ -72,7 +72,7 @@ class Outcomes:
             None,
         )
 
-    def _of(self, issue: Doc, vendor: SourceSignal | None) -> Signal | None:
+    def _of(self, issue: Doc, vendor: SourceSignal | None, whole: bool) -> Signal | None:
         code = (word(issue.get("code")) or "").lower()
         severity = (word(issue.get("severity")) or "").lower()
         is_error = severity not in _NOTES and severity != "warning"
@@ -87,15 +87,18 @@ class Outcomes:
             return said(known, f"the EHR says so (issue {code})")
         if is_error or code in _GONE:
             return self._seen(SignalName.ERROR, _ERROR)
-        return self._in_words(issue, severity, is_note_code=known is not None)
+        return self._in_words(issue, severity, is_note_code=known is not None, whole=whole)
 
-    def _in_words(self, issue: Doc, severity: str, *, is_note_code: bool) -> Signal | None:
+    def _in_words(
+        self, issue: Doc, severity: str, *, is_note_code: bool, whole: bool
+    ) -> Signal | None:
         """A warning or a note whose code says nothing of the results."""
         diagnostics = issue.get("diagnostics")
         words = [*texts(issue.get("details"))]
         words += [diagnostics] if isinstance(diagnostics, str) else []
         words = [text for text in words if text.strip()]
-        rows, understood = self._wording.told(words, is_note=is_note_code and severity in _NOTES)
+        is_note = is_note_code and severity in _NOTES
+        rows, understood = self._wording.told(words, is_note=is_note, whole=whole)
         if rows:
             return strongest(said(row, IN_WORDS) for row in rows)
         if understood and (words or is_note_code or severity in _NOTES):

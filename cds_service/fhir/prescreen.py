@@ -11,6 +11,7 @@ from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions
+from cds_service.fhir.named import GENETIC
 from cds_service.fhir.unidentified import MEDICINES, readable
 from cds_service.fhir.unread_codes import unread_system
 from cds_service.knowledge.code_systems import canonical
@@ -37,7 +38,7 @@ class Prescreen:
         self._statements = signals.codes
         self._mentions = mentions
         self._dull: set[Concept] = set()
-        self._plain: set[Concept] = set()  # as dull, of a problem list: they name no condition
+        self._plain: set[Concept] = set()  # they name no condition
         self._plain_results: set[Concept] = set()
         self._known: set[Concept] = set()  # medicines whose code is in no value set
         self.strange: dict[
@@ -47,6 +48,8 @@ class Prescreen:
     def holds_back(self, glance: Glance) -> bool:
         """True when the resource need not be read in full."""
         kind = glance.resourceType
+        if (glance.reasonCode or glance.reason) and self._reason_speaks(glance):
+            return False
         if glance.meta is not None and self._signals.is_labelled(glance.meta):
             return False
         if glance.extension is not NOTHING and _ABSENT in bytes(glance.extension):
@@ -60,8 +63,12 @@ class Prescreen:
                 or code.extension
             ):
                 return False  # nothing says what it is: then it may say why
-            on_list = kind == "Condition" and code is not None and code not in self._plain
-            if on_list and code is not None and self._names_condition(code):
+            if (
+                kind in _NAMED
+                and code is not None
+                and code not in self._plain
+                and self._names_condition(code)
+            ):
                 return False
             return not (
                 (code is not None and self._speaks(code))
@@ -77,6 +84,20 @@ class Prescreen:
             return inline is not None and not self._counts(inline, glance)
         return False
 
+    def _reason_speaks(self, glance: Glance) -> bool:
+        return any(map(self._names_genetic, (*(glance.reasonCode or ()), *(glance.reason or ()))))
+
+    def _names_genetic(self, reason: Concept) -> bool:
+        """Whether a reason may be genetic HO: a code in a value set, or words."""
+        inner = reason.concept or reason
+        for coding in inner.coding or ():
+            match = self._index.match(coding.system, coding.code)
+            if match is not None and not match.concepts.isdisjoint(GENETIC):
+                return True
+            if self._tells(coding.display):
+                return True
+        return self._tells(inner.text)
+
     def _part_tells(self, part: Component) -> bool:
         return bool(
             (part.code and self._speaks(part.code))
@@ -91,7 +112,9 @@ class Prescreen:
             return False
         if self._speaks(medicine):
             return True
-        if readable(medicine.coding or (), MEDICINES) and not self._names_drug(medicine):
+        coded = medicine.coding or ()
+        told = bool(medicine.text) or any(c.display for c in coded)
+        if readable(coded, MEDICINES, named=told) and not self._names_drug(medicine):
             if len(self._known) < _MEMORY:
                 self._known.add(medicine)
             return False
@@ -166,6 +189,10 @@ class Prescreen:
         text = concept.text
         if text is not None and self._tells(text):
             return True
+        if not any(coding.code for coding in concept.coding or ()):  # its words are all there is
+            said = (text, *(coding.display for coding in concept.coding or ()))
+            if any(one and self._signals.tells_nothing(one) for one in said):
+                return True
         return concept.concept is not None and self._says_something(concept.concept)
 
     def _tells(self, value: str | None) -> bool:

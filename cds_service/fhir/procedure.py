@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.clinical.chart import ProcedureFact, SetAside
+from cds_service.clinical.chart import FhirDate, ProcedureFact, SetAside
 from cds_service.fhir.body_site import side_of, with_hip_site, with_unread_site
 from cds_service.fhir.codings import source_of
+from cds_service.fhir.condition_words import conditions_in_words
 from cds_service.fhir.context import Item, ReadContext
 from cds_service.fhir.dates import read_age
 from cds_service.fhir.elements import Doc, flag, status
-from cds_service.fhir.named import named_in
+from cds_service.fhir.named import named_as_reason, named_in
 from cds_service.fhir.record_status import IN_ERROR
+
+_LATELY = 90  # days; a convention
 
 
 def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
@@ -28,7 +31,10 @@ def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
     why = _not_done(doc, state)
     if why != IN_ERROR:
         yield from named_in(doc, look, source, known.meaning)
+        yield from named_as_reason(doc, look, source)
     if not known.meaning:
+        if why is None:
+            yield from conditions_in_words(code, look, source, over=_is_long_ago(performed, look))
         return
     site = look.sites(doc)
     sites = known.sites | site.sites
@@ -41,6 +47,11 @@ def read_procedure(doc: Doc, look: ReadContext) -> Iterator[Item]:
     yield ProcedureFact(
         concepts, with_unread_site(source, site), state, performed, side, sites, found
     )
+
+
+def _is_long_ago(performed: FhirDate | None, look: ReadContext) -> bool:
+    """Whether what was treated may well be over: a pregnancy, a failing kidney."""
+    return performed is not None and look.days.ago(performed, recent=True)[0] > _LATELY
 
 
 def _not_done(doc: Doc, state: str) -> str | None:

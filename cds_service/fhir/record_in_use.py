@@ -17,6 +17,7 @@ from cds_service.knowledge.names import InputName, SignalName
 _PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
 _OLDER: Final = frozenset({"replaced-by", "replace"})  # DSTU2: replace
 _HIDDEN: Final = frozenset({WITHHELD, UNKNOWN})
+_COUNTS_WITH_ENTRIES: Final = frozenset({SignalName.RECORD_WITHHELD, SignalName.RECORD_UNREAD})
 
 
 class RecordInUse:
@@ -27,10 +28,16 @@ class RecordInUse:
         self._signals = signals
         self._said: Signal | None = None
         self._others = False
+        self._refused = False
 
     def gone(self) -> None:
         """The server has no such record (any more)."""
         self._said = self._signals.seen(SignalName.RECORD_GONE, "the patient record was not found")
+
+    def refused(self) -> None:
+        """The read was answered with an error that is no passing one: many servers have no code of
+        their own for a record that is not there (HAPI: `processing`, "is not known")."""
+        self._refused = True
 
     def read(self, doc: Doc) -> None:
         """The Patient of this id: merged into another, or inactive."""
@@ -69,15 +76,17 @@ class RecordInUse:
         if said is not None and said.state in _HIDDEN:
             why = "the record of the patient is not shown"
             return self._signals.seen(SignalName.RECORD_WITHHELD, why)
+        if not patient.seen and (self._refused or patient.state is InputState.EMPTY):
+            return self._signals.seen(SignalName.RECORD_UNREAD, "no record of the patient came")
         return None
 
 
 def list_of(record: Signal | None, report: InputReport) -> InputReport:
     """What a list of such a record is worth: of one that is not this patient's none is known; of
-    one that is not shown an empty one is withheld."""
+    one that is not shown an empty one is withheld, and of one that did not come it is unknown."""
     if record is None or not report.known or report.name is InputName.PATIENT:
         return report
-    if record.id != SignalName.RECORD_WITHHELD:
+    if record.id not in _COUNTS_WITH_ENTRIES:
         state = InputState.PARTIAL if report.seen else InputState.UNKNOWN
     elif report.state is InputState.EMPTY:
         state = record.state

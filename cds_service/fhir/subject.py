@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 
-from cds_service.fhir.elements import Doc, identifier, items, kind_of, objects, reference
+from cds_service.fhir.elements import (
+    Doc,
+    identifier,
+    items,
+    kind_of,
+    member,
+    objects,
+    reference,
+    word,
+)
 
 _SUBJECTS = ("subject", "patient", "for")  # `for` is the patient of a Task
+_IDENTIFIED = "urn:identified\n"
+"""Begins what stands for a subject that is named by identifiers, until all is read."""
 _OTHERS = frozenset({"patient", "for", "participant"})
 
 
 class Whose(Enum):
     """Whose a resource is. NAMELESS: it names no patient that could be compared. LATER: it names
-    a `urn:` that only the fullUrl of a Patient entry can explain."""
+    a `urn:` that only the fullUrl of a Patient entry can explain, or identifiers."""
 
     OWN = "own"
     FOREIGN = "foreign"
@@ -33,6 +45,7 @@ class Subjects:
         self.patient_id = bare_id(patient_id)
         self.own: set[str | None] = {self.patient_id, f"Patient/{self.patient_id}"}
         self._aliases: dict[str, str] = {}
+        self._identifiers: dict[str, set[str]] = {}
 
     def whose(self, ref: str | None) -> Whose:
         """Judge one reference. Display-only and contained subjects are accepted: the EHR sent
@@ -58,7 +71,9 @@ class Subjects:
         if _OTHERS.isdisjoint(doc) and not isinstance(subject, list):  # nearly always
             ref = reference(subject)
             whose = self.whose(ref)
-            return (whose, ref) if whose is not Whose.NAMELESS else (whose, None)
+            return (
+                (whose, ref) if whose is not Whose.NAMELESS else _by_identifier(doc, subject, ref)
+            )
         named = [reference(s) for name in _SUBJECTS for s in items(doc.get(name))]
         actors = [reference(p.get("actor")) for p in objects(doc.get("participant"))]
         named += [actor for actor in actors if actor and "Patient/" in actor]  # Appointment
@@ -67,7 +82,8 @@ class Subjects:
             for whose, ref in judged:
                 if whose is kind:
                     return whose, ref
-        return Whose.NAMELESS, None
+        first = next((s for name in _SUBJECTS for s in items(doc.get(name))), None)
+        return _by_identifier(doc, first, reference(first))
 
     def owns(self, doc: Doc) -> bool:
         """Whether a resource is this patient's, or names nobody; when all entries were learnt."""
@@ -79,6 +95,9 @@ class Subjects:
     def learn(self, full_url: str | None, doc: Doc) -> None:
         """Remember under which fullUrl a Patient stands in its Bundle."""
         ident = identifier(doc.get("id")) if kind_of(doc) == "Patient" else None
+        if ident in {None, self.patient_id} and kind_of(doc) == "Patient":
+            for system, value in _identifiers(doc.get("identifier")):
+                self._identifiers.setdefault(system, set()).add(value)
         if full_url and ident and full_url.lower().startswith("urn:"):
             self._aliases[full_url.lower()] = ident
 
@@ -88,9 +107,40 @@ class Subjects:
         NAMELESS when no Patient entry explains it: then nobody can compare it. Another urn than
         the one known for this patient is somebody else's.
         """
+        if urn.startswith(_IDENTIFIED):
+            return self._compare(urn)
         known = self._aliases.get(urn.lower())
         if known is not None:
             return Whose.OWN if known == self.patient_id else Whose.FOREIGN
         if urn.rpartition(":")[2].lower() == self.patient_id.lower():
             return Whose.OWN
         return Whose.FOREIGN if self.patient_id in self._aliases.values() else Whose.NAMELESS
+
+    def _compare(self, urn: str) -> Whose:
+        """Judge the identifiers of a subject: another's where one of the patient's has the same
+        system, and none the same value."""
+        pairs = [pair.partition("\n") for pair in urn.removeprefix(_IDENTIFIED).split("\t")]
+        known = [value in self._identifiers[s] for s, _, value in pairs if s in self._identifiers]
+        return Whose.FOREIGN if known and not any(known) else Whose.OWN
+
+
+def _identifiers(element: object) -> Iterator[tuple[str, str]]:
+    for item in objects(element):
+        system, value = word(item.get("system")), word(item.get("value"))
+        if system and value:
+            yield system, value.strip()
+
+
+def _by_identifier(doc: Doc, subject: object, ref: str | None) -> tuple[Whose, str | None]:
+    """A subject without a reference that could be compared: by its identifiers, when the patient's
+    are known, or those of the resource inside that it means."""
+    pairs = list(_identifiers(member(subject, "identifier")))
+    if (ref or "").startswith("#"):
+        inside = (c for c in objects(doc.get("contained")) if f"#{word(c.get('id'))}" == ref)
+        meant = next(inside, None)
+        if kind_of(meant) not in {None, "Patient"}:
+            return Whose.FOREIGN, None
+        pairs += _identifiers(member(meant, "identifier"))
+    if not pairs:
+        return Whose.NAMELESS, None
+    return Whose.LATER, _IDENTIFIED + "\t".join(f"{s}\n{value}" for s, value in pairs[:8])

@@ -53,14 +53,30 @@ _NO_MEDICINE = frozenset({"food", "environment"})
 # (tests/knowledge/test_loader.py). The sets have SNOMED CT for a few drugs only: there, a code
 # that is in none of them says nothing.
 MEDICINES = frozenset({RXNORM, ATC})
+_SUBSTANCE = re.compile(r"[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}", re.IGNORECASE)
 # Substances and findings; SNOMED CT and RxNorm are what records code allergies in. Of the findings
 # many are missing: see `may_rule_out`.
 ALLERGIES = frozenset({RXNORM, ATC, SNOMED, ICD10CM, ICD10, ICD9CM})
 
 
-def readable(found: Iterable[CodeSeen | decoding.GlancedCoding], systems: frozenset[str]) -> bool:
-    """Whether a coding is in one of the systems: then a code in no value set is a harmless one."""
-    return any(c.code and c.system and canonical(c.system) in systems for c in found)
+def readable(
+    found: Iterable[CodeSeen | decoding.GlancedCoding],
+    systems: frozenset[str],
+    *,
+    named: bool = True,
+) -> bool:
+    """Whether a coding is in one of the systems: then a code in no value set is a harmless one.
+
+    Not so a group of ATC, or what is no code of it; nor a code of RxNorm that has no name: the
+    value sets have every ATC substance that matters, but not every product of RxNorm.
+    """
+    for coding in found:
+        if coding.code and coding.system and (uri := canonical(coding.system)) in systems:
+            if uri == ATC and not _SUBSTANCE.fullmatch(coding.code):
+                continue
+            if named or uri != RXNORM:
+                return True
+    return False
 
 
 def says_none(element: object, names: DrugNames = NO_NAMES) -> bool:

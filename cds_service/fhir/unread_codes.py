@@ -8,22 +8,22 @@ from collections.abc import Iterable
 from cds_service.clinical.chart import CodeSeen, NotUnderstood
 from cds_service.fhir.decoding import GlancedCoding
 from cds_service.knowledge.names import InputName
-from cds_service.knowledge.system_names import NO_CODE, NO_SYSTEM, is_read
+from cds_service.knowledge.system_names import NO_CODE, NO_SYSTEM, tells
 
 _MOST = 200  # systems of one chart; a record with more is not counted to the end
 _LONGEST = 300  # signs of a system
 
 
 def unread_system(found: Iterable[CodeSeen | GlancedCoding]) -> str | None:
-    """The first system of these codings where none of them can be read; NO_SYSTEM where no code has
-    one, NO_CODE where there is no code; else None."""
+    """The first system of these codings, which stand in no value set, where none of them can be
+    read; NO_SYSTEM where no code has one, NO_CODE where there is no code; else None."""
     unread = NO_CODE
     for coding in found:
         if not coding.code:
             continue
         if not coding.system:
             unread = NO_SYSTEM if unread == NO_CODE else unread
-        elif is_read(coding.system):
+        elif tells(coding.system):
             return None
         elif unread in (NO_CODE, NO_SYSTEM):
             unread = coding.system[:_LONGEST]

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _LIMIT: Final = 2_000
 """Letters of a text that are looked at."""
 
+_COUNTED: Final = re.compile(
+    r"(?<![\d.,:/-])(\d{1,6})\W+(?:out\W+of|of|von|sur|de|di|van|av|af|z)\W+(\d{1,6})(?![\d.,:/-]*\d)"
+)
+_PAGE: Final = re.compile(r"\b(?:page|seite|pagina|side|sida|sivu|strona|strana)\b|ページ|페이지")
+_ENTRY_LIMIT: Final = 80
+"""Letters of the text of an entry that says no more than this."""
+
 _PLAIN: Final = {
     code: plain
     for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
@@ -46,29 +53,62 @@ class Wording:
         self._harmless = re.compile(by_id[SignalName.WORDS_HARMLESS], re.IGNORECASE)
         self._note = re.compile(by_id[SignalName.WORDS_NOTE], re.IGNORECASE)
 
-    def told(self, texts: Iterable[str], *, is_note: bool) -> tuple[list[SourceSignal], bool]:
+    def told(
+        self, texts: Iterable[str], *, is_note: bool, whole: bool = True
+    ) -> tuple[list[SourceSignal], bool]:
         """What texts say, and whether all the rest of them is known to be harmless. Of a note
-        English is harmless that says nothing of it."""
+        English is harmless that says nothing of it. `whole`: no further page is read, so fewer
+        than there are ("20 of 57") lack some."""
         found: list[SourceSignal] = []
         understood = True
-        for sentence in self._open_sentences(texts):
+        for sentence in self._sentences(texts):
+            is_part = whole and _is_part(sentence)
+            if not is_part and self._is_harmless(sentence):
+                continue
             rows = [row for row, pattern in self._telling if pattern.search(sentence)]
             found += rows
-            if not rows and not (is_note and sentence.isascii() and self._note.match(sentence)):
+            is_plain = is_note and sentence.isascii() and self._note.match(sentence)
+            if is_part or not (rows or is_plain):
                 understood = False
         return found, understood
 
-    def _open_sentences(self, texts: Iterable[str]) -> Iterator[str]:
-        """Sentences that are not known to be harmless, once each."""
+    def _sentences(self, texts: Iterable[str]) -> Iterator[str]:
+        """Sentences, once each text."""
         for text in dict.fromkeys(texts):
             for part in _ENDS.split(_plain(text)):
-                sentence = part.strip().strip("\"'()[]").strip()
-                if not (
-                    _SAYS_NOTHING.fullmatch(sentence)
-                    or self._plain_words.fullmatch(sentence)
-                    or self._harmless.fullmatch(sentence)
-                ):
-                    yield sentence
+                yield part.strip().strip("\"'()[]").strip()
+
+    def _is_harmless(self, sentence: str) -> bool:
+        """Whether a sentence is known to say nothing of the results."""
+        return bool(
+            _SAYS_NOTHING.fullmatch(sentence)
+            or self._plain_words.fullmatch(sentence)
+            or self._harmless.fullmatch(sentence)
+        )
+
+
+def _is_part(sentence: str) -> bool:
+    """Whether it counts fewer than there are ("20 of 57"); pages are counted by their links."""
+    found = _COUNTED.search(sentence)
+    return found is not None and int(found[1]) < int(found[2]) and not _PAGE.search(sentence)
+
+
+class EntryWords:
+    """Entries of a list whose words say only that they are not shown, or that nobody knows."""
+
+    def __init__(self, signals: Iterable[SourceSignal]) -> None:
+        self._rows = [
+            (row, re.compile("|".join(row.words), re.IGNORECASE))
+            for row in signals
+            if row.kind == "entry-words"
+        ]
+
+    def of(self, text: str) -> SourceSignal | None:
+        """What a text says where it says nothing else."""
+        if len(text) > _ENTRY_LIMIT:
+            return None
+        said = _plain(text).strip(" \t\n\"'()[]{}<>.:;!-")
+        return next((row for row, pattern in self._rows if pattern.fullmatch(said)), None)
 
 
 def narrative(value: object) -> str | None:

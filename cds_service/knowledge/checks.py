@@ -49,6 +49,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "other_than": "value set",
     "nsaid_value_sets": "value set",
     "not_value_sets": "value set",
+    "with_value_sets": "value set",
     "by_mouth_value_sets": "value set",
     "radiotherapy_value_sets": "value set",
     "for_ho_value_sets": "value set",
@@ -79,7 +80,10 @@ _CARD: Final = frozenset(
 )
 FILLED: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("card", "summary"): _CARD,
+    ("card", "summary_short"): _CARD,
+    ("card", "summary_none_left"): _CARD,
     ("card", "advice"): _CARD | {"open", "elective"},
+    ("card", "advice_none_left"): _CARD | {"open", "elective"},
     ("exclusion", "text"): frozenset({"fact", "value", "unit", "date", "age"}),
     ("unknown check", "named"): frozenset({"entries", "groups"}),
     ("unknown check", "text"): frozenset(

@@ -13,7 +13,7 @@ from cds_service.knowledge.word_schema import Expression
 SignalState = Literal["none-stated", "not-asked", "unknown", "withheld", "partial", "failed"]
 SignalKind = Literal[
     "issue", "vendor", "words", "harmless-words", "empty-reason", "statement", "absent-reason",
-    "label", "answer", "record",
+    "label", "answer", "record", "entry-words",
 ]  # fmt: skip
 State = Literal[
     "read", "none-stated", "empty", "not-asked", "unknown", "withheld", "partial", "failed",
@@ -23,6 +23,7 @@ STATES: tuple[State, ...] = get_args(State)
 KNOWN: frozenset[State] = frozenset({"read", "none-stated", "empty"})
 Meaning = Literal["silent", "clause", "question", "withhold", "card", "refuse"]
 _CODED = frozenset({"issue", "vendor", "empty-reason", "statement", "absent-reason", "label"})
+_IN_WORDS = frozenset({"words", "harmless-words", "entry-words"})
 _IN_SYSTEMS = frozenset({"vendor", "statement"})
 
 
@@ -31,6 +32,7 @@ class SourceSignal(Model):
 
     `state` is the state of the input that follows; none for what is harmless. `systems` are code
     systems, of a vendor the beginnings of them. `only_empty`: it counts where nothing was sent.
+    `of` names the list that a code of a statement is about, where it is about one alone.
     The id of an `answer`, `record` or `harmless-words` signal is known to the code that sees it.
     """
 
@@ -43,6 +45,9 @@ class SourceSignal(Model):
     codes: tuple[Text, ...] = ()
     words: tuple[Expression, ...] = ()
     only_empty: bool = False
+    of: Mapping[
+        Literal["conditions", "procedures", "medications", "allergies"], tuple[Text, ...]
+    ] = {}
     about: Text
     source: Text
 
@@ -51,13 +56,17 @@ class SourceSignal(Model):
         wanted = {
             "codes": self.kind in _CODED,
             "systems": self.kind in _IN_SYSTEMS,
-            "words": self.kind in {"words", "harmless-words"},
+            "words": self.kind in _IN_WORDS,
             "vendor": self.kind == "vendor",
         }
         for name, is_wanted in wanted.items():
             if bool(getattr(self, name)) != is_wanted:
                 said = "is missing" if is_wanted else "has no meaning"
                 raise ValueError(f"{name}: {said} for a signal of kind {self.kind}")
+        if self.of and self.kind != "statement":
+            raise ValueError(f"of: has no meaning for a signal of kind {self.kind}")
+        if stray := {code for codes in self.of.values() for code in codes} - {*self.codes}:
+            raise ValueError(f"of: {sorted(stray)[0]} is none of the codes")
         if self.state is None and self.kind in {"words", "statement", "label", "answer", "record"}:
             raise ValueError("state: name one")
         if self.state is not None and self.kind == "harmless-words":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
@@ -13,6 +13,7 @@ from cds_service.knowledge.word_search import NOTHING, TEXT_LIMIT, any_of, folde
 
 _OTHER: Final = "\x01"
 _LONGEST: Final = 1_200
+_Set = frozenset[str]
 
 
 class _Group:
@@ -20,6 +21,7 @@ class _Group:
 
     def __init__(self, words: ConditionWords) -> None:
         self.id, self.past, self.against = words.id, words.past, frozenset(words.as_condition)
+        self.beside = frozenset(words.with_value_sets)
         self.low = _low(words.stems, words.words)
         self.high = _high(words.capitals)
         self.needs = re.compile(spoken(words.needs)) if words.needs else None
@@ -65,10 +67,16 @@ class ConditionNames:
             found |= self._in(value[:TEXT_LIMIT], over)
         return tuple(group.id for group in self._groups if group.id in found)
 
-    def against(self, groups: Iterable[str]) -> frozenset[str]:
-        """The options that these groups speak against."""
+    def apart(self, groups: Iterable[str]) -> Iterator[tuple[tuple[str, ...], _Set, _Set]]:
+        """These groups, those together that speak against the same options beside the same drugs:
+        the groups, the options, and the value sets one of which the chart must hold."""
         named = frozenset(groups)
-        return frozenset(o for group in self._groups if group.id in named for o in group.against)
+        found: dict[tuple[_Set, _Set], list[str]] = {}
+        for group in self._groups:
+            if group.id in named:
+                found.setdefault((group.against, group.beside), []).append(group.id)
+        for (against, beside), ids in found.items():
+            yield tuple(ids), against, beside
 
     def _in(self, value: str, over: bool) -> set[str]:
         low = folded(value)

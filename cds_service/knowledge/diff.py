@@ -57,7 +57,9 @@ def diff(old: Content, new: Content) -> tuple[Difference, ...]:
     """All differences of two contents: codes, rules, doses, wording, sources."""
     found = list(_value_sets(old.value_sets, new.value_sets))
     for field in fields(Content):
-        if field.name != "value_sets":
+        if field.name == "variants":
+            found.extend(_variants(old, new))
+        elif field.name != "value_sets":
             before, after = getattr(old, field.name), getattr(new, field.name)
             found.extend(_parts(field.name, before, after))
     return tuple(found)
@@ -119,6 +121,17 @@ def _parts(name: str, old: Any, new: Any) -> Iterator[Difference]:
     common = [k for k in after if k in before]
     if common != [k for k in before if k in after]:
         yield Difference(heading, name, f"order is now {', '.join(common)}")
+
+
+def _variants(old: Content, new: Content) -> Iterator[Difference]:
+    """Each variant that is new or changed, with what it says other than the card itself."""
+    for key in sorted(old.variants.keys() | new.variants.keys()):
+        if key not in new.variants:
+            yield Difference("wording", key, "variant removed")
+        elif old.variants.get(key) != new.variants[key]:
+            yield Difference("wording", key, "variant")
+            own = new.cards[key.partition("/")[0]].model_copy(update={"id": key})
+            yield from _members("wording", key, _flat(own), _flat(new.variants[key]))
 
 
 def _by_id(name: str, part: Any) -> dict[str, BaseModel]:

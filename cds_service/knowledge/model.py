@@ -58,6 +58,8 @@ class Content:
     harmless_allergens: Mapping[str, word_schema.HarmlessAllergen]
     result_words: Mapping[str, word_schema.ResultWords]
     profiles: Mapping[str, profile_schema.Profile]
+    variants: Mapping[str, schema.CardText] = field(default_factory=dict)
+    """Of an overlay, by `card/variant`: the card in other words."""
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]
     value_sets: Mapping[str, ValueSet]

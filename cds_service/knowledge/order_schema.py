@@ -72,6 +72,7 @@ class Harm(Rule):
     orders: tuple[OrderKind, ...] = ()  # kinds of the triggers
     codes: tuple[CodeSelection, ...] = ()
     resources: tuple[Text, ...] = ()
+    routes: tuple[CodeSelection, ...] = ()  # of medicines: one of these is enough
     words: tuple[Expression, ...] = ()
     medicine_words: tuple[Expression, ...] = ()  # in orders for medicines only
     note_words: tuple[Expression, ...] = ()  # in the notes of other orders: how it is done

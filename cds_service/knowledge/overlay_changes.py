@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from cds_service.knowledge import checks, overlay_schema, schema
+from cds_service.knowledge import checks, overlay_schema, schema, variants
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, parts, validated
 from cds_service.knowledge.model import Content
@@ -67,6 +67,7 @@ def apply(change: Change, overlay: overlay_schema.Overlay) -> None:
     _change_limits(change, overlay.limits)
     _change_meta(change, overlay)
     _change_words(change, overlay)
+    variants.add(change, overlay)
     if not change.document.mistakes:
         _check(change, overlay)
 
@@ -294,6 +295,10 @@ def brought(change: Change, overlay: overlay_schema.Overlay) -> list[Placed]:
         ("referral", "referrals", overlay.referrals, content.referrals),
     ):
         placed += [Placed(kind, items[n], document, ("overlay", key, n)) for n in names]
+    for card, named in overlay.variants.items():
+        for name in named:
+            item = content.variants[variants.key_of(card, name)]
+            placed.append(Placed("card", item, document, ("overlay", "variants", card, name)))
     if overlay.protection:
         where = ("overlay", "protection")
         placed.append(Placed("protection", content.protection, document, where))

@@ -65,6 +65,17 @@ class ReferralChange(Model):
     note: Text | None = None
 
 
+class VariantWords(Model):
+    """Other words of a card that say the same; what is not named stays as it is."""
+
+    summary: Text | None = None
+    summary_short: Text | None = None
+    summary_none_left: Text | None = None
+    advice: tuple[Text, ...] | None = Field(default=None, min_length=1)
+    advice_none_left: tuple[Text, ...] | None = Field(default=None, min_length=1)
+    advice_elective: Text | None = None
+
+
 class Overlay(Model):
     """All that a site can change. Rules are named by their id."""
 
@@ -85,3 +96,6 @@ class Overlay(Model):
     contact: Text | None = None
     links: tuple[LinkText, ...] = ()
     referrals: Mapping[Id, ReferralChange] = Field(default_factory=dict)
+    variants: Mapping[Id, Mapping[Id, VariantWords]] = Field(default_factory=dict)
+    """By card, then by name: words that are tried beside the card's own, a part of the users
+    each. Needs CDS_USER_KEY."""

@@ -122,14 +122,14 @@ class Exclusion(Rule):
     floor: bool = False  # a safety floor: a site cannot switch it off or weaken it
     ordered_only: bool = False  # about a course ordered already, not about the one drafted here
     own_course_only: bool = False  # about the course drafted here, not about one ordered already
+    asks_of_ordered: bool = False  # no-draft: a question also of a course ordered already
     replaces: bool = False  # the drafts that it names give way to the course drafted here
 
 
 class UnknownCheck(Model):
     """What a card says when an input or a quantity is not known.
 
-    With `unread` it speaks of a result that is there and cannot be used, and only then; without
-    it, of one that is not there.
+    With `unread` it speaks of a result that is there and cannot be used, without it of none.
     `unidentified` speaks of entries that were read but whose codes mean nothing to the service.
     """
 

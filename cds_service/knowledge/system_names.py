@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from cds_service.knowledge.code_systems import canonical, is_known, name_of, normal_system
+from cds_service.knowledge.code_systems import (
+    ICD11,
+    NCIT,
+    UMLS,
+    canonical,
+    is_known,
+    name_of,
+    normal_system,
+)
 
 NO_SYSTEM: Final = "(no system)"
 NO_CODE: Final = "(no code)"
@@ -76,6 +84,16 @@ def is_read(system: str) -> bool:
     """Whether a code of this system says something to the service, if only that nothing is known.
     `validate` asks the same."""
     return is_known(system) or normal_system(system) in _STATEMENTS
+
+
+# Systems for all of medicine, of which only a handful of codes stand in the value sets: a code that
+# stands in none was not understood.
+_SPARSE: Final = frozenset({ICD11, UMLS, NCIT})
+
+
+def tells(system: str) -> bool:
+    """Whether a code of this system that stands in no value set says that nothing is known here."""
+    return is_read(system) and canonical(system) not in _SPARSE
 
 
 @lru_cache(maxsize=500)

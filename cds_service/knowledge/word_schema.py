@@ -54,12 +54,14 @@ class ConditionWords(Model):
 
     `stems` are found anywhere in a text, `words` as whole words, `capitals` as written. One of
     `needs` must stand in the text as well, and none of `unless`. `past`: counts when it is over.
+    `with_value_sets`: counts only where the chart or an order holds one of these.
     """
 
     id: Id
     label: Text
     as_condition: tuple[Id, ...]
     past: bool = False
+    with_value_sets: tuple[Id, ...] = ()
     stems: tuple[Word, ...]
     words: tuple[Word, ...] = ()
     capitals: tuple[Word, ...] = ()

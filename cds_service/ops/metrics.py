@@ -46,6 +46,12 @@ withheld = Counter(
 answers = Counter(
     "cds_answers", "Calls that were answered, by the mode for their user.", ("client", "mode")
 )
+repeats = Counter(
+    "cds_repeats",
+    "Warnings of which an earlier answer was looked for: answered, new, or shown because the "
+    "look-up was late or failed.",
+    ("client", "result"),
+)
 rules = Counter("cds_rules", "Rules of the clinical content that fired.", ("rule",))
 inputs = Counter(
     "cds_inputs",

@@ -142,8 +142,17 @@ class Settings(BaseModel):
     user_key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Key of the hashes by which `share` and `users` of a client tell its users "
-        "apart, at least 16 characters, the same for all machines. Another one draws anew.",
+        description="Key of the hashes by which `share` and `users` of a client, and variants of "
+        "an overlay, tell users apart, at least 16 characters, the same for all machines. Another "
+        "one draws anew.",
+    )
+    repeat_key_file: Path | None = Field(
+        default=None,
+        description="File with the key by which `repeat_days` of a client finds an earlier answer, "
+        "the same for all machines; `cds-service repeats rotate` makes a new one.",
+    )
+    repeat_wait_ms: int = Field(
+        default=50, ge=1, le=2_000, description="Time a call waits at most for such an answer."
     )
     public_url: str | None = Field(
         default=None,

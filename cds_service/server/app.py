@@ -19,7 +19,7 @@ from starlette.types import Lifespan
 from cds_service import __version__, hooks
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.knowledge.loader import Knowledge
-from cds_service.ops import log, metrics
+from cds_service.ops import log, metrics, repeat_key
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.ops.switch import HELD, TURNS, Switch
 from cds_service.server import fhir_content, health, retention, routes
@@ -57,7 +57,8 @@ def create_app(
     settings = settings or from_environment()
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
-    names = Names.of(knowledge, keyed=settings.user_key is not None)
+    lack, keyed = repeat_key.lacking(settings), settings.user_key is not None
+    names = Names.of(knowledge, keyed=keyed, repeats_lack=lack)
     trust = access.build_trust(settings, clock, _seen(settings, store, clock), names)
     switch = Switch(settings.data_dir)
     runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)

@@ -41,6 +41,7 @@ class Feedback:
             items = [replace(item, mode=mode) for item in read.items]
             with calls.stage("store"), self._quota(client, len(items)):
                 await self._runtime.store.save(items)
+            await self._runtime.teller.heed(items, caller.client)
         return acknowledge(read)
 
     def read(self, body: bytes, service: str, client: str) -> FeedbackRead:

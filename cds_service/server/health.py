@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime
 from cds_service.knowledge.services import served
-from cds_service.ops import descriptors, log, metrics
+from cds_service.ops import descriptors, log, metrics, repeat_key
 from cds_service.ops.descriptors import Descriptors
 from cds_service.server import openapi
 from cds_service.server.responses import json_response
@@ -81,6 +81,8 @@ def _problems(
         found.append("the file of clients is broken; the registry before it is in force")
     if isinstance(trust.seen, SeenInDatabase) and trust.seen.problem:
         found.append(trust.seen.problem)
+    if any(client.repeat_days for client in trust.clients.registry.clients):
+        found += filter(None, [repeat_key.problem(runtime.settings)])
     if files and files.problem:
         found.append(files.problem)
     return [*found, *log.problems()]

@@ -1,4 +1,4 @@
-"""Deletes cards, feedback and counts that are older than CDS_RETENTION_DAYS."""
+"""Deletes what is older than CDS_RETENTION_DAYS, and marks of repeats when their time is over."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ async def in_force(store: Store, days: int, clock: Callable[[], datetime]) -> As
 
 async def _for_ever(store: Store, days: int, clock: Callable[[], datetime]) -> None:
     while True:
-        first_day = clock().astimezone(UTC).date() - timedelta(days=days)
+        today = clock().astimezone(UTC).date()
+        first_day = today - timedelta(days=days)
         try:
             await delete_before(store, datetime.combine(first_day, time(), UTC))
+            await store.forget_repeats(today)
         except Unavailable:  # the store tells of it
             await asyncio.sleep(_AGAIN_SECONDS)
         else:

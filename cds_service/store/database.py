@@ -37,7 +37,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import StoreError
-from cds_service.store import content_history, files, proof, schema
+from cds_service.store import content_history, files, proof, repeats, schema
 from cds_service.store.attribution import with_own_suggestions
 from cds_service.store.files import Files
 from cds_service.store.outbox import Batch
@@ -76,7 +76,7 @@ class Database:
         self._url = _driver_url(url)
         self.engine = _engine(self._url)
         self._writing = self.engine.execution_options(writing=True)
-        self._insert = _insert_of(self.is_sqlite)
+        self.insert = _insert_of(self.is_sqlite)
         self._files = Files(self.file)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", self._prepare_sqlite)
@@ -122,8 +122,8 @@ class Database:
 
     async def prove_writing(self) -> None:
         """Write to every table, and leave nothing there."""
-        async with self._commit() as connection:
-            for statement, values in proof.statements(self._insert, self._sum_up):
+        async with self.commit() as connection:
+            for statement, values in proof.statements(self.insert, self._sum_up):
                 await connection.execute(statement, values)
 
     async def add_feedback(self, items: Sequence[FeedbackItem]) -> None:
@@ -131,19 +131,20 @@ class Database:
         # All workers insert in one order, so that no two wait for each other.
         ordered = sorted(items, key=lambda item: item.key)
         if ordered:
-            async with self._commit() as connection:
+            async with self.commit() as connection:
                 rows = map(_feedback_row, await with_own_suggestions(connection, ordered))
-                insert = self._insert(feedback).on_conflict_do_nothing()
+                insert = self.insert(feedback).on_conflict_do_nothing()
                 await connection.execute(insert, list(rows))
             if self.file is not None:
                 await asyncio.to_thread(files.find_again, self.file, [i.key for i in ordered])
 
     async def add_issued(self, batch: Batch) -> None:
         """Store issued cards and add up calls, in one transaction."""
-        async with self._commit() as connection:
+        async with self.commit() as connection:
             if batch.cards:
                 rows = [_issued_row(card) for card in batch.cards]
-                await connection.execute(self._insert(issued).on_conflict_do_nothing(), rows)
+                await connection.execute(self.insert(issued).on_conflict_do_nothing(), rows)
+                await repeats.add_marks(connection, batch.cards, self.insert)
             if batch.calls:
                 for table, counts in _call_rows(batch):
                     await connection.execute(self._sum_up(table), counts)
@@ -154,7 +155,7 @@ class Database:
 
     async def add_content(self, changes: Sequence[ContentChange]) -> None:
         """Add what is new to the history of the content in force."""
-        async with self._commit() as connection:
+        async with self.commit() as connection:
             if not self.is_sqlite:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await content_history.add(connection, changes)
@@ -167,13 +168,13 @@ class Database:
     async def use_token(self, token: str, until: datetime) -> bool:
         """Whether this is the first use of a token, of all workers and machines together."""
         row = {"token": token, "until": until}
-        async with self._commit() as connection:
-            done = await connection.execute(self._insert(tokens).on_conflict_do_nothing(), row)
+        async with self.commit() as connection:
+            done = await connection.execute(self.insert(tokens).on_conflict_do_nothing(), row)
         return cast("CursorResult[Any]", done).rowcount == 1
 
     async def give_back_token(self, token: str) -> None:
         """Delete a token."""
-        async with self._commit() as connection:
+        async with self.commit() as connection:
             await connection.execute(delete(tokens).where(tokens.c.token == token))
 
     async def has_token(self, token: str) -> bool:
@@ -184,7 +185,7 @@ class Database:
 
     async def forget_tokens(self, before: datetime) -> None:
         """Delete tokens that are refused for their age anyway."""
-        async with self._commit() as connection:
+        async with self.commit() as connection:
             await connection.execute(delete(tokens).where(tokens.c.until < before))
 
     async def purge(self, before: datetime) -> tuple[int, int]:
@@ -192,9 +193,10 @@ class Database:
         the counts of the days before it. Returns how many cards and items of feedback."""
         old = select(issued.c.card).where(issued.c.issued_at < before)
         spent = or_(feedback.c.received_at < before, feedback.c.card.in_(old))
-        async with self._commit() as connection:
+        async with self.commit() as connection:
             items = await connection.execute(delete(feedback).where(spent))
             cards = await connection.execute(delete(issued).where(issued.c.issued_at < before))
+            await repeats.forget_cards(connection, before.date())
             for by_day in (calls, silent_calls, unread):
                 await connection.execute(delete(by_day).where(by_day.c.day < before.date()))
         return cast("CursorResult[Any]", cards).rowcount, cast("CursorResult[Any]", items).rowcount
@@ -214,7 +216,7 @@ class Database:
         return min(found, default=None)
 
     @asynccontextmanager
-    async def _commit(self) -> AsyncIterator[AsyncConnection]:
+    async def commit(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes. Raises StoreError after COMMIT when it went to files that
         nobody will find."""
         async with self._writing.begin() as connection:
@@ -235,7 +237,7 @@ class Database:
 
     def _sum_up(self, table: Table) -> Insert:
         """The INSERT that adds to the numbers of a row that is there."""
-        statement = self._insert(table)
+        statement = self.insert(table)
         names = [column.name for column in table.columns if isinstance(column.type, Integer)]
         sums = {name: table.c[name] + statement.excluded[name] for name in names}
         return cast(
@@ -332,6 +334,8 @@ def _issued_row(card: IssuedCard) -> dict[str, Any]:
         "issued_at": card.issued_at,
         "mode": card.mode,
         "arm": card.arm,
+        "variant": card.variant,
+        "part": card.part,
     }
 
 

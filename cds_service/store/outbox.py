@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from cds_service.store.records import CallCount, CallKey, IssuedCard
+from cds_service.store.records import CallCount, CallKey, IssuedCard, SealedMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Outbox:
         self._capacity = capacity
         self._on_drop = on_drop
         self._cards: deque[IssuedCard] = deque()
+        self._taken: tuple[IssuedCard, ...] = ()
         self._calls: dict[CallKey, CallCount] = {}
         self.dropped = 0
 
@@ -38,6 +39,15 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._cards or self._calls)
 
+    def marks(self, client: str, cards: Collection[str]) -> dict[str, SealedMark]:
+        """The marks of those of these cards that wait or are being written, as sent to this
+        client."""
+        return {
+            one.card: one.mark
+            for one in (*self._taken, *self._cards)
+            if one.mark is not None and one.card in cards and one.origin.client == client
+        }
+
     def add(self, cards: Sequence[IssuedCard], key: CallKey, count: CallCount) -> None:
         self._cards.extend(cards)
         self._calls[key] = self._calls.get(key, CallCount()) + count
@@ -46,6 +56,7 @@ class Outbox:
     def take(self, limit: int) -> Batch:
         """Take out the oldest `limit` cards and all sums."""
         cards = tuple(self._cards.popleft() for _ in range(min(limit, len(self._cards))))
+        self._taken = cards
         calls, self._calls = self._calls, {}
         return Batch(cards, calls)
 

@@ -14,12 +14,14 @@ from cds_service.store.tables import (
     calls,
     feedback,
     issued,
+    repeat_answers,
+    repeat_marks,
     silent_calls,
     tokens,
     unread,
 )
 
-_PLAIN = (issued, feedback, tokens)
+_PLAIN = (issued, feedback, tokens, repeat_marks, repeat_answers)
 _SUMS = (calls, unread, silent_calls)
 
 

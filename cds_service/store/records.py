@@ -1,6 +1,7 @@
 """The frozen rows the store keeps: cards issued, what clinicians did with them, counts of calls.
 
-None of them can hold patient data: ids of ours, ids of the knowledge, coded reasons and times.
+None of them can hold patient data: ids of ours, ids of the knowledge, coded reasons and times. What
+is kept of marks is pseudonymous: a mark is a keyed hash of whom and what a warning is about.
 """
 
 from __future__ import annotations
@@ -41,6 +42,28 @@ class ContentChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedMark:
+    """The mark of a warning that may be answered, sealed with a key. `until` is the day on which
+    the warning comes again, `issued_on` that of the card, both by the client's calendar."""
+
+    sealed: str
+    until: date
+    issued_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAnswer:
+    """The last that was reported on warnings with one mark: the day, and system and code of the
+    reason (none where the card was accepted). `until` and `issued_on` as in SealedMark."""
+
+    mark: str
+    until: date
+    issued_on: date
+    answered_on: date
+    reason: tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedCard:
     """One card as it left the service.
 
@@ -48,6 +71,8 @@ class IssuedCard:
     decision table, `rules` the ids of the rules that matched (sorted), `suggestions` the uuids of
     its suggestions. `issued_at` is in UTC. `mode` says whether it was shown (live) or not (shadow),
     `arm` the mode for its user: in a shadow arm single cards may be live, and in a live one shadow.
+    `variant` names the words that were drawn for its user where several are tried, and `part` the
+    part of this variant's users (one of `PARTS`) that the user is in.
     """
 
     card: str
@@ -62,6 +87,9 @@ class IssuedCard:
     issued_at: datetime
     mode: str = "live"
     arm: str = "live"
+    variant: str = ""
+    part: int = 0
+    mark: SealedMark | None = None  # of a warning whose answer may be looked up
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import CompoundSelect, Select, case, func, literal, select, union_all
 
 from cds_service.store.records import MOST_SYSTEMS
-from cds_service.store.tables import calls, feedback, issued, unread
+from cds_service.store.tables import calls, feedback, issued, silent_calls, unread
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -36,8 +36,12 @@ class Tally:
     ignored: int = 0
 
     @property
+    def answered(self) -> int:
+        return self.accepted + self.overridden + self.ignored
+
+    @property
     def unanswered(self) -> int:
-        return self.issued - self.accepted - self.overridden - self.ignored
+        return self.issued - self.answered
 
     def add(self, count: int, outcome: str | None) -> None:
         self.issued += count
@@ -60,9 +64,39 @@ class UnreadSystem(NamedTuple):
     calls: int
 
 
+class ArmKey(NamedTuple):
+    """A client, and the mode of its calls: live, shadow or off."""
+
+    client: str
+    arm: str
+
+
+@dataclass(slots=True)
+class Arm:
+    """Calls of one arm as in `Figures`, in a shadow arm with what they would have had; cards that
+    were `decided`, shown or not; what became of those that were `shown`, which in a shadow arm are
+    those of a card or rule that is live by itself."""
+
+    calls: int = 0
+    considered: int = 0
+    with_cards: int = 0
+    decided: int = 0
+    shown: Tally = field(default_factory=Tally)
+    reasons: dict[Reason, int] = field(default_factory=dict)
+
+
+class VariantKey(NamedTuple):
+    """A client, the id of a card, and the name of the words that were drawn."""
+
+    client: str
+    card: str
+    variant: str
+
+
 @dataclass(slots=True)
 class Figures:
-    """The figures of a time from `since` (UTC) until now, of what was shown.
+    """The figures of a time from `since` (UTC) until now, of what was shown; of what was not, too,
+    in `arms`. `variants` are the cards shown of which several wordings are tried, by part of users.
 
     `by` holds a tally for each value of each dimension. `reasons` counts overridden cards.
     `unmatched` counts items of feedback, by outcome, whose card was not issued to their client.
@@ -80,6 +114,12 @@ class Figures:
     considered: int = 0
     with_cards: int = 0
     unread: list[UnreadSystem] = field(default_factory=list)
+    arms: dict[ArmKey, Arm] = field(default_factory=dict)
+    variants: dict[VariantKey, dict[int, Tally]] = field(default_factory=dict)
+
+    def arm(self, client: str, arm: str) -> Arm:
+        """The arm of this name, empty where nothing was counted yet."""
+        return self.arms.setdefault(ArmKey(client, arm), Arm())
 
 
 async def read(database: Database, since: date | None = None) -> Figures:
@@ -95,10 +135,14 @@ async def read(database: Database, since: date | None = None) -> Figures:
             _count(figures, row)
         for row in (await connection.execute(_unmatched(start))).mappings():
             figures.unmatched[row["outcome"]] = row["count"]
-        sums = (await connection.execute(_calls(start))).one()
+        for client, arm, *sums in await connection.execute(_calls(start)):
+            _add_calls(figures, client, arm, [int(value) for value in sums])
+        for client, arm, count in await connection.execute(_decided(start)):
+            figures.arm(client, arm).decided = count
         for found in await connection.execute(_unread(start)):
             figures.unread.append(UnreadSystem(*found))
-    figures.calls, figures.considered, figures.with_cards = (int(value or 0) for value in sums)
+    figures.arms = dict(sorted(figures.arms.items()))
+    figures.variants = dict(sorted(figures.variants.items()))
     return figures
 
 
@@ -121,12 +165,27 @@ def _start(since: date | None) -> datetime:
 
 def _count(figures: Figures, row: Mapping[Any, Any]) -> None:
     count, outcome = row["count"], row["outcome"]
-    figures.total.add(count, outcome)
+    arm = figures.arm(row["client"], row["arm"])
+    for tally in (figures.total, arm.shown):
+        tally.add(count, outcome)
     for dimension, value in _values(row):
         figures.by[dimension].setdefault(value, Tally()).add(count, outcome)
+    if row["variant"]:
+        key = VariantKey(row["client"], row["card"], row["variant"])
+        figures.variants.setdefault(key, {}).setdefault(row["part"], Tally()).add(count, outcome)
     if outcome == "overridden":
         reason = (row["reason_system"], row["reason_code"])
-        figures.reasons[reason] = figures.reasons.get(reason, 0) + count
+        for reasons in (figures.reasons, arm.reasons):
+            reasons[reason] = reasons.get(reason, 0) + count
+
+
+def _add_calls(figures: Figures, client: str, arm: str, sums: Sequence[int]) -> None:
+    counted = figures.arm(client, arm)
+    counted.calls, counted.considered, counted.with_cards = sums
+    if arm == "live":
+        figures.calls += counted.calls
+        figures.considered += counted.considered
+        figures.with_cards += counted.with_cards
 
 
 def _values(row: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
@@ -144,6 +203,9 @@ _GROUPS = (
     issued.c.service,
     issued.c.client,
     issued.c.knowledge,
+    issued.c.arm,
+    issued.c.variant,
+    issued.c.part,
 )
 
 
@@ -179,9 +241,27 @@ def _unmatched(start: datetime) -> Select[Any]:
     )
 
 
-def _calls(start: datetime) -> Select[Any]:
-    sums = (func.sum(calls.c[name]) for name in ("calls", "considered", "with_cards"))
-    return select(*sums).where(calls.c.day >= start.date())
+def _calls(start: datetime) -> CompoundSelect[Any]:
+    """Calls by client and arm, from both tables."""
+    found = [
+        select(
+            table.c.client,
+            arm,
+            *(func.sum(table.c[name]) for name in ("calls", "considered", "with_cards")),
+        )
+        .where(table.c.day >= start.date())
+        .group_by(table.c.client, *by)
+        for table, arm, by in (
+            (calls, literal("live").label("arm"), ()),
+            (silent_calls, silent_calls.c.arm, (silent_calls.c.arm,)),
+        )
+    ]
+    return union_all(*found)
+
+
+def _decided(start: datetime) -> Select[Any]:
+    names = (issued.c.client, issued.c.arm)
+    return select(*names, func.count()).where(issued.c.issued_at >= start).group_by(*names)
 
 
 def _unread(start: datetime) -> Select[Any]:

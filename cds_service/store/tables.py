@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """The files in `migrations/versions`, oldest first."""
 SCHEMA = REVISIONS[-1]
 """The revision these tables stand for."""
@@ -64,6 +64,8 @@ issued = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("mode", String, nullable=False, server_default="live"),  # live: shown; shadow: not
     Column("arm", String, nullable=False, server_default="live"),  # the mode for the user
+    Column("variant", String, nullable=False, server_default=""),  # of its words; blank: not tried
+    Column("part", Integer, nullable=False, server_default="0"),  # of the users of this variant
     Index(None, "issued_at"),
 )
 
@@ -133,6 +135,30 @@ tokens = Table(
     Column("until", UtcDateTime, nullable=False),  # after this the token is refused anyway
     Index(None, "until"),
 )
+
+repeat_marks = Table(
+    "repeat_marks",
+    metadata,
+    Column("card", String, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("sealed", String, nullable=False),  # see `cards.repeat_marks`
+    Column("until", Date, nullable=False),  # after this day it is deleted
+    Column("issued_on", Date, nullable=False),
+    Index(None, "until"),
+)
+
+repeat_answers = Table(
+    "repeat_answers",
+    metadata,
+    Column("mark", String, primary_key=True),
+    Column("until", Date, nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("reason_system", String),
+    Column("reason_code", String),  # none: the card was accepted
+    Column("answered_on", Date, nullable=False),
+    Index(None, "until"),
+)
+"""Both are pseudonymous personal data: who has the key can find the rows of a patient."""
 
 content = Table(
     "content_in_force",

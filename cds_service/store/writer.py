@@ -11,15 +11,23 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.errors import Unavailable
 from cds_service.ops import log
+from cds_service.store.brief_reads import BriefReads
 from cds_service.store.condition import ISSUED, Condition
 from cds_service.store.outbox import Outbox
-from cds_service.store.records import CallCount, CallKey, ContentChange, IssuedCard
+from cds_service.store.records import (
+    CallCount,
+    CallKey,
+    ContentChange,
+    EarlierAnswer,
+    IssuedCard,
+    SealedMark,
+)
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -42,6 +50,7 @@ _AT_MOST = 1.0  # seconds readiness waits for a proof
 _PROVED = 5.0  # seconds for which a proof of writing holds, if nothing fails
 
 _OPENING, _FEEDBACK, _TOKENS, _READINESS = "opening", "feedback", "used tokens", "proof"
+_REPEATS = "earlier answers"
 
 _DOWN = "feedback cannot be stored now; send it again later"
 
@@ -71,6 +80,7 @@ class Store:
         self._posts: list[_Post] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._late: dict[str, asyncio.Task[None]] = {}  # tokens that may have to be taken out again
+        self._brief_reads = BriefReads()
         self._condition = Condition()
         self._proof: asyncio.Task[None] | None = None
         self._proved_writing = -_PROVED
@@ -110,6 +120,7 @@ class Store:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
+        await self._brief_reads.stop()
         for post in self._posts:
             _fail(post)
         await self._database.close()
@@ -146,6 +157,26 @@ class Store:
     async def read(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
         """What somebody reads from the database. Raises Unavailable when it does not answer."""
         return await self._ask(_PATIENCE, work, "figures", "the database cannot be read now")
+
+    async def earlier_answers(
+        self, marks: Sequence[str], after: date, seconds: float
+    ) -> list[EarlierAnswer]:
+        """See `repeats.find`. A call waits for it: for so long only, and not at all while an answer
+        to another call is late. Raises TimeoutError then, Unavailable where the database fails."""
+        if self._database is None or not self._opened.is_set():
+            raise Unavailable("the database is not open")
+        from cds_service.store import repeats  # with SQLAlchemy, which is here by now
+
+        asked = repeats.find(self._database, marks, after)
+        try:
+            found = await self._brief_reads.ask(asked, seconds)
+        except TimeoutError:
+            raise
+        except Exception as error:  # drivers have errors of many families; each is reported
+            self._condition.failed(_REPEATS, error)
+            raise Unavailable("earlier answers cannot be read now") from None
+        self._condition.worked(_REPEATS)
+        return found
 
     async def _ask(
         self, seconds: float, work: Callable[[Database], Awaitable[Result]], name: str, why: str
@@ -240,6 +271,36 @@ class Store:
             lambda database: database.purge(before),
             "purge",
             "nothing can be deleted now",
+        )
+
+    async def forget_repeats(self, today: date) -> None:
+        """Delete marks and answers whose time is over. Raises Unavailable."""
+        from cds_service.store import repeats
+
+        await self._ask(
+            _PATIENCE,
+            lambda database: repeats.forget(database, today),
+            "purge",
+            "nothing can be deleted now",
+        )
+
+    async def sealed_marks(self, client: str, cards: Sequence[str]) -> dict[str, SealedMark]:
+        """The marks of cards that this client was sent. Raises Unavailable."""
+        from cds_service.store import repeats
+
+        waiting = self._outbox.marks(client, cards)
+        if len(waiting) == len(cards):
+            return waiting
+        return waiting | await self._ask(
+            _AT_ONCE, lambda database: repeats.marks_of(database, client, cards), _REPEATS, _DOWN
+        )
+
+    async def add_answers(self, answers: Sequence[EarlierAnswer]) -> None:
+        """Keep answers to warnings. Raises Unavailable."""
+        from cds_service.store import repeats
+
+        await self._ask(
+            _AT_ONCE, lambda database: repeats.add_answers(database, answers), _REPEATS, _DOWN
         )
 
     async def add_content(self, changes: Sequence[ContentChange]) -> None:

@@ -105,6 +105,14 @@ class Client(Rollout):
         description="The version of the knowledge that it is pinned to: with another one in force "
         "its calls get HTTP 503.",
     )
+    repeat_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=365,
+        description="Days for which a warning that was overridden with a reason of ours comes back "
+        "as an info card that says so, while order and findings are the same; never of genetic HO. "
+        "Unset: never. Keeps pseudonymous personal data; see repeats.md.",
+    )
     quirks: tuple[Quirk, ...] = Field(
         default=(),
         strict=False,
@@ -132,21 +140,24 @@ class Client(Rollout):
 @dataclass(frozen=True, slots=True)
 class Names:
     """What a registration may name: profiles, cards, rules and hooks of the knowledge (no hooks:
-    not checked). `keyed`: whether there is a key by which users are told apart."""
+    not checked). `keyed`: whether there is a key by which users are told apart. `repeats_lack`: how
+    to mend what earlier answers need; empty where nothing lacks."""
 
     profiles: Collection[str] = ()
     cards: Collection[str] = ()
     rules: Collection[str] = ()
     hooks: Collection[str] = ()
     keyed: bool = False
+    repeats_lack: str = ""
 
     @classmethod
-    def of(cls, knowledge: Knowledge, *, keyed: bool) -> Self:
+    def of(cls, knowledge: Knowledge, *, keyed: bool, repeats_lack: str = "") -> Self:
         """Those of this knowledge."""
         k = knowledge
         rules = (k.genetic, k.factors, k.modifiers, k.non_factors, k.exclusions)
         hooks = {service.hook for service in k.services.values()}
-        return cls(k.profiles, k.cards, [id_ for each in rules for id_ in each], hooks, keyed)
+        ids = [id_ for each in rules for id_ in each]
+        return cls(k.profiles, k.cards, ids, hooks, keyed, repeats_lack)
 
 
 class _ClientsFile(BaseModel):
@@ -334,6 +345,8 @@ def _not_there(client: Client, names: Names) -> Iterator[tuple[str, str, str, st
         key = "users" if client.users is not None else "share"
         mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
         yield key, "", "users are told apart by a keyed hash, and there is no key", mend
+    if client.repeat_days is not None and names.repeats_lack:
+        yield "repeat_days", "", "an earlier answer cannot be looked up", names.repeats_lack
     misplaced = sorted((client.jwks or {}).keys() & Client.model_fields.keys())
     if misplaced:
         mend = "keys of the client stand before its [client.jwks]"

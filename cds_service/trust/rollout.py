@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from cds_service.knowledge.variants import PARTS
+
 Mode = Literal["off", "shadow", "live"]
 """`off`: nothing is decided. `shadow`: decided and recorded, and not shown. `live`: shown."""
 
@@ -150,6 +152,14 @@ def drawn(key: bytes, client: str, user: str) -> float:
     """The lot of a user, from 0 up to 100: always the same one, and no share takes it back that
     a smaller one gave."""
     return int.from_bytes(_digest(key, b"share", client, user)[:8], "big") / 2**64 * 100
+
+
+def variant_lot(key: bytes, client: str, user: str, card: str, variants: int) -> tuple[int, int]:
+    """Which of so many variants of a card's words a user gets, and in which of its `PARTS` the user
+    is: always the same, and independent of any share and of other cards."""
+    place = int.from_bytes(_digest(key, f"variant {card}".encode(), client, user)[:8], "big")
+    cell = place * variants * PARTS >> 64
+    return cell % variants, cell // variants
 
 
 def _digest(key: bytes, purpose: bytes, client: str, user: str) -> bytes:

@@ -20,6 +20,15 @@ FOP = ["sct 82725007 Progressive myositis ossificans", "icd10cm M61.10 Myositis 
 BESIDE = ["icd10cm I10 Hypertension", "icd10cm M45.9 Ankylosing spondylitis", "text No known FOP"]
 CASES = [case for case in load_all() if case.file == "fop-orders.yaml"]
 HARMLESS = [case.description["orders"][0] for case in CASES if case.cards is None]
+CODED = [
+    order for order in HARMLESS
+    if order.split(" ")[0] in {"cpt", "sct", "pcs", "ops", "cdt"} and "|" not in order
+]  # fmt: skip
+HARM_IN_WORDS = [
+    "Muscle biopsy", "Excision of naevus", "Nerve block", "PICC line placement",
+    "Fine needle aspiration", "Tooth extraction", "Colonoscopy", "Closed reduction",
+    "Kaiserschnitt", "Vollnarkose", "抜歯", "剖宫产",
+]  # fmt: skip
 ONE_OF_EACH = list({
     case.cards[0]["card"]: case.description["orders"][0] for case in CASES if case.cards
 }.values())  # fmt: skip
@@ -99,6 +108,29 @@ def test_every_order_that_is_not_harmless_is_told(
 @given(orders=st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=5, unique=True))
 def test_harmless_orders_are_answered_without_the_chart(app: AppClient, orders: list[str]) -> None:
     assert told(app, orders, {"conditions": [FOP[0]]}) == set()
+
+
+@FEW
+@given(order=st.sampled_from(CODED), words=st.sampled_from(HARM_IN_WORDS))
+def test_a_harmless_code_is_not_believed_beside_words_of_harm(
+    app: AppClient, order: str, words: str
+) -> None:
+    system, code = order.split(" ")[:2]
+    assert told(app, [f"{system} {code} {words}"], {"conditions": [FOP[0]]})
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_material_of_a_test_says_how_it_is_taken(app: AppClient, inside: bool) -> None:
+    body = request({"orders": ["cpt 85025 Blood count"], "chart": {"conditions": [FOP[0]]}})
+    (order,) = [entry["resource"] for entry in body["context"]["draftOrders"]["entry"]]
+    assert app.post(URL, json=body).json()["cards"] == []
+    if inside:
+        marrow = {"resourceType": "Specimen", "id": "s", "type": {"text": "Bone marrow aspirate"}}
+        order |= {"specimen": [{"reference": "#s"}], "contained": [marrow]}
+    else:
+        order |= {"specimen": [{"display": "Arterial blood"}]}
+    (card,) = app.post(URL, json=body).json()["cards"]
+    assert card["indicator"] == "critical"
 
 
 def urgent(order: str) -> str:

@@ -38,8 +38,9 @@ def _labelled(code: str) -> dict[str, Any]:
     return ME | {"meta": {"security": [{"system": _LABELS, "code": code}]}}
 
 
-def _refused(code: str) -> dict[str, Any]:
-    return {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": code}]}
+def _refused(code: str, diagnostics: str = "no") -> dict[str, Any]:
+    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def _in_bundle(*patients: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +57,13 @@ ANSWERS: dict[str, tuple[Any, str, str]] = {
     "forbidden": (_refused("forbidden"), "record-withheld", "withheld"),
     "security": (_refused("security"), "record-withheld", "withheld"),
     "suppressed": (_in_bundle(_refused("suppressed")), "record-withheld", "withheld"),
+    "not known, as HAPI says it": (
+        _refused("processing", "HAPI-2001: Resource Patient/p1 is not known"),
+        "record-unread",
+        "unknown",
+    ),
+    "merged, in words": (_refused("business-rule", "Merged into p77"), "record-unread", "unknown"),
+    "an empty searchset": (_in_bundle(), "record-unread", "unknown"),
 }
 BOTH_WAYS = pytest.mark.parametrize("own_reading", [False, True], ids=["prefetch", "own reading"])
 
@@ -133,6 +141,31 @@ def test_a_list_of_a_hidden_record_counts_where_it_holds_something(
 ) -> None:
     """What is there is this patient's: a name that is masked hides no diagnosis."""
     response = ask(RECORDED, _labelled("REDACTED"), own_reading)
+
+    assert cards_of(response) == []
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("answer", ["not known, as HAPI says it", "an empty searchset"])
+def test_a_list_without_a_record_counts_where_it_holds_something(
+    ask: Asked, answer: str, own_reading: bool
+) -> None:
+    response = ask(RECORDED, ANSWERS[answer][0], own_reading)
+
+    assert cards_of(response) == []
+
+
+def test_a_patient_that_is_null_is_no_record(ask: Asked) -> None:
+    response = ask(EMPTY, None, False)
+
+    [card] = cards_of(response)
+    assert "not assessed" in card["summary"]
+    assert _record(response)["signal"] == "record-unread"
+
+
+@pytest.mark.parametrize("code", ["timeout", "throttled", "exception"])
+def test_a_passing_error_says_nothing_of_the_lists(ask: Asked, code: str) -> None:
+    response = ask(EMPTY, _refused(code), False)
 
     assert cards_of(response) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cds_service.knowledge.condition_names import ConditionNames
@@ -18,6 +20,7 @@ TELLING = (
     "Allergie auf Ibuprofen", "Ei-steroidiset tulehduskipulääkkeet",
     "Non-steroidal anti-inflammatory agent", "Allergie aux AINS",
 )  # fmt: skip
+_BRAND = re.compile(r"\[([^\]]+)\]$")
 HARMLESS = (
     "sulfate", "sulphates", "sulfonylurea", "Penicillin", "Latex", "No NSAID allergy",
     "denies aspirin allergy", "Family history: aspirin allergy", "Keine Allergie gegen Aspirin",
@@ -70,3 +73,21 @@ def test_every_stem_of_a_condition_is_found_alone(knowledge: Knowledge) -> None:
 )
 def test_a_word_a_thousand_times_is_no_trap(knowledge: Knowledge, word: str) -> None:
     knowledge.once(ConditionNames).named([word * 1_000])
+
+
+def test_every_brand_of_a_value_set_is_a_word_of_its_class(knowledge: Knowledge) -> None:
+    """RxNorm writes the brand behind the product: what is known coded is named in words, too."""
+    names = DrugNames(knowledge)
+    of_set: dict[str, set[str]] = {}
+    for group in knowledge.drug_words.values():
+        for value_set in group.value_sets:
+            of_set.setdefault(value_set, set()).add(group.id)
+    missing = {
+        (value_set, brand)
+        for value_set, groups in of_set.items()
+        for part in knowledge.value_sets[value_set]["compose"]["include"]
+        for concept in part["concept"]
+        for brand in _BRAND.findall(concept.get("display", ""))
+        if groups.isdisjoint(names.named([brand]))
+    }
+    assert missing == set()

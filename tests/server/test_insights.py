@@ -14,10 +14,11 @@ from pydantic import SecretStr, ValidationError
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.pages import demo
-from cds_service.server.pages.insight_tables import Table, tables, tiles
+from cds_service.server.pages.insight_tables import tables, tiles
 from cds_service.server.pages.latency import quantile
 from cds_service.store import report as kept
 from cds_service.store.database import Database
+from cds_service.store.figure_table import FigureTable
 from cds_service.store.report import Figures, Tally
 from tests.server.test_pages import PageClient
 from tests.support.app_client import AppClient, ClientFactory
@@ -108,7 +109,8 @@ def test_a_short_token_is_refused() -> None:
 # --- what they show ---
 
 
-NAMES = ("day", "tier", "card", "reason", "rule", "client", "service", "knowledge", "unread")
+NAMES = ("day", "tier", "card", "reason", "rule", "client", "service", "knowledge", "unread",
+         "arms", "overrides", "arm-reasons", "overridden", "variants")  # fmt: skip
 
 
 def test_without_a_database_there_are_no_figures(guarded: AppClient) -> None:
@@ -191,7 +193,9 @@ def test_tables_are_whole() -> None:
 
 
 def test_spreadsheets_get_no_formulas() -> None:
-    table = Table("x", "X", ("name", "count"), (("=1+1", 1), ("@a", 2), ("plain", -3)), "bars")
+    table = FigureTable(
+        "x", "X", ("name", "count"), (("=1+1", 1), ("@a", 2), ("plain", -3)), "bars"
+    )
     rows = list(csv.reader(io.StringIO(table.as_csv())))
 
     assert rows[1:] == [["'=1+1", "1"], ["'@a", "2"], ["plain", "-3"]]

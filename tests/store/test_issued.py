@@ -54,6 +54,8 @@ async def test_an_issued_card_without_anything_of_the_patient(database_url: str)
             "issued_at": NOW,
             "mode": "live",
             "arm": "live",
+            "variant": "",
+            "part": 0,
         }
     ]
 

@@ -90,9 +90,8 @@ def live(knowledge: Knowledge, tmp_path: Path) -> Live:
     async def start(
         url: str = f"sqlite:///{tmp_path / 'db'}", **more: Any
     ) -> AsyncIterator[Service]:
-        app = create_app(
-            Settings(database_url=SecretStr(url), **more), knowledge, clock=lambda: NOW
-        )
+        content = None if "knowledge_overlay" in more else knowledge
+        app = create_app(Settings(database_url=SecretStr(url), **more), content, clock=lambda: NOW)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

@@ -108,6 +108,9 @@ def _linked(url: object) -> Callable[[str], Answer]:
 
 
 _LIST: Answer = {"resourceType": "List", "status": "current", "mode": "working"}
+_NONE_STATED: Answer = _LIST | {
+    "emptyReason": {"coding": [{"system": _EMPTY_REASON, "code": "nilknown"}]}
+}
 _MASKED: Answer = {"coding": [{"system": _REASONS, "code": "masked"}]}
 _EGFR: Answer = {"coding": [{"system": "http://loinc.org", "code": "98979-8"}]}
 _ISSUES = (
@@ -131,7 +134,9 @@ SIGNS = (
         "Some results are restricted.", "You are not authorized to see all results",
         "Results were filtered by consent rules", "The list is incomplete", "hidden from view",
         "Dieser Eintrag ist gesperrt", "Données non communiquées", "一部の情報は表示できません",
-        "Wyniki są niekompletne", "Keine Angaben", "Egyes eredmények rejtve vannak")),
+        "Wyniki są niekompletne", "Keine Angaben", "More records available",
+        "Please narrow your search", "Maximum number of results reached",
+        "Egyes eredmények rejtve vannak")),
     Sign("a note of a code that nobody knows",
          _issue("processing", "information", diagnostics="Results are tailored")),
     Sign("withheld, in a narrative", lambda kind: _bundle(
@@ -184,7 +189,19 @@ SIGNS = (
     Sign("null flavor", _coded("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"),
          _STATED),
     Sign("an entry without a code", lambda kind: _bundle(resource(kind, None)),
-         frozenset({"Condition", "AllergyIntolerance"})),
+         frozenset({"Condition", "Procedure", "AllergyIntolerance"})),
+    *(Sign(f"an entry in words: {words}", lambda kind, words=words: _bundle(  # type: ignore[misc]
+        resource(kind, {"text": words})), _STATED) for words in ("Redacted", "Not on file")),
+    Sign("a search for another patient", lambda kind: _bundle(
+        link=[{"relation": "self", "url": f"https://ehr.example/r4/{kind}?patient=p9"}])),
+    Sign("a search for another type", lambda kind: _bundle(
+        link=[{"relation": "self", "url": "https://ehr.example/r4/Patient?_id=p1"}])),
+    *(Sign(f"none stated, {why}", lambda kind, rest=rest: _bundle(_NONE_STATED | rest))  # type: ignore[misc]
+      for why, rest in (
+          ("of another patient", {"subject": {"reference": "Patient/p9"}}),
+          ("in error", {"status": "entered-in-error"}),
+          ("and an entry", {"entry": [{"item": {"reference": "Condition/x1"}}]}))),
+    Sign("fewer than the total, in digits", lambda kind: _bundle(total="7")),
     Sign("next without an address", _linked("")),
     Sign("next that is null", _linked(None)),
     Sign("next elsewhere", _linked("https://elsewhere.example/fhir/x?page=2")),
@@ -204,6 +221,10 @@ NOT_SIGNS = (
     Sign("a note as a warning", _issue("informational", "warning")),
     Sign("a hint", _issue("informational", "information")),
     Sign("a page, in words", _in_words("Page 1 of 1")),
+    Sign("a page of several, in words", _in_words("Page 1 of 3")),
+    Sign("all of them, in words", _in_words("Showing 1 to 20 of 20")),
+    Sign("no result, in German", _in_words("Es wurden keine Treffer gefunden")),
+    Sign("no result, in Japanese", _in_words("該当するデータはありません")),
     Sign(
         "a note of a Bundle (R5)",
         lambda kind: _bundle(issues=_outcome("informational", "information")),

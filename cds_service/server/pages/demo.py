@@ -58,6 +58,7 @@ def figures(knowledge: Knowledge, today: date, days: int) -> tuple[Figures, dict
     told.with_cards = round(told.total.issued * 0.97)
     told.considered = told.with_cards * _CALLS_PER_CARD
     told.calls = told.considered * 4
+    _spread(told, days)
     told.unread = [
         UnreadSystem(_CLIENTS[0], "observations", "https://hospital.example/lab", 41 * days, days),
         UnreadSystem(_CLIENTS[0], "orders", "no code", days // 7, days // 7),
@@ -96,7 +97,10 @@ def _reason(card: str, knowledge: Knowledge, draw: random.Random) -> tuple[str, 
 
 
 def _count(told: Figures, shown: _Shown, knowledge: Knowledge) -> None:
-    told.total.add(1, shown.outcome)
+    arm = told.arm(shown.client, "live")
+    arm.decided += 1
+    for tally in (told.total, arm.shown):
+        tally.add(1, shown.outcome)
     values = {
         "tier": shown.tier,
         "card": shown.card,
@@ -108,7 +112,19 @@ def _count(told: Figures, shown: _Shown, knowledge: Knowledge) -> None:
         told.by[dimension].setdefault(value, Tally()).add(1, shown.outcome)
     if shown.outcome == "overridden":
         reason = shown.reason or (None, None)
-        told.reasons[reason] = told.reasons.get(reason, 0) + 1
+        for reasons in (told.reasons, arm.reasons):
+            reasons[reason] = reasons.get(reason, 0) + 1
+
+
+def _spread(told: Figures, days: int) -> None:
+    """The calls by client, and a shadow beside the first of them."""
+    for arm in list(told.arms.values()):
+        arm.with_cards = round(told.with_cards * arm.decided / told.total.issued)
+        arm.considered = arm.with_cards * _CALLS_PER_CARD
+        arm.calls = arm.considered * 4
+    shadow = told.arm(_CLIENTS[0], "shadow")
+    shadow.calls, shadow.considered = 310 * days, 77 * days
+    shadow.with_cards, shadow.decided = 9 * days, 9 * days + days // 4
 
 
 def times(knowledge: Knowledge) -> list[Latency]:

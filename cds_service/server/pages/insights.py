@@ -27,11 +27,12 @@ from cds_service.ops import metrics
 from cds_service.server import body
 from cds_service.server.pages import demo, latency, operator
 from cds_service.server.pages.html import HEADERS, page, render
-from cds_service.server.pages.insight_tables import Table, tables, tiles, times
+from cds_service.server.pages.insight_tables import tables, tiles, times
 from cds_service.server.pages.latency import Latency
 from cds_service.server.responses import refusal
 from cds_service.server.routes import runtime_of
 from cds_service.store import report
+from cds_service.store.figure_table import FigureTable
 from cds_service.store.report import Figures, Reason, Tally
 
 
@@ -72,7 +73,7 @@ class View:
     """What is shown: the tables, the numbers on top, the days they cover, whether they are invented
     because a demonstration was asked for, and why there are none (None: there are)."""
 
-    tables: list[Table]
+    tables: list[FigureTable]
     tiles: list[tuple[str, str, str]]
     days: int
     invented: bool = False

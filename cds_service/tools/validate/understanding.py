@@ -23,7 +23,7 @@ from cds_service.fhir.order import NOT_ORDERS
 from cds_service.fhir.subject import bare_id
 from cds_service.fhir_map import ChartReader
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.system_names import is_read
+from cds_service.knowledge.system_names import tells
 from cds_service.tools.validate import coding_checks, element_checks
 from cds_service.tools.validate.documents import Located
 from cds_service.tools.validate.findings import DocumentFinding, Report, Understood
@@ -37,6 +37,7 @@ MOST_LISTED = 2_000
 _REST = frozenset({"meta", "text", "extension", "modifierExtension", "identifier", "maritalStatus",
                    "communication", "name", "telecom", "address"})  # fmt: skip
 _NOT_UNDERSTOOD = "not understood: no code is in a system that the service can read"
+_NOT_KNOWN = "not known: its code stands in no list, so a card asks about it"
 _STRANGER = "its patient is not the patient of the call; the service drops it"
 # The element that says what a resource is about.
 _PLACE: Mapping[Doubt, Path] = {
@@ -165,7 +166,7 @@ class Reader:
                 yield DocumentFinding("uncoded", at, f"{kind_of(doc)} has no code, only text", mend)
             return
         systems = [c["system"] for c in written if isinstance(c.get("system"), str)]
-        if systems and not any(is_read(system) for system in systems):
+        if systems and not any(tells(system) for system in systems):
             index = self.knowledge.index
             if not any(index.match(str(c.get("system")), str(c.get("code"))) for c in written):
                 mend = "add a standard coding, or map the code in a site overlay"
@@ -218,7 +219,7 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
         aside = chart.set_aside[0]
         listed = tuple(sorted(aside.concepts))
         return Understood(located.path, name, "set-aside", listed, aside.why)
-    why = _NOT_UNDERSTOOD if chart.not_understood else None
+    why = _NOT_UNDERSTOOD if chart.not_understood else _NOT_KNOWN if chart.unidentified else None
     return Understood(located.path, name, "nothing", why=why)
 
 
