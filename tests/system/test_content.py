@@ -159,14 +159,14 @@ def test_content_is_swapped_under_load(service: ServiceProcess, site: Path) -> N
 def test_broken_content_changes_nothing(
     service: ServiceProcess, site: Path, more: str, why: str
 ) -> None:
-    before = said(httpx.post(service.base + SIGN, content=BODY, timeout=30))
+    before = said(httpx.post(service.base + SIGN, content=BODY, timeout=120))
     overlay(site, LINKS[1], more)
     os.kill(service.process.pid, signal.SIGHUP)
     Load(service.base).until(lambda: len(lines(service, "content NOT in force")) == 2)
 
     told = lines(service, "content NOT in force")[0]["problem"]
-    ready = httpx.get(service.base + "/health/ready", timeout=30).json()
-    after = said(httpx.post(service.base + SIGN, content=BODY, timeout=30))
+    ready = httpx.get(service.base + "/health/ready", timeout=120).json()
+    after = said(httpx.post(service.base + SIGN, content=BODY, timeout=120))
     assert why in told
     assert after == before
     assert ready["status"] == "degraded"
@@ -191,11 +191,11 @@ def test_content_of_one_client(tmp_path: Path) -> None:
                 running.base + SIGN,
                 content=BODY,
                 headers={"Authorization": f"Bearer {issuer.token()}"},
-                timeout=30,
+                timeout=120,
             )
             for name, issuer in issuers.items()
         }
-        ready = httpx.get(running.base + "/health/ready", timeout=30).json()
+        ready = httpx.get(running.base + "/health/ready", timeout=120).json()
 
     assert said(answers["north"])[0] == "none"
     assert said(answers["east"])[0] == LINKS[1]
