@@ -10,9 +10,9 @@ from msgspec import Raw
 
 from cds_service.fhir.completeness import signals_of
 from cds_service.fhir_map import ChartReader
-from cds_service.knowledge.code_systems import TABLE, canonical, spelling
+from cds_service.knowledge.code_systems import ATC, RXNORM, TABLE, canonical, spelling
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.system_names import is_read
+from cds_service.knowledge.system_names import is_read, tells
 from tests.support.validating import TODAY, Check, condition, kinds
 
 NOT_READ = (
@@ -55,10 +55,29 @@ def test_validate_and_the_service_agree(
     found = kinds(check(resource))
 
     assert is_read(uri) == read
-    assert bool(told) != read
-    assert bool(found & WRONG) != read
+    # Of ICD-11 and the like few codes are listed: one that is in no list was not understood.
+    assert bool(told) != tells(uri)
+    assert bool(found & WRONG) != tells(uri)
     misspelt = spelling(uri) is not None
     assert bool(found & {"system-uri", "system-oid"}) == misspelt
     if misspelt:
         assert read
         assert canonical(uri) in {system.uri for system in TABLE}
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [(ATC, "B01"), (RXNORM, "99999999")],
+)
+def test_validate_says_of_a_medicine_that_a_card_asks_about_it(
+    check: Check, system: str, code: str
+) -> None:
+    medicine = {
+        "resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]},
+    }  # fmt: skip
+
+    (one,) = check(medicine).resources
+
+    assert (one.state, one.why is not None and "a card asks" in one.why) == ("nothing", True)

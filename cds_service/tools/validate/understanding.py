@@ -37,6 +37,7 @@ MOST_LISTED = 2_000
 _REST = frozenset({"meta", "text", "extension", "modifierExtension", "identifier", "maritalStatus",
                    "communication", "name", "telecom", "address"})  # fmt: skip
 _NOT_UNDERSTOOD = "not understood: no code is in a system that the service can read"
+_NOT_KNOWN = "not known: its code stands in no list, so a card asks about it"
 _STRANGER = "its patient is not the patient of the call; the service drops it"
 # The element that says what a resource is about.
 _PLACE: Mapping[Doubt, Path] = {
@@ -218,7 +219,7 @@ def _of_chart(located: Located, name: str, chart: Chart) -> Understood:
         aside = chart.set_aside[0]
         listed = tuple(sorted(aside.concepts))
         return Understood(located.path, name, "set-aside", listed, aside.why)
-    why = _NOT_UNDERSTOOD if chart.not_understood else None
+    why = _NOT_UNDERSTOOD if chart.not_understood else _NOT_KNOWN if chart.unidentified else None
     return Understood(located.path, name, "nothing", why=why)
 
 
