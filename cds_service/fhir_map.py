@@ -393,8 +393,7 @@ def _facts(kept: _Kept, look: ReadContext, ledger: Ledger) -> Iterator[Item]:
 
 
 def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:
-    """Orders of the record that are still to happen and that a value set knows, or that name
-    genetic HO as their reason."""
+    """Orders of the record that are still to happen and say something: what, or why."""
     requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
     known = in_order(o for o in orders if o.kinds or o.suspicions or o.mentions)
