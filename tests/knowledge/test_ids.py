@@ -24,6 +24,8 @@ ALLOWED: Mapping[str, str] = {
     "server/pages/playground.py": "has a button for one result",
     "tools/synthetic/truth.py": "is a second decision table, written apart to test the first",
     # Value sets that readers look for themselves; they belong into names.py.
+    "cards/repeats.py": "names topics of cards, one of which is an id as well",
+    "knowledge/genetic_cards.py": "tells which cards are about genetic HO",
     "cards/suggestions.py": "where an order is",
     "clinical/existing_prophylaxis.py": "what speaks for HO, and for a tumour",
     "clinical/order_question.py": "the cards of an order that may be of a kind that is looked at",
