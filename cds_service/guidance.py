@@ -152,8 +152,12 @@ def assess_in_turns(
         () if found.every_order else open_orders(case.facts, looked_at(orders, chosen), knowledge)
     )
     harmed = suspected_harm(case, found, looked_at(heard, chosen), triggered)
-    asking = [*triggered, *((one.order, one.trigger) for one in open_)]
-    mentioned = asked_harm(case, found, looked_at(heard, chosen), asking)
+    asked_already = {one.order.index for one in open_}
+    mentioned = [
+        order
+        for order in asked_harm(case, found, looked_at(heard, chosen), triggered)
+        if order.index not in asked_already
+    ]
     if not (triggered or harmed or mentioned or open_ or found.every_order):
         return assessment_of(case, not_read, (), any_draft, asked=False)
     if found.rule is None and meaning_of(knowledge, conditions) == "refuse":
