@@ -18,6 +18,7 @@ from tests.support.medicines import medication_fact
 # --- known by its ingredients, or by nothing ---
 
 POINTING = {"medicationReference": {"reference": "#m"}}
+BFARM_ATC = "http://fhir.de/CodeSystem/bfarm/atc"
 HOUSE = {"resourceType": "Medication", "id": "m", "code": {"text": "Tablets of the house"}}
 AMOXICILLIN = {"itemCodeableConcept": concept("723", RXNORM)}
 
@@ -81,7 +82,7 @@ def test_medicine_of_the_house_is_known_by_all_its_ingredients(
         ({"medicationCodeableConcept": {"coding": [{"code": "11289"}]}}, ["11289"]),
         ({"medicationCodeableConcept": {"coding": [{"system": RXNORM}]}}, [""]),
         ({"medicationCodeableConcept": concept("723", RXNORM + "/")}, ["723"]),
-        ({"medicationCodeableConcept": concept("none", "http://fhir.de/CodeSystem/bfarm/atc")}, ["none"]),
+        ({"medicationCodeableConcept": concept("none", BFARM_ATC)}, ["none"]),
         ({"medicationCodeableConcept": {"text": "No current medications"}}, []),
         ({"medication": {"concept": {"text": "Warfarin"}}}, ["Warfarin"]),
         ({"medicationReference": {"reference": "#lost", "display": "Warfarin"}}, ["Warfarin"]),
