@@ -91,7 +91,7 @@ def outcome(*severities: str) -> dict[str, Any]:
         ({"total": 3, "entry": []}, FAILED),
         (bundle(condition(), total=5), PARTIAL),
         (bundle(condition(), total=1), READ),
-        (bundle(condition(), total="5"), READ),
+        (bundle(condition(), total="5"), PARTIAL),
         (bundle(bundle(condition(), total=2)), PARTIAL),
         ("<html><body>500</body></html>", FAILED),
         ("", FAILED),

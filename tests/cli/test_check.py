@@ -255,7 +255,7 @@ def test_the_same_refusal_as_over_http(
 ) -> None:
     for name, value in setting.items():
         monkeypatch.setenv(f"CDS_{name.upper()}", str(value))
-    refused = make_client(**setting).post("/cds-services/ho-order-sign", json=body)
+    refused = make_client(**setting).post("/cds-services/ho-orders", json=body)
     result = check(body)
 
     issue = refused.json()["issue"][0]

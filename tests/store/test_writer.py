@@ -85,7 +85,7 @@ async def test_no_column_could_hold_a_comment() -> None:
         "comment_length", "outcome_at", "received_at", "notes", "day", "calls", "considered",
         "with_cards", "token", "until", "input", "system", "entries",
         "number", "at", "version", "site", "approved", "how", "by",
-        "mode", "arm", "variant", "part",
+        "mode", "arm", "mark", "sealed", "issued_on", "answered_on", "variant", "part",
     }  # fmt: skip
 
 
