@@ -1,7 +1,8 @@
-"""How long the kill switch takes under load: `python -m benchmarks.switch`.
+"""How long the kill switch and a new mode take under load: `python -m benchmarks.switch`.
 
 Starts the service with four workers, calls it without pause from several threads, a new connection
-each time so that all workers are called, and turns the switch as the command does and by signal.
+each time so that all workers are called; turns the switch as the command does and by signal, and
+then the mode of the client by its file and SIGHUP.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ import httpx
 
 from cds_service.ops.switch import State, Switch
 from tests.support.constants import FIXTURES
+from tests.support.issuer import PUBLIC, Issuer
+from tests.support.rollouts import KEY, registration
 from tests.support.service_process import ServiceProcess, started
 
 WORKERS, THREADS, TURNS, SETTLE, READY = 4, 4, 2, 1.5, 200
 BODY = (FIXTURES / "high-risk-previous-ho.json").read_bytes()
 PATH = "/cds-services/ho-orders"
+ISSUER = Issuer(None, audience=PUBLIC + PATH)
+MODE = "mode, by SIGHUP"
 
 
 class Callers:
@@ -41,7 +46,8 @@ class Callers:
         while not self._over.is_set():
             sent = time.monotonic()
             try:
-                answer = client.post(self._url, content=BODY)
+                token = {"Authorization": f"Bearer {ISSUER.token()}"}
+                answer = client.post(self._url, content=BODY, headers=token)
                 ok = answer.status_code == 200
                 got = f"{len(answer.json()['cards'])} cards" if ok else str(answer.status_code)
             except httpx.HTTPError as error:
@@ -55,8 +61,12 @@ class Callers:
 
 
 def turn(how: str, service: ServiceProcess, folder: Path, state: State) -> None:
-    """Turn the switch by signal, or as the command does once it has started."""
-    if how == "signal":
+    """Turn the switch by signal, or as the command does once it has started; or the mode."""
+    if how == MODE:
+        mode = "off" if state == "off" else "live"
+        (folder / "clients.toml").write_text(registration(mode=mode))
+        os.kill(service.process.pid, signal.SIGHUP)
+    elif how == "signal":
         os.kill(service.process.pid, signal.SIGUSR1 if state == "off" else signal.SIGUSR2)
     else:
         Switch(folder).turn(state, "benchmark")
@@ -64,11 +74,16 @@ def turn(how: str, service: ServiceProcess, folder: Path, state: State) -> None:
 
 def main() -> None:
     """Print seconds to effect and the number of errors as JSON."""
-    seconds: dict[str, list[float]] = {"command, once started": [], "signal": []}
+    seconds: dict[str, list[float]] = {"command, once started": [], "signal": [], MODE: []}
     turns: tuple[tuple[State, str], ...] = (("off", "1 cards"), ("on", "0 cards"))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with started("--workers", str(WORKERS), CDS_DATA_DIR=name) as service:
+        (folder / "clients.toml").write_text(registration())
+        environment = {
+            "CDS_DATA_DIR": name, "CDS_CLIENTS": str(folder / "clients.toml"),
+            "CDS_PUBLIC_URL": PUBLIC, "CDS_USER_KEY": KEY, "CDS_REPLAY": "memory",
+        }  # fmt: skip
+        with started("--workers", str(WORKERS), **environment) as service:
             callers = Callers(service.base)
             while len(callers.told) < READY:
                 time.sleep(0.1)

@@ -60,7 +60,8 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     try:
         if settings.workers > 1:
             with _shared_figures():
-                workers = Workers(config, sockets, Switch(settings.data_dir))
+                switch = Switch(settings.data_dir)
+                workers = Workers(config, sockets, switch, lambda: create_app(settings))
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
                 workers.run()
         else:

@@ -9,13 +9,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
+from cds_service.errors import CdsError
 from cds_service.ops import log
 from cds_service.ops.switch import TURNS, Switch
 from cds_service.server import at_rest
@@ -28,6 +29,8 @@ LAST_SECONDS = 20.0
 """After SIGTERM, until the process ends whatever hangs: calls, database, log."""
 
 _STARTING_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 2.0
+_BACKLOG = 2048
 
 FACTORY = f"{__name__}:worker_app"
 _BALANCES = sys.platform == "linux"  # between sockets of one port (SO_REUSEPORT, socket(7))
@@ -49,7 +52,7 @@ def listeners(
         first.close()
         found = [_bound(family, host, port, shared=True) for _ in range(workers)]
     for each in found:
-        each.listen(2048)  # from here on a call waits instead of being refused
+        each.listen(_BACKLOG)  # from here on a call waits instead of being refused
     return found
 
 
@@ -80,13 +83,19 @@ class Server(uvicorn.Server):
 
 
 class Workers(Multiprocess):
-    """The parent of the workers."""
+    """The parent of the workers. `startable` raises a CdsError where a worker would not come up."""
 
     def __init__(
-        self, config: uvicorn.Config, sockets: Sequence[socket.socket], switch: Switch
+        self,
+        config: uvicorn.Config,
+        sockets: Sequence[socket.socket],
+        switch: Switch,
+        startable: Callable[[], object],
     ) -> None:
         self._switch = switch
+        self._startable, self._look_again = startable, 0.0
         self._listeners = list(sockets)
+        self._address = sockets[0].family, sockets[0].getsockname()
         self._patient_until = time.monotonic() + _STARTING_SECONDS
         super().__init__(config, [])
 
@@ -106,10 +115,34 @@ class Workers(Multiprocess):
         ended = any(process.exitcode is not None for process in self.processes)
         if not ended and time.monotonic() < self._patient_until:
             return
+        if ended and not self._can_start():
+            return
         before = [process.pid for process in self.processes]
         super().keep_subprocess_alive()
         if [process.pid for process in self.processes] != before:
             self._patient_until = time.monotonic() + _STARTING_SECONDS
+
+    def _can_start(self) -> bool:
+        """Whether a new worker would come up. Where it would not (a file was broken since the
+        start), the sockets of empty places are closed: the kernel would go on to deal them calls
+        that nobody takes. They are opened again when it would."""
+        if time.monotonic() < self._look_again:
+            return False
+        try:
+            self._startable()
+        except CdsError as error:
+            log.warn("no worker can be started; the others take its calls", problem=str(error))
+            self._look_again = time.monotonic() + _LOOK_AGAIN_SECONDS
+            for listener, process in zip(self._listeners, self.processes, strict=True):
+                if process.exitcode is not None and _BALANCES:
+                    listener.close()
+            return False
+        family, (host, port, *_) = self._address
+        for place, listener in enumerate(self._listeners):
+            if listener.fileno() < 0:
+                self._listeners[place] = _bound(family, host, port, shared=True)
+                self._listeners[place].listen(_BACKLOG)
+        return True
 
     def handle_hup(self) -> None:
         """Hand SIGHUP on to the workers, which read the registry of clients again."""

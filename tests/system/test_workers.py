@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from tests.support.builders import request as build
 from tests.support.databases import Postgres
 from tests.support.ehr_calls import HIGH
 from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, client_toml, jwk, key_set
-from tests.support.service_process import ServiceProcess, started
+from tests.support.service_process import ServiceProcess, started, workers_of
 
 pytestmark = pytest.mark.process
 
@@ -169,3 +170,36 @@ def test_hang_up_without_a_registry() -> None:
         hang_up(service)
         until(lambda: "clients reloaded" in service.logged(), client)
         assert client.get("/health/live").status_code == 200
+
+
+def happens(condition: Callable[[], bool]) -> None:
+    """Look again and again, 60 seconds at most, without a call."""
+    for _ in range(1_200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def test_a_worker_dies_while_a_file_is_broken(tmp_path: Path) -> None:
+    """Nobody can take its place: the others take its calls, until the file is mended."""
+    path = tmp_path / "clients.toml"
+    given = settings(tmp_path, f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    with started("--workers", "2", **given) as service:
+        happens(lambda: all_serve(service))
+        path.write_text("broken")
+        os.kill(workers_of(service)[0], signal.SIGKILL)
+        happens(lambda: "no worker can be started" in service.logged())
+
+        assert {call(service.base, ISSUER.token()) for _ in range(20)} == {200}
+        assert len(workers_of(service)) == 1
+
+        path.write_text(NORTH)
+        happens(lambda: len(workers_of(service)) == 2)
+        assert {call(service.base, ISSUER.token()) for _ in range(20)} == {200}
+
+
+def all_serve(service: ServiceProcess) -> bool:
+    """Whether both workers have said what content they serve."""
+    lines = [json.loads(line) for line in service.logged().splitlines() if line.startswith("{")]
+    return bool(sum(line["event"] == "content in force" for line in lines) == 2)
