@@ -91,7 +91,8 @@ def until_counted(base: str, name: str) -> None:
 @attack(KIND, "hanging up while the FHIR server is read", "reading stops; 499 in figures and log")
 def test_reading_stops_when_the_ehr_gives_up(dead: DeadServer, tmp_path: Path) -> None:
     store = {"CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'store'}", "CDS_METRICS": "true"}
-    with started("--allow-anonymous", **_BOUNDS, **store) as service:
+    reads = {"CDS_FHIR_SERVERS": dead.base}  # without a registry only servers that are named
+    with started("--allow-anonymous", **_BOUNDS, **store, **reads) as service:
         with abandoned(service.base, slow_call(dead)):
             assert dead.opened.acquire(timeout=20)
         assert dead.closed.acquire(timeout=20)
