@@ -41,7 +41,7 @@ def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     try:
         with (
             running_hapi(tmp_path_factory.mktemp("hapi")) as base,
-            httpx.Client(base_url=base, timeout=60) as client,
+            httpx.Client(base_url=base, timeout=240) as client,
         ):
             client.post("", json=transaction()).raise_for_status()
             yield client
@@ -108,7 +108,7 @@ def test_its_pages_are_followed(client: EhrClient, proxy: FaultyProxy) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_faults_in_front_of_it(knowledge: Knowledge, proxy: FaultyProxy, row: Row) -> None:
-    client = client_of(knowledge, deadline_ms=1500, budget_ms=2000, fetch_max_bytes=1 << 20)
+    client = client_of(knowledge, deadline_ms=3000, budget_ms=3500, fetch_max_bytes=1 << 20)
     apply(proxy, ALLERGY, row)
     response = client.post(SIGN, json=with_access(without(record(), "allergies"), proxy.base))
 

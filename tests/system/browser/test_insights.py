@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
 import httpx
 from playwright.sync_api import Page, expect
