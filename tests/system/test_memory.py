@@ -33,6 +33,8 @@ def test_memory_that_runs_out() -> None:
         resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
         short = client.post(SIGN, content=PACKED, headers={"Content-Encoding": "gzip"}, timeout=60)
         after = client.post(SIGN, content=SMALL)
+        service.process.terminate()
+        service.process.wait(20)  # by then the log is written
         log = service.logged()
 
     check_answer(short.status_code, short.content)
