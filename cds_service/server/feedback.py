@@ -61,7 +61,7 @@ class Feedback:
             raise TooMany(f"more than {most} items of feedback an hour of this client", seconds)
         try:
             yield
-        except BaseException:
+        except BaseException:  # given up, too: what is not acknowledged does not count
             self._pace.give_back(client, items)
             raise
 

@@ -81,8 +81,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)
 
-    # uvicorn narrows the type of the transport, too, and so breaks asyncio's signature.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(  # type: ignore[override]  # uvicorn narrows the type of asyncio, too
+        self, transport: asyncio.Transport
+    ) -> None:
         """Take a place, and start the clock: the first request has to come."""
         super().connection_made(transport)
         self._who = who_is(self.client[0] if self.client else None)

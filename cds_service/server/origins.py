@@ -49,7 +49,7 @@ class OpenDoor:
         self._public_url = settings.public_url
         self._hosts = {settings.host.lower(), urlsplit(settings.public_url or "").hostname}
         # On all addresses each of them is ours: which they are nobody can know behind a gateway.
-        self._every_address = settings.host in {"0.0.0.0", "::"}  # noqa: S104
+        self._every_address = settings.host in {"0.0.0.0", "::"}  # noqa: S104  # compared
         self._is_named = is_named
         self._good: set[bytes] = set()
 

@@ -77,7 +77,7 @@ def find_again(file: Path, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), _KEYS):
             wanted = keys[start : start + _KEYS]
             marks = ",".join("?" * len(wanted))
-            query = f"SELECT count(*) FROM feedback WHERE key IN ({marks})"  # noqa: S608  # marks
+            query = f"SELECT count(*) FROM feedback WHERE key IN ({marks})"  # noqa: S608  # "?"s
             [found] = new.execute(query, wanted).fetchone()
             if found != len(set(wanted)):
                 raise StoreError("what was written is not found again in the database file")
