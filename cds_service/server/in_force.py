@@ -157,6 +157,9 @@ class InForce:
             except KnowledgeError as error:
                 log.warn("content NOT in force", problem=str(error), version=self._version(overlay))
                 refused.append(overlay)
+            except Exception as error:  # a bug of ours: told, and what is in force stays
+                log.failed(error)
+                refused.append(overlay)
             if overlay in self._loaded:
                 loaded[overlay], marks[overlay] = self._loaded[overlay], self._marks[overlay]
         self._loaded, self._marks, self._refused = loaded, marks, tuple(refused)
