@@ -26,10 +26,10 @@ def plain(text: str) -> str:
     return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _OBEYED)
 
 
-def draw(response: CDSResponse, console: Console) -> None:
-    """Print every card, the most severe first (as EHRs sort them), or that there is none."""
+def draw(response: CDSResponse, console: Console, silence: str | None = None) -> None:
+    """Print every card, the most severe first (as EHRs sort them), or why there is none."""
     if not response.cards:
-        console.print(Text("No card: no rule fired."))
+        console.print(Text(silence or "No card."), soft_wrap=True)
     order = list(_COLOURS)
     for card in sorted(response.cards, key=lambda card: -order.index(card.indicator)):
         console.print(_panel(card), width=min(console.width, _MAX_WIDTH))

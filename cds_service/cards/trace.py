@@ -10,6 +10,7 @@ from typing import Any
 
 from cds_service.cards import not_understood
 from cds_service.cards.markdown import clean
+from cds_service.cards.silence import why_silent
 from cds_service.clinical.assessment import (
     Assessment,
     Effect,
@@ -21,8 +22,9 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
+from cds_service.knowledge.namespaces import EXTENSION
 
-NAME = "org.example.ho-cds"
+NAME = EXTENSION
 """Member of `extension` that holds the trace (EX-02: globally unique)."""
 
 REFERENCE_LIMIT = 256  # ids of 194 characters have been seen
@@ -58,6 +60,7 @@ def of_response(assessment: Assessment) -> Json:
         signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
         record=_filled(signal=assessment.record, replacedBy=assessment.replaced_by),
         lists=_lists(assessment),
+        why=why_silent(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
         findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],

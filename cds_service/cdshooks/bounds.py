@@ -25,6 +25,8 @@ class Bounds(Protocol):
     """How much a call may hold; the settings of the service say it."""
 
     @property
+    def max_body_bytes(self) -> int: ...
+    @property
     def max_depth(self) -> int: ...
     @property
     def max_resources(self) -> int: ...
@@ -33,10 +35,12 @@ class Bounds(Protocol):
 
 
 def check_body(body: bytes, bounds: Bounds) -> None:
-    """Refuse what is nested too deeply or holds too many resources, before it is parsed.
+    """Refuse what is too large, nested too deeply or holds too many resources, before it is parsed.
 
     Costs about 2 ms for each megabyte of FHIR. Raises BadRequest or TooLarge.
     """
+    if len(body) > bounds.max_body_bytes:
+        raise TooLarge(f"more than {bounds.max_body_bytes} bytes", "body")
     if body.count(b'"resourceType"') > bounds.max_resources:
         raise TooLarge(f"more than {bounds.max_resources} resources", "body")
     brackets = _brackets(body)

@@ -14,10 +14,11 @@ from rich.console import Console
 from cds_service import hooks
 from cds_service.cards import explain as explained
 from cds_service.cards import terminal
+from cds_service.cards.silence import why_silent
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.cdshooks.models import CDSResponse
-from cds_service.errors import BadRequest, RequestError, TooLarge
+from cds_service.errors import BadRequest, RequestError
 from cds_service.fhir import record_to_call
 from cds_service.ops.settings import from_environment
 from cds_service.server.app import utc_now
@@ -77,15 +78,12 @@ def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> tuple[bytes
 
     Raises RequestError, also for a Bundle in which nothing could be checked.
     """
-    most = runtime.settings.max_body_bytes
     plain = to_utf8(data, None)
     call = record_to_call.as_call(plain, runtime.knowledge.index, order)
     if call is not plain:
         if not record_to_call.has_drafts(call):
             why = "no draft order (a record may be given one with --order)"
             raise BadRequest(why, "Bundle.entry")
-    elif len(data) > most:
-        raise TooLarge(f"more than {most} bytes", "body")
     elif order is not None:
         typer.echo(
             "note: --order is not used: this is a call, with draft orders of its own", err=True
@@ -102,4 +100,4 @@ def _show(consultation: hooks.Consultation, *, as_json: bool, explain: bool) -> 
     if as_json:
         typer.echo(terminal.json_text(response))
     else:
-        terminal.draw(response, Console())
+        terminal.draw(response, Console(), why_silent(consultation.assessment))

@@ -163,6 +163,8 @@ class Assessment:
     not_understood: tuple[NotUnderstood, ...] = ()  # by input; of orders and of the chart
     any_draft: bool = False  # what was selected is none of the drafts, so all were looked at
     days: Days | None = None  # the day on which it was decided
+    orders: int = 0  # draft orders that stand
+    asked: bool = True  # an order, or the patient, was a matter of HO at all
 
     @property
     def looked_at(self) -> tuple[InputReport, ...]:

@@ -55,6 +55,8 @@ def assessment_of(
         record=chart.record,
         replaced_by=chart.replaced_by,
         days=case.facts.days,
+        orders=len(case.facts.orders),
+        asked=asked,
     )
 
 

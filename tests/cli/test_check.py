@@ -63,7 +63,8 @@ def test_a_card_as_a_clinician_sees_it() -> None:
 def test_silence_is_no_error() -> None:
     result = check(build(HIGH | {"chart": {}}))
 
-    assert (result.code, result.out) == (0, "No card: no rule fired.\n")
+    said = "No card: 1 draft order was looked at: no risk factor that counts.\n"
+    assert (result.code, result.out) == (0, said)
 
 
 def test_the_raw_answer() -> None:

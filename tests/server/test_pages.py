@@ -21,7 +21,6 @@ from cds_service.server.pages.assets import FOLDER, Assets
 from cds_service.server.pages.code_lists import CodeLists
 from cds_service.server.pages.samples import Samples
 from tests.support.app_client import AppClient, ClientFactory
-from tests.support.builders import request as build
 from tests.support.constants import FIXTURES, ROOT
 
 PAGES = ("/", "/evidence", "/evidence/codes", "/evidence/codes/fop", "/insights")
@@ -150,28 +149,6 @@ def test_silence_without_an_order_names_what_is_looked_at(client: AppClient) -> 
     assert (branch["title"], branch["decision"]) == ("Why silence", "silence")
     details = [node["basis"][0][1] for node in branch["nodes"][0]["details"]]
     assert "trigger-total-hip-arthroplasty" in details
-
-
-@pytest.mark.parametrize(
-    ("order", "said"),
-    [
-        ("local 1 A", "not understood"),
-        ("sct 229070002 Stretching exercise", "No order in this request is of a kind"),
-        ("right hip replacement", "no risk factor that counts"),
-    ],
-)
-def test_the_playground_tells_the_three_silences_apart(
-    client: AppClient, order: str, said: str
-) -> None:
-    body = build({"patient": {"age": 60, "sex": "female"}, "orders": [order], "chart": {}})
-    answer = client.post("/playground/answer", content=json.dumps(body)).json()
-    silent = [branch for branch in answer["trace"] if branch["decision"] == "silence"]
-
-    assert answer["answer"]["cards"] == []
-    assert any(said in node["text"] for branch in silent for node in branch["nodes"])
-    assert ("Not understood" in {branch["title"] for branch in answer["trace"]}) == (
-        said == "not understood"
-    )
 
 
 def test_playground_wraps_a_bundle(client: AppClient) -> None:

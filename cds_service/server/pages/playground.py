@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from msgspec import Raw
 
 from cds_service import hooks
+from cds_service.cards.silence import why_silent
 from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
 from cds_service.knowledge.services import listed_id
@@ -74,6 +75,7 @@ async def answer(request: Request) -> Response:
         "wrapped": None if call is text else Raw(call),
         "service": listed_id(consultation.service),
         "answer": consultation.answer,
+        "silence": why_silent(consultation.assessment),
         "trace": grow(assessment, chart, runtime.knowledge),
         "notes": notes,
         "stages": [{"name": name, "ms": spent * 1000} for name, spent in stages.items()],

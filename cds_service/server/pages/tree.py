@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.cards import not_understood
 from cds_service.cards.explain import explain
+from cds_service.cards.silence import why_silent
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.result import ORDERS
@@ -60,22 +61,17 @@ def grow(assessment: Assessment, chart: Chart, knowledge: Knowledge) -> list[Bra
 
 
 def _why_silent(assessment: Assessment, knowledge: Knowledge) -> Branch:
-    """Two silences that must not look alike: nobody understood the order, or it is of no kind that
-    is looked at. Where one was looked at and nothing found, its own branch says so."""
-    orders = sum(one.count for one in assessment.not_understood if one.input == ORDERS)
+    """What stands for all orders, where none was decided on its own: what was not understood, or
+    the kinds that are looked at."""
+    orders = [one for one in assessment.not_understood if one.input == ORDERS]
     if orders:
-        said = "draft order was" if orders == 1 else "draft orders were"
-        words = f"{orders} {said} not understood: no code is in a system that is read here"
-        lines = not_understood.lines(o for o in assessment.not_understood if o.input == ORDERS)
-        return Branch("Why silence", [Node(words, [], [Node(one) for one in lines])], "silence")
-    kinds = [
-        Node(rule.label, [(rule.id, f"trigger-{rule.id}")]) for rule in knowledge.triggers.values()
-    ]
-    return Branch(
-        "Why silence",
-        [Node("No order in this request is of a kind that is looked at. These are:", [], kinds)],
-        "silence",
-    )
+        details = [Node(one) for one in not_understood.lines(orders)]
+    elif not assessment.orders:
+        details = []
+    else:
+        kinds = knowledge.triggers.values()
+        details = [Node(rule.label, [(rule.id, f"trigger-{rule.id}")]) for rule in kinds]
+    return Branch("Why silence", [Node(str(why_silent(assessment)), [], details)], "silence")
 
 
 def _links(knowledge: Knowledge) -> Mapping[str, str]:

@@ -10,19 +10,19 @@ from datetime import UTC, date, datetime
 from cds_service import hooks
 from cds_service.cards import trace
 from cds_service.cards.override_reasons import offered
+from cds_service.cards.silence import NO_CARD, why_silent
 from cds_service.cdshooks import feedback
 from cds_service.cdshooks.conformance.statements import Path
 from cds_service.clinical.assessment import Guidance
 from cds_service.clinical.chart import InputState
-from cds_service.clinical.not_understood import unread_system
 from cds_service.clinical.possible_orders import possible
-from cds_service.clinical.triggers import trigger_of
 from cds_service.clinical.unknown_inputs import meaning_of
 from cds_service.errors import MissingData, RequestError, WrongHook
 from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.hooks import Consultation
 from cds_service.knowledge.model import Knowledge
+from cds_service.ops.settings import from_environment
 from cds_service.tools.validate.documents import BUNDLE, CALL, FEEDBACK, JsonDocument
 from cds_service.tools.validate.findings import CardNote, DocumentFinding, ServiceAnswer
 from cds_service.trust.tokens import ANONYMOUS
@@ -38,7 +38,7 @@ def answer(
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
         call = record_to_call.as_call(document.data, knowledge.index, order)
-        runtime = hooks.offline(knowledge, today)
+        runtime = hooks.offline(knowledge, today, from_environment())
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except WrongHook:
         return ServiceAnswer(silences=("no service here for this hook",)), []
@@ -118,31 +118,34 @@ def _cards_and_silences(consultation: Consultation) -> ServiceAnswer:
         why = card.get("extension", {}).get(trace.NAME, {})
         name, row, tier = (str(why.get(key, "")) for key in ("card", "row", "tier"))
         cards.append(CardNote(row, name, card["indicator"], tier, card["summary"]))
-    silences = [_silence(g) for g in consultation.assessment.guidances if g.card is None]
-    if not cards and not silences:
-        silences.append(_nothing(consultation))
-    return ServiceAnswer(200, tuple(cards), tuple(silences))
+    if not cards:
+        return ServiceAnswer(200, silences=(_why(consultation),))
+    silent = (g for g in consultation.assessment.guidances if g.card is None)
+    return ServiceAnswer(200, tuple(cards), tuple(f"{g.silent_because} [{_at(g)}]" for g in silent))
 
 
-def _silence(guidance: Guidance) -> str:
+def _why(consultation: Consultation) -> str:
+    """The sentence of the service, and what it knows of the orders beside."""
+    assessment = consultation.assessment
+    beside = [_at(guidance) for guidance in assessment.guidances]
+    if not beside and consultation.service.question.about_orders:
+        beside += _of_orders(consultation)
+    said = str(why_silent(assessment)).removeprefix(NO_CARD)
+    return f"{said} [{'; '.join(beside)}]" if beside else said
+
+
+def _at(guidance: Guidance) -> str:
     orders = ", ".join(order.reference or order.resource_type for order in guidance.orders)
-    return f"row {guidance.row}: {guidance.silent_because} ({orders})"
+    return f"row {guidance.row}: {orders}"
 
 
-def _nothing(consultation: Consultation) -> str:
+def _of_orders(consultation: Consultation) -> Iterator[str]:
     request, knowledge, days = (consultation.request, consultation.knowledge, consultation.days)
-    if not consultation.service.question.about_orders:
-        return "no genetic heterotopic ossification on record"
     raw, patient = request.context.draft_orders, request.context.patient_id
     orders = read_orders(raw, knowledge.index, patient, days).orders
     if not orders:
-        return "no draft order (a record may be given one with --order)"
-    if not any(trigger_of(order, knowledge) for order in orders):
-        uncoded = sum(not order.coded for order in orders)
-        without = f", {uncoded} of them without a code" if uncoded else ""
-        unread = sum(order.live and unread_system(order, knowledge) is not None for order in orders)
-        without += f"; {unread} came in no code that can be read" if unread > uncoded else ""
-        may_be = sum(possible(order, knowledge) is not None for order in orders)
-        without += f"; {may_be} may be and would be asked about in another chart" if may_be else ""
-        return f"none of {len(orders)} draft orders is of a kind that is looked at{without}"
-    return "no rule has anything to say about these orders"
+        yield "a record may be given one with --order"
+    if uncoded := sum(not order.coded for order in orders):
+        yield f"{uncoded} of {len(orders)} without a code"
+    if may_be := sum(possible(order, knowledge) is not None for order in orders):
+        yield f"{may_be} may be and would be asked about in another chart"
