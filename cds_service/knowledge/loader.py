@@ -24,6 +24,7 @@ from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, Knowledge, ValueSet
 from cds_service.knowledge.names import VALUE_SETS
+from cds_service.knowledge.namespaces import in_force
 from cds_service.knowledge.terminology import CodeIndex
 from cds_service.knowledge.value_sets import ValueSets
 from cds_service.knowledge.version import version
@@ -165,7 +166,7 @@ def _documents(
                 Mistake(name, None, f"cannot be read: {error.strerror}", "add the file")
             )
             continue
-        found[name] = Document(name, files[name])
+        found[name] = Document(name, in_force(files[name]))
     for stray in sorted(directory.glob("*.y*ml")):
         if stray.name not in FILES:
             mend = nearest(stray.name, FILES)
@@ -210,8 +211,9 @@ def _value_sets(directory: Path, files: dict[str, bytes], mistakes: list[Mistake
     readable: dict[str, bytes] = {}
     for file in sorted((directory / "valuesets").glob("*.json")):
         name = f"valuesets/{file.name}"
-        files[name] = raws[file.stem] = file.read_bytes()
-        value_set, wrong = valuesets.read(name, files[name], file.stem)
+        files[name] = file.read_bytes()
+        raw = raws[file.stem] = in_force(files[name])
+        value_set, wrong = valuesets.read(name, raw, file.stem)
         mistakes.extend(wrong)
         if value_set is not None:
             readable[file.stem] = raws[file.stem]

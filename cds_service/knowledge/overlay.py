@@ -15,6 +15,7 @@ from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.diff import diff
 from cds_service.knowledge.documents import Document, nearest, validated
 from cds_service.knowledge.model import Content, ValueSet
+from cds_service.knowledge.namespaces import in_force
 from cds_service.knowledge.overlay_changes import Change, apply, brought
 from cds_service.knowledge.overlay_schema import Overlay
 from cds_service.knowledge.value_sets import ValueSets
@@ -75,7 +76,7 @@ class _Reader:
         self._look_around()
         path = self.directory / FILE
         raw = path.read_bytes() if path.is_file() else b""
-        document = Document(str(path), raw)
+        document = Document(str(path), in_force(raw))
         data = document.data
         if raw:
             self.files[FILE] = raw
@@ -106,7 +107,8 @@ class _Reader:
         extended: dict[str, ValueSet] = {}
         touched: dict[str, tuple[str, bytes]] = {}
         for file in sorted((self.directory / "valuesets").glob("*.json")):
-            raw = self.files[f"valuesets/{file.name}"] = file.read_bytes()
+            self.files[f"valuesets/{file.name}"] = file.read_bytes()
+            raw = in_force(self.files[f"valuesets/{file.name}"])
             value_set, wrong = value_sets.read(str(file), raw, file.stem, sourced=False)
             self.mistakes.extend(wrong)
             if value_set is not None and file.stem not in base:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,42 +22,15 @@ from pydantic import (
 )
 
 from cds_service.errors import SettingsError
+from cds_service.ops.setting_forms import database, origin, split, state_dir
 from cds_service.ops.timezones import Timezone
-from cds_service.ops.urls import Url, check_origin, is_loopback_host
+from cds_service.ops.urls import Url, is_loopback_host
 
 PREFIX = "CDS_"
 SANDBOX = "https://sandbox.cds-hooks.org"
 """Origin of the public CDS Hooks Sandbox."""
-_DATABASE = re.compile(
-    r"none|sqlite(\+aiosqlite)?:///(?!:memory:)[^?#]+|postgres(ql)?(\+asyncpg)?://\S+"
-)
 SPEC_VERSION = r"^(STU[1-9]|[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9]+)?)$"
 """Versions of CDS Hooks as 3.0 writes them (DS-10): `STU3` in its ballot, `3.0.0` later."""
-
-
-def _split(value: Any) -> Any:
-    """`a, b` as a tuple; anything else as it is."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _origin(value: str) -> str:
-    """`*`, or what a browser sends as Origin: anything else would match nobody, silently."""
-    return value if value == "*" else check_origin(value)
-
-
-def _state_dir() -> Path:
-    """Where a user's programs keep their state (XDG base directory specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return (Path(base) if os.path.isabs(base) else Path.cwd()) / "cds-service"
-
-
-def _database(url: SecretStr) -> SecretStr:
-    """`none`, or the URL of an SQLite file or a PostgreSQL database."""
-    if not _DATABASE.fullmatch(url.get_secret_value()):
-        raise ValueError("must be sqlite:///FILE, postgresql://USER@HOST/DATABASE, or none")
-    return url
 
 
 class Settings(BaseModel):
@@ -69,7 +42,7 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks one.")
     workers: int = Field(default=1, ge=1, le=64, description="Number of worker processes.")
     cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(_origin)], ...] | None, BeforeValidator(_split)
+        tuple[Annotated[str, AfterValidator(origin)], ...] | None, BeforeValidator(split)
     ] = Field(
         default=None,
         description=(
@@ -159,6 +132,13 @@ class Settings(BaseModel):
         pattern=r"^https?://[^\s?#@]+$",
         description="Public base URL of this service: tokens must name it in `aud`.",
     )
+    identifier_base: str | None = Field(
+        default=None,
+        pattern=r"^https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9_-]+)*/?$",
+        description="https URL of yours below which identifiers are given: code systems, "
+        "extensions, canonical URLs. Set it once, before the first call. Unset: "
+        "`https://ho-cds.example.org`, which nobody owns; a service that others reach warns of it.",
+    )
     allow_anonymous: bool = Field(
         default=False,
         description="Answer calls without a token although others can reach the service: demos.",
@@ -179,7 +159,7 @@ class Settings(BaseModel):
             "without it no call is answered."
         ),
     )
-    fhir_servers: Annotated[tuple[Url, ...], BeforeValidator(_split)] = Field(
+    fhir_servers: Annotated[tuple[Url, ...], BeforeValidator(split)] = Field(
         default=(),
         description="FHIR base URLs that may be read for anonymous callers, with commas between.",
     )
@@ -196,10 +176,10 @@ class Settings(BaseModel):
         default=False, description="Send the header Server-Timing with the time of each stage."
     )
     data_dir: Path = Field(
-        default_factory=_state_dir,
+        default_factory=state_dir,
         description="Directory of the SQLite file, where no database is named.",
     )
-    database_url: Annotated[SecretStr, AfterValidator(_database)] | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(database)] | None = Field(
         default=None,
         description=(
             "Where cards and feedback are kept: sqlite:///FILE or postgresql://USER@HOST/DATABASE; "
@@ -391,5 +371,12 @@ def from_environment(
 def _explain(item: Any) -> str:
     name = PREFIX + str(item["loc"][0]).upper()
     if item["type"] == "extra_forbidden":
-        return f"{name} is not a setting of this service"
+        return f"{name} is not a setting of this service{_meant(name)}"
     return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"
+
+
+def _meant(name: str) -> str:
+    """The setting that a misspelt name may stand for."""
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"; is {near[0]} meant?" if near else ""

@@ -18,6 +18,7 @@ import uvicorn
 
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
+from cds_service.knowledge.namespaces import VARIABLE
 from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
@@ -45,6 +46,11 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
     log.start()
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
+    if settings.identifier_base is None and not settings.is_alone:
+        log.warn(
+            "identifiers are placeholders",
+            mend=f"set {VARIABLE} to a https URL of yours before the first real call",
+        )
     _hand_down(settings)
     knowledge = load_checked(settings.knowledge_overlay)
     if settings.workers > 1:

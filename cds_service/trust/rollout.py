@@ -11,13 +11,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from cds_service.knowledge.namespaces import EXTENSION
 from cds_service.knowledge.variants import PARTS
 
 Mode = Literal["off", "shadow", "live"]
 """`off`: nothing is decided. `shadow`: decided and recorded, and not shown. `live`: shown."""
 
 _OPENNESS: Final = ("off", "shadow", "live")
-DEPARTMENT: Final = "org.example.ho-cds.department"
+DEPARTMENT: Final = f"{EXTENSION}.department"
 """Member of a call's `extension` that names the department; CDS Hooks 2.0 has none of its own."""
 
 Word = Annotated[str, Field(min_length=1, max_length=500)]

@@ -62,6 +62,23 @@ def test_a_wrong_setting_is_named_without_its_value(name: str, value: str) -> No
     assert value not in str(caught.value).replace(name, "") or value == "10"
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CDS_MAXBODY_BYTES", "is CDS_MAX_BODY_BYTES meant?"),
+        ("CDS_OVERLAY_KNOWLEDGE", "is not a setting of this service"),
+        ("CDS_TIMEZON", "is CDS_TIMEZONE meant?"),
+        ("CDS_XYZ", "CDS_XYZ is not a setting of this service"),
+    ],
+)
+def test_a_misspelt_setting_suggests_what_was_meant(name: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment({name: "1"})
+
+    assert said in str(caught.value)
+    assert ("meant" in said) is ("meant" in str(caught.value))
+
+
 def test_origins_and_servers_that_can_match_are_taken() -> None:
     settings = from_environment(
         {

@@ -11,7 +11,7 @@ import msgspec
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import value_sets
 from cds_service.knowledge.model import ValueSet
-from cds_service.knowledge.namespaces import EXTENSIONS
+from cds_service.knowledge.namespaces import EXTENSIONS, as_written, in_force
 from cds_service.tools.expand.plan import Answers, SetPlan
 from cds_service.tools.expand.roots import EXPANDED_FROM, Key, Root, concepts, value_set_files
 from cds_service.tools.expand.state import Descendant, write
@@ -25,7 +25,9 @@ def merged(
     A row that an earlier run wrote is replaced where its root was answered, else it stays.
     Raises KnowledgeError where the overlay would no longer be read.
     """
-    present = {f.stem: msgspec.json.decode(f.read_bytes()) for f in value_set_files(overlay)}
+    present = {
+        f.stem: msgspec.json.decode(in_force(f.read_bytes())) for f in value_set_files(overlay)
+    }
     found = {
         one.value_set: _with_gains(
             base[one.value_set], present.get(one.value_set), one, answers, by
@@ -46,7 +48,8 @@ def put(overlay: Path, files: Mapping[str, dict[str, Any] | None]) -> None:
             file.unlink(missing_ok=True)
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        write(file, msgspec.json.format(msgspec.json.encode(value_set), indent=1) + b"\n")
+        content = as_written(msgspec.json.encode(value_set))
+        write(file, msgspec.json.format(content, indent=1) + b"\n")
 
 
 def _with_gains(

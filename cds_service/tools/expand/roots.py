@@ -11,6 +11,7 @@ import msgspec
 
 from cds_service.knowledge.code_systems import canonical
 from cds_service.knowledge.model import ValueSet
+from cds_service.knowledge.namespaces import in_force
 from cds_service.knowledge.terminology import extensions
 
 EXPANDED_FROM: Final = "expanded-from"
@@ -62,7 +63,7 @@ def listed(base: Mapping[str, ValueSet], overlay: Path) -> Listed:
     for id_, value_set in base.items():
         _read(reading, id_, value_set)
     for file in value_set_files(overlay):
-        _read(reading, file.stem, msgspec.json.decode(file.read_bytes()))
+        _read(reading, file.stem, msgspec.json.decode(in_force(file.read_bytes())))
     return Listed(
         {id_: tuple(found.values()) for id_, found in reading.roots.items()},
         {key: frozenset(ids) for key, ids in reading.sets.items()},
