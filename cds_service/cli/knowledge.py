@@ -11,7 +11,7 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-from cds_service.cards import suggested_orders
+from cds_service.cards import decision_table, suggested_orders
 from cds_service.cards.terminal import plain
 from cds_service.cli import expand as expand_command
 from cds_service.cli.database import run, settings_of
@@ -48,7 +48,7 @@ def list_(
     ] = None,
     overlay: Overlay = None,
 ) -> None:
-    """List rules, options, cards, evidence and value sets with their ids."""
+    """List rules, options, cards, rows of the decision table, evidence and value sets by id."""
     knowledge = _load(overlay)
     parts = dict(_parts(knowledge))
     if part is not None and part not in parts:
@@ -197,6 +197,8 @@ def _parts(knowledge: Knowledge) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for name in _PARTS:
         items: Mapping[str, BaseModel] = getattr(knowledge, name)
         yield name, [(id_, _words(item)) for id_, item in items.items()]
+    table = decision_table.rows(knowledge)
+    yield "rows", [(row.id, f"{row.chart}; {row.order}: {row.answer}") for row in table]
     yield "value_sets", [(id_, _size(found)) for id_, found in knowledge.value_sets.items()]
 
 

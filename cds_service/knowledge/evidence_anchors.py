@@ -31,6 +31,11 @@ def of_card(card: str) -> str:
     return f"card-{card}"
 
 
+def of_row(row: str) -> str:
+    """The anchor of a row of the decision table."""
+    return f"row-{row}"
+
+
 def of_source(evidence: str) -> str:
     """The anchor of an entry of the evidence."""
     return f"source-{evidence}"

@@ -136,7 +136,9 @@ async def test_an_empty_store_shows_nothing_invented(live: Live, database_url: s
         ]
 
     assert "invented." not in shown
-    assert '<span class="name">Cards</span> <span class="value">0</span>' in shown
+    assert "No call was recorded in the last 30 days." in shown
+    assert 'class="tiles"' not in shown
+    assert "<canvas" not in shown
     assert [len(text.splitlines()) for text in content] == [1] * len(NAMES)
 
 
@@ -147,6 +149,7 @@ async def test_a_store_that_cannot_be_read_is_not_empty(live: Live, tmp_path: Pa
         shown = await service.request("GET", "/insights", headers=LOOPBACK)
         table = await service.request("GET", "/insights/rule.csv", headers=LOOPBACK)
 
+    assert shown.status_code == 503
     assert "the database cannot be read now" in shown.text
     assert 'class="tiles"' not in shown.text
     assert table.status_code == 503
@@ -156,6 +159,9 @@ def test_who_asks_for_a_demonstration_is_told_in_every_line(guarded: AppClient) 
     headers = {"Authorization": f"Bearer {TOKEN}"}
     shown = guarded.get("/insights?demo=1", headers=headers).text
     assert "all numbers on this page are invented" in shown
+    assert shown.count('class="mark"') == shown.count('<th scope="row">') + shown.count(
+        'class="value"'
+    )
 
     for name in (*NAMES, "time"):
         got = guarded.get(f"/insights/{name}.csv?demo=1", headers=headers)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from cds_service.cards import decision_table
 from cds_service.errors import UnknownService
 from cds_service.knowledge import evidence_anchors
 from cds_service.knowledge.loader import Knowledge
@@ -87,6 +88,8 @@ def _values(knowledge: Knowledge) -> dict[str, Any]:
         "sheet": transparency.load(),
         "anchor": evidence_anchors.of_rules(knowledge),
         "card_anchor": evidence_anchors.of_card,
+        "rows": decision_table.rows(knowledge),
+        "row_anchor": evidence_anchors.of_row,
         "source_anchor": evidence_anchors.of_source,
         "debate_anchor": evidence_anchors.of_debate,
         "strengths": STRENGTHS,

@@ -71,13 +71,20 @@ _NO_LOGIN = (
 @dataclass(frozen=True, slots=True)
 class View:
     """What is shown: the tables, the numbers on top, the days they cover, whether they are invented
-    because a demonstration was asked for, and why there are none (None: there are)."""
+    because a demonstration was asked for, why there are none (None: there are), and whether no call
+    was kept in these days."""
 
     tables: list[FigureTable]
     tiles: list[tuple[str, str, str]]
     days: int
     invented: bool = False
     missing: str | None = None
+    empty: bool = False
+
+    @property
+    def status(self) -> int:
+        """What cannot be read is an error, for monitors, too."""
+        return 503 if self.missing == _UNREAD else 200
 
 
 @router.api_route("", methods=["GET", "HEAD"])
@@ -89,7 +96,7 @@ async def show(request: Request) -> Response:
     view = await _view(request, runtime)
     values = {"view": view, "spans": SPANS, "locked": runtime.settings.operator_token is not None}
     content = render("insights.html", runtime.knowledge, **values)
-    return page(content, request)
+    return page(content, request, view.status)
 
 
 @router.get("/{name}.csv")
@@ -174,7 +181,7 @@ async def _view(request: Request, runtime: Runtime) -> View:
         return View([times(measured)], [], days, missing=found)
     told, by_day = found
     drawn = tables(told, by_day, _displays(runtime), measured)
-    return View(drawn, list(tiles(told)), days)
+    return View(drawn, list(tiles(told)), days, empty=not (told.calls or told.total.issued))
 
 
 async def _kept(runtime: Runtime, since: date) -> Counted | str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The basis of a statement stands at its end: `[rule, source, source]`.
 _BASIS = re.compile(r"(?P<text>.*) \[(?P<ids>[a-z0-9 ,-]+)\]")
+_ROW = re.compile(r"row (?P<id>[a-z0-9-]+): ")
 _DECIDED = "Decided for "
 
 
@@ -89,6 +90,8 @@ def _nodes(lines: Iterable[str], links: Mapping[str, str]) -> list[Node]:
 
 
 def _node(line: str, links: Mapping[str, str]) -> Node:
+    if row := _ROW.match(line):
+        return Node(line, [("decision table", evidence_anchors.of_row(row["id"]))])
     found = _BASIS.fullmatch(line)
     if found is None:
         return Node(line)

@@ -7,7 +7,8 @@ const charts = [];
 
 function read(table) {
   const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
-  const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const rows = [...table.tBodies[0].rows].map((row) =>
+    [...row.cells].map((cell) => (cell.firstElementChild ?? cell).textContent)); // without marks
   const series = heads.slice(1)
     .map((label, n) => ({ label, data: rows.map((row) => Number(row[n + 1])) }))
     .filter(({ label }) => !NOT_DRAWN.includes(label));
@@ -44,7 +45,7 @@ const heightOf = (names, series) => {
 const COLOURS = { accepted: 1, overridden: 2, "no feedback": 3, ignored: 5 };
 const colourOf = ({ label }, n) => colour(`--series-${COLOURS[label] ?? n + 4}`);
 
-function options(plot) {
+function options(plot, invented) {
   const stacked = plot !== "times";
   const horizontal = plot !== "days";
   const ink = { color: colour("--ink") };
@@ -57,7 +58,10 @@ function options(plot) {
     maintainAspectRatio: false,
     indexAxis: horizontal ? "y" : "x",
     scales: horizontal ? { x: counts, y: names } : { x: names, y: counts },
-    plugins: { legend: { labels: ink, position: "top", align: "start" } },
+    plugins: {
+      legend: { labels: ink, position: "top", align: "start" },
+      title: { display: invented, text: "Invented numbers", align: "start", ...ink },
+    },
   };
 }
 
@@ -73,7 +77,7 @@ function draw(holder) {
   const datasets = series.map((one, n) => ({ ...one, backgroundColor: colourOf(one, n), maxBarThickness: 28 }));
   const names = labels.map((name) => lines(name, holder.dataset.plot));
   if (holder.dataset.plot !== "days") holder.style.height = `${heightOf(names, series)}rem`;
-  charts.push(new Chart(canvas, { type: "bar", data: { labels: names, datasets }, options: options(holder.dataset.plot) }));
+  charts.push(new Chart(canvas, { type: "bar", data: { labels: names, datasets }, options: options(holder.dataset.plot, "invented" in holder.dataset) }));
 }
 
 function drawAll() {
