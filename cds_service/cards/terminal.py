@@ -16,6 +16,7 @@ from cds_service.cdshooks.models import Card, CDSResponse, Suggestion, to_bytes
 
 _COLOURS = {"info": "blue", "warning": "yellow", "critical": "red"}
 _MAX_WIDTH = 100
+_NO_WIDTH = 10_000
 _OBEYED = frozenset({"Cc", "Cf", "Cs"})  # controls, invisible format signs, lone surrogates
 # C1 controls and the signs that turn the direction of text stand unescaped in JSON.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -24,6 +25,18 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 def plain(text: str) -> str:
     """Text that a terminal shows and does not obey: no escapes, no change of direction."""
     return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _OBEYED)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 code`, `2 codes`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def for_output() -> Console:
+    """Standard output: a terminal as wide as it is; a pipe or a file has no width, so that no id is
+    cut or folded where a program reads it."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_NO_WIDTH)
 
 
 def draw(response: CDSResponse, console: Console, silence: str | None = None) -> None:

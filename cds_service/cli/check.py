@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cds_service import hooks
 from cds_service.cards import explain as explained
@@ -100,4 +99,4 @@ def _show(consultation: hooks.Consultation, *, as_json: bool, explain: bool) -> 
     if as_json:
         typer.echo(terminal.json_text(response))
     else:
-        terminal.draw(response, Console(), why_silent(consultation.assessment))
+        terminal.draw(response, terminal.for_output(), why_silent(consultation.assessment))

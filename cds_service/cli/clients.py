@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from cds_service.cli.examples import examples
 from cds_service.errors import SettingsError
 from cds_service.ops.settings import from_environment
 
 app = typer.Typer(help="The file of registered EHR clients.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(epilog=examples("clients check clients.toml"))
 def check(
     file: Annotated[Path | None, typer.Argument(help="The file; else CDS_CLIENTS.")] = None,
 ) -> None:
@@ -42,7 +43,7 @@ def check(
         raise SettingsError(why)
 
 
-@app.command("hash")
+@app.command("hash", epilog=examples("clients hash --client hospital Practitioner/123"))
 def hash_users(
     client: Annotated[str, typer.Option(help="The id of the client in the file.")],
     users: Annotated[

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cds_service.cards.terminal import plain
+from cds_service.cards.terminal import counted, plain
 from cds_service.errors import KnowledgeError
 from cds_service.ops.settings import from_environment
 from cds_service.ops.urls import is_loopback_host
@@ -112,7 +112,7 @@ def _token(file: Path | None) -> str | None:
 def _tell(report: ExpansionReport, directory: Path) -> None:
     lines = [
         f"{report.software}, release {', '.join(report.releases) or 'not stated'}: "
-        f"{report.rows - len(report.unanswered)} of {report.rows} rows answered"
+        f"{report.rows - len(report.unanswered)} of {counted(report.rows, 'row')} answered"
         + (f", {report.kept} of them in an earlier run" if report.kept else "")
     ]
     for one in report.plans:
@@ -120,7 +120,7 @@ def _tell(report: ExpansionReport, directory: Path) -> None:
             lines.append(f"{one.value_set}: left as it was, no answer for {', '.join(one.lacking)}")
             continue
         inactive = f" ({one.inactive} inactive)" if one.inactive else ""
-        lines.append(f"{one.value_set}: {len(one.gains)} codes{inactive}")
+        lines.append(f"{one.value_set}: {counted(len(one.gains), 'code')}{inactive}")
         lines += [f"  {count} left out: {why}" for why, count in sorted(one.left_out.items())]
     typer.echo(plain("\n".join(lines)))
     if report.activity_unknown:

@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from cds_service.cards.terminal import counted, for_output
 from cds_service.cli.database import run, settings_of
+from cds_service.cli.examples import examples
 from cds_service.ops.settings import Settings
 from cds_service.store import rollout_tables
 from cds_service.store.figure_table import words
@@ -32,7 +34,13 @@ _URL = typer.Option("--database", metavar="URL", help="Another database than CDS
 _COLUMNS = ("issued", "accepted", "overridden", "ignored", "no feedback")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "feedback report --since 2026-11-01",
+        "feedback report --csv > cards.csv",
+        "feedback report --table overrides",
+    )
+)
 def report(
     since: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="First day to count (UTC).")
@@ -64,10 +72,10 @@ def report(
     elif as_csv:
         typer.echo(_as_csv(figures, displays), nl=False)
     else:
-        _draw(figures, displays, Console())
+        _draw(figures, displays, for_output())
 
 
-@app.command()
+@app.command(epilog=examples("feedback purge --before 2026-01-01"))
 def purge(
     before: Annotated[datetime, typer.Option(formats=_DAY, help="First day to keep (UTC).")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -76,9 +84,10 @@ def purge(
     """Delete for good what is older than a day.
 
     Deleted are cards issued before that day (UTC); feedback on them, whenever it came, and all
-    feedback received before that day; counts of calls and of unread code systems of the days
-    before it. Figures since an earlier day are lower afterwards. Not touched are the marks of used
-    tokens, which go by themselves, the log, and copies of the database: delete those yourself.
+    feedback received before that day; the marks by which `repeat_days` finds such cards; counts of
+    calls and of unread code systems of the days before it. Figures since an earlier day are lower
+    afterwards. Not touched are the history of the content, the marks of used tokens, which go by
+    themselves, the log, and copies of the database: delete those yourself.
 
     The service does the same each hour with what is older than CDS_RETENTION_DAYS (400 unless set).
     """
@@ -87,7 +96,7 @@ def purge(
         typer.confirm(f"Delete everything before {before.date()} (UTC)?", abort=True)
     start = before.replace(tzinfo=UTC)
     cards, items = run(settings, lambda opened: opened.purge(start))
-    typer.echo(f"Deleted: cards {cards}, items of feedback {items}.")
+    typer.echo(f"Deleted: {counted(cards, 'card')}, {counted(items, 'item')} of feedback.")
 
 
 # --- output ---

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cds_service.cards.terminal import plain
+from cds_service.cards.terminal import counted, plain
+from cds_service.cli.examples import examples
+from cds_service.cli.progress import shown
 
 if TYPE_CHECKING:
     from cds_service.tools.synthetic.generate import Patient, Wish
@@ -51,7 +53,9 @@ def _root() -> None:
     pass
 
 
-@app.command()
+@app.command(
+    epilog=examples("fixtures generate out", "fixtures generate out --count 1 --release R5")
+)
 def generate(
     folder: Annotated[Path, typer.Argument(help="Folder to write into; made where it is not.")],
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="Patients.")] = 150,
@@ -86,9 +90,8 @@ def generate(
         habits=tuple(Habits) if habits is HabitsWish.MIXED else (Habits(habits.value),),
         size=_size(resources),
     )
-    written = _write(make(wish), wish, folder, what)
-    patients = "1 patient" if written == 1 else f"{written} patients"
-    typer.echo(f"{patients} in {folder}; the truth holds on {wish.today}")
+    written = _write(shown(make(wish), "patients", count), wish, folder, what)
+    typer.echo(f"{counted(written, 'patient')} in {folder}; the truth holds on {wish.today}")
 
 
 def _write(patients: Iterable[Patient], wish: Wish, folder: Path, what: What) -> int:

@@ -12,9 +12,11 @@ import yaml
 from pydantic import BaseModel
 
 from cds_service.cards import decision_table, suggested_orders
-from cds_service.cards.terminal import plain
+from cds_service.cards.terminal import counted, plain
 from cds_service.cli import expand as expand_command
 from cds_service.cli.database import run, settings_of
+from cds_service.cli.examples import examples
+from cds_service.cli.progress import spinning
 from cds_service.knowledge.diff import diff as differences
 from cds_service.knowledge.json_schema import schema_text
 from cds_service.knowledge.loader import OrderCheck, load
@@ -25,7 +27,10 @@ from cds_service.knowledge.terminology import rows
 from cds_service.ops.settings import from_environment
 
 app = typer.Typer(help="The clinical content: rules, codes, doses, sources.", no_args_is_help=True)
-app.command("expand")(expand_command.expand)
+app.command(
+    "expand",
+    epilog=examples("knowledge expand --server http://127.0.0.1:8080/fhir --overlay our-overlay"),
+)(expand_command.expand)
 
 BASE = "base"
 _NOT_FOUND = 2
@@ -41,7 +46,7 @@ Overlay = Annotated[
 ]
 
 
-@app.command("list")
+@app.command("list", epilog=examples("knowledge list", "knowledge list exclusions"))
 def list_(
     part: Annotated[
         str | None, typer.Argument(help="One part only, for example exclusions or value_sets.")
@@ -59,7 +64,7 @@ def list_(
             typer.echo(plain(f"{name:<17} {id_:<36} {words}"))
 
 
-@app.command()
+@app.command(epilog=examples("knowledge show", "knowledge show high-risk"))
 def show(
     id_: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Id of a rule, card, source or value set.")
@@ -78,7 +83,7 @@ def show(
     typer.echo(plain("\n".join(found)))
 
 
-@app.command()
+@app.command(epilog=examples("knowledge check", "knowledge check our-overlay --patients"))
 def check(
     directory: Annotated[
         Path | None,
@@ -114,7 +119,8 @@ def _try(knowledge: Knowledge, day: date) -> None:
     """Answer the synthetic patients, and say what came of it."""
     from cds_service.tools.synthetic.trial import try_content
 
-    trial = try_content(knowledge, day)
+    with spinning("answering the synthetic patients"):
+        trial = try_content(knowledge, day)
     for line in trial.failed:
         typer.echo(f"patient {plain(line)}", err=True)
     if trial.failed:
@@ -125,7 +131,7 @@ def _try(knowledge: Knowledge, day: date) -> None:
     )
 
 
-@app.command()
+@app.command(epilog=examples("knowledge history"))
 def history(
     database: Annotated[
         str | None, typer.Option("--database", metavar="URL", help="Default: CDS_DATABASE_URL.")
@@ -144,7 +150,7 @@ def history(
         typer.echo(plain("  ".join(parts)))
 
 
-@app.command()
+@app.command(epilog=examples("knowledge diff base our-overlay"))
 def diff(
     old: Annotated[str, typer.Argument(help="`base`, an overlay, or a content directory.")],
     new: Annotated[str, typer.Argument(help="The other one.")] = BASE,
@@ -152,12 +158,12 @@ def diff(
     """Show what differs between two states: codes, rules, doses, options, wording, sources."""
     before, after = _read(old), _read(new)
     found = differences(before, after)
-    typer.echo(f"{before.version} -> {after.version}: {len(found)} differences")
+    typer.echo(f"{before.version} -> {after.version}: {counted(len(found), 'difference')}")
     for difference in found:
         typer.echo(plain(str(difference)))
 
 
-@app.command()
+@app.command(epilog=examples("knowledge schema --out schema.json"))
 def schema(
     out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
 ) -> None:
@@ -213,7 +219,7 @@ def _words(item: BaseModel) -> str:
 
 def _size(value_set: ValueSet) -> str:
     count = len(list(rows(value_set)))
-    return f"{value_set.get('title', '')} ({count} codes)".strip()
+    return f"{value_set.get('title', '')} ({counted(count, 'code')})".strip()
 
 
 def _summary(knowledge: Knowledge) -> Iterator[str]:
@@ -225,7 +231,7 @@ def _summary(knowledge: Knowledge) -> Iterator[str]:
     if knowledge.site is None:
         yield "Site overlay: none"
         return
-    yield f"Site overlay: {knowledge.site}, {len(knowledge.differences)} differences"
+    yield f"Site overlay: {knowledge.site}, {counted(len(knowledge.differences), 'difference')}"
     yield from (f"  {difference}" for difference in knowledge.differences)
 
 

@@ -16,6 +16,7 @@ from cds_service.cli import knowledge as knowledge_cli
 from cds_service.cli import sandbox as sandbox_command
 from cds_service.cli import serve as serve_command
 from cds_service.cli import validate as validate_command
+from cds_service.cli.examples import examples
 from cds_service.errors import CdsError, RequestError
 
 BAD_SETUP = 1
@@ -25,7 +26,8 @@ app = typer.Typer(
     help="CDS Hooks service for heterotopic ossification around hip arthroplasty.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they print local variables, and those hold charts
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of all commands below, too
+    epilog=examples("serve", "check request.json --explain", "COMMAND -h"),
 )
 
 
@@ -34,13 +36,36 @@ app.add_typer(feedback.app, name="feedback")
 app.add_typer(repeats.app, name="repeats")
 app.add_typer(knowledge_cli.app, name="knowledge")
 app.add_typer(fixtures_command.app, name="fixtures")
-app.command("serve")(serve_command.serve)
-app.command("check")(check_command.check)
-app.command("doctor")(doctor_command.doctor)
-app.command("sandbox")(sandbox_command.sandbox)
-app.command("off")(switch.off)
-app.command("on")(switch.on)
-app.command("validate")(validate_command.validate)
+app.command("serve", epilog=examples("serve", "serve --port 8080 --workers 2"))(serve_command.serve)
+app.command(
+    "check",
+    epilog=examples(
+        "check request.json",
+        "check record.json --order hip --explain",
+        "check - --json < request.json",
+        "knowledge list rows    (the table that `row 7` is a row of)",
+    ),
+)(check_command.check)
+app.command(
+    "doctor",
+    epilog=examples(
+        "doctor http://127.0.0.1:8000",
+        "doctor https://cds.example.org --format markdown > report.md",
+    ),
+)(doctor_command.doctor)
+app.command("sandbox", epilog=examples("sandbox", "sandbox --port 8080 --fhir-port 0"))(
+    sandbox_command.sandbox
+)
+app.command("off", epilog=examples('off --reason "wrong cards in theatre 3"'))(switch.off)
+app.command("on", epilog=examples("on"))(switch.on)
+app.command(
+    "validate",
+    epilog=examples(
+        "validate request.json",
+        "validate records/ --order hip --format sarif > findings.sarif",
+        "validate record.json --fix-suggestions",
+    ),
+)(validate_command.validate)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cds_service.cli.examples import examples
 from cds_service.errors import SettingsError
 from cds_service.ops.repeat_key import rotate as new_key
 from cds_service.ops.settings import from_environment
@@ -16,7 +17,7 @@ def _group() -> None:
     pass
 
 
-@app.command()
+@app.command(epilog=examples("repeats rotate"))
 def rotate() -> None:
     """Put a new key into CDS_REPEAT_KEY_FILE, and throw the old one away.
 

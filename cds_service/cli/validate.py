@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -92,6 +92,7 @@ def validate(
 
 def _validate(paths: list[str], options: Options, jobs: int | None, writer: _Writer) -> int:
     from cds_service.cards.terminal import plain
+    from cds_service.cli.progress import watched
     from cds_service.errors import BadRequest
     from cds_service.fhir.record_to_call import check_order
     from cds_service.knowledge.loader import load
@@ -110,7 +111,7 @@ def _validate(paths: list[str], options: Options, jobs: int | None, writer: _Wri
         typer.echo(plain(f"there is no {error}"), err=True)
         return _UNUSABLE
     totals = Totals()
-    for report in _watched(run(tasks(found), options, jobs), len(found)):
+    for report in watched(run(tasks(found), options, jobs), len(found)):
         totals.add(report)
         writer.report(report)
     writer.end(totals)
@@ -125,13 +126,12 @@ def _utf8() -> None:
 
 
 def _writer(format_: FindingsFormat, detailed: bool, verbose: bool) -> _Writer:
-    from rich.console import Console
-
+    from cds_service.cards.terminal import for_output
     from cds_service.tools.validate import render_machine
     from cds_service.tools.validate.render_text import TextWriter
 
     if format_ is FindingsFormat.TEXT:
-        return TextWriter(Console(), detailed=detailed, verbose=verbose)
+        return TextWriter(for_output(), detailed=detailed, verbose=verbose)
     if format_ is FindingsFormat.JSON:
         return render_machine.JsonWriter(sys.stdout)
     if format_ is FindingsFormat.SARIF:
@@ -163,20 +163,3 @@ class _Patches:
     def end(self, totals: Totals) -> None:
         if self._held is not None:
             typer.echo(json.dumps(self._held[1], indent=2))
-
-
-def _watched(reports: Iterable[Report], files: int) -> Iterator[Report]:
-    """The reports, with a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), "files", TimeElapsedColumn())
-    quiet = not console.is_terminal or files < 30
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        bar, last = progress.add_task("validate", total=files), ""
-        for report in reports:
-            if report.name != last:
-                progress.advance(bar)
-                last = report.name
-            yield report

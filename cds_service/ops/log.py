@@ -1,7 +1,8 @@
 """Logs as JSON lines on standard error: one a request, an audit stream, warnings, libraries.
 
-Nothing of a chart or a token gets in: what is logged comes from closed lists, see `calls`. Text of
-a request is never passed on, except the cut `iss`, `kid` and `jti` of a token in the audit stream.
+A terminal gets the same facts as lines for people. Nothing of a chart or a token gets in: what is
+logged comes from closed lists, see `calls`. Text of a request is never passed on, except the cut
+`iss`, `kid` and `jti` of a token in the audit stream.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 import threading
 import traceback
@@ -27,6 +29,7 @@ from cds_service.ops.quota import Quota, close_all
 
 _PACKAGE = Path(__file__).parent.parent
 _STRICT_SECONDS = 1.0
+_SIMPLE = re.compile(r"[\w./:+-]+", re.ASCII)
 _SHORT = 80  # characters of one claim of a refused token
 
 _ALWAYS = frozenset({"stages", "cards", "ms"})
@@ -158,6 +161,37 @@ class JsonFormatter(logging.Formatter):
         return _escaped(line)
 
 
+class TerminalFormatter(JsonFormatter):
+    """The same facts as a line for somebody who looks on: time of day, event, then `name=value`.
+
+    Values are written as in JSON, so that nothing in them moves a cursor.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See the class."""
+        line = json.loads(super().format(record))
+        day_time = line.pop("timestamp")[11:19]
+        level, event = line.pop("level"), line.pop("event")
+        said = " ".join(f"{name}={_plainly(value)}" for name, value in _worth_telling(line))
+        mark = "" if level == "info" else f"{level.upper()} "
+        return f"{day_time} {mark}{_escaped_text(event)}  {said}".rstrip()
+
+
+def _worth_telling(line: Mapping[str, object]) -> list[tuple[str, object]]:
+    """What is not empty; the long ones last."""
+    kept = [(k, v) for k, v in line.items() if v not in (None, "", [], {}) and k != "stream"]
+    return sorted(kept, key=lambda item: (item[0] == "request_id", isinstance(item[1], dict)))
+
+
+def _plainly(value: object) -> str:
+    text = json.dumps(value, separators=(",", ":"))
+    return text[1:-1] if isinstance(value, str) and _SIMPLE.fullmatch(value) else text
+
+
+def _escaped_text(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
 def _escaped(line: Mapping[str, object]) -> str:
     """JSON in plain ASCII: no text from outside moves a cursor, turns the direction of writing or
     ends a line (C1 controls, bidirectional marks, U+2028) where the log is read."""
@@ -221,7 +255,15 @@ def _line_of(record: logging.LogRecord) -> bytes:
     return f"{_FORMATTER.format(record)}\n".encode()
 
 
-_FORMATTER = JsonFormatter()
+def _formatter() -> logging.Formatter:
+    """Lines for people where standard error is a terminal, JSON for everybody else."""
+    try:
+        return TerminalFormatter() if sys.stderr.isatty() else JsonFormatter()
+    except (AttributeError, ValueError):  # there is no standard error, or it is closed
+        return JsonFormatter()
+
+
+_FORMATTER = _formatter()
 _QUEUES = _AUDIT, _OTHER = LogQueue(AUDIT, _line_of), LogQueue(OTHER, _line_of)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import typer
 import uvicorn
@@ -133,6 +134,19 @@ def _shared_figures() -> Iterator[None]:
         yield
 
 
+def _kept_in(settings: Settings) -> str:
+    """Where cards and feedback go, without a password; and the switch, where that is elsewhere."""
+    switch = f"the switch in {settings.data_dir.absolute()} (CDS_DATA_DIR)"
+    url = settings.store_url
+    if url is None:
+        return f"nothing but {switch}; CDS_DATABASE_URL is none"
+    if settings.database_url is None:
+        return f"{url.removeprefix('sqlite:///')} (CDS_DATA_DIR)"
+    parts = urlsplit(url)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{shown} (CDS_DATABASE_URL); {switch}"
+
+
 def announce(settings: Settings, port: int, service: str, example: Path | None) -> None:
     """Print the addresses and, with an example, a curl line that works as printed: it calls
     `service`."""
@@ -141,6 +155,7 @@ def announce(settings: Settings, port: int, service: str, example: Path | None) 
     typer.echo(f"Discovery: {base}")
     if settings.shows_pages:
         typer.echo(f"See it work: http://{name}:{port}/")
+    typer.echo(f"Kept in: {_kept_in(settings)}")
     if example is not None and example.is_file():
         typer.echo("Try it (in another terminal):")
         typer.echo(

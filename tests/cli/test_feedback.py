@@ -132,7 +132,7 @@ def test_purge_asks_first(filled: str) -> None:
 
     done = run("purge", "--before", "2026-11-01", "--database", filled, "--yes")
 
-    assert done.stdout == "Deleted: cards 1, items of feedback 1.\n"
+    assert done.stdout == "Deleted: 1 card, 1 item of feedback.\n"
     left = json.loads(run("report", "--json", "--database", filled).stdout)
     assert (left["cards"]["issued"], left["calls"]["all"]) == (5, 2)
 

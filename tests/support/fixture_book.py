@@ -19,6 +19,7 @@ EGFR_25 = "loinc 33914-3 eGFR | = 25 mL/min/{1.73_m2} | on 10 days ago"
 COURSE = "rxnorm 205323 celecoxib 200 MG Oral Capsule | 200 mg twice daily for 10 days"
 WOMAN = {"age": 60, "sex": "female"}
 CHILD = {"age": 17, "sex": "male"}
+_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 YOUNG = {"age": 24, "sex": "male"}
 
 
@@ -172,6 +173,7 @@ def _readme() -> Body:
         "resourceType": "Condition",
         "id": "c1",
         "subject": {"reference": "Patient/p1"},
+        "clinicalStatus": {"coding": [{"system": _CLINICAL, "code": "active"}]},
         "code": {"coding": [{"system": SYSTEMS["sct"], "code": "444748003",
                              "display": "Postoperative heterotopic ossification"}]},
         "onsetDateTime": "2019-06-02",

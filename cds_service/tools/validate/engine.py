@@ -12,6 +12,7 @@ from cds_service.cdshooks.conformance import answers, calls, discovery
 from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Violation
 from cds_service.fhir.elements import member
 from cds_service.knowledge.model import Knowledge
+from cds_service.ops.settings import from_environment
 from cds_service.tools.validate import service_answer, structure
 from cds_service.tools.validate.documents import (
     ANSWER,
@@ -63,6 +64,7 @@ class Validator:
         self.options = options or Options()
         self.knowledge = knowledge or load_checked(self.options.overlay)
         self._lexicon = Lexicon(self.knowledge)
+        self._settings = from_environment()  # the limits are those of the service
 
     def check(self, data: bytes, name: str = "-", line: int = 1) -> Report:
         """Validate one JSON document. `line` is where it begins in its file. Never raises for
@@ -93,7 +95,7 @@ class Validator:
         self._content(document, found, release, report)
         options = self.options
         report.answer, more = service_answer.answer(
-            document, self.knowledge, options.today, options.order
+            document, self.knowledge, options.today, options.order, self._settings
         )
         report.findings += more
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cds_service.cards.terminal import plain
+from cds_service.cards.terminal import counted, plain
 from cds_service.tools.validate.counts import Totals
 from cds_service.tools.validate.findings import (
     KINDS,
@@ -103,7 +103,7 @@ def _content(report: Report, verbose: bool) -> Iterator[str]:
     for resource in resources:
         states[resource.state] = states.get(resource.state, 0) + 1
     words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    yield f"{len(resources)} resources: {words}"
+    yield f"{counted(len(resources), 'resource')}: {words}"
     for resource in resources:
         if verbose or resource.state in {"used", "set-aside"}:
             yield f"  {_resource(resource)}"

@@ -22,14 +22,18 @@ from cds_service.fhir import record_to_call
 from cds_service.fhir.draft_orders import read_orders
 from cds_service.hooks import Consultation
 from cds_service.knowledge.model import Knowledge
-from cds_service.ops.settings import from_environment
+from cds_service.ops.settings import Settings
 from cds_service.tools.validate.documents import BUNDLE, CALL, FEEDBACK, JsonDocument
 from cds_service.tools.validate.findings import CardNote, DocumentFinding, ServiceAnswer
 from cds_service.trust.tokens import ANONYMOUS
 
 
 def answer(
-    document: JsonDocument, knowledge: Knowledge, today: date, order: str | None
+    document: JsonDocument,
+    knowledge: Knowledge,
+    today: date,
+    order: str | None,
+    settings: Settings,
 ) -> tuple[ServiceAnswer, list[DocumentFinding]]:
     """The cards that would come, or why there would be none."""
     if document.what == FEEDBACK:
@@ -38,7 +42,7 @@ def answer(
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
         call = record_to_call.as_call(document.data, knowledge.index, order)
-        runtime = hooks.offline(knowledge, today, from_environment())
+        runtime = hooks.offline(knowledge, today, settings)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except WrongHook:
         return ServiceAnswer(silences=("no service here for this hook",)), []
