@@ -6,6 +6,7 @@ Nothing is fetched from a FHIR server and nothing is stored: these calls come fr
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -15,8 +16,10 @@ from cds_service import hooks
 from cds_service.cards.silence import why_silent
 from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
+from cds_service.fhir.search import TEMPLATES
 from cds_service.knowledge.services import listed_id
 from cds_service.ops import calls
+from cds_service.ops.settings import Settings
 from cds_service.server import body, feedback
 from cds_service.server.pages.samples import Samples
 from cds_service.server.pages.tree import grow
@@ -28,6 +31,14 @@ NAME = "playground"
 """The service in logs and figures."""
 
 _ORDERS_TO_ADD = frozenset({"hip"})
+
+MODULES = (
+    "address", "api", "bar", "cards", "caselines", "compare", "completion", "controls", "edit",
+    "editor", "inside", "seen", "server", "share", "text",
+)  # fmt: skip
+"""The modules of the page that it needs at once."""
+
+_ANY_SERVER = ("https:", "http://127.0.0.1:*", "http://localhost:*")
 
 router = APIRouter(prefix="/playground")
 _samples = Samples()
@@ -46,8 +57,26 @@ async def sample(request: Request) -> Response:
 async def kit(request: Request) -> Response:
     """What can be put into a request."""
     runtime = runtime_of(request)
-    told = _samples.kit(runtime.today) | {"egfrCodes": _egfr_codes(runtime)}
+    settings = runtime.settings
+    told = _samples.kit(runtime.today) | {
+        "egfrCodes": _egfr_codes(runtime),
+        "maxBytes": settings.max_body_bytes,
+        "templates": runtime.queries.templates(TEMPLATES),
+        "readsServers": settings.is_alone,
+        "fhirServers": settings.fhir_servers,
+    }
     return json_response(msgspec.json.encode(told))
+
+
+def servers(settings: Settings) -> tuple[str, ...]:
+    """Sources of a content security policy: which FHIR servers the page may read from the browser.
+
+    Any on a service that nobody but this machine reaches; else those that the operator named.
+    """
+    if settings.is_alone:
+        return _ANY_SERVER
+    parts = map(urlsplit, settings.fhir_servers)
+    return tuple(dict.fromkeys(f"{one.scheme}://{one.netloc}" for one in parts))
 
 
 def _egfr_codes(runtime: hooks.Runtime) -> list[str]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from cds_service.errors import UnknownService
 from cds_service.server.pages import evidence, insights, playground, transparency
 from cds_service.server.pages.assets import MOUNT
-from cds_service.server.pages.html import ASSETS, answer, page, render
+from cds_service.server.pages.html import ASSETS, answer, page, policy, render
 from cds_service.server.pages.operator import Operators as Operators
 from cds_service.server.routes import runtime_of
 
@@ -24,7 +24,11 @@ async def show_playground(request: Request) -> Response:
     """The playground."""
     runtime = runtime_of(request)
     anonymous = runtime.trust.gate.anonymous
-    return page(render("playground.html", runtime.knowledge, anonymous=anonymous), request)
+    content = render(
+        "playground.html", runtime.knowledge, anonymous=anonymous, modules=playground.MODULES
+    )
+    allowed = {"Content-Security-Policy": policy(*playground.servers(runtime.settings))}
+    return page(content, request, headers=allowed)
 
 
 @router.api_route(MOUNT + "/{version}/{path:path}", methods=["GET", "HEAD"])

@@ -34,6 +34,7 @@ class _SamplesFile(msgspec.Struct, frozen=True):
     facts: Raw
     orders: Raw
     egfr: Raw
+    systems: Raw
 
 
 class Samples:
@@ -58,6 +59,7 @@ class Samples:
         parts = {"facts": content.facts, "orders": content.orders, "egfr": content.egfr}
         return {
             "today": today,
+            "systems": content.systems,
             "samples": [
                 {"id": sample.id, "group": sample.group, "title": sample.title}
                 for sample in content.samples

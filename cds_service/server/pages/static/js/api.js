@@ -11,7 +11,9 @@ export async function sample(id) {
 }
 
 /** Answer, trace and timing for the text of a request or Bundle. */
-export async function answer(text, signal) {
+export async function answer(text, signal, most = Infinity) {
+  const { size } = new Blob([text]);
+  if (size > most) throw new Refused(413, { issue: [{ diagnostics: `body: more than ${most} bytes (${size}); it was not sent` }] });
   const started = performance.now();
   const { body } = await send("/playground/answer?order=hip", { text, signal });
   return { ...body, roundTrip: performance.now() - started };
@@ -36,11 +38,25 @@ export class Refused extends Error {
   }
 }
 
+/** No answer at all: offline, the service is down, or the way to it is broken. */
+export class NoAnswer extends Error {
+  constructor() {
+    super(navigator.onLine === false
+      ? "Nothing was sent. The request is still here, and is sent when you are online again."
+      : "The service cannot be reached. The request is still here.");
+    this.status = null;
+    this.place = null;
+  }
+}
+
 async function send(address, { text, signal } = {}) {
   const options = text === undefined
     ? {}
     : { method: "POST", body: text, headers: { "Content-Type": "application/json" } };
-  const response = await fetch(address, { ...options, signal });
+  const response = await fetch(address, { ...options, signal }).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new NoAnswer();
+  });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refused(response.status, body);
   return { status: response.status, body };

@@ -13,18 +13,19 @@ const ORDER = ["critical", "warning", "info"];
 export function cards(state, on) {
   const found = [...(state.result?.answer.cards ?? [])];
   found.sort((a, b) => ORDER.indexOf(a.indicator) - ORDER.indexOf(b.indicator));
-  return found.map((card) => drawn(card, state.done.get(card.uuid), on));
+  return found.map((card) => drawn(card, state.done.get(card.uuid), on, state.frozen));
 }
 
 const icon = (indicator) => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">${SHAPES[indicator]}</svg>`;
 
-function drawn(card, done, on) {
+function drawn(card, done, on, frozen = false) {
+  const title = `${frozen ? "before" : "card"}-${card.uuid}`; // one card may stand on both sides
   return html`
-    <article class="card ${card.indicator}" aria-labelledby="card-${card.uuid}">
+    <article class="card ${card.indicator}" aria-labelledby=${title}>
       <p class="severity">${icon(card.indicator)}<span>${card.indicator}</span></p>
-      <h3 id="card-${card.uuid}">${visible(card.summary)}</h3>
+      <h3 id=${title}>${visible(card.summary)}</h3>
       ${done ? outcome(card, done, on) : nothing}
-      <div class="detail">${card.detail ? detailOf(card) : nothing}</div>
+      <div class="detail">${card.detail ? detailOf(card, rendered[frozen ? 1 : 0]) : nothing}</div>
       ${done ? nothing : html`${suggestions(card, on)}${overrides(card, on)}`}
       ${links(card)}
       <p class="source">Source: ${card.source.url
@@ -34,8 +35,8 @@ function drawn(card, done, on) {
 }
 
 // A card is rendered again on each change of the page; its Markdown does not change.
-const rendered = new WeakMap();
-function detailOf(card) {
+const rendered = [new WeakMap(), new WeakMap()];
+function detailOf(card, rendered) {
   if (!rendered.has(card)) {
     const holder = document.createElement("div");
     holder.append(markdown(card.detail));
@@ -76,7 +77,7 @@ function overrides(card, on) {
       <h4>Not following it? Say why</h4>
       <div class="row">
         <label class="grow">Reason
-          <select name="reason">${card.overrideReasons.map((reason, n) => html`<option value=${n}>${visible(reason.display)}</option>`)}</select>
+          <select name="reason" required><option value="" selected disabled>Choose a reason</option>${card.overrideReasons.map((reason, n) => html`<option value=${n}>${visible(reason.display)}</option>`)}</select>
         </label>
         <label class="grow">Comment (its text is never kept)<input name="comment" type="text" autocomplete="off" maxlength="500"></label>
         <button type="submit">Override</button>

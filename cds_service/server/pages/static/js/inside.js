@@ -1,4 +1,4 @@
-// What happens inside: request, answer, trace, timing and curl, each in a tab.
+// What happens inside: reasons, answer, timing and curl, each in a tab.
 import { html, nothing } from "../vendor/lit-html.js";
 import { json, visible } from "./text.js";
 
@@ -6,25 +6,22 @@ export const SEEN = "Seen, not decisive"; // title of that part of the trace
 
 const TABS = [
   ["why", "Why", why],
-  ["request", "Request", request],
   ["answer", "Answer", answer],
   ["timing", "Timing", timing],
   ["curl", "curl", curl],
 ];
 
-/** `on`: tab(id), text(string), copy(string). */
+/** `on`: tab(id), copy(string). */
 export function inside(state, on) {
-  const [id, , draw] = TABS.find(([one]) => one === state.tab);
+  const [id, , draw] = TABS.find(([one]) => one === state.tab) ?? TABS[0];
   return html`
-    <section class="panel inside" aria-labelledby="inside-title">
       <h2 id="inside-title">What happens inside</h2>
       <div role="tablist" aria-labelledby="inside-title" @keydown=${(event) => move(event, state, on)}>
         ${TABS.map(([one, label]) => html`
           <button type="button" role="tab" id="tab-${one}" aria-controls="tabpanel" aria-selected=${one === id}
             tabindex=${one === id ? 0 : -1} @click=${() => on.tab(one)}>${label}</button>`)}
       </div>
-      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${id}" tabindex="0">${draw(state, on)}</div>
-    </section>`;
+      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${id}" tabindex="0">${draw(state, on)}</div>`;
 }
 
 function move(event, state, on) {
@@ -42,9 +39,9 @@ const block = (text, label) => html`<pre tabindex="0" role="region" aria-label=$
 // --- why ---
 
 function why({ result, error }) {
-  if (error) return refusal(error);
-  if (!result) return nothing;
+  if (error || !result) return html`<p class="hint">Nothing was decided.</p>`;
   return html`
+    ${result.wrapped ? html`<p>A Bundle: it was wrapped into the call of an order sign. A Bundle without a draft order gets a total hip replacement.</p>` : nothing}
     ${result.notes.length ? html`<p>Tolerated in the request: ${visible(result.notes.join("; "))}.</p>` : nothing}
     ${result.trace.map((branch) => html`
       <details class="branch" ?open=${branch.decision !== null || branch.title === SEEN}>
@@ -61,29 +58,9 @@ const basis = (list) => list.map(([words, anchor]) => anchor
 
 // --- the others ---
 
-function request({ text, result, warning }, on) {
-  return html`
-    <label for="request-text">CDS Hooks request or FHIR Bundle; change it or paste your own</label>
-    <textarea id="request-text" rows="22" spellcheck="false" autocapitalize="off" .value=${text}
-      @input=${(event) => on.text(event.target.value)}></textarea>
-    ${warning ? html`<p>${warning}</p>` : nothing}
-    ${result?.wrapped ? html`<p>A Bundle: it was wrapped into the call of an order sign. A Bundle without a draft order gets a total hip replacement.</p>
-      <details><summary>The call</summary>${block(json(result.wrapped), "Wrapped call")}</details>` : nothing}`;
-}
-
 function answer({ result, error }) {
   if (error) return block(json(error.outcome ?? error.message), "Answer");
   return result ? block(json(result.answer), "Answer") : nothing;
-}
-
-/** An error with its place. */
-export function refusal(error) {
-  return html`
-    <div class="box error" role="alert">
-      <p><strong>${error.status ? `Refused with HTTP ${error.status}` : "No answer"}</strong></p>
-      ${error.place ? html`<p>Place: <code>${visible(error.place)}</code></p>` : nothing}
-      <p>${visible(error.message)}</p>
-    </div>`;
 }
 
 function timing({ result }) {
@@ -101,12 +78,17 @@ function timing({ result }) {
     <p>From this page and back: ${result.roundTrip.toFixed(1)} ms.</p>`;
 }
 
-function curl({ text, request: parsed, result, anonymous }, on) {
+/** The call as a line for a shell. */
+export function curlOf({ text, request: parsed, result, anonymous }) {
   const call = result?.wrapped ?? parsed;
   const body = call ? JSON.stringify(call) : text;
   const token = anonymous ? "" : ' \\\n  -H "Authorization: Bearer $TOKEN"';
-  const command = `curl -s ${location.origin}/cds-services/${result?.service ?? "ho-orders"} \\\n` +
+  return `curl -s ${location.origin}/cds-services/${result?.service ?? "ho-orders"} \\\n` +
     `  -H 'Content-Type: application/json'${token} \\\n  --data-binary ${quoted(visible(body))}`;
+}
+
+function curl(state, on) {
+  const command = curlOf(state);
   return html`
     <p><button type="button" @click=${() => on.copy(command)}>Copy</button> <span role="status" id="copied"></span></p>
     ${block(command, "curl command")}`;

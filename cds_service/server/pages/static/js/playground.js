@@ -1,14 +1,18 @@
 // The playground: holds what is shown, asks the service, draws again.
-import { html, nothing, render } from "../vendor/lit-html.js";
+import { render } from "../vendor/lit-html.js";
+import * as address from "./address.js";
 import * as api from "./api.js";
-import { cards } from "./cards.js";
+import { bar } from "./bar.js";
 import { controls } from "./controls.js";
-import { ageOf, nameOfOrder, nameOfPatient, ordersOf, patientOf, withActions } from "./edit.js";
-import { SEEN, inside, refusal } from "./inside.js";
+import { withActions } from "./edit.js";
+import { Editor } from "./editor.js";
+import { inside } from "./inside.js";
+import { refusal, seen } from "./seen.js";
 import { json, visible } from "./text.js";
 
 const TYPING_PAUSE = 300; // milliseconds
-const root = document.getElementById("app");
+const PATIENCE = 300; // milliseconds that an answer may stand beside the request after it
+const LARGEST_PARSED = 16_000_000; // signs of a text that the page itself looks into
 
 const state = {
   kit: null, // samples, facts, orders
@@ -16,72 +20,42 @@ const state = {
   text: "", // what is sent
   request: null, // the same as an object, null when it is no JSON
   result: null, // answer, trace, stages
+  answered: null, // the request that the result is of
   error: null,
+  pending: false, // the result shown is of the request before
+  kept: null, // a request to compare with: sample, text, request, result
   done: new Map(), // what was done with a card, by its uuid
   tab: "why",
-  anonymous: root.dataset.anonymous === "yes",
+  width: "", // of the pane in which cards are shown: "", "side" or "popup"
+  typed: false, // the text is being typed: that is one step of the history
+  panel: null, // "share", "server" or none
+  anonymous: document.getElementById("app").dataset.anonymous === "yes",
 };
-
-const draw = () => render(page(), root);
+let editor;
 
 // --- what is drawn ---
 
-function page() {
-  return html`<div class="playground">${controls(state, on)}
-    <div class="stage">${ehr()}${inside(state, on)}</div></div>`;
+/** Draws one part. One that cannot be drawn shows that, and nothing of what stood there before. */
+function part(id, template) {
+  const root = document.getElementById(id);
+  if (!root["_$litPart$"]) root.replaceChildren(); // what the page shows before its scripts run
+  try {
+    render(template(), root);
+  } catch (error) {
+    root.replaceChildren();
+    delete root["_$litPart$"]; // lit-html begins anew
+    render(refusal({ message: "This page cannot show it. Nothing of the patient before is shown in its place." }), root);
+    reportError(error);
+  }
 }
 
-function ehr() {
-  return html`
-    <section class="panel ehr" aria-labelledby="ehr-title">
-      <h2 id="ehr-title" tabindex="-1">What the clinician sees</h2>
-      ${state.request ? banner(state.result?.wrapped ?? state.request) : nothing}
-      <p role="status" class="said">${said()}</p>
-      ${state.error ? refusal(state.error) : nothing}
-      ${state.result && !state.result.answer.cards.length ? silence() : nothing}
-      ${cards(state, on)}
-    </section>`;
+function draw() {
+  part("bar", () => bar(state, on));
+  part("facts", () => controls(state, on));
+  part("seen", () => seen(state, on));
+  part("inside", () => inside(state, on));
+  document.getElementById("app").toggleAttribute("data-ready", true);
 }
-
-function banner(request) {
-  const patient = patientOf(request);
-  const age = ageOf(request, state.kit.today);
-  return html`
-    <div class="banner">
-      <p><strong>${visible(nameOfPatient(request))}</strong> · ${age === null ? "age not known" : `${age} years`} · ${visible(patient.gender ?? "sex not known")}</p>
-      <ul aria-label="To sign">${ordersOf(request).map((order) => html`<li>${visible(nameOfOrder(order))}</li>`)}</ul>
-    </div>`;
-}
-
-function said() {
-  const { result, error } = state;
-  if (error) return "The service refused this request.";
-  if (!result) return "…";
-  const count = result.answer.cards.length;
-  const time = `answered in ${result.stages.reduce((sum, stage) => sum + stage.ms, 0).toFixed(1)} ms`;
-  return `${count === 0 ? "No card" : count === 1 ? "One card" : `${count} cards`}, ${time}`;
-}
-
-function silence() {
-  const { trace } = state.result;
-  const reasons = trace.filter((branch) => branch.decision === "silence").map(({ nodes }) => because(nodes));
-  const seen = trace.find((branch) => branch.title === SEEN)?.nodes ?? [];
-  return html`
-    <div class="box silence">
-      <p><strong>Silence.</strong> The clinician signs undisturbed.</p>
-      ${reasons.map((reason) => html`<p>Why: ${visible(reason)}</p>`)}
-      ${seen.length ? html`<p>Seen, but not decisive: ${visible(seen.map(named).join("; "))}.</p>` : nothing}
-    </div>`;
-}
-
-/** A finding without its role: "non-factor: osteoporosis". */
-const named = ({ text }) => text.slice(text.indexOf(": ") + 1).trim();
-
-const BECAUSE = "because ";
-const because = (nodes) => {
-  const found = nodes.find((node) => node.text.startsWith(BECAUSE));
-  return found ? `${found.text.slice(BECAUSE.length)}.` : nodes[0].text;
-};
 
 // --- what can be done ---
 
@@ -90,32 +64,46 @@ const on = {
     const text = await api.sample(id).catch(fail);
     if (text === undefined) return;
     state.sample = id;
-    history.replaceState(null, "", `?sample=${encodeURIComponent(id)}`);
-    await send(text);
+    await send(text, { push: true });
   },
-  request: (request) => send(json(request)),
+  request: (request, { push = true } = {}) => own(json(request), { push }),
   async file(input) {
     const [file] = input.files;
     input.value = "";
-    if (file) own(await file.text());
+    if (file) await own(await file.text(), { push: true });
   },
   own() {
-    on.tab("request");
-    const area = document.getElementById("request-text");
-    area.focus();
-    area.select();
+    editor.focus();
+    editor.host.scrollIntoView({ block: "nearest" });
   },
-  text(text) {
+  typed(text) {
     clearTimeout(on.typing);
-    on.typing = setTimeout(() => own(text), TYPING_PAUSE);
+    on.typing = setTimeout(() => own(text, { push: !state.typed, typed: true }), TYPING_PAUSE);
   },
   tab(id) {
     state.tab = id;
     draw();
+    remember();
   },
-  async copy(text) {
+  width(width) {
+    state.width = width;
+    draw();
+    remember();
+  },
+  panel(name) {
+    state.panel = state.panel === name ? null : name;
+    draw();
+    if (state.panel) document.getElementById(`panel-${name}`)?.focus();
+  },
+  keep() {
+    const { sample, text, request, result } = state;
+    state.kept = state.kept ? null : { sample, text, request: result?.wrapped ?? request, result };
+    draw();
+    remember({ push: true });
+  },
+  async copy(text, said = "copied") {
     const message = await navigator.clipboard.writeText(text).then(() => "Copied.", () => "Select the text and copy it.");
-    document.getElementById("copied").textContent = message;
+    document.getElementById(said).textContent = message;
   },
   accept: (card, suggestion) =>
     tell(card, { outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] }, suggestion.label, suggestion),
@@ -129,40 +117,102 @@ const on = {
     focus(`[data-card="${card.uuid}"]`);
   },
   async apply(suggestion) {
-    await send(json(withActions(state.result.wrapped ?? state.request, suggestion.actions)));
-    focus("#ehr-title");
+    await on.request(withActions(state.result.wrapped ?? state.request, suggestion.actions));
+    focus("#seen-title");
   },
+  again: () => send(state.text, {}),
+  draw: () => draw(),
 };
 
 /** Where the keyboard goes when what it was on is gone. */
 const focus = (selector) => document.querySelector(selector)?.focus();
 
-function own(text) {
+function own(text, { push, typed = false }) {
   state.sample = null;
-  history.replaceState(null, "", location.pathname);
-  return send(visible(text));
+  return send(visible(text), { push, typed });
+}
+
+// --- the address ---
+
+let written = 0;
+
+/** Writes the state into the address: as a new step of the history, or over the last one. */
+async function remember({ push = false } = {}) {
+  const turn = ++written;
+  const fragment = await address.fragment(state);
+  if (turn !== written) return;
+  state.link = fragment === null ? null : new URL(fragment, location.origin + location.pathname).href;
+  const to = fragment ?? "#";
+  if (to === location.hash) return;
+  history[push ? "pushState" : "replaceState"](null, "", location.pathname + to);
+  if (state.panel === "share") draw();
+}
+
+async function restore() {
+  let wanted;
+  try {
+    wanted = await address.read(location);
+  } catch {
+    fail({ message: "This link is cut or was changed: what it held cannot be read. Ask for it again, or choose a sample." });
+    return;
+  }
+  state.tab = ["request", null].includes(wanted.tab) ? "why" : wanted.tab;
+  state.width = wanted.width ?? "";
+  state.kept = await kept(wanted.beside);
+  const known = state.kit.samples.map((sample) => sample.id);
+  if (wanted.text !== null) {
+    state.sample = null;
+    return send(wanted.text, {});
+  }
+  state.sample = known.includes(wanted.sample) ? wanted.sample : known[0];
+  const text = await api.sample(state.sample).catch(fail);
+  if (text !== undefined) await send(text, {});
+}
+
+async function kept({ sample, text }) {
+  if (!sample && text === null) return null;
+  try {
+    text ??= await api.sample(sample);
+    const result = await api.answer(text);
+    return { sample, text, request: result.wrapped ?? parsed(text), result };
+  } catch {
+    return null; // the request beside it is shown alone
+  }
 }
 
 // --- calls ---
 
 let under_way = new AbortController();
 
-async function send(text) {
+async function send(text, { push, typed = false }) {
   clearTimeout(on.typing);
   under_way.abort();
   under_way = new AbortController();
   const { signal } = under_way;
-  state.text = text;
-  state.request = parsed(text);
+  const large = text.length > LARGEST_PARSED;
+  Object.assign(state, { text, typed, request: large ? null : parsed(text), pending: true });
+  editor.set(text);
   draw();
+  remember({ push });
+  // What was answered before never stands beside this request for longer than a blink.
+  const clear = setTimeout(() => forget(), PATIENCE);
   try {
-    const result = await api.answer(text, signal);
+    const result = await api.answer(text, signal, state.kit.maxBytes);
     if (result.wrapped) state.request = result.wrapped;
-    Object.assign(state, { result, error: null, done: new Map() });
+    Object.assign(state, { result, answered: state.request, error: null, done: new Map() });
   } catch (error) {
     if (signal.aborted) return;
-    Object.assign(state, { result: null, error });
+    Object.assign(state, { result: null, answered: null, error });
+  } finally {
+    clearTimeout(clear);
   }
+  state.pending = false;
+  draw();
+  editor.mark(state.error?.place ?? null, state.error?.message);
+}
+
+function forget() {
+  Object.assign(state, { result: null, answered: null, error: null, done: new Map() });
   draw();
 }
 
@@ -183,22 +233,30 @@ async function tell(card, outcome, label, suggestion = null) {
   draw();
   focus(`#done-${CSS.escape(card.uuid)}`);
   const { status, body } = await api.feedback(service, call).catch((error) => ({ status: error.status, body: error.outcome }));
-  done.answer = `HTTP ${status}\n\n${json(body)}`;
+  done.answer = status ? `HTTP ${status}\n\n${json(body)}` : "No answer: the service cannot be reached.";
   draw();
 }
 
 function fail(error) {
-  Object.assign(state, { result: null, error });
+  Object.assign(state, { result: null, answered: null, pending: false, error });
   draw();
 }
 
 // --- start ---
 
-try {
-  state.kit = await api.kit();
-  const wanted = new URLSearchParams(location.search).get("sample");
-  const known = state.kit.samples.map((sample) => sample.id);
-  await on.sample(known.includes(wanted) ? wanted : known[0]);
-} catch (error) {
-  render(refusal(error), root);
+async function start() {
+  try {
+    state.kit = await api.kit();
+  } catch (error) {
+    part("seen", () => refusal(error, start));
+    return;
+  }
+  editor ??= new Editor(document.getElementById("editor"), { label: "Request as JSON", onText: on.typed });
+  await restore();
+  await editor.grow().catch(() => {}); // the plain text field stays
+  editor.mark(state.error?.place ?? null, state.error?.message);
 }
+
+addEventListener("popstate", () => state.kit && restore());
+addEventListener("online", () => (state.kit ? state.error && on.again() : start()));
+await start();

@@ -11,9 +11,16 @@ const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200
 const TAGS = ["a", "br", "code", "del", "em", "hr", "h3", "h4", "h5", "h6", "li", "ol", "p", "pre",
   "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"];
 
+/** A value as text. Requests hold whatever was pasted: an object with a `toString` of its own has none
+ * that can be called. */
+function plain(value) {
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return String(value ?? "");
+}
+
 /** `text` with unseen signs written as in JSON: \u202e. */
 export function visible(text) {
-  return String(text ?? "").replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return plain(text).replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** A value as indented JSON that shows what is in it. */
