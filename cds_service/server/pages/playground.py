@@ -5,6 +5,7 @@ Nothing is fetched from a FHIR server and nothing is stored: these calls come fr
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from cds_service.knowledge.services import listed_id
 from cds_service.ops import calls
 from cds_service.ops.settings import Settings
 from cds_service.server import body, feedback
+from cds_service.server.pages import html
 from cds_service.server.pages.samples import Samples
 from cds_service.server.pages.tree import grow
 from cds_service.server.responses import json_response
@@ -33,15 +35,16 @@ NAME = "playground"
 _ORDERS_TO_ADD = frozenset({"hip"})
 
 MODULES = (
-    "address", "api", "bar", "cards", "caselines", "compare", "completion", "controls", "edit",
-    "editor", "inside", "seen", "server", "share", "text",
+    "address", "api", "bar", "cards", "controls", "edit", "editor", "inside", "seen", "text",
 )  # fmt: skip
-"""The modules of the page that it needs at once."""
+"""The modules of the page that it needs for the first card; others are loaded when they are."""
 
 _ANY_SERVER = ("https:", "http://127.0.0.1:*", "http://localhost:*")
 
 router = APIRouter(prefix="/playground")
 _samples = Samples()
+FIRST = _samples.first
+"""Id of the sample that the page begins with."""
 
 
 @router.get("/samples/{name}")
@@ -50,7 +53,7 @@ async def sample(request: Request) -> Response:
     found = _samples.request(request.path_params["name"], runtime_of(request).today)
     if found is None:
         raise UnknownService("there is no sample of this name", "name")
-    return json_response(found)
+    return _packed(found, request)
 
 
 @router.get("/kit")
@@ -65,7 +68,14 @@ async def kit(request: Request) -> Response:
         "readsServers": settings.is_alone,
         "fhirServers": settings.fhir_servers,
     }
-    return json_response(msgspec.json.encode(told))
+    return _packed(msgspec.json.encode(told), request)
+
+
+def _packed(content: bytes, request: Request) -> Response:
+    """JSON for the page, packed: networks may be slow."""
+    kept = {"Cache-Control": "no-store"}
+    packed = gzip.compress(content, 6)
+    return html.answer(content, packed, "application/json", request, kept)
 
 
 def servers(settings: Settings) -> tuple[str, ...]:
@@ -109,7 +119,7 @@ async def answer(request: Request) -> Response:
         "notes": notes,
         "stages": [{"name": name, "ms": spent * 1000} for name, spent in stages.items()],
     }
-    return json_response(msgspec.json.encode(told))
+    return _packed(msgspec.json.encode(told), request)
 
 
 @router.post("/feedback/{service_id}")

@@ -24,9 +24,8 @@ async def show_playground(request: Request) -> Response:
     """The playground."""
     runtime = runtime_of(request)
     anonymous = runtime.trust.gate.anonymous
-    content = render(
-        "playground.html", runtime.knowledge, anonymous=anonymous, modules=playground.MODULES
-    )
+    values = {"anonymous": anonymous, "modules": playground.MODULES, "first": playground.FIRST}
+    content = render("playground.html", runtime.knowledge, **values)
     allowed = {"Content-Security-Policy": policy(*playground.servers(runtime.settings))}
     return page(content, request, headers=allowed)
 

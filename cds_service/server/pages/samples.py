@@ -44,6 +44,11 @@ class Samples:
         self._content = msgspec.json.decode(file.read_bytes(), type=_SamplesFile)
         self._samples = {sample.id: sample for sample in self._content.samples}
 
+    @property
+    def first(self) -> str:
+        """Id of the first one."""
+        return next(iter(self._samples))
+
     def request(self, id_: str, today: date) -> bytes | None:
         """The request of a sample as JSON, its dates as if it had been written today."""
         sample = self._samples.get(id_)

@@ -304,4 +304,4 @@ def test_first_paint_is_small(visit: Open) -> None:
 
     later = sum(size for name, size in sizes.items() if "codemirror" in name)
     assert 50_000 < later < 140_000
-    assert sum(sizes.values()) - later < 110_000, sizes
+    assert sum(sizes.values()) - later < 90_000, sizes

@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Download, Page, expect
 
 from cds_service.knowledge.loader import Knowledge
 from tests.support import casebook
-from tests.support.app_client import ClientFactory
 from tests.support.builders import request as build
 from tests.support.constants import FIXTURES as FOLDER
 from tests.system.browser.conftest import ANSWERED, Open, serving
@@ -101,17 +101,17 @@ def test_a_saved_request_opens_again(visit: Open) -> None:
 
 @pytest.mark.parametrize(
     "sample",
-    ["fop-biopsy", "high-risk-no-option", "low-risk", "allergies-failed", "prophylaxis-ordered"],
+    ["fop-biopsy", "high-risk-no-option", "low-risk", "allergies-failed", "poh-biopsy"],
 )
 def test_a_test_case_gets_the_answer_that_was_shown(
-    sample: str, visit: Open, make_client: ClientFactory, tmp_path: Path
+    sample: str, visit: Open, site: str, tmp_path: Path
 ) -> None:
     page = visit().go(f"/?sample={sample}")
     page.get_by_role("button", name="Share").click()
     file = tmp_path / "case.yaml"
     saved(page, "Save as test case").save_as(file)
     [case] = casebook.load(file)
-    answer = make_client().post("/cds-services/ho-orders", json=build(case.description)).json()
+    answer = httpx.post(f"{site}/cds-services/ho-orders", json=build(case.description)).json()
 
     wanted = [card["indicator"] for card in case.cards or ()]
     assert [card["indicator"] for card in answer["cards"]] == wanted
@@ -176,12 +176,15 @@ def test_no_reason_is_chosen_before_a_person_does(visit: Open) -> None:
 
 
 def test_an_odd_value_leaves_nothing_of_the_patient_before(visit: Open) -> None:
-    """A member named `toString` made drawing stop, and the old card stood beside the new request."""
+    """A member named `toString` stopped the drawing, and the old card stood beside it."""
     page = visit().go("/?sample=fop-biopsy")
     body = json.loads((FOLDER / "low-risk.json").read_text())
     body["prefetch"]["patient"]["gender"] = {"toString": 1}
     body["prefetch"]["patient"]["name"] = [{"family": {"toString": 1}, "given": [{"valueOf": 7}]}]
-    body["context"]["draftOrders"]["entry"][0]["resource"]["code"]["text"] = {"toString": 1}
+    body["prefetch"]["observations"]["entry"][0]["resource"]["effectiveDateTime"] = {"toString": 1}
+    code = body["context"]["draftOrders"]["entry"][0]["resource"]["code"]
+    code["text"] = {"toString": 1}
+    code["coding"].append({"system": {"toString": 1}, "code": {"valueOf": 1}})
     write(page, json.dumps(body))
 
     expect(page.locator(".banner")).to_contain_text("toString")
@@ -208,8 +211,9 @@ def test_a_huge_paste_keeps_the_page_usable(visit: Open, tmp_path: Path) -> None
     paste = """() => {
       const data = new DataTransfer();
       data.setData("text/plain", `{"a": "${"y".repeat(50_000_000)}"}`);
-      const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
-      document.querySelector("#editor").shadowRoot.querySelector(".cm-content").dispatchEvent(event);
+      const how = { clipboardData: data, bubbles: true, cancelable: true };
+      const { shadowRoot } = document.querySelector("#editor");
+      shadowRoot.querySelector(".cm-content").dispatchEvent(new ClipboardEvent("paste", how));
     }"""
     page.evaluate(paste)
 
@@ -238,7 +242,7 @@ def test_offline_says_so_and_goes_on_by_itself(visit: Open) -> None:
 def test_while_the_service_is_slow_no_old_card_stands(visit: Open) -> None:
     page = visit().go("/?sample=fop-biopsy")
     held: list[Any] = []
-    page.route("**/playground/answer*", held.append)
+    page.route("**/playground/answer*", lambda route: held.append(route))
     page.select_option("#sample", "low-risk")
     expect(page.locator("#said")).to_have_text("Asking the service …")
     expect(page.locator(".waiting")).to_be_visible()

@@ -1,7 +1,11 @@
 // The line above both panels: which request is tried, where it comes from, and where it goes.
 import { html, nothing } from "../vendor/lit-html.js";
-import { server } from "./server.js";
-import { share } from "./share.js";
+
+const parts = {}; // what is opened, loaded when it is
+async function opened(name, on) {
+  parts[name] = (await import(`./${name}.js`))[name];
+  on.draw();
+}
 
 /** `on`: sample, file, own, panel, keep. */
 export function bar(state, on) {
@@ -22,8 +26,7 @@ export function bar(state, on) {
       </div>
     </div>
     ${state.kept ? html`<p class="hint">The answer on the left stays. Change the request or choose another one, and see both. <em>Compare</em> again ends it.</p>` : nothing}
-    ${state.panel === "share" ? share(state, on) : nothing}
-    ${state.panel === "server" ? server(state, on) : nothing}`;
+    ${state.panel ? parts[state.panel]?.(state, on) ?? (opened(state.panel, on), nothing) : nothing}`;
 }
 
 function samples({ kit, sample }, on) {

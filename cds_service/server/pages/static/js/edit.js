@@ -9,6 +9,9 @@ const isObject = (value) => value !== null && typeof value === "object" && !Arra
 const objects = (value) => (Array.isArray(value) ? value.filter(isObject) : []);
 const object = (value) => (isObject(value) ? value : {});
 
+// A value that is no text, or an object with a `toString` that cannot be called, is no word.
+const word = (value) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
+
 const resourcesOf = (bundle) =>
   objects(object(bundle).entry).map((entry) => entry.resource).filter(isObject);
 
@@ -16,7 +19,7 @@ const codings = (resource) =>
   [resource.code, resource.medicationCodeableConcept, object(resource.medication).concept]
     .flatMap((concept) => objects(object(concept).coding));
 
-const key = (coding) => `${coding.system}|${coding.code}`;
+const key = (coding) => `${word(coding.system)}|${word(coding.code)}`;
 
 const NOT_SO = ["refuted", "entered-in-error"];
 const isRefuted = (resource) =>
@@ -36,12 +39,12 @@ export const patientOf = (request) => object(object(request.prefetch).patient);
 /** The patient's name in one line, "Patient" without one. */
 export function nameOfPatient(request) {
   const [name = {}] = objects(patientOf(request).name);
-  return [name.given, name.family].flat().filter(Boolean).join(" ") || "Patient";
+  return [name.given, name.family].flat().map(word).filter(Boolean).join(" ") || "Patient";
 }
 
 /** Age in whole years on a day (ISO), null when it is not known. */
 export function ageOf(request, today) {
-  const [, year, month, day] = YEAR.exec(String(patientOf(request).birthDate)) ?? [];
+  const [, year, month, day] = YEAR.exec(word(patientOf(request).birthDate)) ?? [];
   if (!year) return null;
   const had = `${month}-${day}` <= today.slice(5);
   return Number(today.slice(0, 4)) - Number(year) - (had ? 0 : 1);
@@ -56,7 +59,7 @@ export function egfrOf(request, codes) {
 const egfrs = (request, codes) =>
   resourcesOf(object(request.prefetch).observations)
     .filter((resource) => codings(resource).some((coding) => codes.includes(coding.code)))
-    .sort((a, b) => String(b.effectiveDateTime ?? "").localeCompare(String(a.effectiveDateTime ?? "")));
+    .sort((a, b) => word(b.effectiveDateTime).localeCompare(word(a.effectiveDateTime)));
 
 export const ordersOf = (request) => resourcesOf(object(request.context).draftOrders);
 
@@ -88,7 +91,7 @@ const bundle = (resources) => ({
   ...(resources.length ? { entry: resources.map((resource) => ({ resource })) } : {}),
 });
 
-const patientId = (request) => String(object(request.context).patientId ?? "").replace(/^Patient\//, "");
+const patientId = (request) => word(object(request.context).patientId).replace(/^Patient\//, "");
 
 /** The resource as one of this request's patient. */
 function own(resource, request) {
@@ -128,14 +131,14 @@ export const setEgfr = (request, value, template, codes) =>
 export const setOrders = (request, resources) =>
   changed(request, (copy) => {
     copy.context.draftOrders = bundle(resources.map((resource) => own(resource, copy)));
-    if (copy.context.selections) copy.context.selections = resources.map((order) => `${order.resourceType}/${order.id}`);
+    if (copy.context.selections) copy.context.selections = resources.map((order) => `${word(order.resourceType)}/${word(order.id)}`);
   });
 
 /** The request after the actions of a suggestion were carried out on its draft orders. */
 export function withActions(request, actions) {
   const gone = actions.filter((a) => a.type === "delete").map((a) => a.resourceId);
   const added = actions.filter((a) => a.type === "create").map((a, n) => ({ ...a.resource, id: `accepted-${n + 1}` }));
-  const kept = ordersOf(request).filter((order) => !gone.includes(`${order.resourceType}/${order.id}`));
+  const kept = ordersOf(request).filter((order) => !gone.includes(`${word(order.resourceType)}/${word(order.id)}`));
   return changed(request, (copy) => {
     copy.context.draftOrders = bundle([...kept, ...added]);
   });

@@ -1,6 +1,4 @@
 // The editor of the request: a plain text field at once, CodeMirror when it has been loaded.
-import { RESOURCES, TYPES } from "./completion.js";
-
 const TOO_LARGE = 1_500_000; // signs: more is sent and not shown, so that the page stays usable
 const HIDDEN = (text) => `${(text.length / 1e6).toFixed(1)} million signs: too much to show here.\n` +
   "What was pasted or opened is what was sent. Paste something smaller to go on.\n";
@@ -62,7 +60,7 @@ export class Editor {
   /** Loads CodeMirror and puts it in the place of the text field. It lives in a shadow root: there
    * its style sheets are constructed, which the content security policy lets through. */
   async grow() {
-    this.cm = await import("../vendor/codemirror.min.js");
+    [this.cm, { RESOURCES, TYPES }] = await Promise.all([import("../vendor/codemirror.min.js"), import("./completion.js")]);
     const root = this.host.shadowRoot ?? this.host.attachShadow({ mode: "open" });
     const text = this.area.value;
     const had = document.activeElement === this.area ? this.area.selectionStart : null;
@@ -83,7 +81,7 @@ export class Editor {
       cm.syntaxHighlighting(colours(cm)), cm.EditorView.theme(THEME),
       cm.autocompletion({ override: [(context) => complete(context, cm.syntaxTree)], icons: false }),
       cm.keymap.of([...cm.completionKeymap, ...cm.defaultKeymap, ...cm.historyKeymap, ...cm.foldKeymap]),
-      cm.EditorView.contentAttributes.of({ id: "request-text", "aria-label": this.label, "aria-multiline": "true" }),
+      cm.EditorView.contentAttributes.of({ id: "request-text", tabindex: "0", "aria-label": this.label, "aria-multiline": "true" }),
       cm.EditorView.domEventHandlers({ paste: (event) => this.pasted(event) }),
       cm.EditorView.updateListener.of((update) => {
         if (update.docChanged && !this.quiet) this.onText(update.state.doc.toString());
@@ -145,6 +143,7 @@ function memberAt(top, doc, place) {
 
 // --- completion ---
 
+let RESOURCES = [], TYPES = {}; // of completion.js
 const INSIDE = /"[^"\n]*$/;
 
 /** The members that may stand here, or the values that this one may have. */

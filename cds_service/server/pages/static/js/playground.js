@@ -32,6 +32,7 @@ const state = {
   anonymous: document.getElementById("app").dataset.anonymous === "yes",
 };
 let editor;
+const first = new Map(); // the sample to begin with, on its way while the list of them is
 
 // --- what is drawn ---
 
@@ -129,7 +130,7 @@ const focus = (selector) => document.querySelector(selector)?.focus();
 
 function own(text, { push, typed = false }) {
   state.sample = null;
-  return send(visible(text), { push, typed });
+  return send(text, { push, typed });
 }
 
 // --- the address ---
@@ -165,7 +166,9 @@ async function restore() {
     return send(wanted.text, {});
   }
   state.sample = known.includes(wanted.sample) ? wanted.sample : known[0];
-  const text = await api.sample(state.sample).catch(fail);
+  const asked = first.get(state.sample);
+  first.clear();
+  const text = (await asked) ?? (await api.sample(state.sample).catch(fail));
   if (text !== undefined) await send(text, {});
 }
 
@@ -184,7 +187,8 @@ async function kept({ sample, text }) {
 
 let under_way = new AbortController();
 
-async function send(text, { push, typed = false }) {
+async function send(given, { push, typed = false }) {
+  const text = visible(given); // to JSON that is the same
   clearTimeout(on.typing);
   under_way.abort();
   under_way = new AbortController();
@@ -244,7 +248,15 @@ function fail(error) {
 
 // --- start ---
 
+/** The sample that the address names, or the first one: asked for before anything tells which exist. */
+function soon() {
+  const said = new URLSearchParams(location.hash.slice(1) || location.search);
+  return said.has("r") ? null : said.get("sample") ?? document.getElementById("app").dataset.first;
+}
+
 async function start() {
+  const early = soon();
+  if (early) first.set(early, api.sample(early).catch(() => undefined));
   try {
     state.kit = await api.kit();
   } catch (error) {

@@ -1,7 +1,6 @@
 // What the clinician sees: patient and orders, why, and the cards; or the silence, or the error.
 import { html, nothing } from "../vendor/lit-html.js";
 import { cards } from "./cards.js";
-import { compare } from "./compare.js";
 import { ageOf, nameOfOrder, nameOfPatient, ordersOf, patientOf } from "./edit.js";
 import { SEEN } from "./inside.js";
 import { visible } from "./text.js";
@@ -31,8 +30,14 @@ const one = (state, on) => html`
     ${cards(state, on)}
   </div>`;
 
+let compare; // loaded when it is needed first
+
 function beside(state, on) {
   const { kept } = state;
+  if (!compare) {
+    import("./compare.js").then((loaded) => ({ compare } = loaded)).then(on.draw);
+    return one(state, on);
+  }
   const { found, more } = compare(kept.request, state.answered ?? state.request);
   const frozen = { ...state, frozen: true, result: kept.result, answered: kept.request, error: null, pending: false, done: new Map() };
   return html`
@@ -97,7 +102,7 @@ function silence({ silence: sentence, trace }) {
 const named = ({ text }) => text.slice(text.indexOf(": ") + 1).trim();
 
 const HELP = {
-  412: "The EHR gets this status and shows nothing. Send what is missing in prefetch, or fhirServer and fhirAuthorization to read it.",
+  412: "The EHR gets this status, and the clinician sees nothing: an integrator has to mend it. A client can be registered to get a card that says so instead (unread = \"card\").",
   413: "A real call of this size is refused in the same way.",
   429: "Wait a moment, then try again.",
   503: "The service is busy, or does not know yet what it needs. Try again.",

@@ -1,6 +1,5 @@
 // What can be taken along: a link that holds all of it, the request as a file, a call, a test case.
 import { html } from "../vendor/lit-html.js";
-import { caseOf } from "./caselines.js";
 import { curlOf } from "./inside.js";
 import { visible } from "./text.js";
 
@@ -10,7 +9,10 @@ export function share(state, on) {
   const kinds = [
     ["Copy the curl line", () => on.copy(curlOf(state), "shared")],
     ["Save as .json", () => save("request.json", state.result?.wrapped ? JSON.stringify(call, null, 2) : state.text, "application/json")],
-    ["Save as test case", () => save("from-the-playground.yaml", visible(caseOf(call, state.result, state.kit)), "application/yaml"), !call],
+    ["Save as test case", async () => {
+      const { caseOf } = await import("./caselines.js");
+      save("from-the-playground.yaml", visible(caseOf(call, state.result, state.kit)), "application/yaml");
+    }, !call],
   ];
   return html`
     <section class="panel under" id="panel-share" tabindex="-1" aria-label="Share">

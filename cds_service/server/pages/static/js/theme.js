@@ -2,6 +2,7 @@
 "use strict";
 {
   const root = document.documentElement;
+  root.dataset.scripts = "on"; // pages show what they are without scripts where this is not so
   const choices = ["auto", "light", "dark"];
   const read = () => {
     try {
