@@ -37,7 +37,7 @@ class PageClient(AppClient):
 
 @pytest.fixture
 def client(make_client: ClientFactory) -> PageClient:
-    return PageClient(make_client().app)
+    return PageClient(make_client(database_url="none").app)
 
 
 def request_of(name: str) -> bytes:
