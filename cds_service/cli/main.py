@@ -13,6 +13,7 @@ from cds_service.cli import clients, feedback, repeats, switch
 from cds_service.cli import doctor as doctor_command
 from cds_service.cli import fixtures as fixtures_command
 from cds_service.cli import knowledge as knowledge_cli
+from cds_service.cli import rehearse as rehearse_command
 from cds_service.cli import sandbox as sandbox_command
 from cds_service.cli import serve as serve_command
 from cds_service.cli import validate as validate_command
@@ -37,6 +38,7 @@ app.add_typer(fixtures_command.app, name="fixtures")
 app.command("serve")(serve_command.serve)
 app.command("check")(check_command.check)
 app.command("doctor")(doctor_command.doctor)
+app.command("rehearse")(rehearse_command.rehearse)
 app.command("sandbox")(sandbox_command.sandbox)
 app.command("off")(switch.off)
 app.command("on")(switch.on)

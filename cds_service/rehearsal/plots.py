@@ -1,0 +1,142 @@
+"""The geometry of the plots in a report: numbers in, places in an SVG out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, log10
+from typing import Any, Final
+
+WIDTH: Final = 720
+HEIGHT: Final = 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 34
+_ROW: Final = 26
+_NAMES: Final = 270  # width of the names beside bars
+_MOST_LABELS: Final = 12  # of months
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A value of a scale and where it lies."""
+
+    place: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A rate with its interval, by where it lies; `y` is None where it is hidden."""
+
+    x: float
+    text: str
+    label: str
+    y: float | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Rates over time."""
+
+    dots: tuple[Dot, ...]
+    ticks: tuple[Tick, ...]
+    months: tuple[Tick, ...]
+    line: tuple[str, ...]  # points of each piece between hidden ones
+    height: int = HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A number beside its name; `width` is None where it is hidden."""
+
+    y: float
+    name: str
+    text: str
+    width: float | None = None
+    low: float | None = None
+    high: float | None = None
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars below each other."""
+
+    bars: tuple[Bar, ...]
+    height: float
+    start: float = _NAMES
+
+
+def over_time(rows: Sequence[Mapping[str, Any]], label: str) -> Series:
+    """Rates with their intervals, in the order of the rows."""
+    top = _nice(max((row["high"] for row in rows if row["high"] is not None), default=1.0))
+    step = (WIDTH - _LEFT - _RIGHT) / max(len(rows), 1)
+
+    def down(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - value / top * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    dots = []
+    pieces: list[list[str]] = [[]]
+    for number, row in enumerate(rows):
+        x = round(_LEFT + step * (number + 0.5), 1)
+        if row["per_100"] is None:
+            dots.append(Dot(x, "too few to show", row[label]))
+            pieces.append([])
+            continue
+        said = f"{row['per_100']:.1f} ({row['low']:.1f} to {row['high']:.1f}), {row['events']:,}"
+        ends = down(row["per_100"]), down(row["low"]), down(row["high"])
+        dots.append(Dot(x, said, row[label], *ends))
+        pieces[-1].append(f"{x},{ends[0]}")
+    every = max(1, ceil(len(rows) / _MOST_LABELS))
+    months = tuple(Tick(dot.x, dot.label) for dot in dots[::every])
+    ticks = tuple(Tick(down(top * part / 4), f"{top * part / 4:g}") for part in range(5))
+    lines = tuple(" ".join(piece) for piece in pieces if len(piece) > 1)
+    return Series(tuple(dots), ticks, months, lines)
+
+
+def bars(rows: Sequence[tuple[str, float | None, str, str]]) -> Bars:
+    """Bars of name, value (None where it is hidden), text behind the bar, and tone."""
+    most = max((value for _, value, _, _ in rows if value is not None), default=0) or 1
+    room = WIDTH - _NAMES - 190
+    made = tuple(
+        Bar(
+            4 + number * _ROW,
+            name,
+            text,
+            None if value is None else round(value / most * room, 1),
+            tone=tone,
+        )
+        for number, (name, value, text, tone) in enumerate(rows)
+    )
+    return Bars(made, 8 + _ROW * len(rows))
+
+
+def ratios(rows: Sequence[Mapping[str, Any]]) -> Bars:
+    """Rates of groups with their intervals, on one scale."""
+    top = _nice(max((row["high"] for row in rows if row["high"] is not None), default=1.0))
+    room = WIDTH - _NAMES - 190
+
+    def right(value: float | None) -> float | None:
+        return None if value is None else round(value / top * room, 1)
+
+    made = tuple(
+        Bar(
+            4 + number * _ROW,
+            row["name"],
+            row["text"],
+            right(row["per_100"]),
+            right(row["low"]),
+            right(row["high"]),
+        )
+        for number, row in enumerate(rows)
+    )
+    return Bars(made, 8 + _ROW * len(rows))
+
+
+def _nice(value: float) -> float:
+    """The next round number of a scale."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** ceil(log10(value)) / 10
+    return next(power * step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if power * step >= value)
