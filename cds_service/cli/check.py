@@ -33,7 +33,8 @@ def check(
         bool, typer.Option("--explain", help="Print what was read, matched and left out, too.")
     ] = False,
     today: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day, by what was known then."),
     ] = None,
     order: Annotated[
         str | None,
@@ -52,7 +53,12 @@ def check(
     knowledge = load_checked(settings.knowledge_overlay)
     runtime = hooks.offline(knowledge, today.date() if today else utc_now(), settings)
     try:
-        call, own = _call(_input(file), runtime, order)
+        data = _input(file)
+        if today is not None:
+            data, later = record_to_call.as_of(to_utf8(data, None), today.date(), settings.timezone)
+            if later:
+                typer.echo(f"note: {later} entries after {today.date()} are left out", err=True)
+        call, own = _call(data, runtime, order)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except RequestError as error:
         typer.echo(terminal.plain(f"{file}: {error}"), err=True)
