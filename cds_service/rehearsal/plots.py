@@ -10,9 +10,7 @@ from typing import Any, Final
 WIDTH: Final = 720
 HEIGHT: Final = 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 34
-_ROW: Final = 26
-_NAMES: Final = 270  # width of the names beside bars
-_MOST_LABELS: Final = 12  # of months
+_MOST_LABELS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +39,21 @@ class Series:
 
     dots: tuple[Dot, ...]
     ticks: tuple[Tick, ...]
-    months: tuple[Tick, ...]
+    names: tuple[Tick, ...]
     line: tuple[str, ...]  # points of each piece between hidden ones
     height: int = HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A number beside its name; `width` is None where it is hidden."""
+    """A number beside its name, in percent of the room; `width` is None where it is hidden."""
 
-    y: float
     name: str
     text: str
     width: float | None = None
     low: float | None = None
     high: float | None = None
     tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """Bars below each other."""
-
-    bars: tuple[Bar, ...]
-    height: float
-    start: float = _NAMES
 
 
 def over_time(rows: Sequence[Mapping[str, Any]], label: str) -> Series:
@@ -89,49 +77,40 @@ def over_time(rows: Sequence[Mapping[str, Any]], label: str) -> Series:
         dots.append(Dot(x, said, row[label], *ends))
         pieces[-1].append(f"{x},{ends[0]}")
     every = max(1, ceil(len(rows) / _MOST_LABELS))
-    months = tuple(Tick(dot.x, dot.label) for dot in dots[::every])
+    names = tuple(Tick(dot.x, dot.label) for dot in dots[::every])
     ticks = tuple(Tick(down(top * part / 4), f"{top * part / 4:g}") for part in range(5))
     lines = tuple(" ".join(piece) for piece in pieces if len(piece) > 1)
-    return Series(tuple(dots), ticks, months, lines)
+    return Series(tuple(dots), ticks, names, lines)
 
 
-def bars(rows: Sequence[tuple[str, float | None, str, str]]) -> Bars:
-    """Bars of name, value (None where it is hidden), text behind the bar, and tone."""
+def bars(rows: Sequence[tuple[str, float | None, str, str]]) -> tuple[Bar, ...]:
+    """Bars of name, value (None where it is hidden), text beside it, and tone."""
     most = max((value for _, value, _, _ in rows if value is not None), default=0) or 1
-    room = WIDTH - _NAMES - 190
-    made = tuple(
-        Bar(
-            4 + number * _ROW,
-            name,
-            text,
-            None if value is None else round(value / most * room, 1),
-            tone=tone,
-        )
-        for number, (name, value, text, tone) in enumerate(rows)
+    return tuple(
+        Bar(name, text, None if value is None else _part(value, most), tone=tone)
+        for name, value, text, tone in rows
     )
-    return Bars(made, 8 + _ROW * len(rows))
 
 
-def ratios(rows: Sequence[Mapping[str, Any]]) -> Bars:
+def rates(rows: Sequence[Mapping[str, Any]]) -> tuple[Bar, ...]:
     """Rates of groups with their intervals, on one scale."""
     top = _nice(max((row["high"] for row in rows if row["high"] is not None), default=1.0))
-    room = WIDTH - _NAMES - 190
-
-    def right(value: float | None) -> float | None:
-        return None if value is None else round(value / top * room, 1)
-
-    made = tuple(
-        Bar(
-            4 + number * _ROW,
+    return tuple(
+        Bar(row["name"], row["text"])
+        if row["per_100"] is None
+        else Bar(
             row["name"],
             row["text"],
-            right(row["per_100"]),
-            right(row["low"]),
-            right(row["high"]),
+            _part(row["per_100"], top),
+            _part(row["low"], top),
+            _part(row["high"], top),
         )
-        for number, row in enumerate(rows)
+        for row in rows
     )
-    return Bars(made, 8 + _ROW * len(rows))
+
+
+def _part(value: float, whole: float) -> float:
+    return round(100 * value / whole, 2)
 
 
 def _nice(value: float) -> float:

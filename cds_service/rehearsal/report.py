@@ -71,18 +71,19 @@ def page(
     names = _names(knowledge)
     rates, counts = summary["rates"], summary["counts"]
     found = [_count(row, names.get(row["rule"], row["rule"])) for row in _most(counts["rule"])]
-    months = [row for row in rates["month"] if row["month"] != "unknown"]
+    period, course = _course(rates)
     return _pages.get_template("report.html").render(
         s=summary,
         names=names,
-        months=plots.over_time(months, "month"),
+        course=plots.over_time(course, period),
+        course_by=period,
         rows=plots.bars([_row_bar(row) for row in _most(summary["rows"])]),
-        ages=plots.ratios([_age(row) for row in rates["age"]]),
-        groups=plots.ratios([_named(row, row["group"]) for row in rates["group"]]),
+        ages=plots.rates([_age(row) for row in rates["age"]]),
+        groups=plots.rates([_named(row, row["group"]) for row in rates["group"]]),
         ruled_out=plots.bars([_reason(row, names) for row in _most(counts["ruled out"])]),
         rules=plots.bars(found),
         inputs=_inputs(summary),
-        period=_period(summary, months),
+        period=_period([row for row in rates["month"] if row["month"] != "unknown"]),
         earlier=earlier,
     )
 
@@ -145,7 +146,16 @@ def _inputs(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "states": states} for name, states in found.items()]
 
 
-def _period(summary: Mapping[str, Any], months: Sequence[Mapping[str, Any]]) -> str:
+def _course(rates: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
+    """The finest period of which at least half can be shown."""
+    for name in ("month", "quarter", "year"):
+        rows = [row for row in rates[name] if row[name] != "unknown"]
+        if 2 * sum(row["per_100"] is not None for row in rows) >= len(rows):
+            break
+    return name, rows
+
+
+def _period(months: Sequence[Mapping[str, Any]]) -> str:
     if not months:
         return "no dated event"
     first, last = months[0]["month"], months[-1]["month"]

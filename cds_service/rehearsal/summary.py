@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cds_service.ops.intervals import wilson
@@ -21,12 +21,16 @@ RATES: Final[Mapping[str, tuple[str, ...]]] = {
     "kind": ("kind",),
     "about": ("about",),
     "month": ("month",),
+    "quarter": ("quarter",),
+    "year": ("year",),
     "age": ("sex", "age"),
     "group": ("group",),
     "afterwards": ("afterwards",),
 }
 """Tables of rates, with the names of their labels."""
-_WHOLE: Final = frozenset({"kind", "about", "month", "age"})  # each sums up to all events
+_WHOLE: Final = frozenset(
+    {"kind", "about", "month", "quarter", "year", "age"}
+)  # each sums up to all events
 _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "rule": ("rule",),
     "ruled out": ("option", "rule"),
@@ -75,7 +79,25 @@ def _tables(counts: Counts) -> dict[str, dict[tuple[str, ...], int]]:
     tables: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
     for key in sorted(counts):
         tables[key[0]][key[1:]] = counts[key]
+    for name, longer in _LONGER.items():
+        sums: Counter[Cell] = Counter()
+        for (month, part), n in tables["month"].items():
+            sums[longer(month), part] += n
+        tables[name] = dict(sums)
     return tables
+
+
+def quarter_of(month: str) -> str:
+    """`2024-Q2` of `2024-05`."""
+    return f"{month[:4]}-Q{(int(month[5:]) + 2) // 3}" if month[0].isdigit() else month
+
+
+def year_of(month: str) -> str:
+    """`2024` of `2024-05`."""
+    return month[:4] if month[0].isdigit() else month
+
+
+_LONGER: Final[Mapping[str, Callable[[str], str]]] = {"quarter": quarter_of, "year": year_of}
 
 
 class _Told:
@@ -87,8 +109,10 @@ class _Told:
         self._put_rows()
         for name in RATES:
             self._put_rates(name)
+        self._put_periods()
         for name in ("dated", "other"):
             self._put_pairs(name)
+        self._put_touched()
         self._put_inputs()
         self._put_repeats()
         for name in (*_PLAIN, *_ENTRIES, "other row", "undated events"):
@@ -128,6 +152,16 @@ class _Told:
             for part in (CARD, SILENT):
                 line((*ALL, part), [(name, *labels, part) for labels in found])
 
+    def _put_periods(self) -> None:
+        """A quarter and a year are sums of months."""
+        months = sorted({key[0] for key in self._tables["month"]})
+        for name, longer in _LONGER.items():
+            for period in sorted(set(map(longer, months))):
+                held = [month for month in months if longer(month) == period]
+                for part in (CARD, SILENT):
+                    cells = [("month", month, part) for month in held]
+                    self._disclosure.line((name, period, part), cells)
+
     def _put_pairs(self, name: str) -> None:
         """Cards one way and the other: each cell beside its margins."""
         cells = self._tables.get(name, {})
@@ -142,6 +176,17 @@ class _Told:
             line((f"{name} margin", part), margin)
         if cells:
             line(ALL, [(f"{name} margin", CARD), (f"{name} margin", SILENT)])
+
+    def _put_touched(self) -> None:
+        """Events with facts that have no date, and those without any."""
+        found = self._tables.get("dated", {})
+        names = sorted({key[0] for key in found})
+        for name in names:
+            cells: list[Cell] = [("dated", *key) for key in found if key[0] == name]
+            self._disclosure.put({("touched", name): sum(found[cell[1:]] for cell in cells)})
+            self._disclosure.line(("touched", name), cells)
+        if names:
+            self._disclosure.line(ALL, [("touched", name) for name in names])
 
     def _put_inputs(self) -> None:
         found: dict[str, dict[str, int]] = defaultdict(dict)
@@ -222,20 +267,12 @@ class _Told:
 
     def dated(self) -> dict[str, Any]:
         """Cards with and without the facts that have no date."""
-        found = self._tables.get("dated", {})
-        touched = sum(n for key, n in found.items() if key[0] != "all dated")
-        with_ = self.number((*ALL, CARD))
-        without = self.number(("dated margin", CARD)) if found else 0
         return {
-            "events_with_undated": touched if touched == 0 or touched >= self._least else None,
-            "cards_with": with_,
-            "cards_without": without,
+            "events_with_undated": self.number(("touched", "some undated")),
+            "cards_with": self.number((*ALL, CARD)),
+            "cards_without": self.number(("dated margin", CARD)),
             "changed": self._changed("dated"),
         }
-
-    @property
-    def _least(self) -> int:
-        return self._disclosure.least
 
     def _changed(self, name: str) -> list[dict[str, Any]]:
         cells: Counter[tuple[str, str]] = Counter()
@@ -295,12 +332,17 @@ def _of_100(rate: float) -> float:
 def _export(tables: Mapping[str, Mapping[tuple[str, ...], int]], min_cell: int) -> dict[str, Any]:
     """What was read of the export: resources by type, and what could not be read."""
     read = {key[0]: n for key, n in tables.get("resource", {}).items()}
+    found = {"/".join(key): n for key, n in tables.get("finding", {}).items()}
+    patients = sum(tables.get("patients", {}).values())
+
+    def shown(n: int) -> int | None:
+        return n if n == 0 or n >= min_cell else None
+
     return {
-        "resources": {name: n if n >= min_cell else None for name, n in read.items()},
-        "findings": {"/".join(k): n if n >= min_cell else None
-                     for k, n in tables.get("finding", {}).items()},
-        "patients": next(iter(tables.get("patients", {}).values()), 0) or None,
-    }  # fmt: skip
+        "resources": {name: shown(n) for name, n in read.items()},
+        "findings": {name: shown(n) for name, n in found.items() if n},
+        "patients": shown(patients),
+    }
 
 
 def _surgeons(
