@@ -77,10 +77,13 @@ class Disclosure:
         """One more cell beside each hidden one that all lines together still give away."""
         more: set[Cell] = set()
         for cell in _determined(self.lines, out):
-            for line in self.lines:
-                if cell == line.total or cell in line.parts:
-                    more |= self._smallest((*line.parts, line.total), out | more)
-                    break
+            beside = {
+                other
+                for line in self.lines
+                if cell == line.total or cell in line.parts
+                for other in (line.total, *line.parts)
+            }
+            more |= self._smallest(sorted(beside), out | more)
         return more
 
 

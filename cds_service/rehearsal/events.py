@@ -94,6 +94,9 @@ class _Found:
 # --- what is a hip order ---
 
 
+_CODES: Final = ("code", "orderDetail", "type", "serviceRequested", "item", "codeCodeableConcept")
+
+
 class _Ordered(Struct, gc=False):
     """The members of an order or a procedure that may say what it is (see `fhir.order`)."""
 
@@ -137,16 +140,23 @@ class HipOrders:
             return self._in_odd_line(line)
         parts = (seen.code, seen.orderDetail, seen.type, seen.serviceRequested, seen.item,
                  seen.codeCodeableConcept)  # fmt: skip
-        key = tuple(map(bytes, parts))
-        if key not in self._seen:
-            if len(self._seen) >= _MEMORY:
-                self._seen.clear()
-            self._seen[key] = self._by_code(key)
-        known = self._seen[key]
+        known = self._known(tuple(map(bytes, parts)))
         if known is not None:
             return known
         points = bytes(seen.reasonReference) or bytes(seen.reason)
         return bool(points) or self._in_odd_line(line)
+
+    def may_be(self, doc: Doc) -> bool:
+        """Whether an order or a procedure may be a hip operation, by its code alone."""
+        parts = (msgspec.json.encode(doc[name]) if name in doc else b"" for name in _CODES)
+        return self._known(tuple(parts)) is not False
+
+    def _known(self, parts: tuple[bytes, ...]) -> bool | None:
+        if parts not in self._seen:
+            if len(self._seen) >= _MEMORY:
+                self._seen.clear()
+            self._seen[parts] = self._by_code(parts)
+        return self._seen[parts]
 
     def _in_odd_line(self, line: bytes) -> bool:
         try:
@@ -157,9 +167,8 @@ class HipOrders:
 
     def _by_code(self, parts: Sequence[bytes]) -> bool | None:
         """What the code alone says; None where reason, site or category may turn it."""
-        names = ("code", "orderDetail", "type", "serviceRequested", "item", "codeCodeableConcept")
         try:
-            told = {n: decode(part) for n, part in zip(names, parts, strict=True) if part}
+            told = {n: decode(part) for n, part in zip(_CODES, parts, strict=True) if part}
         except Unreadable:
             return None
         doc = {"resourceType": "ServiceRequest", **told}
@@ -264,7 +273,8 @@ def _all(
         is_order = kind in (ORDERS if is_genetic else SURGICAL)
         if not (is_order or kind == PROCEDURE) or not _was_signed(doc):
             continue
-        about = hips.about(doc, look) if kind in SURGICAL or kind == PROCEDURE else None
+        is_surgical = kind in SURGICAL or kind == PROCEDURE
+        about = hips.about(doc, look) if is_surgical and hips.may_be(doc) else None
         if about is None and not is_genetic:
             continue
         day = written_on(doc, options.timezone)

@@ -132,7 +132,8 @@ class _BehindUrl:
         return f"{folder}/{name}"
 
     def size(self, name: str) -> int:
-        return int(self._fs.size(name) or 0) if not self.is_delta(name) else 0
+        files = self._fs.find(name) if self.is_delta(name) else [name]
+        return sum(int(self._fs.size(one) or 0) for one in files)
 
     def read(self, name: str) -> bytes:
         return bytes(self._fs.cat_file(name))

@@ -23,10 +23,10 @@ _BESIDE: Final = "beside"  # the prefetch key of what the resources of the input
 
 @dataclass(slots=True)
 class PastChart:
-    """What was known at an event. `undated` are positions in `known`; `late` what came after, by
-    input, `late_conditions` the Conditions among it."""
+    """What was known at an event, each with its input. `undated` are positions in `known`; `late`
+    what came after, by input, `late_conditions` the Conditions among it."""
 
-    known: list[tuple[Doc, bytes]] = field(default_factory=list)
+    known: list[tuple[InputName | None, bytes]] = field(default_factory=list)
     undated: set[int] = field(default_factory=set)
     undated_by_input: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)
@@ -38,8 +38,10 @@ class PatientRecord:
 
     def __init__(self, docs: Sequence[Doc], options: ReplayOptions) -> None:
         self.docs = docs
+        self._inputs = [INPUT_OF.get(kind_of(doc) or "") for doc in docs]
         self.options = options
         self.lists = frozenset(name for t in options.types if (name := LIST_OF.get(t)) is not None)
+        self._zone = options.timezone
         self._encoded: dict[int, bytes] = {}
 
     def at(self, event: PastEvent) -> PastChart:
@@ -47,25 +49,29 @@ class PatientRecord:
         chart = PastChart()
         own = {id(doc) for doc in (*event.docs, *event.beside)}
         moment = event.moment if self.options.as_of is AsOf.EVENT else None
-        for doc in self.docs:
+        for doc, name in zip(self.docs, self._inputs, strict=True):
             if id(doc) not in own:
-                self._take(doc, moment, chart)
+                self._take(doc, name, moment, chart)
         return chart
 
-    def _take(self, doc: Doc, moment: FhirDate | None, chart: PastChart) -> None:
-        name = str(INPUT_OF.get(kind_of(doc) or "", _BESIDE))
-        zone = self.options.timezone
-        timing = timing_of(doc, moment, zone) if moment is not None else Timing.BEFORE
+    def _take(
+        self, doc: Doc, name: InputName | None, moment: FhirDate | None, chart: PastChart
+    ) -> None:
+        if moment is None:
+            chart.known.append((name, self._bytes(doc)))
+            return
+        zone = self._zone
+        timing = timing_of(doc, moment, zone)
         if timing is Timing.LATER:
-            chart.late[name] += 1
-            if kind_of(doc) == "Condition":
+            chart.late[str(name or _BESIDE)] += 1
+            if name is InputName.CONDITIONS:
                 chart.late_conditions.append(doc)
             return
         if timing is Timing.UNDATED:
             chart.undated.add(len(chart.known))
-            chart.undated_by_input[name] += 1
-        then = as_it_was(doc, moment, zone) if moment is not None else doc
-        chart.known.append((then, self._bytes(doc) if then is doc else msgspec.json.encode(then)))
+            chart.undated_by_input[str(name or _BESIDE)] += 1
+        then = as_it_was(doc, moment, zone)
+        chart.known.append((name, self._bytes(doc) if then is doc else msgspec.json.encode(then)))
 
     def _bytes(self, doc: Doc) -> bytes:
         found = self._encoded.get(id(doc))
@@ -81,8 +87,7 @@ class PatientRecord:
         for name in self.lists - {InputName.PATIENT}:
             values[str(name)] = []
         prefetch: dict[str, Raw] = {}
-        for number, (doc, data) in enumerate(chart.known):
-            asked = INPUT_OF.get(kind_of(doc) or "")
+        for number, (asked, data) in enumerate(chart.known):
             if number in out:
                 continue
             if asked is InputName.PATIENT:

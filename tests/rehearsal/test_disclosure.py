@@ -59,7 +59,7 @@ def test_large_numbers_and_zeros_are_shown() -> None:
     assert table([[11, 0], [40, 12]]).hidden() == frozenset()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(COUNT, min_size=3, max_size=3), min_size=2, max_size=4))
 def test_no_hidden_cell_follows_from_the_others(numbers: list[list[int]]) -> None:
     """For each hidden cell there are other numbers that would have given the same report."""
