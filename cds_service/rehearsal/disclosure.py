@@ -83,7 +83,10 @@ class Disclosure:
                 if cell == line.total or cell in line.parts
                 for other in (line.total, *line.parts)
             }
-            more |= self._smallest(sorted(beside), out | more)
+            gone = out | more
+            more |= self._smallest(sorted(beside), gone) or self._smallest(
+                sorted(self.counts), gone
+            )
         return more
 
 
