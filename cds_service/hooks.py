@@ -89,7 +89,7 @@ def build_runtime(
     switch: Switch | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
-    page, is_new = settings.evidence_page, settings.spec_version is not None
+    page, is_new = settings.evidence_page, settings.speaks_3
     key = settings.user_key.get_secret_value().encode() if settings.user_key else None
     composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new, user_key=key)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
@@ -151,7 +151,7 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     consultation = await consult(service_id, body, caller, runtime)
     request, teller, found = consultation.request, runtime.teller, consultation.answer
     found, marks = await teller.settle(found, consultation.assessment, caller, request)
-    shown = vendors.fit(found, frozenset(client.quirks if client else ()))
+    shown = vendors.fit(found, client.quirks, client.features) if client else found
     exposure = access.exposure_of(client, request, runtime.settings)
     content = teller.tell(shown, exposure, Origin(service_id, request.hook, name), marks)
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms

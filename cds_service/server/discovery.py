@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cds_service.cards import trace
 from cds_service.cdshooks import models
+from cds_service.cdshooks.published_hooks import PUBLISHED
 from cds_service.hooks import Runtime
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import HookService
@@ -14,8 +15,9 @@ def describe(runtime: Runtime) -> models.Discovery:
     """Every service with its prefetch templates (CDS Hooks 2.0 "Discovery").
 
     An id on several hooks is one service; its extension says what it was listed as before, on
-    this hook. `version` is that of CDS Hooks, a member of 3.0 that 2.0 does not have (DS-10).
+    this hook. `version` and `hookVersion` are members of 3.0 that 2.0 does not have (DS-10, DS-11).
     """
+    speaks_3 = runtime.settings.speaks_3
     return models.Discovery(
         services=tuple(
             models.Service(
@@ -26,11 +28,17 @@ def describe(runtime: Runtime) -> models.Discovery:
                 prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
                 usage_requirements=service.usage,
                 version=runtime.settings.spec_version,
+                hook_version=_hook_version(service.hook) if speaks_3 else None,
                 extension=_earlier(service),
             )
             for service in runtime.knowledge.services.values()
         )
     )
+
+
+def _hook_version(hook: str) -> str | None:
+    published = PUBLISHED.get(hook)
+    return published.version if published else None
 
 
 def _earlier(service: HookService) -> models.Json | None:

@@ -6,17 +6,24 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
 import msgspec
 
+from cds_service import __version__
+from cds_service.ops.calls import EXAMINATION_HEADER
 from cds_service.tools.doctor.results import piece_of
 
 MOST_BYTES = 5_000_000
 """Longest answer that is read."""
 
 _LOOK_SECONDS = 0.2
+_OF_ALL: Final = {
+    "Accept": "application/json",
+    "User-Agent": f"cds-service-doctor/{__version__}",
+    EXAMINATION_HEADER: "doctor",  # a service of ours counts the call apart; others ignore it
+}
 
 
 class LimitReached(Exception):
@@ -107,7 +114,7 @@ class DoctorClient:
         if self.calls >= self.limit:
             raise LimitReached
         self.calls += 1
-        sent = {"Accept": "application/json"} | dict(headers or {})
+        sent = _OF_ALL | dict(headers or {})
         if content is not None or json is not None:
             sent.setdefault("Content-Type", "application/json")
         started = time.monotonic()
