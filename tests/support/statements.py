@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -120,8 +120,8 @@ ELEMENTS = """\
 
 Every element of the logical models of CDS Hooks 3.0.0-ballot and of the contexts in the CDS Hooks
 Library 2.0.0-ballot (HL7/cds-hooks fb10ca7, HL7/cds-hooks-library 5d04c4d), and of every invariant.
-`sent`: some of our messages have it when CDS_SPEC_VERSION is 3.0.0 and the client knows it; `never`:
-none has; `read`: it changes the answer; `taken`: it is tolerated, and nothing hangs on it. A test
+`sent`: some message of ours has it (CDS_SPEC_VERSION 3.0.0, a client that knows it); `never`: none
+has; `read`: it changes the answer; `taken`: it is tolerated, and nothing hangs on it. A test
 with the name of the element shows each; the statement says the same in the words of the text.
 
 | element | cardinality | type | here | statement | shown by |
