@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -203,9 +204,9 @@ def _write(report: Examination, format_: ReportFormat, out: Path | None, verbose
         render.as_text(report, Console(), verbose=verbose)
         return
     if format_ is ReportFormat.TEXT:
-        console = Console(record=True, quiet=True)
-        render.as_text(report, console, verbose=verbose)
-        content = console.export_text()
+        written = StringIO()
+        render.as_text(report, Console(file=written, width=100), verbose=verbose)
+        content = written.getvalue()
     else:
         content = render.WRITERS[format_.value](report)
     if out is None:

@@ -17,7 +17,8 @@ def describe(runtime: Runtime) -> models.Discovery:
     An id on several hooks is one service; its extension says what it was listed as before, on
     this hook. `version` and `hookVersion` are members of 3.0 that 2.0 does not have (DS-10, DS-11).
     """
-    speaks_3 = runtime.settings.speaks_3
+    speaks_3, queries = runtime.settings.speaks_3, runtime.queries
+    templates = queries.dated_templates if speaks_3 else queries.templates
     return models.Discovery(
         services=tuple(
             models.Service(
@@ -25,7 +26,7 @@ def describe(runtime: Runtime) -> models.Discovery:
                 title=service.title,
                 description=service.description,
                 id=listed_id(service),
-                prefetch=runtime.queries.templates(InputName(name) for name in service.inputs),
+                prefetch=templates(InputName(name) for name in service.inputs),
                 usage_requirements=service.usage,
                 version=runtime.settings.spec_version,
                 hook_version=_hook_version(service.hook) if speaks_3 else None,

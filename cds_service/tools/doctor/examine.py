@@ -23,7 +23,7 @@ from cds_service.tools.doctor import (
     checks_tokens,
     patients,
 )
-from cds_service.tools.doctor.client import DoctorClient, LimitReached
+from cds_service.tools.doctor.client import PATIENCE, DoctorClient, StoppedError
 from cds_service.tools.doctor.results import Examination, Status
 from cds_service.tools.doctor.session import ExaminationRun
 from cds_service.tools.doctor.tokens import Signer
@@ -51,6 +51,7 @@ class Plan:
     idle: float = 0.0  # seconds to leave a connection idle
     calls: int = CALLS
     timeout: float = 15.0
+    patience: float = PATIENCE  # seconds in which a service that fell over may come back
 
 
 def examine(url: str, plan: Plan | None = None) -> Examination:
@@ -59,13 +60,15 @@ def examine(url: str, plan: Plan | None = None) -> Examination:
     plan = plan or Plan()
     base = url.rstrip("/").removesuffix("/cds-services").rstrip("/")
     report = Examination(base, plan.version or Version.V2, limit=plan.calls)
-    with DoctorClient(base, plan.calls, plan.timeout) as caller:
+    report.requests = len(plan.requests)
+    with DoctorClient(base, plan.calls, plan.timeout, plan.patience) as caller:
         session = ExaminationRun(caller, report, plan.signer, asked=plan.version)
         try:
             _all(session, plan)
-        except LimitReached:
-            report.unusable = f"stopped: the limit of {plan.calls} calls was reached"
+        except StoppedError as stopped:
+            report.unusable = str(stopped)
         report.calls = caller.calls
+        report.notes += [f"no answer, sent once more: {told}" for told in caller.again]
     return report
 
 
@@ -142,7 +145,7 @@ def _guarded(
     says so in its place (what was not looked at has not passed), and the run goes on."""
     try:
         return look()
-    except LimitReached:
+    except StoppedError:
         raise
     except Exception as error:  # a stranger's answer may break any look; the result says so
         place = traceback.extract_tb(error.__traceback__)[-1]

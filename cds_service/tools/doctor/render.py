@@ -46,7 +46,9 @@ def as_text(report: Examination, console: Console, *, verbose: bool = False) -> 
 
 def _told(report: Examination) -> str:
     """How many calls were made, and what was in them."""
-    data = "synthetic data, and the requests that were given" if report.notes else "synthetic data"
+    data = (
+        "synthetic data, and the requests that were given" if report.requests else "synthetic data"
+    )
     return f"{report.calls} calls of at most {report.limit}; {data}"
 
 

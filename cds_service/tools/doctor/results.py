@@ -62,7 +62,8 @@ class Examination:
     results: list[CheckResult] = field(default_factory=list)
     unusable: str | None = None  # why nothing could be examined
     cards: dict[str, int] = field(default_factory=dict)  # cards seen, by service
-    notes: list[str] = field(default_factory=list)  # of the requests of one's own
+    notes: list[str] = field(default_factory=list)  # of requests of one's own, or sent twice
+    requests: int = 0  # of one's own
 
     @property
     def skipped(self) -> list[CheckResult]:
