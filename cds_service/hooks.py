@@ -32,7 +32,7 @@ from cds_service.fhir.capabilities import Servers
 from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.mentions import mentions_of
-from cds_service.fhir.search import Queries
+from cds_service.fhir.search import HALF, Queries, is_half
 from cds_service.fhir_map import ChartReader
 from cds_service.guidance import assess_in_turns
 from cds_service.knowledge import services
@@ -89,7 +89,7 @@ def build_runtime(
     switch: Switch | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
-    page, is_new = settings.evidence_page, settings.spec_version is not None
+    page, is_new = settings.evidence_page, settings.speaks_3
     key = settings.user_key.get_secret_value().encode() if settings.user_key else None
     composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new, user_key=key)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
@@ -151,7 +151,7 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     consultation = await consult(service_id, body, caller, runtime)
     request, teller, found = consultation.request, runtime.teller, consultation.answer
     found, marks = await teller.settle(found, consultation.assessment, caller, request)
-    shown = vendors.fit(found, frozenset(client.quirks if client else ()))
+    shown = vendors.fit(found, client.quirks, client.features) if client else found
     exposure = access.exposure_of(client, request, runtime.settings)
     content = teller.tell(shown, exposure, Origin(service_id, request.hook, name), marks)
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
@@ -208,7 +208,9 @@ def _open(service_id: str | None, body: bytes, caller: Caller, runtime: Runtime)
         raise Forbidden("this client is not registered for this hook", "hook")
     days = access.days_of(client, settings, runtime.clock())
     profile = runtime.knowledge.profiles.get(client.profile or "") if client else None
-    return Consultation(request, service, runtime.knowledge, days, profile)
+    found = Consultation(request, service, runtime.knowledge, days, profile)
+    found.lacks_results = settings.speaks_3 and is_half(request.prefetch or ())
+    return found
 
 
 async def _fetch(
@@ -226,6 +228,7 @@ async def _fetch(
     if granted is not None and urls:
         with calls.stage("fetch"):
             http = outgoing.client_for(caller.client)
+            consultation.lacks_results &= InputName.OBSERVATIONS not in urls
             session = ehr.FhirReads(granted, http, runtime.settings, runtime.servers)
             await session.read(consultation.reader, urls)
 
@@ -253,6 +256,7 @@ class Consultation:
         self.service = service
         self.knowledge = knowledge
         self.days = days
+        self.lacks_results = False  # sent under one of two keys, and not read otherwise
         self.no_access: str | None = None  # why the FHIR server of the call was not read
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
@@ -312,6 +316,7 @@ class Consultation:
             wanted = (InputName.CONDITIONS,) if self._may_harm() else ()
         patient, release = self.request.context.patient_id, self._orders.release
         missing, pages = self.reader.missing(), self.reader.next_links()
+        missing += (InputName.OBSERVATIONS,) * self.lacks_results
         return queries.lacking(missing, pages, wanted, patient, release, self.profile)
 
     def decide(self, unread: str = "refuse") -> Generator[None, None, None]:
@@ -319,6 +324,8 @@ class Consultation:
         self._card_if_unread = unread == "card"
         if self._card_if_unread:
             self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
+        if self.lacks_results:
+            self.reader.fail(InputName.OBSERVATIONS, HALF)
         self.chart, self.assessment = yield from self._decided()
         tell_log(self.assessment)
 

@@ -30,6 +30,7 @@ def check(
     names = clients.Names.of(
         load(settings.knowledge_overlay),
         keyed=settings.user_key is not None,
+        speaks_3=settings.speaks_3,
         repeats_lack=lacking(settings),
     )
     found = clients.load(path, names).clients

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from cds_service.tools.synthetic.catalogue import Habits
     from cds_service.tools.synthetic.generate import Patient, Wish
 
-app = typer.Typer(help="Synthetic patients with known truth.", no_args_is_help=True)
+app = typer.Typer(
+    help="Synthetic patients with known truth, and cards to try a client on.", no_args_is_help=True
+)
 
 _MOST = 10_000
 _UNUSABLE = 2
@@ -125,6 +127,31 @@ def _habits(wish: HabitsWish) -> tuple[Habits, ...]:
     from cds_service.tools.synthetic.catalogue import Habits
 
     return tuple(Habits) if wish is HabitsWish.MIXED else (Habits(wish.value),)
+
+
+@app.command()
+def cards(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; made where it is not.")],
+) -> None:
+    """Write answers to try a CDS client on: valid ones that are tricky, and wrong ones.
+
+    cards.json says what each is about, and what a client does with it. `cds-service sandbox` serves
+    the same. Exit code: 2 when the folder cannot be used.
+    """
+    from cds_service.tools.synthetic.client_cards import write
+    from cds_service.tools.synthetic.write import FolderError
+
+    try:
+        written = write(folder)
+    except FolderError as error:
+        typer.echo(plain(str(error)), err=True)
+    except OSError as error:
+        told = f"{error.filename or folder}: cannot be written: {error.strerror}"
+        typer.echo(plain(told), err=True)
+    else:
+        typer.echo(f"{written} answers in {folder}; cards.json says what each is about")
+        return
+    raise typer.Exit(_UNUSABLE)
 
 
 def _write(patients: Iterable[Patient], wish: Wish, folder: Path, what: What) -> int:

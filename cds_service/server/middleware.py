@@ -27,6 +27,7 @@ from cds_service.trust import access
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
 _CALLS = f"{access.ROOT}/"
+_EXAMINATION = calls.EXAMINATION_HEADER.lower().encode()
 _HEADERS = [(b"content-type", b"application/json"), *ANSWER_HEADERS]
 
 
@@ -60,7 +61,8 @@ class Front:
             await self.app(scope, receive, send)
             return
         trace = calls.begin(_header(scope, b"traceparent"))
-        from_browser = any(name == b"origin" for name, _ in scope["headers"])
+        sent = {name for name, _ in scope["headers"]}
+        trace.examined, from_browser = _EXAMINATION in sent, b"origin" in sent
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":

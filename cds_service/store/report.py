@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Select, case, func, literal, select, union_all
 
+from cds_service.ops.calls import EXAMINATION
 from cds_service.store.records import MOST_SYSTEMS
 from cds_service.store.tables import calls, feedback, issued, silent_calls, unread
 
@@ -65,7 +66,7 @@ class UnreadSystem(NamedTuple):
 
 
 class ArmKey(NamedTuple):
-    """A client, and the mode of its calls: live, shadow or off."""
+    """A client, and the mode of its calls: live, shadow, off or examination."""
 
     client: str
     arm: str
@@ -240,7 +241,7 @@ def _unmatched(start: datetime) -> Select[Any]:
     known = select(issued.c.card).where(same).exists()
     return (
         select(feedback.c.outcome, func.count().label("count"))
-        .where(feedback.c.received_at >= start, ~known)
+        .where(feedback.c.received_at >= start, ~known, feedback.c.mode != EXAMINATION)
         .group_by(feedback.c.outcome)
     )
 

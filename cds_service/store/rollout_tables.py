@@ -106,7 +106,9 @@ def _arms(figures: Figures) -> FigureTable:
     )  # fmt: skip
     rows = tuple(_arm_row(key, arm) for key, arm in list(figures.arms.items())[:MOST_ROWS])
     note = (
-        "A shadow arm counts what would have been shown. Per 100: calls with a card, of all calls. "
+        "A shadow arm counts what would have been shown, an examination arm calls that say of "
+        "themselves that a conformance tool makes them: they are answered, and stand in no other "
+        "figure. Per 100: calls with a card, of all calls. "
         f"Not enough: fewer than {ENOUGH['calls']} calls. The intervals (Wilson) take calls as "
         "independent; calls about one patient are not, so the truth may be further away."
     )

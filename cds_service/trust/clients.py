@@ -31,6 +31,7 @@ _HEADER = re.compile(r"\s*\[\[\s*client\s*\]\]")
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 Quirk = Literal["epic"]
+Feature = Literal["actionSelectionBehavior"]
 
 
 class Client(Rollout):
@@ -118,6 +119,12 @@ class Client(Rollout):
         strict=False,
         description="`epic`: one action per suggestion, selectionBehavior `any` only.",
     )
+    features: tuple[Feature, ...] = Field(
+        default=(),
+        strict=False,
+        description="Parts of CDS Hooks 3.0 that it says it supports, and that may not be sent "
+        "otherwise: `actionSelectionBehavior`. Needs CDS_SPEC_VERSION of 3.0.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -141,7 +148,8 @@ class Client(Rollout):
 class Names:
     """What a registration may name: profiles, cards, rules and hooks of the knowledge (no hooks:
     not checked). `keyed`: whether there is a key by which users are told apart. `repeats_lack`: how
-    to mend what earlier answers need; empty where nothing lacks."""
+    to mend what earlier answers need; empty where nothing lacks. `speaks_3`: whether what is new in
+    CDS Hooks 3.0 is sent."""
 
     profiles: Collection[str] = ()
     cards: Collection[str] = ()
@@ -149,15 +157,18 @@ class Names:
     hooks: Collection[str] = ()
     keyed: bool = False
     repeats_lack: str = ""
+    speaks_3: bool = True
 
     @classmethod
-    def of(cls, knowledge: Knowledge, *, keyed: bool, repeats_lack: str = "") -> Self:
+    def of(
+        cls, knowledge: Knowledge, *, keyed: bool, speaks_3: bool, repeats_lack: str = ""
+    ) -> Self:
         """Those of this knowledge."""
         k = knowledge
         rules = (k.genetic, k.factors, k.modifiers, k.non_factors, k.exclusions)
         hooks = {service.hook for service in k.services.values()}
         ids = [id_ for each in rules for id_ in each]
-        return cls(k.profiles, k.cards, ids, hooks, keyed, repeats_lack)
+        return cls(k.profiles, k.cards, ids, hooks, keyed, repeats_lack, speaks_3)
 
 
 class _ClientsFile(BaseModel):
@@ -347,6 +358,8 @@ def _not_there(client: Client, names: Names) -> Iterator[tuple[str, str, str, st
         yield key, "", "users are told apart by a keyed hash, and there is no key", mend
     if client.repeat_days is not None and names.repeats_lack:
         yield "repeat_days", "", "an earlier answer cannot be looked up", names.repeats_lack
+    if client.features and not names.speaks_3:
+        yield "features", "", "is of CDS Hooks 3.0, which is not spoken", "set CDS_SPEC_VERSION"
     misplaced = sorted((client.jwks or {}).keys() & Client.model_fields.keys())
     if misplaced:
         mend = "keys of the client stand before its [client.jwks]"

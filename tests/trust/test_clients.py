@@ -130,12 +130,14 @@ def test_a_profile_must_exist(tmp_path: Path, knowledge: Knowledge) -> None:
     path = write(tmp_path, client_toml(**HOSPITAL | {"profile": "oracle"}))
     settings = Settings(clients=path, public_url="https://cds.example.org")
     seen = SeenInMemory(lambda: NOW)
-    trust = build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False))
+    trust = build_trust(
+        settings, lambda: NOW, seen, Names.of(knowledge, keyed=False, speaks_3=False)
+    )
 
     assert trust.clients.registry.clients[0].profile == "oracle"
     write(tmp_path, client_toml(**HOSPITAL | {"profile": "Oracel"}))
     with pytest.raises(ClientsError) as caught:
-        build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False))
+        build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False, speaks_3=False))
 
     [mistake] = caught.value.mistakes
     assert mistake.line == 5

@@ -20,7 +20,7 @@ USERS = 100_000
 
 @pytest.fixture(scope="module")
 def names(knowledge: Knowledge) -> Names:
-    return Names.of(knowledge, keyed=True)
+    return Names.of(knowledge, keyed=True, speaks_3=False)
 
 
 def read(folder: Path, names: Names, **members: Any) -> Client:
@@ -250,7 +250,9 @@ def test_a_table_of_switches_is_named_with_the_line_within(tmp_path: Path, names
 def test_users_are_not_told_apart_without_a_key(
     tmp_path: Path, knowledge: Knowledge, given: dict[str, Any]
 ) -> None:
-    found = mistake(tmp_path, Names.of(knowledge, keyed=False), registration(**given))
+    found = mistake(
+        tmp_path, Names.of(knowledge, keyed=False, speaks_3=False), registration(**given)
+    )
 
     assert found[0] == 4
     assert "there is no key" in found[1]
