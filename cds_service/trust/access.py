@@ -251,14 +251,19 @@ def days_of(client: Client | None, settings: Settings, now: datetime) -> Days:
 
 def mode_of(client: Client | None, switch: Switch) -> Mode:
     """The mode of a caller's client: off while the service is switched off."""
-    if switch.is_off:
+    if switch.state == "off":
         return "off"
     return client.mode if client is not None else "live"
 
 
 def is_off(client: Client | None, switch: Switch) -> bool:
-    """Whether calls get an empty list at once."""
-    return mode_of(client, switch) == "off"
+    """Whether calls get an empty list at once. Raises Unavailable where nobody knows."""
+    if mode_of(client, switch) == "off":
+        return True
+    if switch.state == "unknown":
+        why = "whether this service is switched off cannot be read; the order was not checked"
+        raise Unavailable(why)
+    return False
 
 
 def exposure_of(client: Client | None, request: CDSRequest, settings: Settings) -> Exposure:

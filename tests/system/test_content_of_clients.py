@@ -143,7 +143,7 @@ def test_a_check_that_cannot_be_started_is_told(hospitals: Hospitals) -> None:
         hang_up(service, "content NOT in force", lambda: None)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
         assert "cannot be started" in lines(service, "content NOT in force")[0]["problem"]
-        # The same want of file descriptors may have met the database: a problem of its own beside it.
+        # The same want of descriptors may have met the database: a problem of its own beside it.
         problems = ready(service)["problems"]
         assert any("the content on disk is refused" in problem for problem in problems), problems
         assert hospitals.link(service, "north") == LINKS[0]
