@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-import httpx
 import typer
 
 from cds_service.errors import SettingsError
@@ -68,6 +67,8 @@ def _base(settings: Settings) -> str:
 
 def _followed(base: str, state: State) -> tuple[float, str | None]:
     """Seconds until the service says this state, and what it said last; None where none answers."""
+    import httpx  # the file is written by now: nothing waits for it
+
     began, told = time.monotonic(), None
     while (spent := time.monotonic() - began) < _PATIENCE:
         try:

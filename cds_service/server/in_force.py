@@ -21,6 +21,7 @@ from cds_service.hooks import Runtime
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.overlay import FILE
 from cds_service.ops import log
+from cds_service.ops.settings import Settings
 from cds_service.ops.user import user_name
 from cds_service.server.discovery import describe
 from cds_service.server.warm import warm
@@ -63,7 +64,7 @@ class InForce:
     def __init__(self, runtime: Runtime) -> None:
         self._refused: tuple[Path | None, ...] = ()
         self._first = runtime
-        self._keyed(runtime.knowledge)
+        check_key(runtime.knowledge, runtime.settings)
         self._marks = {
             runtime.settings.knowledge_overlay: _mark(runtime.settings.knowledge_overlay)
         }
@@ -176,19 +177,12 @@ class InForce:
 
     def _runtime(self, knowledge: Knowledge) -> Runtime:
         first = self._first
-        self._keyed(knowledge)
+        check_key(knowledge, first.settings)
         made = hooks.build_runtime(
             first.settings, knowledge, first.clock, first.store, first.trust, first.switch
         )
         made.composer.prepare()
         return replace(made, desk=first.desk, servers=first.servers)
-
-    def _keyed(self, knowledge: Knowledge) -> None:
-        """Raises KnowledgeError for variants without a key to draw who gets which."""
-        if knowledge.variants and self._first.settings.user_key is None:
-            reason = "variants are drawn with the key of users, and there is none"
-            mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
-            raise KnowledgeError([Mistake(FILE, None, reason, mend)])
 
     def _put_together(self, before: _Content | None) -> _Content:
         default = self._loaded[self._first.settings.knowledge_overlay]
@@ -238,6 +232,14 @@ class InForce:
                 await asyncio.sleep(_AGAIN)
             else:
                 return
+
+
+def check_key(knowledge: Knowledge, settings: Settings) -> None:
+    """Raises KnowledgeError for variants without a key to draw who gets which."""
+    if knowledge.variants and settings.user_key is None:
+        reason = "variants are drawn with the key of users, and there is none"
+        mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
+        raise KnowledgeError([Mistake(FILE, None, reason, mend)])
 
 
 def _pinned(client: Client, new: Runtime | None, old: Runtime | None) -> Runtime | None:

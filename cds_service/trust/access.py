@@ -122,9 +122,12 @@ def _left_out(clients: ClientFile) -> dict[str, object]:
 
 
 def _modes(registry: Registry) -> dict[str, object]:
-    """What is not simply live, by client; nothing where all is."""
-    found = {client.id: said for client in registry.clients if (said := client.said())}
-    return {"modes": found} if found else {}
+    """What is not simply live, and for how long answers are kept, by client; nothing where all
+    is live and none are."""
+    modes = {client.id: said for client in registry.clients if (said := client.said())}
+    days = {client.id: client.repeat_days for client in registry.clients if client.repeat_days}
+    told = {"modes": modes, "repeat_days": days}
+    return {name: found for name, found in told.items() if found}
 
 
 def refuse_open_door(settings: Settings) -> None:

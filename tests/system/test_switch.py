@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -250,8 +251,12 @@ def test_a_command_that_no_service_answers_fails(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cds_service", "off"],
         capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
-        env=env | {"CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9"},
+        env=env | {
+            "CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9", "PYTHONPROFILEIMPORTTIME": "1"
+        },
     )  # fmt: skip
     assert done.returncode == 1
     assert "NO SERVICE ANSWERS" in done.stderr
     assert "SIGUSR1" in done.stderr
+    for slow in ("cds_service.hooks", "fastapi", "yaml", "sqlalchemy"):
+        assert not re.search(rf"\| +{slow}$", done.stderr, re.MULTILINE), f"waits for {slow}"
