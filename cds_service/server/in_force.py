@@ -148,8 +148,8 @@ class InForce:
         loaded: dict[Path | None, Runtime] = {}
         marks, refused = {}, []
         for overlay in dict.fromkeys(kept):
-            mark = await asyncio.to_thread(_mark, overlay)
             try:
+                mark = await asyncio.to_thread(_mark, overlay)
                 if mark != self._marks.get(overlay) or overlay not in self._loaded:
                     await _try(overlay)
                     loaded[overlay] = await asyncio.to_thread(self._made, overlay)
@@ -268,8 +268,8 @@ def _mark(overlay: Path | None) -> bytes:
             try:
                 content = path.read_bytes()
             except OSError as error:
-                content = str(error).encode()
-            for part in (str(path).encode(), content):
+                content = type(error).__name__.encode()
+            for part in (os.fsencode(path), content):
                 digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 
