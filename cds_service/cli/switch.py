@@ -49,6 +49,11 @@ def _turn(state: State, reason: str) -> None:
             f"CDS_HOST, CDS_PORT), or send its parent {signal}. One that starts with this "
             f"directory is {state}"
         )
+    if told == "unknown":
+        raise SettingsError(
+            f"{file} says {state}, and the service at {base} cannot read it: its user needs the "
+            f"right to enter {settings.data_dir} and to read in it; until then calls get HTTP 503"
+        )
     if told == state:
         typer.echo(f"{state}: {file}. The service at {base} says so after {seconds:.1f} s.")
     else:

@@ -152,7 +152,7 @@ class InForce:
                 mark = await asyncio.to_thread(_mark, overlay)
                 if mark != self._marks.get(overlay) or overlay not in self._loaded:
                     await _try(overlay)
-                    loaded[overlay] = await asyncio.to_thread(self._made, overlay)
+                    loaded[overlay] = await asyncio.to_thread(self._made, overlay, mark)
                     marks[overlay] = mark
                     continue
             except KnowledgeError as error:
@@ -170,8 +170,12 @@ class InForce:
         found = self._loaded.get(overlay)
         return found.knowledge.version if found else None
 
-    def _made(self, overlay: Path | None) -> Runtime:
+    def _made(self, overlay: Path | None, mark: bytes) -> Runtime:
+        """Raises KnowledgeError, also where the files are no longer those of the mark."""
         made = self._runtime(load_checked(overlay))
+        if overlay is not None and _mark(overlay) != mark:
+            why = "its files changed while they were checked"
+            raise KnowledgeError([Mistake(overlay.name, None, why, "send SIGHUP again")])
         warm(made)
         return made
 

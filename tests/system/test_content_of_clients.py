@@ -183,6 +183,27 @@ def test_an_error_that_nobody_foresaw_leaves_the_old_content_in_force(
         assert ready(service)["status"] == "ok"
 
 
+def test_files_that_change_while_they_are_tried_do_not_come_into_force(
+    hospitals: Hospitals,
+) -> None:
+    """What is loaded is what the synthetic patients were answered with."""
+    hospitals.register(north={})
+    with started(**hospitals.settings) as service:
+        assert hospitals.link(service, "north") == LINKS[0]
+        overlay(hospitals.folder / "site", LINKS[1])
+        pid = service.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+
+        def change_once_it_is_tried() -> None:
+            if children.read_text():
+                overlay(hospitals.folder / "site", "Not tried")
+
+        hang_up(service, "content NOT in force", change_once_it_is_tried)
+        told = lines(service, "content NOT in force")[0]["problem"]
+        assert "changed while they were checked" in told
+        assert hospitals.link(service, "north") == LINKS[0]
+
+
 def test_a_registry_that_is_nested_too_deep_changes_nothing(hospitals: Hospitals) -> None:
     hospitals.register(north={})
     with started(**hospitals.settings) as service:
