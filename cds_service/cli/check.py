@@ -23,7 +23,7 @@ from cds_service.ops.settings import from_environment
 from cds_service.server.app import utc_now
 from cds_service.trust.tokens import ANONYMOUS
 
-BAD_INPUT = 2
+_BAD_INPUT = 2
 
 
 def check(
@@ -62,7 +62,7 @@ def check(
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except RequestError as error:
         typer.echo(terminal.plain(f"{file}: {error}"), err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(_BAD_INPUT) from None
     for note in consultation.request.notes if own else ():
         typer.echo(f"note: {note}", err=True)
     _show(consultation, as_json=as_json, explain=explain)
@@ -75,7 +75,7 @@ def _input(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         typer.echo(f"{file}: {error.strerror}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(_BAD_INPUT) from None
 
 
 def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> tuple[bytes, bool]:

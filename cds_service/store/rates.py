@@ -15,7 +15,7 @@ ENOUGH: Final[Mapping[str, int]] = {
     "variants": 100,  # overridden, of cards with one wording that were shown
 }
 """The n below which no rate is told, by what it is a rate of. A convention: at 30 the interval
-reaches at most 17 points from the rate, at 100 at most 10."""
+reaches at most 18 points from the rate, at 100 at most 10."""
 OFTEN: Final = 0.9
 """A rule that is overridden more often than this is named. A convention."""
 

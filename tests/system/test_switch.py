@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -232,14 +233,30 @@ def test_a_directory_that_goes_away_turns_nothing_on(tmp_path: Path) -> None:
     assert any("switch.json is gone" in problem for problem in ready["problems"])
 
 
+def test_a_worker_that_comes_without_the_directory_is_off_too(tmp_path: Path) -> None:
+    """Switched off by the command, which tells the parent nothing: it looks for itself."""
+    with started("--workers", "2", **environment(tmp_path)) as service:
+        eventually(lambda: started_workers(service) == 2, 120)
+        command("off", tmp_path, service.base)
+        eventually(lambda: len(audited(service, "switched off")) >= 3, 60)
+        (tmp_path / "data").rename(tmp_path / "gone")
+        os.kill(workers_of(service)[0], signal.SIGKILL)
+        eventually(lambda: started_workers(service) == 3, 120)
+        assert shown(service.base) == {0}
+
+
 def test_a_command_that_no_service_answers_fails(tmp_path: Path) -> None:
     """With another port than the service's, say, in a shell without its settings."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     done = subprocess.run(
         [sys.executable, "-m", "cds_service", "off"],
         capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
-        env=env | {"CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9"},
+        env=env | {
+            "CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9", "PYTHONPROFILEIMPORTTIME": "1"
+        },
     )  # fmt: skip
     assert done.returncode == 1
     assert "NO SERVICE ANSWERS" in done.stderr
     assert "SIGUSR1" in done.stderr
+    for slow in ("cds_service.hooks", "fastapi", "yaml", "sqlalchemy"):
+        assert not re.search(rf"\| +{slow}$", done.stderr, re.MULTILINE), f"waits for {slow}"
