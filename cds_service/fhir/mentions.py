@@ -31,7 +31,7 @@ _EDGES = (r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])", r"\b")
 _LOOKAHEAD = re.compile(r"\(\?[!=][^|]*\)$")
 _LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
 _COMMON = frozenset({
-    "progressive", "progressiva", "progresiva", "syndrome", "plaque",
+    "progressive", "progressiva", "progresiva", "syndrome", "plaque", "right", "left", "bilateral",
     "platelike", "plate-like", "plattenartiges", "plattenförmiges",  # osteoma cutis
 })  # fmt: skip
 _TELLING = 6  # letters; a shorter word stands in too many texts
