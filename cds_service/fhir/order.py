@@ -171,8 +171,11 @@ def _prophylaxis_in_words(
     doc: Doc, look: ReadContext, said: OrderSaid, label: str
 ) -> Unidentified | None:
     """An order whose words, and no code, name what may be the prophylaxis already."""
-    for told in (*said.names, *said.notes):
-        named, options = look.mentions.conditions.ordered(told)
+    every, conditions = (*said.names, *said.notes), look.mentions.conditions
+    if not conditions.speaks_of_orders("\n".join(every)):  # nearly always
+        return None
+    for told in every:
+        named, options = conditions.ordered(told)
         if options:
             label = label if told in said.names else text(told) or label
             source = Provenance(type_and_id(doc), None, label, _when(doc, look))

@@ -51,6 +51,11 @@ class ConditionNames:
         stems = [stem for group in groups for stem in group.stems]
         whole = [word for group in groups for word in (*group.words, *group.capitals)]
         self._quick = _low([*stems, *hints], whole).search
+        orders = [group for group in groups if group.as_order]
+        self._quick_orders = _low(
+            [stem for group in orders for stem in group.stems],
+            [word for group in orders for word in (*group.words, *group.capitals)],
+        ).search
         self._sayings = knowledge.once(Sayings) if knowledge else Sayings()
 
     def speaks(self, value: str) -> bool:
@@ -68,10 +73,12 @@ class ConditionNames:
             found |= self._in(value[:TEXT_LIMIT], over)
         return tuple(group.id for group in self._groups if group.id in found)
 
+    def speaks_of_orders(self, value: str) -> bool:
+        """As `speaks`, of what an order may already be."""
+        return self._quick_orders(folded(value, _LONGEST)) is not None
+
     def ordered(self, value: str) -> tuple[tuple[str, ...], _Set]:
         """The groups that the words of an order name, and the options that it may already be."""
-        if not self.speaks(value):  # nearly always
-            return (), frozenset()
         named = self.named([value])
         found = [group for group in self._groups if group.id in named and group.may_be]
         options = frozenset(option for group in found for option in group.may_be)
