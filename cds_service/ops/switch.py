@@ -36,6 +36,7 @@ _MOST = 4096  # bytes of the file
 _SHORT = 200  # characters of what an operator says
 
 _Seen = tuple[int, int, int] | None
+_HIDDEN: Final = 0, 0, 0
 
 
 class Switch:
@@ -99,18 +100,23 @@ class Switch:
 
     def _read(self, path: Path) -> None:
         """Take over what the file says; one that is gone or broken changes nothing. A broken one
-        is read again at the next look: its disk may come back."""
+        is read again at the next look: its disk may come back. A directory that was closed from the
+        start, and is open now, tells that there is none."""
         try:
             with path.open("rb") as file:
                 fact = json.loads(file.read(_MOST))
             if not isinstance(fact, dict) or fact.get("state") not in ("off", "on"):
                 raise ValueError
         except FileNotFoundError:  # its disk, perhaps
-            if self._state == "off":
+            if self._state == "unknown":
+                self.problem = None
+                self._set({"state": "on", "reason": f"there is no {FILE}, as can be seen now"})
+            elif self._state == "off":
                 self.problem = f"{FILE} is gone: the switch stays off, until a restart; {_MEND}"
             return
         except (OSError, ValueError, RecursionError) as error:
-            self._seen = None
+            if self._seen != _HIDDEN:
+                self._seen = None
             self._not_read(type(error).__name__)
             return
         self.problem = None
@@ -123,7 +129,8 @@ class Switch:
             what = "whether the service was switched off is not known, and calls get HTTP 503"
         else:
             what = f"the switch stays {self._state}, until a restart"
-        before, self.problem = self.problem, f"{FILE} cannot be read: {what}; {_MEND}"
+        before = self.problem
+        self.problem = f"{FILE} in CDS_DATA_DIR cannot be read ({error}): {what}; {_MEND}"
         if self.problem != before:
             log.warn("switch NOT read", error=error, switch=self._state)
 
@@ -144,7 +151,7 @@ def _seen(path: Path) -> _Seen:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:  # a directory that must not be entered, say: there may be one
-        return 0, 0, 0
+        return _HIDDEN
     return found.st_ctime_ns, found.st_ino, found.st_size
 
 

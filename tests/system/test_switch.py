@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -23,7 +25,7 @@ import pytest
 from tests.support.constants import ROOT
 from tests.support.issuer import PUBLIC, Issuer
 from tests.support.rollouts import KEY, ORDERS, call, registration
-from tests.support.service_process import ServiceProcess, started, workers_of
+from tests.support.service_process import ServiceProcess, started, started_by, workers_of
 
 pytestmark = pytest.mark.process
 
@@ -243,6 +245,32 @@ def test_a_worker_that_comes_without_the_directory_is_off_too(tmp_path: Path) ->
         os.kill(workers_of(service)[0], signal.SIGKILL)
         eventually(lambda: started_workers(service) == 3, 120)
         assert shown(service.base) == {0}
+
+
+def test_a_directory_that_must_not_be_entered() -> None:
+    """As the command of another user leaves one behind: nobody knows until it is opened."""
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv")
+    other = ("setpriv", "--reuid=54321", "--clear-groups")
+    with TemporaryDirectory() as name:  # those of pytest are closed to other users
+        folder = Path(name)
+        folder.chmod(0o755)
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        with started_by(other, None, **environment(folder)) as service:
+            opened(service, data)
+
+
+def opened(service: ServiceProcess, data: Path) -> None:
+    """The switch of a service before and after its user may enter the directory."""
+    headers = {"Authorization": f"Bearer {ISSUER.token()}"}
+    answer = httpx.post(service.base + ORDERS, content=BODY, headers=headers, timeout=120)
+    assert answer.status_code == 503
+    ready = httpx.get(service.base + "/health/ready", timeout=120).json()
+    assert ready["switch"] == "unknown"
+    assert "CDS_DATA_DIR" in str(ready["problems"])
+    data.chmod(0o755)
+    assert shown(service.base, 2) == {1}
 
 
 def test_a_command_that_no_service_answers_fails(tmp_path: Path) -> None:
