@@ -101,7 +101,10 @@ def operate(
         resource["performer"] = [{"actor": {"reference": history.surgeon}}]
         if named and orders:
             resource["basedOn"] = [{"reference": f"ServiceRequest/{orders[-1]['id']}"}]
-    if not orders:
+    if orders:
+        names = [f"Procedure/{resource['id']}" for resource in done_today]
+        history.operations |= {f"ServiceRequest/{one['id']}": names for one in orders}
+    else:
         history.event("procedure", history.maker.today, done_today, trigger)
 
 
@@ -181,6 +184,7 @@ def _earlier_hip(history: History, story: Story, book: Catalogue) -> None:
         if story.lead.id in _EARLIER_HIPS and resource["resourceType"] == "Procedure":
             day = date.fromisoformat(resource["performedDateTime"])
             if day < history.maker.today - timedelta(days=1000):
+                resource["performer"] = [{"actor": {"reference": history.surgeon}}]
                 trigger = next(t for t in _hip_triggers(book) if t.id == "resurfacing")
                 # On that day the operation itself was not yet history.
                 told = [fact for fact in history.facts if fact[0] is not story.lead]
@@ -201,9 +205,9 @@ def _course(history: History, book: Catalogue, rng: Random, *, risky: bool) -> N
         history.plant(rng.choice(fitting))
     normal_results(history)
     if rng.random() < 0.15:
-        history.plant_undated(rng.choice([p for p in fitting if _one_condition(p)]))
+        history.plant_undated(rng.choice([p for p in fitting if _goes_with_any(p)]))
     if rng.random() < 0.10:
-        piece = rng.choice([p for p in fitting if _one_condition(p)])
+        piece = rng.choice([p for p in fitting if _goes_with_any(p)])
         told = history.maker.today + timedelta(days=rng.randint(100, 900))
         if told <= history.wish.until:
             history.plant_told_late(piece, told)
@@ -220,8 +224,10 @@ def _lasts(piece: Piece) -> bool:
     return piece.id not in _PASSING and piece.side not in _OF_A_SIDE and not piece.age
 
 
-def _one_condition(piece: Piece) -> bool:
-    return [set(part) & {"condition", "procedure"} for part in piece.parts] == [{"condition"}]
+def _goes_with_any(piece: Piece) -> bool:
+    """One diagnosis that is of no class, and so never one fact with another piece."""
+    kinds = [set(part) & {"condition", "procedure"} for part in piece.parts]
+    return kinds == [{"condition"}] and piece.class_ is None
 
 
 def _ordered_and_done(history: History, trigger: Piece, rng: Random) -> None:
@@ -260,9 +266,7 @@ def _later(history: History, section: str, name: str, day: date) -> None:
     for part in piece.parts:
         history.maker.today = day
         history.add(history.maker.part({**part, "ago": [0, 0]}, None)[0])
-    history.facts.append((piece, day))
-    if name == "ho-thigh" and (history.ho_coded is None or day < history.ho_coded):
-        history.ho_coded = day
+    history.note(piece, day)
 
 
 # --- codes of the house ---
@@ -309,6 +313,7 @@ def fill(history: History, number: int, *, orders: bool = True) -> None:
     maker, rng = history.maker, history.maker.rng
     filler, book = catalogue().filler, book_of_populations()
     after = max((history.wish.until - maker.today).days, 0)
+    first = min((event.day for event in history.events), default=maker.today)
     kinds = ("observation", "condition", "local", "allergy", "family", "procedure", "medication",
              "order")  # fmt: skip
     weights = (24, 8, 2, 1, 1, 4, 4, 6) if orders else (24, 8, 2, 1, 1, 0, 0, 0)
@@ -329,7 +334,7 @@ def fill(history: History, number: int, *, orders: bool = True) -> None:
             part["state"] = rng.choice(("active", "resolved"))
         if kind == "medication":
             part["stopped"] = [-after, 3000]
-        _roughly(history.add(maker.part(part, None)[0]), maker.today, rng)
+        _roughly(history.add(maker.part(part, None)[0]), first, rng)
 
 
 def _everyday_order(history: History, line: str, after: int) -> None:
@@ -339,12 +344,12 @@ def _everyday_order(history: History, line: str, after: int) -> None:
     history.add(made)
 
 
-def _roughly(resource: Resource, today: date, rng: Random) -> None:
-    """Some diagnoses of long ago have a year only, some none at all."""
+def _roughly(resource: Resource, first: date, rng: Random) -> None:
+    """Some diagnoses of years before the first event have a year only, some no date at all."""
     if resource["resourceType"] != "Condition":
         return
     drawn, day = rng.random(), str(resource["onsetDateTime"])
     if drawn < 0.05:
         del resource["onsetDateTime"], resource["recordedDate"]
-    elif drawn < 0.15 and int(day[:4]) < today.year - 1:
+    elif drawn < 0.15 and int(day[:4]) < first.year - 1:
         resource["onsetDateTime"], resource["recordedDate"] = day[:4], day[:7]

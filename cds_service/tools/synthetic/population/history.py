@@ -28,6 +28,8 @@ TYPE_OF_PART: Final = {
     "allergy": "AllergyIntolerance", "observation": "Observation",
     "family": "FamilyMemberHistory", "planned": "ServiceRequest",
 }  # fmt: skip
+HO_RULES: Final = frozenset({"previous-ho-hip", "previous-ho-site-not-stated", "ho-elsewhere",
+                             "ho-site-not-recognised"})  # fmt: skip
 _BLIND: Final = "conditions-missing"
 
 
@@ -60,7 +62,11 @@ class PlantedEvent:
 
 @dataclass(slots=True)
 class History:
-    """Resources, facts and events of one patient; `facts` are pieces with their day or None."""
+    """Resources, facts and events of one patient.
+
+    `facts` are pieces with their day or None, `ho_coded` the days on which HO was coded after an
+    operation, `operations` the procedures that carry out an order, by its reference.
+    """
 
     maker: Maker
     person: Resource
@@ -69,7 +75,8 @@ class History:
     resources: list[Resource] = field(default_factory=list)
     facts: list[tuple[Piece, date | None]] = field(default_factory=list)
     events: list[PlantedEvent] = field(default_factory=list)
-    ho_coded: date | None = None
+    ho_coded: list[date] = field(default_factory=list)
+    operations: dict[str, list[str]] = field(default_factory=dict)
 
     # --- facts ---
 
@@ -109,8 +116,14 @@ class History:
         for part in piece.parts:
             resource = self.add(self.maker.part(part, None)[0])
             resource["recordedDate"] = day.isoformat()
+        self.note(piece, day)
+
+    def note(self, piece: Piece, day: date) -> None:
+        """A fact of this day that is in the record; HO is noted as such."""
         if self._is_kept(piece):
             self.facts.append((piece, day))
+            if piece.rule in HO_RULES:
+                self.ho_coded.append(day)
 
     def _is_kept(self, piece: Piece) -> bool:
         """Whether the export holds what the piece is made of."""
@@ -156,11 +169,16 @@ class History:
     def truth_lines(self) -> Iterator[dict[str, Any]]:
         """One line for each event."""
         kept = [r for r in self.resources if r["resourceType"] not in self.wish.lacking]
-        days = [(r["resourceType"], recorded_on(r)) for r in kept if r["resourceType"] in _RECORDED]
-        undated = Counter(kind for kind, day in days if day is None)
+        dated = [r for r in kept if r["resourceType"] in _RECORDED]
+        undated = Counter(r["resourceType"] for r in dated if recorded_on(r) is None)
         for event in self.events:
             day = event.day.isoformat()
-            late = Counter(kind for kind, written in days if written and written > day)
+            own = {name for order in event.resources for name in self.operations.get(order, ())}
+            late = Counter(
+                r["resourceType"]
+                for r in dated
+                if (written := recorded_on(r)) and written > day and _name(r) not in own
+            )
             yield {
                 "patient": self.maker.patient_id,
                 "events": list(event.resources),
@@ -175,8 +193,7 @@ class History:
                 "dated": _answer(event.dated, False),
                 "late": dict(sorted(late.items())),
                 "undated": dict(sorted(undated.items())),
-                "hoCodedLater": self.ho_coded is not None and self.ho_coded > event.day
-                and "Condition" not in self.wish.lacking,
+                "hoCodedLater": any(coded > event.day for coded in self.ho_coded),
             }  # fmt: skip
 
 
