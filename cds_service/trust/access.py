@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from starlette.types import Scope
 
-from cds_service.cdshooks.models import CDSRequest
 from cds_service.clinical.days import Days
 from cds_service.errors import SettingsError, Unauthorized, Unavailable
 from cds_service.ops import calls, log, metrics
@@ -269,11 +268,12 @@ def is_off(client: Client | None, switch: Switch) -> bool:
     return False
 
 
-def exposure_of(client: Client | None, request: CDSRequest, settings: Settings) -> Exposure:
-    """How the cards of one call stand."""
+def exposure_of(
+    client: Client | None, user: str | None, extension: object, settings: Settings
+) -> Exposure:
+    """How the cards of one call stand: `user` is its `context.userId`, `extension` its own,
+    undecoded."""
     if client is None or client.is_plain:
         return ALL_LIVE
     key = settings.user_key.get_secret_value().encode() if settings.user_key else b""
-    return Exposure(
-        client, client.picks(client.id, request.context.user_id, request.extension, key)
-    )
+    return Exposure(client, client.picks(client.id, user, extension, key))
