@@ -38,7 +38,8 @@ def one_base() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test meets the database, or the switch, of a service that runs on this machine."""
+    """Where programs of a user keep their state is the test run's own: a kill switch that somebody
+    turned on this machine is none of a test's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield

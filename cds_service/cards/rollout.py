@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +12,7 @@ from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cards.repeats import NO_MARKS, Marks, Repeats, with_marks
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.cdshooks.models import CDSRequest, Json, encode
-from cds_service.clinical.assessment import Assessment
+from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.errors import Unavailable
 from cds_service.knowledge import genetic_cards
 from cds_service.knowledge.model import Knowledge
@@ -53,10 +54,18 @@ class Teller:
             self._store.record_issued((), key, CallCount(calls=1))
         return SILENCE
 
+    def passed_over(self, exposure: Exposure, origin: Origin) -> bytes:
+        """The answer where every order is known to be harmless: kept and counted as any other."""
+        call = calls.current()
+        call.knowledge, call.tier = self._knowledge.version, str(Tier.NONE)
+        return self.tell({"cards": []}, exposure, origin)
+
     async def settle(
         self, answer: Json, assessment: Assessment, caller: Caller, request: CDSRequest
     ) -> tuple[Json, Marks]:
-        """See `Repeats.settle`; the answer as it is where nothing is kept."""
+        """See `Repeats.settle`; the answer as it is where nothing is kept, and in examinations."""
+        if calls.current().examined:
+            return answer, NO_MARKS
         if self._repeats is None or caller.client is None or caller.client.repeat_days is None:
             return answer, NO_MARKS
         tenant = (caller.claims or {}).get("tenant")
@@ -78,7 +87,7 @@ class Teller:
         mode, whether it is shown or not; `marks` of those that are shown."""
         arm = exposure.arm
         call = calls.current()
-        call.mode = arm
+        call.mode = counted_as = calls.EXAMINATION if call.examined else arm
         modes = [self._mode(card, exposure) for card in answer["cards"]] if exposure.rollout else []
         if any(mode != "live" for mode in modes):
             logged = list(zip(call.cards, modes, strict=True))
@@ -86,12 +95,15 @@ class Teller:
             call.withheld = tuple(card for card, mode in logged if mode == "shadow")
         if self._store.is_kept:
             at, version = self._clock(), self._knowledge.version
-            kept = issued_cards(answer, origin, at, modes, arm)
+            each = _examined(answer, modes) if call.examined else modes
+            kept = issued_cards(answer, origin, at, each, counted_as)
             if marks:
                 kept = with_marks(kept, marks)
             counted = modes.count("live") if arm == "live" else len(kept)
             has_cards = bool(counted) if modes else None
-            self._store.record_issued(kept, *call_of(answer, origin, at, version, arm, has_cards))
+            key, count = call_of(answer, origin, at, version, counted_as, has_cards)
+            count = replace(count, unread={}) if call.examined else count
+            self._store.record_issued(kept, key, count)
         if arm == "live" and modes.count("live") == len(modes):
             return encode(answer)
         return _shown(answer, modes)
@@ -104,6 +116,12 @@ class Teller:
         against = [conflict["rule"] for conflict in told.get("conflicts", ())]
         rests_on = against or [f["rule"] for f in findings if f["role"] in _DECIDING]
         return exposure.of_card(id_, rests_on, is_genetic=is_genetic)
+
+
+def _examined(answer: Json, modes: list[Mode]) -> list[str]:
+    """The modes of cards that went to a conformance tool and not to a clinician."""
+    each = modes or ["live"] * len(answer["cards"])
+    return [calls.EXAMINATION if mode == "live" else mode for mode in each]
 
 
 def _shown(answer: Json, modes: list[Mode]) -> bytes:

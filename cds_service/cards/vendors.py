@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from cds_service.cdshooks.models import Json, new_uuid
 
 
-def fit(answer: Json, quirks: frozenset[str]) -> Json:
-    """The answer as a client with these quirks can show it; unchanged for most.
+def fit(answer: Json, quirks: Collection[str] = (), features: Collection[str] = ()) -> Json:
+    """The answer as a client with these quirks and features can show it; unchanged for most.
 
     `epic`: Epic honours `any` only as selectionBehavior, and one action per suggestion (its CDS
     Hooks tutorial). What belongs together then stands as suggestions side by side; the detail of
     the card still says what goes with what, and that one of several is advised.
+
+    `actionSelectionBehavior` (CDS Hooks 3.0, SG-06) says that the actions of a suggestion are
+    taken together: the drug that protects the stomach is not left out.
     """
-    if "epic" not in quirks:
-        return answer
-    return answer | {"cards": [_for_epic(card) for card in answer["cards"]]}
+    if "epic" in quirks:
+        answer = answer | {"cards": [_for_epic(card) for card in answer["cards"]]}
+    if "actionSelectionBehavior" in features:
+        answer = answer | {"cards": [_together(card) for card in answer["cards"]]}
+    return answer
+
+
+def _together(card: Json) -> Json:
+    if "suggestions" not in card:
+        return card
+    marked = [
+        one | {"actionSelectionBehavior": "all"} if len(one.get("actions", ())) > 1 else one
+        for one in card["suggestions"]
+    ]
+    return card | {"suggestions": marked}
 
 
 def _for_epic(card: Json) -> Json:

@@ -19,6 +19,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from cds_service.cdshooks.prefetch_tokens import DATE, TOKEN, USERS
 from cds_service.ops.settings import SPEC_VERSION
 from cds_service.ops.urls import is_loopback_host
 
@@ -206,12 +207,13 @@ class Action(WireModel):
 
 
 class Suggestion(WireModel):
-    """One thing a clinician can accept as a whole (SG-01 to SG-04)."""
+    """One thing a clinician can accept as a whole (SG-01 to SG-04; of 3.0: SG-06)."""
 
     label: Plain
     uuid: Uuid = Field(default_factory=new_uuid)
     is_recommended: bool | None = None
     actions: Annotated[tuple[Action, ...], Field(min_length=1)] | None = None
+    action_selection_behavior: Literal["all", "any", "at-most-one"] | None = None
     extension: Extension = None
 
 
@@ -273,20 +275,17 @@ class CDSResponse(WireModel):
 
 # --- discovery ---
 
-_TOKEN = re.compile(r"\{\{(.*?)\}\}")
-_CONTEXT_TOKEN = re.compile(
-    r"context\.[A-Za-z]+|userPractitionerId|userPractitionerRoleId|userPatientId|userRelatedPersonId"
-)
+_TOKEN_TEXT = re.compile(rf"context\.[A-Za-z]+|{'|'.join(USERS)}|{DATE.pattern}")
 
 
 def _template(text: str) -> str:
-    """A prefetch template that every client resolves (PF-01 to PF-04, PF-07)."""
+    """A prefetch template that clients resolve (PF-01 to PF-04, PF-07; dates are of 3.0)."""
     if not re.match(r"[A-Z][A-Za-z]+[/?]", text):
         raise ValueError("a template is a relative FHIR URL, Type/id or Type?query")
-    for token in _TOKEN.findall(text):
-        if not _CONTEXT_TOKEN.fullmatch(token):
-            raise ValueError("a token names a root-level context field or one of the user ids")
-    if text.count("{{") != text.count("}}") or text.count("{{") != len(_TOKEN.findall(text)):
+    for token in TOKEN.findall(text):
+        if not _TOKEN_TEXT.fullmatch(token):
+            raise ValueError("a token names a root-level context field, a user id or a date")
+    if text.count("{{") != text.count("}}") or text.count("{{") != len(TOKEN.findall(text)):
         raise ValueError("tokens stand between {{ and }}")
     return text
 
@@ -296,7 +295,7 @@ PrefetchTemplate = Annotated[str, AfterValidator(_template)]
 
 
 class Service(WireModel):
-    """One entry of discovery (DS-04 to DS-09)."""
+    """One entry of discovery (DS-04 to DS-11)."""
 
     hook: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+$")]
     title: Plain
@@ -305,6 +304,7 @@ class Service(WireModel):
     prefetch: Annotated[dict[PrefetchKey, PrefetchTemplate], Field(min_length=1)] | None = None
     usage_requirements: Plain | None = None
     version: Annotated[str, Field(pattern=SPEC_VERSION)] | None = None
+    hook_version: Plain | None = None
     extension: Extension = None
 
 

@@ -25,6 +25,7 @@ from cds_service.fhir.bundle import counted
 from cds_service.fhir.capabilities import Declared, Servers
 from cds_service.fhir.context import UnfinishedChart
 from cds_service.fhir.medicine_lists import LISTS
+from cds_service.fhir.scopes import SOME_ONLY, shows_some_only
 from cds_service.fhir.search import is_orders, other_forms, with_intent, without_intent
 from cds_service.knowledge.names import InputName
 from cds_service.ops import calls, metrics
@@ -95,6 +96,7 @@ class Grant:
     until: float
     covers: Callable[[str], bool]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    scope: str | None = None
 
 
 def grant(
@@ -127,7 +129,7 @@ def grant(
         if token.expires_in <= 0:
             raise NoAccess("fhirAuthorization has expired")
         until = min(until, time.monotonic() + token.expires_in)
-    return Grant(server, f"Bearer {token.access_token}", until, covers, aliases or {})
+    return Grant(server, f"Bearer {token.access_token}", until, covers, aliases or {}, token.scope)
 
 
 class _Page(msgspec.Struct):
@@ -186,6 +188,8 @@ class FhirReads:
                 if name is InputName.STATEMENTS:
                     url = await self._statements(url, seconds)
                 await self._pages(reader, name, url)
+            if shows_some_only(self._access.scope, url):
+                reader.fail(name, SOME_ONLY)
         except TimeoutError:
             outcome = "late"
             reader.fail(name, "the FHIR server did not answer in time")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from cds_service.knowledge.code_systems import LOINC, SNOMED
@@ -29,6 +29,20 @@ TEMPLATES: Mapping[InputName, str] = {
 
 RESULTS stands for the codes of `observation_codes`.
 """
+
+RECENT: Final = "recentResults"
+"""The key under which 3.0 asks for results that do not count for life; no input of its own."""
+RECENT_DAYS: Final = 365
+"""No result of the laboratory counts for longer (exclusions.yaml, `within_days`)."""
+_LASTING: Final = frozenset({BROOKER, GENOMIC_FINDING})
+HALF: Final = "the results of one of two keys were not sent"
+
+
+def is_half(prefetch: Collection[str]) -> bool:
+    """Whether of the two keys of results that 3.0 has, one was sent and the other was not."""
+    keys = {key.strip().casefold() for key in prefetch}
+    return len(keys & {InputName.OBSERVATIONS.casefold(), RECENT.casefold()}) == 1
+
 
 _STATEMENTS = "MedicationStatement?patient={{context.patientId}}"
 """The other list of medicines, for our own reading only: many EHRs refuse to search it, and some
@@ -63,10 +77,27 @@ class Queries:
 
     def __init__(self, value_sets: Mapping[str, Mapping[str, Any]]) -> None:
         self._codes = ",".join(observation_codes(value_sets))
+        lasting = {name: value_sets[name] for name in _LASTING & value_sets.keys()}
+        passing = {name: value_sets[name] for name in value_sets.keys() - _LASTING}
+        self._lasting = ",".join(observation_codes(lasting))
+        self._passing = ",".join(observation_codes(passing))
 
     def templates(self, names: Iterable[InputName]) -> dict[str, str]:
         """Prefetch templates by their keys (CDS Hooks 2.0 "Prefetch Template")."""
         return {str(name): self._filled(TEMPLATES[name]) for name in names}
+
+    def dated_templates(self, names: Iterable[InputName]) -> dict[str, str]:
+        """The same with dates, as CDS Hooks 3.0 has them ("Simple FHIRPath for Relative Dates"):
+        results that count for a year only under a key of their own, so that they crowd out none of
+        those that count for life, such as a variant of the gene of FOP."""
+        found = self.templates(names)
+        if InputName.OBSERVATIONS in found:
+            found[InputName.OBSERVATIONS] = f"Observation?patient={_TOKEN}&code={self._lasting}"
+            found[RECENT] = (
+                f"Observation?patient={_TOKEN}&code={self._passing}"
+                f"&date=ge{{{{today() - {RECENT_DAYS} days}}}}&_sort=-date&_count=50"
+            )
+        return found
 
     def searches(
         self, names: Iterable[InputName], patient_id: str, release: str

@@ -14,6 +14,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+EXAMINATION = "examination"
+"""Mode of a call that says of itself that a conformance tool makes it. It is answered like any
+other, and stands apart in all figures of what clinicians were shown."""
+EXAMINATION_HEADER = "CDS-Examination"
+"""The request header by which `cds-service doctor` marks its calls; others ignore it."""
 ABORTED = 499
 """Status in logs and figures where the client went away before there was an answer."""
 
@@ -41,7 +46,8 @@ class CallLog:
     rules: tuple[str, ...] = ()
     cards: tuple[CardShown, ...] = ()
     withheld: tuple[CardShown, ...] = ()  # decided, and not shown
-    mode: str | None = None  # for the user of the call: live, shadow or off
+    mode: str | None = None  # for the user of the call: live, shadow or off; or examination
+    examined: bool = False  # by a conformance tool, as the call itself says
     inputs: tuple[tuple[str, str], ...] = ()  # each input that was looked at, and its state
     knowledge: str | None = None
     skipped: int = 0  # entries that could not be read

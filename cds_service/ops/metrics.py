@@ -88,7 +88,9 @@ under_way = Gauge(
 
 
 switched_off = Gauge(
-    "cds_switched_off", "1 while the service is switched off.", multiprocess_mode="livemax"
+    "cds_switched_off",
+    "1 while the service is switched off, or whether it is cannot be read.",
+    multiprocess_mode="livemax",
 )
 
 
@@ -98,12 +100,18 @@ def observe(call: CallLog, seconds: float) -> None:
     _of(requests, service, str(call.status or ABORTED)).observe(seconds)
     for name, spent in call.stages.items():
         _of(stages, name).observe(spent)
+    if call.mode is not None:
+        _of(answers, call.client or "anonymous", call.mode).inc()
+    if not call.examined:
+        _count_decided(call, service)
+
+
+def _count_decided(call: CallLog, service: str) -> None:
+    """What was read and decided. Of an examination only that there was one: no clinician saw it."""
     for shown in call.cards:
         _of(cards, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
     for shown in call.withheld:
         _of(withheld, service, shown.row, shown.card, shown.tier, shown.indicator).inc()
-    if call.mode is not None:
-        _of(answers, call.client or "anonymous", call.mode).inc()
     if call.skipped:
         _of(dropped, service, "unreadable").inc(call.skipped)
     if call.foreign:

@@ -255,8 +255,8 @@ class Settings(BaseModel):
         default=None,
         pattern=SPEC_VERSION,
         description=(
-            "Version of CDS Hooks to speak beyond 2.0, such as STU3 or 3.0.0: named in discovery, "
-            "and override reasons in the standard codes. Unset: nothing of it is sent."
+            "Version of CDS Hooks to name in discovery. STU3 and 3.0.0 bring what is new in 3.0 "
+            "(docs/integrators.md). Unset: 2.0, and nothing beyond it is sent."
         ),
     )
 
@@ -281,6 +281,11 @@ class Settings(BaseModel):
         if value >= info.data.get("budget_ms", value + 1):
             raise ValueError("must be below CDS_BUDGET_MS (cards are made after reading); set both")
         return value
+
+    @property
+    def speaks_3(self) -> bool:
+        """Whether what is new in CDS Hooks 3.0 may be sent."""
+        return int((self.spec_version or "2").removeprefix("STU").partition(".")[0]) >= 3
 
     @property
     def listens_locally(self) -> bool:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import hooks
 from cds_service.errors import Overloaded, RequestError, TooMany, Unavailable
+from cds_service.knowledge import services
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.calls import CallLog
 from cds_service.ops.quota import Quota
@@ -27,6 +28,7 @@ from cds_service.trust import access
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
 _CALLS = f"{access.ROOT}/"
+_EXAMINATION = calls.EXAMINATION_HEADER.lower().encode()
 _HEADERS = [(b"content-type", b"application/json"), *ANSWER_HEADERS]
 
 
@@ -60,7 +62,8 @@ class Front:
             await self.app(scope, receive, send)
             return
         trace = calls.begin(_header(scope, b"traceparent"))
-        from_browser = any(name == b"origin" for name, _ in scope["headers"])
+        sent = {name for name, _ in scope["headers"]}
+        trace.examined, from_browser = _EXAMINATION in sent, b"origin" in sent
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -126,7 +129,7 @@ class Front:
             return
         caller = access.caller_of(scope)
         runtime = self._in_force.of(caller.client)
-        hooks.find_services(service_id, runtime.knowledge)
+        services.find(service_id, runtime.knowledge)
         calls.current().service = service_id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):

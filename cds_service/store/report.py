@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Select, case, func, literal, select, union_all
 
+from cds_service.ops.calls import EXAMINATION
 from cds_service.store.records import MOST_SYSTEMS
 from cds_service.store.tables import calls, feedback, issued, silent_calls, unread
 
@@ -26,7 +27,7 @@ Reason = tuple[str | None, str | None]
 
 
 @dataclass(slots=True)
-class Tally:
+class OutcomeTally:
     """Cards issued, and how many of them were accepted, overridden and ignored. The rest got no
     feedback. A card that was dismissed without a reason counts as ignored."""
 
@@ -65,7 +66,7 @@ class UnreadSystem(NamedTuple):
 
 
 class ArmKey(NamedTuple):
-    """A client, and the mode of its calls: live, shadow or off."""
+    """A client, and the mode of its calls: live, shadow, off or examination."""
 
     client: str
     arm: str
@@ -81,7 +82,7 @@ class Arm:
     considered: int = 0
     with_cards: int = 0
     decided: int = 0
-    shown: Tally = field(default_factory=Tally)
+    shown: OutcomeTally = field(default_factory=OutcomeTally)
     reasons: dict[Reason, int] = field(default_factory=dict)
 
 
@@ -106,8 +107,10 @@ class Figures:
     """
 
     since: date | None
-    total: Tally = field(default_factory=Tally)
-    by: dict[str, dict[str, Tally]] = field(default_factory=lambda: {d: {} for d in DIMENSIONS})
+    total: OutcomeTally = field(default_factory=OutcomeTally)
+    by: dict[str, dict[str, OutcomeTally]] = field(
+        default_factory=lambda: {d: {} for d in DIMENSIONS}
+    )
     reasons: dict[Reason, int] = field(default_factory=dict)
     unmatched: dict[str, int] = field(default_factory=dict)
     calls: int = 0
@@ -115,7 +118,7 @@ class Figures:
     with_cards: int = 0
     unread: list[UnreadSystem] = field(default_factory=list)
     arms: dict[ArmKey, Arm] = field(default_factory=dict)
-    variants: dict[VariantKey, dict[int, Tally]] = field(default_factory=dict)
+    variants: dict[VariantKey, dict[int, OutcomeTally]] = field(default_factory=dict)
 
     def arm(self, client: str, arm: str) -> Arm:
         """The arm of this name, empty where nothing was counted yet."""
@@ -146,16 +149,16 @@ async def read(database: Database, since: date | None = None) -> Figures:
     return figures
 
 
-async def by_day(database: Database, since: date | None = None) -> dict[date, Tally]:
+async def by_day(database: Database, since: date | None = None) -> dict[date, OutcomeTally]:
     """Cards of each day (UTC) on which some were issued, counted in the same way."""
     zoned = database.engine.dialect.name != "sqlite"  # SQLite keeps no zone, all of it is UTC
     at = func.timezone("UTC", issued.c.issued_at) if zoned else issued.c.issued_at
-    days: dict[date, Tally] = {}
+    days: dict[date, OutcomeTally] = {}
     async with database.engine.connect() as connection:
         rows = await connection.execute(_cards(_start(since), (func.date(at).label("day"),)))
         for row in rows.mappings():
             day = date.fromisoformat(str(row["day"]))
-            days.setdefault(day, Tally()).add(row["count"], row["outcome"])
+            days.setdefault(day, OutcomeTally()).add(row["count"], row["outcome"])
     return dict(sorted(days.items()))
 
 
@@ -169,10 +172,12 @@ def _count(figures: Figures, row: Mapping[Any, Any]) -> None:
     for tally in (figures.total, arm.shown):
         tally.add(count, outcome)
     for dimension, value in _values(row):
-        figures.by[dimension].setdefault(value, Tally()).add(count, outcome)
+        figures.by[dimension].setdefault(value, OutcomeTally()).add(count, outcome)
     if row["variant"]:
         key = VariantKey(row["client"], row["card"], row["variant"])
-        figures.variants.setdefault(key, {}).setdefault(row["part"], Tally()).add(count, outcome)
+        figures.variants.setdefault(key, {}).setdefault(row["part"], OutcomeTally()).add(
+            count, outcome
+        )
     if outcome == "overridden":
         reason = (row["reason_system"], row["reason_code"])
         for reasons in (figures.reasons, arm.reasons):
@@ -236,7 +241,7 @@ def _unmatched(start: datetime) -> Select[Any]:
     known = select(issued.c.card).where(same).exists()
     return (
         select(feedback.c.outcome, func.count().label("count"))
-        .where(feedback.c.received_at >= start, ~known)
+        .where(feedback.c.received_at >= start, ~known, feedback.c.mode != EXAMINATION)
         .group_by(feedback.c.outcome)
     )
 

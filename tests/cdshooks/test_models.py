@@ -296,7 +296,7 @@ def test_nothing_empty_is_left_after_pruning(value: Any) -> None:
         "Condition?patient={{patientId}}",
         "Condition?patient={{context.draftOrders.entry}}",
         "Condition?patient={{context.patientId}",
-        "Condition?patient={{today()}}",
+        "Condition?patient={{today() - 3 weeks}}",
     ],
 )
 def test_prefetch_template_outside_the_subset(template: str) -> None:

@@ -19,11 +19,11 @@ from tests.support.constants import FIXTURES
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The paths of all commands."""
-    below = getattr(group, "commands", None)
-    if below is None:
+    if not hasattr(group, "list_commands"):
         yield path
-    for name, command in (below or {}).items():
-        yield from commands(command, (*path, name))
+        return
+    for name in group.list_commands(None):
+        yield from commands(group.get_command(None, name), (*path, name))
 
 
 PATHS = sorted(commands(typer.main.get_command(main.app)))
@@ -41,9 +41,10 @@ def test_every_command_has_short_help_with_an_example(path: tuple[str, ...]) -> 
 def test_examples_name_options_that_exist() -> None:
     for path in PATHS:
         text = Result(*path, "-h").out
-        options = set(re.findall(r"(?<![\w-])--[a-z-]+", text.split("Example")[0]))
-        named = re.findall(r"(?<![\w-])--[a-z-]+", text.split("Example", 1)[1])
-        assert set(named) <= options, path
+        table = "\n".join(line for line in text.splitlines() if line.startswith("│"))
+        options = set(re.findall(r"(?<![\w-])--[a-z-]+", table))
+        said = text.split("Example", 1)[1].split("╭")[0]
+        assert set(re.findall(r"(?<![\w-])--[a-z-]+", said)) <= options, path
 
 
 def test_completion_can_be_installed() -> None:

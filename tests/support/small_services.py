@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -35,10 +35,13 @@ class Small:
 
     flaws: Mapping[str, Any]
     seen: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     base: str = ""
+    stop: Callable[[], None] = lambda: None
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         self.seen.append((f"{method} {path}", body))
+        self.headers.append(headers)
         if method == "OPTIONS":
             return self._preflight()
         if path == "/cds-services" and method == "GET":
@@ -68,6 +71,10 @@ class Small:
             return self._json(400, _outcome())
         if self.flaws.get("no-extension") and "extension" in call:
             return self._json(422, {"detail": []})
+        if "falls" in self.flaws and "prefetch" not in call:
+            self.flaws["falls"](self)
+        if self.flaws.get("shows-if") and self.flaws["shows-if"] not in body:
+            return self._json(200, {"cards": []})
         if "conditions" not in (call.get("prefetch") or {}):
             return self._json(self.flaws.get("missing", 412), _outcome())
         if "text" in self.flaws:  # an answer that json.dumps does not write
@@ -103,6 +110,10 @@ class Small:
         return status, headers, body or json.dumps(value).encode()
 
 
+class FellOver(Exception):
+    """The service gives no answer to this call."""
+
+
 def _outcome() -> Json:
     issue = {"severity": "error", "code": "invalid"}
     return {"resourceType": "OperationOutcome", "issue": [issue]}
@@ -117,9 +128,13 @@ def small_service(**flaws: Any) -> Iterator[Small]:
         def _all(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             sent = {name.lower(): value for name, value in self.headers.items()}
-            status, headers, body = small.answer(
-                self.command, self.path, sent, self.rfile.read(length)
-            )
+            try:
+                status, headers, body = small.answer(
+                    self.command, self.path, sent, self.rfile.read(length)
+                )
+            except FellOver:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -135,6 +150,12 @@ def small_service(**flaws: Any) -> Iterator[Small]:
     small.base = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    small.stop = stop
     try:
         yield small
     finally:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+
+from cds_service.cdshooks.conformance import elements
 
 TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs" / "conformance.md"
@@ -38,6 +40,7 @@ SECTIONS = {
     "FV": "FHIR releases",
     "HK": "Order hooks",
     "IN": "Checks of Inferno's Da Vinci CRD server suite that apply to any service",
+    "LM": "Logical models of CDS Hooks 3.0",
 }
 
 HEAD = """\
@@ -106,8 +109,47 @@ def _ids(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
             yield from (ast.literal_eval(argument) for argument in mark.args)
 
 
-def document(results: Mapping[str, str]) -> str:
-    """The page, with results by test as `test_file.py::test_name`: passed, failed or skipped."""
+def elements_here() -> Mapping[str, Mapping[str, str]]:
+    """What the service does with each element of the logical models, by the element."""
+    with (TESTS / "contract" / "elements.csv").open(newline="", encoding="utf-8") as file:
+        return {row["element"]: row for row in csv.DictReader(file)}
+
+
+ELEMENTS = """\
+## CDS Hooks 3.0, element by element
+
+Every element of the logical models of CDS Hooks 3.0.0-ballot and of the contexts in the CDS Hooks
+Library 2.0.0-ballot (HL7/cds-hooks fb10ca7, HL7/cds-hooks-library 5d04c4d), and of every invariant.
+`sent`: some message of ours has it (CDS_SPEC_VERSION 3.0.0, a client that knows it); `never`: none
+has; `read`: it changes the answer; `taken`: it is tolerated, and nothing hangs on it. A test
+with the name of the element shows each; the statement says the same in the words of the text.
+
+| element | cardinality | type | here | statement | shown by |
+|---|---|---|---|---|---|
+"""
+
+
+def element_rows(cases: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """A row for each element and invariant. `cases` are the tests that ran with it, by its name."""
+    here = elements_here()
+    for element in elements.elements():
+        row = here[element.id]
+        short = element.id.partition(".")[2]
+        shown = sorted({*cases.get(element.id, ()), *cases.get(short, ())})
+        cells = (f"`{element.id}`", element.card, element.kind.replace(" | ", ", "), row["here"],
+                 row["statement"], "<br>".join(f"`{test}`" for test in shown))  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+    for invariant in elements.INVARIANTS.values():
+        shown = sorted(cases.get(invariant.id, ()))
+        cells = (f"`{invariant.id}`", invariant.severity, f"invariant: {invariant.text}",
+                 "kept" if invariant.model == elements.ANSWER else "known", "LM-02",
+                 "<br>".join(f"`{test}`" for test in shown))  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+
+
+def document(results: Mapping[str, str], cases: Mapping[str, Iterable[str]]) -> str:
+    """The page, with results by test as `test_file.py::test_name`: passed, failed or skipped.
+    `cases` are the tests that ran for one element, by its name."""
     tests = marked()
     rows = load()
     shown = [row for row in rows if row.id in tests]
@@ -125,6 +167,7 @@ def document(results: Mapping[str, str]) -> str:
             f"## {SECTIONS[section]}\n\n| id | level | versions | basis | statement | shown by |"
         )
         parts.append("\n".join([title, "|---|---|---|---|---|---|", *lines]) + "\n")
+    parts.append(ELEMENTS + "\n".join(element_rows(cases)) + "\n")
     return "\n".join(parts)
 
 

@@ -155,7 +155,8 @@ def template_problems(key: str, template: str) -> Iterator[str]:
     rest = template
     for token in re.findall(r"\{\{([^{}]*)\}\}", template):
         rest = rest.replace("{{" + token + "}}", "x")
-        if token not in {"context.patientId", "context.userId"}:
+        is_date = re.fullmatch(r"today\(\) - [0-9]+ days", token)
+        if token not in {"context.patientId", "context.userId"} and not is_date:
             yield f"PF-03 token {token}"
     if "{" in rest or "}" in rest:
         yield "PF-01 braces"
@@ -220,6 +221,11 @@ def _source(source: Any, place: str, report: Report) -> None:
         _coding(source["topic"], f"{place}.topic", "SO-04", report)
 
 
+_SUGGESTION = frozenset(
+    {"label", "uuid", "isRecommended", "actions", "actionSelectionBehavior", "extension"}
+)
+
+
 def _suggestions(
     card: dict[str, Any], place: str, drafts: set[str] | None, uuids: list[str], report: Report
 ) -> None:
@@ -230,8 +236,10 @@ def _suggestions(
         report("SG-03 more than one recommended", place)
     for index, suggestion in enumerate(suggestions):
         where = f"{place}.suggestions[{index}]"
-        for name in suggestion.keys() - {"label", "uuid", "isRecommended", "actions", "extension"}:
-            report("SG-06 unknown member", f"{where}.{name}")
+        for name in suggestion.keys() - _SUGGESTION:
+            report("CD-10 unknown member", f"{where}.{name}")
+        if suggestion.get("actionSelectionBehavior", "all") != "all":
+            report("SG-06 what belongs together can be taken apart", where)
         _text(suggestion, "label", where, "SG-01", report)
         _uuid(suggestion, where, uuids, report)
         _extension(suggestion, where, report)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
+from cds_service.cdshooks.published_hooks import PUBLISHED
 from cds_service.errors import operation_outcome
 from cds_service.knowledge.loader import Knowledge
+from cds_service.tools.doctor import patients
+from cds_service.tools.synthetic.client_cards import client_cards
 from tests.support.builders import request as build
+from tests.support.constants import FIXTURES
 from tests.support.ehr_calls import (
     ALL,
     SIGN,
@@ -146,12 +151,53 @@ def drafts(client: EhrClient) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.statement("JS-06", "AC-03", "IN-26")
+def resources_in(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every FHIR resource in an answer: of the actions of its cards, and of its system actions."""
+    actions = list(answer.get("systemActions", ()))
+    for card in answer["cards"]:
+        actions += [a for s in card.get("suggestions", ()) for a in s.get("actions", ())]
+    return (action["resource"] for action in actions if "resource" in action)
+
+
+def distinct(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in dict.fromkeys(map(json.dumps, found))]
+
+
+def of_the_fixtures(client: EhrClient) -> list[dict[str, Any]]:
+    """What the cards to every request of the fixtures hold, as far as these are R4."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(FIXTURES.glob("*.json")):
+        response = client.post(SIGN, json=json.loads(path.read_bytes()))
+        if response.status_code == 200 and not path.name.startswith(("r5-", "stu3-")):
+            found += resources_in(response.json())
+    return distinct(found)
+
+
+@pytest.mark.statement("JS-06", "AC-03", "IN-26", "LM-01")
 def test_drafts_are_valid(hapi: httpx.Client, client: EhrClient) -> None:
-    found = drafts(client)
+    found = [*drafts(client), *of_the_fixtures(client)]
 
     assert {draft["resourceType"] for draft in found} >= {"MedicationRequest", "ServiceRequest"}
+    assert len(found) > 20
     assert [p for draft in found for p in problems(hapi, draft)] == []
+
+
+def test_what_the_tools_send_is_valid(hapi: httpx.Client) -> None:
+    """The calls of `doctor`, and the valid ones of the cards to try a client on."""
+    searches = {kind: f"{kind}?patient=x" for kind in ("Condition", "Observation")}
+    asked = {"patient": "Patient/{{context.patientId}}", **searches}
+    found: list[dict[str, Any]] = []
+    calls = [patients.call({"hook": hook, "prefetch": asked}) for hook in PUBLISHED]
+    bundles = [c["context"].get(name) for c in calls for name in ("draftOrders", "appointments")]
+    for bundle in filter(None, bundles):
+        found += resources_of({"drafts": bundle})
+    found += [resource for call in calls for resource in resources_of(call["prefetch"])]
+    for card in client_cards():
+        if card.kind == "valid":
+            found += resources_in(json.loads(card.content))
+
+    assert len({resource["resourceType"] for resource in found}) > 5
+    assert [p for resource in distinct(found) for p in problems(hapi, resource)] == []
 
 
 def test_value_sets_are_valid(hapi: httpx.Client, knowledge: Knowledge) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import xml.etree.ElementTree as ET
 from copy import deepcopy
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from cds_service.tools.doctor.patients import HOSTILE
 from cds_service.tools.doctor.results import Status
 from cds_service.tools.doctor.tokens import KeyFileError, read_signer
 from tests.support.doctoring import doctor, failed, private_jwk
-from tests.support.small_services import CARD, SERVICE, small_service
+from tests.support.small_services import CARD, SERVICE, FellOver, Small, small_service
 
 CHECKLIST = Path(__file__).parents[1] / "contract" / "statements.csv"
 
@@ -190,7 +192,204 @@ def test_versions_bring_their_own_rules() -> None:
     assert "CD-01" in found[Version.V2] - found[Version.V1]
 
 
+PATIENT = "Patient/{{context.patientId}}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "statement"),
+    [
+        ({"hookVersion": "1.0"}, None),
+        ({"hookVersion": "2.7"}, "DS-11"),
+        ({"version": "latest"}, "DS-10"),
+        ({"title": 7}, "LM-01"),
+        ({"prefetch": {"conditions": "Observation?date=gt{{today() - 90 days}}"}}, None),
+        ({"prefetch": {"conditions": "Observation?date=gt{{today() - 90 d}}"}}, "PF-02"),
+        ({"prefetch": {"patient": PATIENT, "conditions": "Condition?a={{%patient.id}}"}}, None),
+        ({"prefetch": {"conditions": "Condition?a={{%patient.id}}", "patient": PATIENT}}, "PF-12"),
+    ],
+)  # fmt: skip
+def test_what_is_new_in_discovery_of_3(changes: dict[str, Any], statement: str | None) -> None:
+    service = SERVICE | {"version": "3.0.0"} | changes
+    with small_service(services=[service]) as small:
+        found = failed(examine(small.base, Plan(version=Version.V3)))
+    assert statement in found if statement else found == set()
+
+
+def test_elements_and_invariants_are_looked_at_in_3_only() -> None:
+    wrong = suggesting(isRecommended="yes")
+    wrong["cards"][0]["links"] = [
+        {"label": "x", "url": "https://x.example", "type": "absolute", "appContext": "x"}
+    ]
+    with small_service(answer=wrong) as small:
+        found = {v: failed(examine(small.base, Plan(version=v))) for v in Version}
+    assert {"LM-01", "LM-02"} <= found[Version.V3]
+    assert not {"LM-01", "LM-02"} & (found[Version.V2] | found[Version.V1])
+
+
+def test_the_rules_that_are_asked_for_win_over_those_that_are_named() -> None:
+    with small_service(services=[SERVICE | {"version": "3.0.0"}]) as small:
+        named, asked = examine(small.base), examine(small.base, Plan(version=Version.V2))
+    assert (named.version, asked.version) == (Version.V3, Version.V2)
+
+
+def test_every_call_is_marked() -> None:
+    with small_service() as small:
+        examine(small.base)
+    assert {headers.get("cds-examination") for headers in small.headers} == {"doctor"}
+    assert all(h["user-agent"].startswith("cds-service-doctor/") for h in small.headers)
+
+
+# --- requests of one's own ---
+
+OWN = {
+    "hook": "order-sign",
+    "hookInstance": "4f2f1a0e-0c3b-4f52-9b5e-5a3a2f0d7c11",
+    "context": {"userId": "Practitioner/1", "patientId": "own-patient", "draftOrders": {}},
+    "prefetch": {"conditions": {"resourceType": "Bundle"}},
+}
+
+
+def test_a_request_of_ones_own_shows_the_cards(tmp_path: Path) -> None:
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(OWN))
+    with small_service(shows_if=b"own-patient") as small:
+        without = json.loads(doctor(small.base, "--format", "json").output)
+        done = doctor(small.base, "--format", "json", "--request", str(file))
+    told = json.loads(done.output)
+
+    assert without["cards"] == {"small (order-sign)": 0}
+    assert told["cards"] == {"small (order-sign)": 1}
+    assert {r["status"] for r in told["results"] if r["statement"] == "CD-02"} == {"pass"}
+    assert any("HK-01" in note and "draftOrders" in note for note in told["notes"])
+    sent = [json.loads(body) for _, body in small.seen if b"own-patient" in body]
+    assert all(body.get("hookInstance") != OWN["hookInstance"] for body in sent)
+
+
+def test_further_requests_are_sent_too_and_those_of_other_hooks_are_not() -> None:
+    plan = Plan(requests=[OWN, OWN | {"context": {"patientId": "second"}}, {"hook": "x"}])
+    with small_service() as small:
+        report = examine(small.base, plan)
+    assert any(result.call.endswith(", request 2") for result in report.results)
+    assert not any(b'"hook":"x"' in body for _, body in small.seen)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"hook": 7}', '{"hook": "x"}'])
+def test_a_file_that_is_no_request_is_told(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "own.json"
+    if content is not None:
+        file.write_text(content)
+    done = doctor("http://127.0.0.1:9", "--request", str(file))
+
+    assert done.exit_code == 2
+    assert "own.json" in done.stderr
+    assert done.stdout == ""
+
+
+# --- services that fall over ---
+
+
+def fall_over(small: Small) -> None:
+    threading.Thread(target=small.stop).start()
+    raise FellOver
+
+
+def test_a_service_that_falls_over_is_not_blamed_for_what_came_after() -> None:
+    with small_service(falls=fall_over) as small:
+        report = examine(small.base, Plan(patience=0.1))
+    assert str(report.unusable).startswith("stopped: nothing answers there any more, since POST")
+    assert not any(r.statement == "JS-09" for r in report.results)
+
+
+def test_a_call_without_an_answer_is_made_once_more() -> None:
+    fallen: list[int] = []
+
+    def once(small: Small) -> None:
+        fallen.append(1)
+        if len(fallen) == 1:
+            raise FellOver
+
+    with small_service(falls=once) as small:
+        report = examine(small.base)
+    assert failed(report) == set()
+    assert [note.partition(":")[0] for note in report.notes] == ["no answer, sent once more"]
+
+
+# --- keys ---
+
+
+def test_a_key_of_ones_own_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    made = doctor("--make-key", str(file))
+    again = doctor("--make-key", str(file))
+    [public] = json.loads(made.output)["keys"]
+
+    assert (made.exit_code, again.exit_code) == (0, 2)
+    assert read_signer(file, "https://x.example", None, None).kid == public["kid"]
+    assert "d" not in public
+    assert file.stat().st_mode & 0o077 == 0
+
+
 # --- reports ---
+
+
+def test_every_finding_names_its_clause_and_the_mend() -> None:
+    with small_service(answer=card(indicator="x"), bad=500, no_cors=True) as small:
+        for version in Version:
+            report = json.loads(doctor(small.base, "--format", "json", "--spec", version).output)
+            for found in (r for r in report["results"] if r["status"] == "fail"):
+                assert found["mend"]
+                clause = STATEMENTS[found["statement"]].clause
+                assert bool(found["clause"]) == bool(clause)
+                assert clause == "" or found["clause"].startswith("https://")
+    binding = [s for s in STATEMENTS.values() if s.level is not Level.ADVICE]
+    assert [s.id for s in binding if not s.clause] == []
+    assert [s.id for s in STATEMENTS.values() if not s.mend] == []
+
+
+class Loads(HTMLParser):
+    """What a page would load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name for name, _ in attrs}
+        if tag in {"script", "img", "link", "iframe", "object", "form"} or "src" in names:
+            self.found.append(tag)
+        self.found += [name for name in names if name.startswith("on")]
+        self.found += [str(v) for n, v in attrs if n == "href" and not str(v).startswith("https:")]
+
+
+def test_the_html_report_is_one_file_in_which_nothing_runs(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    nasty = "<script>alert(1)</script>\x1b\u202e"
+    with small_service(answer=card(indicator=nasty)) as small:
+        done = doctor(small.base, "--format", "html", "--out", str(file))
+    page = file.read_text(encoding="utf-8")
+    parser = Loads()
+    parser.feed(page)
+
+    assert (done.exit_code, done.output) == (1, "")
+    assert parser.found == []
+    assert "&lt;script&gt;alert(1)" in page
+    assert not {"\x1b", "\u202e"} & set(page)
+    for words in (
+        "CD-04",
+        "Use info, warning or critical.",
+        "#card-attributes",
+        "could not be seen",
+    ):
+        assert words in page
+
+
+def test_a_report_on_nothing_is_no_good_report(tmp_path: Path) -> None:
+    for form in ("json", "junit", "html", "markdown", "text"):
+        file = tmp_path / form
+        done = doctor("http://127.0.0.1:9", "--timeout", "1", "--format", form, "--out", str(file))
+        assert done.exit_code == 2
+        assert "ConnectError" in file.read_text(encoding="utf-8")
+    assert 'failures="2"' in (tmp_path / "junit").read_text(encoding="utf-8")
 
 
 def test_the_level_decides_the_exit_code() -> None:

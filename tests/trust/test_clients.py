@@ -130,12 +130,14 @@ def test_a_profile_must_exist(tmp_path: Path, knowledge: Knowledge) -> None:
     path = write(tmp_path, client_toml(**HOSPITAL | {"profile": "oracle"}))
     settings = Settings(clients=path, public_url="https://cds.example.org")
     seen = SeenInMemory(lambda: NOW)
-    trust = build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False))
+    trust = build_trust(
+        settings, lambda: NOW, seen, Names.of(knowledge, keyed=False, speaks_3=False)
+    )
 
     assert trust.clients.registry.clients[0].profile == "oracle"
     write(tmp_path, client_toml(**HOSPITAL | {"profile": "Oracel"}))
     with pytest.raises(ClientsError) as caught:
-        build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False))
+        build_trust(settings, lambda: NOW, seen, Names.of(knowledge, keyed=False, speaks_3=False))
 
     [mistake] = caught.value.mistakes
     assert mistake.line == 5
@@ -159,6 +161,20 @@ def test_reload_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     logged = capsys.readouterr().err
     assert "clients NOT reloaded" in logged
     assert "clients reloaded" in logged
+    assert "repeat_days" not in logged
+
+
+def test_how_long_answers_are_kept_is_told_like_a_mode(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, client_toml(**HOSPITAL))
+    settings = Settings(clients=path, public_url="https://cds.example.org")
+    trust = build_trust(settings, lambda: NOW, SeenInMemory(lambda: NOW))
+    write(tmp_path, client_toml(**HOSPITAL, repeat_days=30))
+    reload(trust)
+
+    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (told["event"], told["repeat_days"]) == ("clients reloaded", {HOSPITAL["id"]: 30})
 
 
 def test_clients_need_a_public_url(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from cds_service.cdshooks.conformance.statements import Path, Version, Violation
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TARGET = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")
-_HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9-]*(\s[^<>]*)?/?>|<!--")
+_HTML = re.compile(  # not behind a backslash that is none itself: `\\<b>` shows as `<b>`
+    r"(?<!\\)(?:\\\\)*(?:</?[a-zA-Z][a-zA-Z0-9-]*(\s[^<>]*)?/?>|<!--)"
+)
 _ACTIVE = re.compile(r"\]\(\s*(javascript|data|vbscript):", re.IGNORECASE)
 _CARD = frozenset({"uuid", "summary", "detail", "indicator", "source", "suggestions",
                    "selectionBehavior", "overrideReasons", "links"})  # fmt: skip

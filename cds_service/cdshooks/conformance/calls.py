@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.conformance.shapes import absolute_url, text
 from cds_service.cdshooks.conformance.statements import Path, Violation
+from cds_service.cdshooks.published_hooks import PUBLISHED
 from cds_service.ops.urls import is_loopback_host
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")
-# Required members of the contexts (checklist section 3.1); `draftOrders` and so on are Bundles.
-REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
-    "order-sign": ("userId", "patientId", "draftOrders"),
-    "order-select": ("userId", "patientId", "selections", "draftOrders"),
-    "patient-view": ("userId", "patientId"),
-    "order-dispatch": ("patientId", "dispatchedOrders", "performer"),
-    "appointment-book": ("userId", "patientId", "appointments"),
-    "encounter-start": ("userId", "patientId", "encounterId"),
-    "encounter-discharge": ("userId", "patientId", "encounterId"),
-}
 _BUNDLES = frozenset({"draftOrders", "appointments"})
 _AUTHORIZATION = ("access_token", "token_type", "expires_in", "scope", "subject")
 
@@ -43,7 +34,8 @@ def check(call: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _context(context: Mapping[str, Any], hook: str) -> Iterator[Violation]:
-    for name in REQUIRED.get(hook, ("patientId",) if "patientId" in context else ()):
+    some = ("patientId",) if "patientId" in context else ()
+    for name in PUBLISHED[hook].required if hook in PUBLISHED else some:
         if context.get(name) in (None, "", [], {}):
             at = ("context", name)
             yield Violation("HK-01", at, f"{hook} requires context.{name}", context.get(name))

@@ -8,11 +8,11 @@ from typing import Any
 
 from cds_service.cdshooks.conformance.shapes import empties, extension, objects, text
 from cds_service.cdshooks.conformance.statements import Path, Version, Violation
+from cds_service.cdshooks.prefetch_tokens import DATE, TOKEN, USERS
+from cds_service.cdshooks.published_hooks import PUBLISHED
 
-_TOKEN = re.compile(r"\{\{(.*?)\}\}")
 _PLAIN_TOKEN = re.compile(r"context\.[A-Za-z][A-Za-z0-9]*")
-_USERS = frozenset({"userPractitionerId", "userPractitionerRoleId", "userPatientId",
-                    "userRelatedPersonId"})  # fmt: skip
+_EARLIER = re.compile(r"%([A-Za-z][\w-]*)")
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+[/?]")
 _HOOK = re.compile(r"[a-z]+(-[a-z]+)+|[a-z0-9-]+(\.[A-Za-z0-9_-]+)+")
 _VERSION = re.compile(r"STU[0-9]|[0-9]+\.[0-9]+(\.[0-9]+)?(-[A-Za-z0-9.]+)?")
@@ -53,8 +53,16 @@ def _service(service: Mapping[str, Any], path: Path, version: Version) -> Iterat
     stated = service.get("version")
     if version is Version.V3 and not (isinstance(stated, str) and _VERSION.fullmatch(stated)):
         yield Violation("DS-10", (*path, "version"), "no version of CDS Hooks", stated)
+    yield from _hook_version(service, path)
     yield from extension(service, path)
     yield from _prefetch(service, path, version)
+
+
+def _hook_version(service: Mapping[str, Any], path: Path) -> Iterator[Violation]:
+    published, stated = PUBLISHED.get(str(service.get("hook"))), service.get("hookVersion")
+    if stated is not None and published is not None and stated != published.version:
+        message = f"the published hook is of version {published.version}"
+        yield Violation("DS-11", (*path, "hookVersion"), message, stated)
 
 
 def _prefetch(service: Mapping[str, Any], path: Path, version: Version) -> Iterator[Violation]:
@@ -64,32 +72,43 @@ def _prefetch(service: Mapping[str, Any], path: Path, version: Version) -> Itera
     if not isinstance(templates, dict):
         yield Violation("DS-08", at, "prefetch must be an object", templates)
         return
+    earlier: set[str] = set()
     for key, template in templates.items():
         if not isinstance(template, str):
             yield Violation("DS-08", (*at, key), "a template must be a string", template)
         else:
-            yield from _template(template, (*at, key), version, set(templates))
+            yield from _template(template, (*at, key), version)
+            yield from _order(template, (*at, key), set(templates), earlier)
+        earlier.add(key)
 
 
-def _template(template: str, path: Path, version: Version, keys: set[str]) -> Iterator[Violation]:
-    tokens = _TOKEN.findall(template)
+def _order(template: str, path: Path, keys: set[str], earlier: set[str]) -> Iterator[Violation]:
+    """What a template takes from others that do not stand before it (PF-12)."""
+    for token in TOKEN.findall(template):
+        for name in _EARLIER.findall(token):
+            if name in keys - earlier:
+                yield Violation("PF-12", path, f"%{name} is not listed before it", token)
+
+
+def _template(template: str, path: Path, version: Version) -> Iterator[Violation]:
+    tokens = TOKEN.findall(template)
     if not template.count("{{") == template.count("}}") == len(tokens):
         yield Violation("PF-01", path, "braces that do not belong together", template)
     if not _RELATIVE.match(template):
         yield Violation("PF-07", path, "not a relative FHIR URL (Type/id or Type?...)", template)
     for token in tokens:
-        yield from _token(token.strip(), path, version, keys)
+        yield from _token(token.strip(), path, version)
     yield from _search(template, path)
 
 
-def _token(token: str, path: Path, version: Version, keys: set[str]) -> Iterator[Violation]:
-    if token in _USERS or _PLAIN_TOKEN.fullmatch(token):
+def _token(token: str, path: Path, version: Version) -> Iterator[Violation]:
+    if token in USERS or _PLAIN_TOKEN.fullmatch(token):
         return
-    if version is Version.V3 and (
-        token.startswith(("context.", "today()", "%context", "%today"))
-        or token.lstrip("%").partition(".")[0] in keys
-    ):
-        return
+    if version is Version.V3:
+        if token.startswith("today()") and not DATE.fullmatch(token):
+            yield Violation("PF-02", path, "a date is today(), or today() + or - N days", token)
+        if token.startswith(("context.", "today()", "%")):
+            return
     if token.startswith("context."):
         message = f"CDS Hooks {version} has no FHIRPath and no nested fields in tokens"
         yield Violation("PF-02", path, message, token)
@@ -100,7 +119,7 @@ def _token(token: str, path: Path, version: Version, keys: set[str]) -> Iterator
 
 def _search(template: str, path: Path) -> Iterator[Violation]:
     """Parameters outside the subset that every client resolves (PF-05)."""
-    plain = _TOKEN.sub("0", template)
+    plain = TOKEN.sub("0", template)
     for part in plain.partition("?")[2].split("&"):
         name, equals, value = part.partition("=")
         if not part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds_service.cdshooks.conformance import answers
+from cds_service.cdshooks.conformance import answers, elements
 from cds_service.cdshooks.conformance.statements import Version
 from cds_service.tools.doctor import patients
 from cds_service.tools.doctor.client import Seen
@@ -21,9 +21,11 @@ SLOW = 0.5
 """Seconds that an answer may take (PE-01)."""
 
 
-def check(session: ExaminationRun, service: Json, base: Json) -> bool:
-    """Call the service and judge the answer; False when it cannot be examined further."""
-    path, what = f"cds-services/{service['id']}", f"POST {service['id']} ({service['hook']})"
+def check(session: ExaminationRun, service: Json, base: Json, about: str = "") -> bool:
+    """Call the service and judge the answer; False when it cannot be examined further. `about`
+    says which request it is, where there are several."""
+    path = f"cds-services/{service['id']}"
+    what = f"POST {service['id']} ({service['hook']}){about}"
     seen = _first(session, path, base, what)
     if seen is None:
         return False
@@ -74,8 +76,12 @@ def _answer(session: ExaminationRun, seen: Seen, base: Json, service: Json, what
     cards = body.get("cards") if isinstance(body, dict) else None
     looked_at = [*_ENVELOPE, *(_OF_CARDS if cards else ())]
     session.violations(answers.check(body, session.version, base), looked_at, what)
+    if session.version is Version.V3:
+        session.violations(elements.check(elements.ANSWER, body), ("LM-01", "LM-02"), what)
+    session.saw_cards(service, len(_dicts(cards)))
     if not cards:
-        session.skip("CD-02", "no card came: nothing to look at in cards", what)
+        why = "no card came: give a request that brings one with --request FILE"
+        session.skip("CD-02", why, what)
     _resources(session, body, what)
     session.feedback[service["id"]] = list(_uuids(cards))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from cds_service.cdshooks.conformance import discovery
+from cds_service.cdshooks.conformance import discovery, elements
 from cds_service.cdshooks.conformance.statements import Level, Version
 from cds_service.ops.urls import is_loopback_host
 from cds_service.tools.doctor.client import Seen
@@ -13,7 +13,7 @@ from cds_service.tools.doctor.session import ExaminationRun, decoded
 
 PATH = "cds-services"
 _LOOKED_AT = ("JS-03", "DS-02", "DS-04", "DS-05", "DS-06", "DS-07", "DS-12", "DS-15", "PF-01",
-              "PF-02", "PF-04", "PF-05", "PF-07", "DS-10")  # fmt: skip
+              "PF-02", "PF-04", "PF-05", "PF-07", "DS-10", "DS-11", "PF-12")  # fmt: skip
 _WHAT = "GET /cds-services"
 
 
@@ -45,6 +45,9 @@ def check(session: ExaminationRun, elsewhere: str | None = None) -> list[dict[st
     session.report.version = _version(session, body)
     looked_at = [s for s in _LOOKED_AT if s != "DS-10" or session.version is Version.V3]
     session.violations(discovery.check(body, session.version), looked_at, _WHAT)
+    if session.version is Version.V3:
+        found = elements.check(elements.SERVICES, body)
+        session.violations(found, ("LM-01", "LM-02"), _WHAT)
     return _usable(body)
 
 
@@ -63,11 +66,13 @@ def _transport(session: ExaminationRun, seen: Seen) -> None:
 
 
 def _version(session: ExaminationRun, body: Any) -> Version:
-    """The version that the service names, else the one that was asked for."""
+    """The version that was asked for, else the one that the service names, else 2.0."""
+    if session.asked is not None:
+        return session.asked
     stated = {str(service.get("version", "")) for service in _listed(body)}
     if any(text.startswith(("STU3", "3.")) for text in stated):
         return Version.V3
-    return session.report.version
+    return Version.V2
 
 
 def _usable(body: Any) -> list[dict[str, Any]]:

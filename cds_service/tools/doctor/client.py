@@ -6,32 +6,52 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
 import msgspec
 
+from cds_service import __version__
+from cds_service.ops.calls import EXAMINATION_HEADER
 from cds_service.tools.doctor.results import piece_of
 
 MOST_BYTES = 5_000_000
 """Longest answer that is read."""
 
+PATIENCE: Final = 5.0
+"""Seconds in which a service that fell over may come back."""
+
 _LOOK_SECONDS = 0.2
+_OF_ALL: Final = {
+    "Accept": "application/json",
+    "User-Agent": f"cds-service-doctor/{__version__}",
+    EXAMINATION_HEADER: "doctor",  # a service of ours counts the call apart; others ignore it
+}
 
 
-class LimitReached(Exception):
+class StoppedError(Exception):
+    """The examination cannot go on; the message says why."""
+
+
+class LimitReached(StoppedError):
     """No further call is allowed."""
+
+
+class ServiceGone(StoppedError):
+    """Nothing listens any more where the service answered before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One answer. `status` 0 means that there was none; `why` then says what happened."""
+    """One answer. `status` 0 means that there was none; `why` then says what happened, `is_late`
+    that it was waited for in vain."""
 
     status: int
     headers: httpx.Headers
     body: bytes
     seconds: float
     why: str = ""
+    is_late: bool = False
 
     @property
     def told(self) -> str:
@@ -53,12 +73,17 @@ class Pause:
 
 
 class DoctorClient:
-    """Sends requests to one service. Raises LimitReached when `limit` calls were made."""
+    """Sends requests to one service. Raises LimitReached when `limit` calls were made, and
+    ServiceGone when it answered before and nothing listens there any more: what would be found
+    then would say nothing about the calls."""
 
-    def __init__(self, base: str, limit: int, timeout: float) -> None:
+    def __init__(self, base: str, limit: int, timeout: float, patience: float = PATIENCE) -> None:
         self.base = base
         self.limit = limit
         self.calls = 0
+        self._patience = patience
+        self.again: list[str] = []  # requests that got no answer, and were sent once more
+        self._has_answered = False
         self._client = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -103,30 +128,63 @@ class DoctorClient:
         headers: Mapping[str, str] | None = None,
         over: httpx.Client | None = None,
     ) -> Seen:
-        """Send one request. Never raises for what a service does."""
-        if self.calls >= self.limit:
-            raise LimitReached
-        self.calls += 1
-        sent = {"Accept": "application/json"} | dict(headers or {})
+        """Send one request. A service that answered before and does not now gets the time to come
+        back, and the request once more: an earlier one may have felled it. Raises LimitReached, and
+        ServiceGone where it does not come back; never for anything else that a service does."""
+        sent = _OF_ALL | dict(headers or {})
         if content is not None or json is not None:
             sent.setdefault("Content-Type", "application/json")
-        started = time.monotonic()
         try:
             body = content if content is not None else None if json is None else _encode(json)
+        except UnicodeEncodeError:
+            why = "what discovery asks for cannot be sent: half a character (a lone surrogate)"
+            return Seen(0, httpx.Headers(), b"", 0.0, why)
+        seen = self._once(method, path, body, sent, over)
+        if not seen.status and self._has_answered and not seen.is_late:
+            self._wait_for_return(f"{method} /{path}")
+            self.again.append(f"{method} /{path}: {seen.why}")
+            seen = self._once(method, path, body, sent, over)
+        return seen
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        over: httpx.Client | None,
+    ) -> Seen:
+        if self.calls >= self.limit:
+            raise LimitReached(f"stopped: the limit of {self.limit} calls was reached")
+        self.calls += 1
+        started, is_late = time.monotonic(), False
+        try:
             with (over or self._client).stream(
-                method, self.url(path), content=body, headers=sent
+                method, self.url(path), content=body, headers=headers
             ) as response:
                 data = _read(response)
+                self._has_answered = True
                 return Seen(
                     response.status_code, response.headers, data, time.monotonic() - started
                 )
         except httpx.HTTPError as error:
+            is_late = isinstance(error, httpx.TimeoutException)
             why = f"no answer ({type(error).__name__})"
         except httpx.InvalidURL:
-            why = "not a URL"
-        except UnicodeEncodeError:
-            why = "what discovery asks for cannot be sent: half a character (a lone surrogate)"
-        return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why)
+            why, is_late = "not a URL", True
+        return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why, is_late)
+
+    def _wait_for_return(self, call: str) -> None:
+        """Give a service that fell over the time to be started again. Raises ServiceGone."""
+        until = time.monotonic() + self._patience
+        while time.monotonic() < until:
+            time.sleep(min(_LOOK_SECONDS, self._patience))
+            try:
+                self._client.get(self.base, headers=_OF_ALL)
+            except httpx.TransportError:
+                continue
+            return
+        raise ServiceGone(f"stopped: nothing answers there any more, since {call}")
 
 
 def _encode(value: Any) -> bytes:

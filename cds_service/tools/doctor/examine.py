@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from uuid import uuid4
 
 from cds_service.cdshooks.conformance.statements import Level, Version
 from cds_service.tools.doctor import (
@@ -22,7 +23,7 @@ from cds_service.tools.doctor import (
     checks_tokens,
     patients,
 )
-from cds_service.tools.doctor.client import DoctorClient, LimitReached
+from cds_service.tools.doctor.client import PATIENCE, DoctorClient, StoppedError
 from cds_service.tools.doctor.results import Examination, Status
 from cds_service.tools.doctor.session import ExaminationRun
 from cds_service.tools.doctor.tokens import Signer
@@ -37,31 +38,37 @@ SERVICES = 5
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to examine. `version`: the rules of CDS Hooks to go by where the service names none;
-    `only`: ids of the services to look at, all (up to `SERVICES`) when empty;
-    `discovery` where it is when it is not at /cds-services."""
+    """How to examine. `version`: the rules of CDS Hooks to go by; None for those that the service
+    names, else 2.0. `only`: ids of the services to look at, all (up to `SERVICES`) when empty;
+    `discovery` where it is when it is not at /cds-services; `requests` are calls of one's own, sent
+    in place of the synthetic one to services of their hook."""
 
-    version: Version = Version.V2
+    version: Version | None = None
     signer: Signer | None = None
     only: Sequence[str] = ()
     discovery: str | None = None
+    requests: Sequence[Mapping[str, Any]] = ()
     idle: float = 0.0  # seconds to leave a connection idle
     calls: int = CALLS
     timeout: float = 15.0
+    patience: float = PATIENCE  # seconds in which a service that fell over may come back
 
 
 def examine(url: str, plan: Plan | None = None) -> Examination:
-    """Examine the service at a base URL (or at its discovery URL). Sends synthetic data only."""
+    """Examine the service at a base URL (or at its discovery URL). Sends synthetic data, and the
+    requests of the plan."""
     plan = plan or Plan()
     base = url.rstrip("/").removesuffix("/cds-services").rstrip("/")
-    report = Examination(base, plan.version, limit=plan.calls)
-    with DoctorClient(base, plan.calls, plan.timeout) as caller:
-        session = ExaminationRun(caller, report, plan.signer)
+    report = Examination(base, plan.version or Version.V2, limit=plan.calls)
+    report.requests = len(plan.requests)
+    with DoctorClient(base, plan.calls, plan.timeout, plan.patience) as caller:
+        session = ExaminationRun(caller, report, plan.signer, asked=plan.version)
         try:
             _all(session, plan)
-        except LimitReached:
-            report.unusable = f"stopped: the limit of {plan.calls} calls was reached"
+        except StoppedError as stopped:
+            report.unusable = str(stopped)
         report.calls = caller.calls
+        report.notes += [f"no answer, sent once more: {told}" for told in caller.again]
     return report
 
 
@@ -77,7 +84,7 @@ def _all(session: ExaminationRun, plan: Plan) -> None:
     _guarded(session, "CR-01", lambda: checks_browser.check(session, first))
     for number, service in enumerate(chosen[:SERVICES]):
         session.report.services.append(f"{service['id']} ({service['hook']})")
-        _service(session, service, first=number == 0)
+        _service(session, service, plan.requests, first=number == 0)
     checks_calls.speed(session)
     _guarded(session, "PE-05", lambda: checks_connections.idle(session, plan.idle))
 
@@ -89,14 +96,31 @@ def _why(session: ExaminationRun, services: list[dict[str, Any]]) -> str:
     return failed[-1].message if failed else "discovery lists none"
 
 
-def _service(session: ExaminationRun, service: dict[str, Any], *, first: bool) -> None:
-    base = patients.call(service)
+def _calls(
+    service: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The calls for a service: those of one's own that are of its hook, else the synthetic one."""
+    own = [one for one in requests if one["hook"] == service["hook"]]
+    return [dict(one) | {"hookInstance": str(uuid4())} for one in own] or [patients.call(service)]
+
+
+def _service(
+    session: ExaminationRun,
+    service: dict[str, Any],
+    requests: Sequence[Mapping[str, Any]],
+    *,
+    first: bool,
+) -> None:
+    base, *others = _calls(service, requests)
     about = f"POST {service['id']}"
     # A first look that broke down (None) says nothing against looking further.
     if (
         _guarded(session, "RS-01", lambda: checks_calls.check(session, service, base), about)
         is not False
     ):
+        for number, other in enumerate(others, 2):
+            look_at = partial(checks_calls.check, session, service, other, f", request {number}")
+            _guarded(session, "RS-01", look_at, about)
         for statement, look in _FURTHER.items():
             _guarded(session, statement, partial(look, session, service, base), about)
         if not checks_calls.is_old(session):
@@ -121,7 +145,7 @@ def _guarded(
     says so in its place (what was not looked at has not passed), and the run goes on."""
     try:
         return look()
-    except LimitReached:
+    except StoppedError:
         raise
     except Exception as error:  # a stranger's answer may break any look; the result says so
         place = traceback.extract_tb(error.__traceback__)[-1]

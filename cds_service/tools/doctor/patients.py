@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from cds_service.cdshooks.prefetch_tokens import TOKEN, resolve
+
 Json = dict[str, Any]
 
 PATIENT: Final = "doctor-patient-1"
@@ -20,7 +22,6 @@ ENCOUNTER: Final = "doctor-encounter-1"
 HOSTILE: Final = "<img src=doctor onerror=alert(1)> [x](javascript:alert(1))"
 _SUBJECT: Final = {"reference": f"Patient/{PATIENT}"}
 _SCT, _HL7 = "http://snomed.info/sct", "http://terminology.hl7.org/CodeSystem/"
-_TOKEN = re.compile(r"\{\{(.*?)\}\}")
 
 
 def _coded(system: str, code: str, display: str) -> Json:
@@ -155,7 +156,8 @@ def call(service: Mapping[str, Any]) -> Json:
 
 def _answer(template: str, about: Mapping[str, Any]) -> Json | None:
     """What an EHR would put in for a template: a resource, a Bundle, or null."""
-    query = _TOKEN.sub(lambda found: str(about.get(found[1].partition(".")[2], "")), template)
+    today = datetime.now(UTC).date()
+    query = resolve(template, about, today) or TOKEN.sub("unresolved", template)
     kind, _, rest = query.partition("?")
     name, _, id_ = kind.partition("/")
     make = _MAKERS.get(name)

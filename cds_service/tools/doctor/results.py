@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Version
 
@@ -41,6 +41,15 @@ class CheckResult:
         return self.level or STATEMENTS[self.statement].level
 
 
+BLIND: Final = (
+    "Whether a service needed the data that it was not given, and whether its silence was right.",
+    "Whether tokens and patient data are logged, kept or handed on.",
+    "Which versions of TLS and which certificates it accepts, and what a proxy before it changes.",
+    "How its cards look in the EHR, and whether what they say is true.",
+)
+"""What nobody sees from outside, whatever is sent."""
+
+
 @dataclass(slots=True)
 class Examination:
     """The whole report."""
@@ -52,6 +61,14 @@ class Examination:
     limit: int = 0
     results: list[CheckResult] = field(default_factory=list)
     unusable: str | None = None  # why nothing could be examined
+    cards: dict[str, int] = field(default_factory=dict)  # cards seen, by service
+    notes: list[str] = field(default_factory=list)  # of requests of one's own, or sent twice
+    requests: int = 0  # of one's own
+
+    @property
+    def skipped(self) -> list[CheckResult]:
+        """Checks that could not be made."""
+        return [result for result in self.results if result.status is Status.SKIP]
 
     def fails(self, level: Level) -> list[CheckResult]:
         """Failures at this level or above."""

@@ -26,6 +26,7 @@ class ExaminationRun:
     report: Examination
     signer: Signer | None = None
     closed: bool = False
+    asked: Version | None = None  # the version whose rules were asked for, whatever is named
     seconds: list[float] = field(default_factory=list)  # of calls that were answered with 200
     feedback: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
 
@@ -57,6 +58,11 @@ class ExaminationRun:
         return seen.status in _DENIED
 
     # --- results ---
+
+    def saw_cards(self, service: Mapping[str, Any], number: int) -> None:
+        """Write down how many cards came of one call."""
+        name = f"{service['id']} ({service['hook']})"
+        self.report.cards[name] = self.report.cards.get(name, 0) + number
 
     def tell(
         self,

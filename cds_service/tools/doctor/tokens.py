@@ -72,6 +72,17 @@ def read_signer(file: Path, issuer: str, jku: str | None, tenant: str | None) ->
     return Signer(key.key, algorithm, str(raw.get("kid", "doctor")), issuer, jku, tenant)
 
 
+def make_key(kid: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A new private JWK for ES384, and the JWK Set with its public half, to be registered."""
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_private_key
+    from jwt.algorithms import ECAlgorithm
+
+    named = {"kid": kid, "use": "sig", "alg": "ES384"}
+    private = json.loads(ECAlgorithm.to_jwk(generate_private_key(SECP384R1()))) | named
+    public = {name: value for name, value in private.items() if name != "d"}
+    return private, {"keys": [public]}
+
+
 def unsigned(audience: str, issuer: str) -> str:
     """A token of algorithm `none`."""
     return jwt.encode(_claims(issuer, audience, 0, None), "", "none", {"kid": "doctor"})

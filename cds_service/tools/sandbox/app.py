@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from cds_service.tools.sandbox.card_services import PATH, CardServices
 from cds_service.tools.sandbox.fhir_server import Answer, StandIn
 from cds_service.tools.sandbox.hip_order import BRIDGE, HipOrder, NoAnswerError
 from cds_service.tools.sandbox.patients import Json
@@ -25,7 +26,12 @@ def create_stand_in_app(stand_in: StandIn, hip: HipOrder, guide: str) -> Starlet
         return PlainTextResponse(guide)
 
     return Starlette(
-        routes=[Route("/", start), *_fhir_routes(stand_in), *_hip_routes(stand_in, hip)],
+        routes=[
+            Route("/", start),
+            *_fhir_routes(stand_in),
+            *_hip_routes(stand_in, hip),
+            *_card_routes(CardServices()),
+        ],
         exception_handlers={NoAnswerError: _no_answer},
         middleware=[
             Middleware(
@@ -85,6 +91,28 @@ def _hip_routes(stand_in: StandIn, hip: HipOrder) -> list[Route]:
         Route(f"/cds-services/{BRIDGE}", call, methods=["POST"]),
         Route(f"/cds-services/{BRIDGE}/feedback", feedback, methods=["POST"]),
         Route("/card/{id}", card),
+    ]
+
+
+def _card_routes(cards: CardServices) -> list[Route]:
+    async def discovery(request: Request) -> Response:
+        found = cards.describe(request.path_params["kind"])
+        return PlainTextResponse("no such kind\n", 404) if found is None else JSONResponse(found)
+
+    async def call(request: Request) -> Response:
+        content = cards.answer(request.path_params["kind"], request.path_params["id"])
+        if content is None:
+            return PlainTextResponse("no card of this id here\n", 404)
+        return Response(content, media_type="application/json")
+
+    async def feedback(_: Request) -> Response:
+        return JSONResponse({})
+
+    base = f"{PATH}/{{kind}}/cds-services"
+    return [
+        Route(base, discovery),
+        Route(f"{base}/{{id}}", call, methods=["POST"]),
+        Route(f"{base}/{{id}}/feedback", feedback, methods=["POST"]),
     ]
 
 

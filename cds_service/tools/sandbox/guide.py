@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 from cds_service.ops.urls import is_loopback_host
+from cds_service.tools.sandbox.card_services import PATH
 from cds_service.tools.sandbox.patients import SandboxPatient
 
 
@@ -42,6 +43,10 @@ to the service; `cds-service feedback report` counts it.
 
 For the Card Demo (the pencil in the bar of the Sandbox), paste this over what stands there:
   {home}/card/hip
+
+Cards to try a client on, `valid` ones that are tricky and `wrong` ones, for any CDS client:
+  {home}{PATH}/valid/cds-services
+  {home}{PATH}/wrong/cds-services
 
 Other patients: another id in the link, in "Change Patient" behind the gear, or in {home}/card/ID
 {listed}
