@@ -396,5 +396,5 @@ def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:
     """Orders of the record still to happen that a value set knows, or for genetic HO."""
     requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
     orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
-    known = in_order(o for o in orders if o.kinds or o.suspicions or o.mentions)
+    known = in_order(o for o in orders if o.kinds or o.suspicions or o.mentions or o.unidentified)
     return tuple(replace(order, index=i) for i, order in enumerate(known))

@@ -26,11 +26,12 @@ from cds_service.clinical.genetic_card import any_may_harm
 from cds_service.clinical.possible_orders import may_trigger
 from cds_service.clinical.steps import whole
 from cds_service.clinical.triggers import selected
-from cds_service.errors import BadRequest, Forbidden, MissingData, UnknownService, WrongHook
+from cds_service.errors import BadRequest, Forbidden, MissingData
 from cds_service.fhir import client as ehr
 from cds_service.fhir.capabilities import Servers
 from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
+from cds_service.fhir.harmless_call import HarmlessCalls
 from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import HALF, Queries, is_half
 from cds_service.fhir_map import ChartReader
@@ -68,6 +69,7 @@ class Runtime:
     switch: Switch
     desk: Desk = field(default_factory=Desk)
     servers: Servers = field(default_factory=Servers)
+    harmless: HarmlessCalls = field(default_factory=HarmlessCalls)
 
     @property
     def today(self) -> date:
@@ -105,35 +107,6 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
     return build_runtime(alone, knowledge, lambda: at)
 
 
-# --- services ---
-
-
-def find_services(service_id: str, knowledge: Knowledge) -> tuple[HookService, ...]:
-    """The services under this id, one a hook. Raises UnknownService."""
-    found = services.served(knowledge).get(service_id)
-    if found is None:
-        raise UnknownService("there is no service of this id; see /cds-services", "id")
-    return found
-
-
-def _service_for(
-    request: models.CDSRequest, service_id: str | None, knowledge: Knowledge
-) -> HookService:
-    """The service that is called; without id the first that answers this hook.
-
-    Raises UnknownService, WrongHook, or BadRequest for a call without orders to a service that is
-    asked about orders (RQ-07, HK-01).
-    """
-    asked = find_services(service_id, knowledge) if service_id else knowledge.services.values()
-    service = next((s for s in asked if s.hook == request.hook), None)
-    if service is None:
-        served = ", ".join(s.hook for s in asked)
-        raise WrongHook(f"this service answers {served} only", "hook")
-    if service.question.about_orders and request.context.draft_orders is None:
-        raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
-    return service
-
-
 # --- a call ---
 
 
@@ -146,18 +119,48 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     arrived, client, name = time.monotonic(), caller.client, access.client_id(caller)
     if access.is_off(client, runtime.switch):
         hook = envelope.hook_of(body) or ""
-        served = {service.hook for service in find_services(service_id, runtime.knowledge)}
+        served = {service.hook for service in services.find(service_id, runtime.knowledge)}
         return runtime.teller.switched_off(Origin(service_id, hook if hook in served else "", name))
-    consultation = await consult(service_id, body, caller, runtime)
+    call = _taken_apart(body, runtime)
+    content = _passed_over(service_id, call, caller, runtime)
+    if content is not None:
+        return content
+    consultation = await _consult(service_id, call, len(body), caller, runtime)
     request, teller, found = consultation.request, runtime.teller, consultation.answer
     found, marks = await teller.settle(found, consultation.assessment, caller, request)
     shown = vendors.fit(found, client.quirks, client.features) if client else found
-    exposure = access.exposure_of(client, request, runtime.settings)
+    user, extension = request.context.user_id, request.extension
+    exposure = access.exposure_of(client, user, extension, runtime.settings)
     content = teller.tell(shown, exposure, Origin(service_id, request.hook, name), marks)
+    runtime.harmless.learn(call, consultation.harmless)
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
     if spent > budget:  # PE-01
         log.warn("over budget", ms=spent, budget_ms=budget)
     return content
+
+
+def _taken_apart(body: bytes, runtime: Runtime) -> envelope.CallMembers:
+    with calls.stage("parse"):
+        bounds.check_body(body, runtime.settings)
+        return envelope.open_call(body)
+
+
+def _passed_over(
+    service_id: str, call: envelope.CallMembers, caller: Caller, runtime: Runtime
+) -> bytes | None:
+    """The answer to a call whose orders are all known to be harmless by now; None for all others,
+    and for whatever has to be refused."""
+    settings, client = runtime.settings, caller.client
+    passed = runtime.harmless.passes_over(call, settings.max_draft_orders)
+    if passed is None or (client is not None and not client.may_call(passed.hook)):
+        return None
+    service = services.answering(service_id, passed.hook, runtime.knowledge)
+    if service is None or not service.question.about_orders:
+        return None
+    calls.current().hook = passed.hook
+    exposure = access.exposure_of(client, passed.user, call.members.get("extension"), settings)
+    origin = Origin(service_id, passed.hook, access.client_id(caller))
+    return runtime.teller.passed_over(exposure, origin)
 
 
 async def consult(
@@ -166,10 +169,18 @@ async def consult(
     """Go the whole way of a call, and give all that came of it; a large chart is worked on in turns
     with other calls. Without `service_id` the hook says who is asked. Raises what `answer` does.
     """
+    call = _taken_apart(body, runtime)
+    return await _consult(service_id, call, len(body), caller, runtime)
+
+
+async def _consult(
+    service_id: str | None, call: envelope.CallMembers, size: int, caller: Caller, runtime: Runtime
+) -> Consultation:
+    """See `consult`; `size` is how many bytes the call has."""
     started, client = time.monotonic(), caller.client
-    turns = Turns(started + runtime.settings.give_up_ms / 1000, is_large=len(body) > LARGE)
+    turns = Turns(started + runtime.settings.give_up_ms / 1000, is_large=size > LARGE)
     async with runtime.desk.place(turns):
-        consultation = _open(service_id, body, caller, runtime)
+        consultation = _open(service_id, call, caller, runtime)
         with calls.stage("read"):
             await turns.take(consultation.read())
     if consultation.lacks_orders:
@@ -195,14 +206,17 @@ async def consult(
     return consultation
 
 
-def _open(service_id: str | None, body: bytes, caller: Caller, runtime: Runtime) -> Consultation:
-    """The call that a body holds, with nothing read yet. Raises what `answer` does."""
+def _open(
+    service_id: str | None, call: envelope.CallMembers, caller: Caller, runtime: Runtime
+) -> Consultation:
+    """A call with nothing read yet. Raises what `answer` does."""
     settings, client = runtime.settings, caller.client
     with calls.stage("parse"):
-        bounds.check_body(body, settings)
-        request = envelope.parse(body)
+        request = envelope.request_of(call)
         bounds.check_orders(request.context.draft_orders, settings)
-    service = _service_for(request, service_id, runtime.knowledge)
+    service = services.called(service_id, request.hook, runtime.knowledge)
+    if service.question.about_orders and request.context.draft_orders is None:  # RQ-07
+        raise BadRequest("is required: a Bundle of the draft orders", "context.draftOrders")
     calls.current().hook = request.hook
     if client is not None and not client.may_call(request.hook):
         raise Forbidden("this client is not registered for this hook", "hook")
@@ -290,6 +304,16 @@ class Consultation:
             self._orders = self._drafts.read(self.reader)
 
     @property
+    def harmless(self) -> int:
+        """How many drafts there are, where each is an order that is harmless by itself for any
+        patient, and nothing else was to be said; else 0."""
+        said, orders = self.assessment, self._orders.orders
+        told = said.guidances or said.not_understood or said.skipped or said.foreign
+        if not self._passed_over or self._selected or told or not self._drafts.stand_alone:
+            return 0
+        return 0 if any(o.suspicions or o.mentions for o in orders) else len(orders)
+
+    @property
     def lacks_orders(self) -> bool:
         """Whether a call about orders brought none: some EHRs hold them back where the endpoint or
         the scopes are not set up as registered (checklist, section 4)."""
@@ -321,7 +345,7 @@ class Consultation:
 
     def decide(self, unread: str = "refuse") -> Generator[None, None, None]:
         """Make the chart of all that was read, and assess it; `unread` is as the client has it."""
-        self._card_if_unread = unread == "card"
+        self._card_if_unread = unread == "card" and not self._passed_over
         if self._card_if_unread:
             self.reader.fail_missing(InputName.CONDITIONS, self.no_access or "no way to read it")
         if self.lacks_results:

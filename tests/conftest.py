@@ -36,6 +36,15 @@ def one_base() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where programs of a user keep their state is the test run's own: a kill switch that somebody
+    turned on this machine is none of a test's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def knowledge() -> Knowledge:
     return load()

@@ -12,7 +12,7 @@ from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cards.repeats import NO_MARKS, Marks, Repeats, with_marks
 from cds_service.cdshooks.feedback import FeedbackItem
 from cds_service.cdshooks.models import CDSRequest, Json, encode
-from cds_service.clinical.assessment import Assessment
+from cds_service.clinical.assessment import Assessment, Tier
 from cds_service.errors import Unavailable
 from cds_service.knowledge import genetic_cards
 from cds_service.knowledge.model import Knowledge
@@ -53,6 +53,12 @@ class Teller:
             key, _ = call_of({"cards": []}, origin, self._clock(), self._knowledge.version, "off")
             self._store.record_issued((), key, CallCount(calls=1))
         return SILENCE
+
+    def passed_over(self, exposure: Exposure, origin: Origin) -> bytes:
+        """The answer where every order is known to be harmless: kept and counted as any other."""
+        call = calls.current()
+        call.knowledge, call.tier = self._knowledge.version, str(Tier.NONE)
+        return self.tell({"cards": []}, exposure, origin)
 
     async def settle(
         self, answer: Json, assessment: Assessment, caller: Caller, request: CDSRequest

@@ -118,13 +118,14 @@ def _suggestion(label: str, actions: list[Json]) -> Json:
 
 
 def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledge) -> bool:
-    """False where such a medicine is taken or drafted already, be it in words. Who does not
+    """False where such a medicine is taken daily or drafted already, be it in words. Who does not
     tolerate one gets no draft of an NSAID (`exclusions.yaml`)."""
     against = knowledge.protection.excluded_by
     if not drafted.isdisjoint(against):
         return False
     named = (entry.as_if for entry in chart.unidentified if entry.as_if)
-    taken = (m for m in (*chart.medications, *named) if m.state == "active")
+    listed = (*chart.medications, *named)
+    taken = (m for m in listed if m.state == "active" and not (m.prn or m.single_dose))
     return all(medicine.concepts.isdisjoint(against) for medicine in taken)
 
 

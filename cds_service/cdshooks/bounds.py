@@ -14,6 +14,8 @@ import msgspec
 from cds_service.errors import BadRequest, TooLarge
 
 MAX_CONTAINERS = 1_000_000  # objects and lists in one body
+_PER_RESOURCE = len(b'"resourceType":')  # bytes that each takes at least
+_LEVELS = 20  # what real bodies do not reach
 MAX_DIGITS = 40  # of a number in a draft order
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
@@ -35,12 +37,13 @@ class Bounds(Protocol):
 def check_body(body: bytes, bounds: Bounds) -> None:
     """Refuse what is nested too deeply or holds too many resources, before it is parsed.
 
-    Costs about 2 ms for each megabyte of FHIR. Raises BadRequest or TooLarge.
+    Costs about 1 ms for each megabyte of FHIR. Raises BadRequest or TooLarge.
     """
-    if body.count(b'"resourceType"') > bounds.max_resources:
+    most = len(body) // _PER_RESOURCE  # nearly always less than what may be: then none is counted
+    if most > bounds.max_resources and body.count(b'"resourceType"') > bounds.max_resources:
         raise TooLarge(f"more than {bounds.max_resources} resources", "body")
     brackets = _brackets(body)
-    if brackets.count(b"[") > MAX_CONTAINERS:
+    if len(brackets) > MAX_CONTAINERS and brackets.count(b"[") > MAX_CONTAINERS:
         raise TooLarge(f"more than {MAX_CONTAINERS} objects and lists", "body")
     if _is_deeper(brackets, bounds.max_depth):
         raise BadRequest(f"nested deeper than {bounds.max_depth} levels", "body")
@@ -59,6 +62,11 @@ def _brackets(body: bytes) -> bytes:
 
 def _is_deeper(brackets: bytes, limit: int) -> bool:
     """Whether brackets nest deeper than `limit`; what is not balanced the parser tells better."""
+    left = brackets
+    for gone in range(min(limit, _LEVELS)):  # each round takes the innermost level away
+        if len(left) <= limit - gone:
+            return False
+        left = left.replace(b"[]", b"")
     steps = array("b")
     steps.frombytes(brackets.translate(_STEPS))
     return max(accumulate(steps), default=0) > limit

@@ -7,12 +7,13 @@ chart is scanned here once and decoded only where somebody needs it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from pydantic import ValidationError
 
 from cds_service.cdshooks.encoding import line_and_column
@@ -25,6 +26,7 @@ MAX_TEXT = 1024
 MAX_MEMBERS = 1_000
 """Most members of the call, of its context, and of prefetch: each is walked over."""
 
+_NOTHING = Raw()
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _ESCAPE = re.compile(  # the group is half a surrogate pair; whole pairs are passed over
@@ -39,27 +41,87 @@ _ORDER_MEMBERS = ("draftOrders", "orders", "medications")
 Members = Mapping[str, Raw]
 
 
-def parse(body: bytes) -> CDSRequest:
-    """Read a call from UTF-8 JSON.
+@dataclass(frozen=True, slots=True)
+class CallMembers:
+    """The members of a call, undecoded, each once; those of `context` and `prefetch`, too, where
+    they are objects."""
 
-    Raises BadRequest with the place when the body is not one JSON object, when a member of the
-    envelope stands twice, or when hook, hookInstance, context or context.patientId is missing or
-    of the wrong type (CDS Hooks 2.0 "HTTP Request"). Everything else that is odd is left out and
-    named in `notes`.
+    members: Members
+    context: Members | None
+    prefetch: Members | None
+
+
+class _UsualCall(Struct, gc=False):
+    """What calls are made of, with nothing else beside it: taken apart in one pass."""
+
+    hook: Raw
+    hookInstance: Raw
+    context: dict[str, Raw]
+    prefetch: dict[str, Raw]
+    fhirServer: Raw = _NOTHING
+    fhirAuthorization: Raw = _NOTHING
+    extension: Raw = _NOTHING
+
+
+_USUAL = msgspec.json.Decoder(_UsualCall)
+_SMALL = ("hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension")
+
+
+def parse(body: bytes) -> CDSRequest:
+    """Read a call from UTF-8 JSON. Raises what `open_call` and `request_of` do."""
+    return request_of(open_call(body))
+
+
+def open_call(body: bytes) -> CallMembers:
+    """Take a call apart. Raises BadRequest with the place when the body is not one JSON object, or
+    when a member of the call, its context or prefetch stands twice; TooLarge for too many."""
+    return _usual_call(body) or _unusual_call(_object(body, "body"))
+
+
+def _usual_call(body: bytes) -> CallMembers | None:
+    """A call in compact JSON without anything odd. None: look at it member by member."""
+    try:
+        call = _USUAL.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if len(call.context) > MAX_MEMBERS or len(call.prefetch) > MAX_MEMBERS:
+        return None
+    small = [(name, raw) for name in _SMALL if (raw := getattr(call, name)) is not _NOTHING]
+    size = _size([*small, ("context", b""), ("prefetch", b"")])
+    if len(body) != size + _size(call.context.items()) + _size(call.prefetch.items()):
+        return None
+    return CallMembers(dict(small), call.context, call.prefetch)
+
+
+def _unusual_call(members: dict[str, Raw]) -> CallMembers:
+    context, prefetch = members.get("context"), members.get("prefetch")
+    is_object = context is not None and bytes(context).startswith(b"{")
+    return CallMembers(
+        members,
+        _object(bytes(context or b""), "context") if is_object else None,
+        None if _is_null(prefetch) else _object(bytes(prefetch or b""), "prefetch"),
+    )
+
+
+def request_of(call: CallMembers) -> CDSRequest:
+    """Read the members of a call.
+
+    Raises BadRequest with the place when hook, hookInstance, context or context.patientId is
+    missing or of the wrong type (CDS Hooks 2.0 "HTTP Request"). Everything else that is odd is
+    left out and named in `notes`.
     """
     notes: list[str] = []
-    members = _object(body, "body")
-    context = _context(members, notes)
+    members = call.members
+    context = _context(call, notes)
     hook = _required_text(members, "hook", "hook")
     instance = _required_text(members, "hookInstance", "hookInstance")
-    prefetch = members.get("prefetch")
     return CDSRequest(
         hook=hook,
         hook_instance=instance,
         context=context,
         fhir_server=_fhir_server(members, notes),
         fhir_authorization=_fhir_authorization(members, notes),
-        prefetch=None if _is_null(prefetch) else _object(bytes(prefetch or b""), "prefetch"),
+        prefetch=call.prefetch,
         extension=members.get("extension"),
         notes=tuple(notes),
     )
@@ -153,10 +215,15 @@ def _is_tight(raw: bytes, members: Members) -> bool:
     Compact JSON is told by this at once: each member takes two quotes and a colon, and a comma
     follows all but the last. Blanks or escapes in a key make the text longer.
     """
+    return len(raw) == _size(members.items())
+
+
+def _size(members: Iterable[tuple[str, bytes | Raw]]) -> int:
+    """The length of the shortest text that holds these members."""
     needed = 1
-    for key, value in members.items():
-        needed += len(key.encode()) + 4 + memoryview(value).nbytes
-    return len(raw) == max(needed, 2)
+    for key, value in members:
+        needed += (len(key) if key.isascii() else len(key.encode())) + 4 + memoryview(value).nbytes
+    return max(needed, 2)
 
 
 def _is_null(raw: Raw | None) -> bool:
@@ -197,11 +264,13 @@ def _bounded(text: str, place: str) -> str:
 # --- members ---
 
 
-def _context(members: Members, notes: list[str]) -> Context:
-    raw = members.get("context")
-    if _is_null(raw):
-        raise BadRequest("is required", "context")
-    context = _context_object(bytes(raw or b""), notes)
+def _context(call: CallMembers, notes: list[str]) -> Context:
+    context = call.context
+    if context is None:
+        raw = call.members.get("context")
+        if _is_null(raw):
+            raise BadRequest("is required", "context")
+        context = _context_object(bytes(raw or b""), notes)
     patient = _patient_id(_required_text(context, "patientId", "context.patientId"))
     user = _optional_text(context, "userId", notes)
     if user is None:
@@ -215,7 +284,7 @@ def _context(members: Members, notes: list[str]) -> Context:
     )
 
 
-def _context_object(raw: bytes, notes: list[str]) -> dict[str, Raw]:
+def _context_object(raw: bytes, notes: list[str]) -> Members:
     """`context`, also as a list of one object, as clients before 1.0 sent it."""
     if not raw.startswith(b"["):
         return _object(raw, "context")

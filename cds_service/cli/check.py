@@ -23,7 +23,7 @@ from cds_service.ops.settings import from_environment
 from cds_service.server.app import utc_now
 from cds_service.trust.tokens import ANONYMOUS
 
-BAD_INPUT = 2
+_BAD_INPUT = 2
 
 
 def check(
@@ -33,7 +33,8 @@ def check(
         bool, typer.Option("--explain", help="Print what was read, matched and left out, too.")
     ] = False,
     today: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day, by what was known then."),
     ] = None,
     order: Annotated[
         str | None,
@@ -52,11 +53,16 @@ def check(
     knowledge = load_checked(settings.knowledge_overlay)
     runtime = hooks.offline(knowledge, today.date() if today else utc_now(), settings)
     try:
-        call, own = _call(_input(file), runtime, order)
+        data = _input(file)
+        if today is not None:
+            data, later = record_to_call.as_of(to_utf8(data, None), today.date(), settings.timezone)
+            if later:
+                typer.echo(f"note: {later} entries after {today.date()} are left out", err=True)
+        call, own = _call(data, runtime, order)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except RequestError as error:
         typer.echo(terminal.plain(f"{file}: {error}"), err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(_BAD_INPUT) from None
     for note in consultation.request.notes if own else ():
         typer.echo(f"note: {note}", err=True)
     _show(consultation, as_json=as_json, explain=explain)
@@ -69,7 +75,7 @@ def _input(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         typer.echo(f"{file}: {error.strerror}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        raise typer.Exit(_BAD_INPUT) from None
 
 
 def _call(data: bytes, runtime: hooks.Runtime, order: str | None) -> tuple[bytes, bool]:

@@ -21,7 +21,7 @@ from cds_service.store.figure_table import words
 
 if TYPE_CHECKING:
     from cds_service.store.figure_table import FigureTable
-    from cds_service.store.report import Figures, Reason, Tally
+    from cds_service.store.report import Figures, OutcomeTally, Reason
 
     Displays = Mapping[Reason, str]
 
@@ -102,7 +102,7 @@ def _displays(settings: Settings) -> Displays:
     return {(reason.system, reason.code): reason.display for reason in found}
 
 
-def _tallies(figures: Figures) -> Iterator[tuple[str, str, Tally]]:
+def _tallies(figures: Figures) -> Iterator[tuple[str, str, OutcomeTally]]:
     yield "all", "", figures.total
     for dimension, values in figures.by.items():
         for value, tally in sorted(values.items(), key=lambda item: (-item[1].issued, item[0])):
@@ -138,12 +138,12 @@ def _as_json(figures: Figures, displays: Displays) -> dict[str, Any]:
     }
 
 
-def _plain(tally: Tally) -> dict[str, int]:
+def _plain(tally: OutcomeTally) -> dict[str, int]:
     names = ("issued", "accepted", "overridden", "ignored", "noFeedback")
     return dict(zip(names, _cells(tally), strict=True))
 
 
-def _cells(tally: Tally) -> tuple[int, int, int, int, int]:
+def _cells(tally: OutcomeTally) -> tuple[int, int, int, int, int]:
     return tally.issued, tally.accepted, tally.overridden, tally.ignored, tally.unanswered
 
 

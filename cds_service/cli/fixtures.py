@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cds_service.cards.terminal import plain
+from cds_service.cli import population as populations
 
 if TYPE_CHECKING:
+    from cds_service.tools.synthetic.catalogue import Habits
     from cds_service.tools.synthetic.generate import Patient, Wish
 
 app = typer.Typer(
@@ -55,6 +57,7 @@ def _root() -> None:
 
 @app.command()
 def generate(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder to write into; made where it is not.")],
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="Patients.")] = 150,
     seed: Annotated[int, typer.Option(help="Same seed and day: same bytes.")] = 1,
@@ -68,13 +71,40 @@ def generate(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Day on which the truth holds: today (UTC)."),
     ] = None,
+    population: populations.PopulationOption = None,
+    years: populations.YearsOption = 3,
+    population_kind: populations.KindOption = populations.PopulationKindWish.HOSPITAL,
+    hips: populations.HipsOption = 2.0,
+    naming: populations.NamingOption = populations.NamingWish.PLAIN,
+    gzip: populations.GzipOption = False,
+    lacks: populations.LacksOption = None,
+    jobs: populations.JobsOption = 1,
 ) -> None:
     """Write synthetic patients, and truth.json and truth.csv with what must come for each.
 
     Every rule leads a patient in turn: 150 patients show all of them at least once. The files of
     an earlier run in the same folder are replaced. Exit code: 2 when the folder cannot be used.
+
+    With --population a Bulk FHIR export of whole patients comes instead, in export/, and
+    truth.ndjson with what each past order must have met.
     """
-    from cds_service.tools.synthetic.catalogue import Habits
+    populations.refuse_mixture(context, population)
+    if population is not None:
+        from cds_service.tools.synthetic.population.export import ExportForm
+        from cds_service.tools.synthetic.population.wish import (
+            FileNaming,
+            PopulationKind,
+            PopulationWish,
+        )
+
+        wished = PopulationWish(
+            population, years, (today or datetime.now(UTC)).date(), seed,
+            PopulationKind(population_kind.value), hips / 100, _habits(habits),
+            populations.checked_types(lacks or []),
+        )  # fmt: skip
+        form = ExportForm(FileNaming(naming.value), gzip, jobs)
+        populations.write(wished, form, folder)
+        return
     from cds_service.tools.synthetic.fhir_releases import RELEASES
     from cds_service.tools.synthetic.generate import Wish
     from cds_service.tools.synthetic.generate import generate as make
@@ -85,12 +115,18 @@ def generate(
         count=count,
         seed=seed,
         releases=RELEASES if mixed else (release.value,),
-        habits=tuple(Habits) if habits is HabitsWish.MIXED else (Habits(habits.value),),
+        habits=_habits(habits),
         size=_size(resources),
     )
     written = _write(make(wish), wish, folder, what)
     patients = "1 patient" if written == 1 else f"{written} patients"
     typer.echo(f"{patients} in {folder}; the truth holds on {wish.today}")
+
+
+def _habits(wish: HabitsWish) -> tuple[Habits, ...]:
+    from cds_service.tools.synthetic.catalogue import Habits
+
+    return tuple(Habits) if wish is HabitsWish.MIXED else (Habits(wish.value),)
 
 
 @app.command()

@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
 from cds_service import __version__
-from cds_service.cli import check as check_command
-from cds_service.cli import clients, feedback, repeats, switch
-from cds_service.cli import doctor as doctor_command
-from cds_service.cli import fixtures as fixtures_command
-from cds_service.cli import knowledge as knowledge_cli
-from cds_service.cli import sandbox as sandbox_command
-from cds_service.cli import serve as serve_command
-from cds_service.cli import validate as validate_command
 from cds_service.errors import CdsError, RequestError
 
-BAD_SETUP = 1
+BAD_SETUP, BAD_INPUT = 1, 2
+
+_COMMANDS: Final = {
+    "clients": "clients", "feedback": "feedback", "repeats": "repeats", "knowledge": "knowledge",
+    "fixtures": "fixtures", "serve": "serve", "check": "check", "doctor": "doctor",
+    "rehearse": "rehearse",
+    "sandbox": "sandbox", "off": "switch", "on": "switch", "validate": "validate",
+}  # fmt: skip
+"""By command, the file that has it: as `app` where it has commands of its own, else as a function.
+It is imported when it is called: the kill switch waits for none of the others."""
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: object) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: object, cmd_name: str) -> Any:  # the type of commands is typer's own
+        wanted = [cmd_name] if cmd_name in _COMMANDS else list(_COMMANDS)  # "did you mean"
+        for name in wanted:
+            if name not in self.commands:
+                self.add_command(_made(name), name)
+        return self.commands.get(cmd_name)
+
+
+def _made(name: str) -> Any:
+    module = import_module(f"cds_service.cli.{_COMMANDS[name]}")
+    if hasattr(module, "app"):
+        group = get_group(module.app)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(module, name))
+    return get_command(alone)
+
 
 app = typer.Typer(
     name="cds-service",
+    cls=_Commands,
     help="CDS Hooks service for heterotopic ossification around hip arthroplasty.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they print local variables, and those hold charts
     add_completion=False,
 )
-
-
-app.add_typer(clients.app, name="clients")
-app.add_typer(feedback.app, name="feedback")
-app.add_typer(repeats.app, name="repeats")
-app.add_typer(knowledge_cli.app, name="knowledge")
-app.add_typer(fixtures_command.app, name="fixtures")
-app.command("serve")(serve_command.serve)
-app.command("check")(check_command.check)
-app.command("doctor")(doctor_command.doctor)
-app.command("sandbox")(sandbox_command.sandbox)
-app.command("off")(switch.off)
-app.command("on")(switch.on)
-app.command("validate")(validate_command.validate)
 
 
 def main() -> None:
@@ -49,7 +64,7 @@ def main() -> None:
         app()
     except CdsError as error:
         typer.echo(f"cds-service: {error}", err=True)
-        sys.exit(check_command.BAD_INPUT if isinstance(error, RequestError) else BAD_SETUP)
+        sys.exit(BAD_INPUT if isinstance(error, RequestError) else BAD_SETUP)
 
 
 def _show_version(wanted: bool) -> None:

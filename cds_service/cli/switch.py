@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-import httpx
 import typer
 
 from cds_service.errors import SettingsError
@@ -50,6 +49,11 @@ def _turn(state: State, reason: str) -> None:
             f"CDS_HOST, CDS_PORT), or send its parent {signal}. One that starts with this "
             f"directory is {state}"
         )
+    if told == "unknown":
+        raise SettingsError(
+            f"{file} says {state}, and the service at {base} cannot read it: its user needs the "
+            f"right to enter {settings.data_dir} and to read in it; until then calls get HTTP 503"
+        )
     if told == state:
         typer.echo(f"{state}: {file}. The service at {base} says so after {seconds:.1f} s.")
     else:
@@ -68,6 +72,8 @@ def _base(settings: Settings) -> str:
 
 def _followed(base: str, state: State) -> tuple[float, str | None]:
     """Seconds until the service says this state, and what it said last; None where none answers."""
+    import httpx  # the file is written by now: nothing waits for it
+
     began, told = time.monotonic(), None
     while (spent := time.monotonic() - began) < _PATIENCE:
         try:

@@ -63,7 +63,8 @@ def validate(
         typer.Option(metavar="hip|CODE", help="Add this draft order to records that have none."),
     ] = None,
     today: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day, by what was known then."),
     ] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Site overlay (CDS_KNOWLEDGE_OVERLAY).")
@@ -81,6 +82,7 @@ def validate(
     options = Options(
         release=release.value if release else None,
         today=(today or datetime.now(UTC)).date(),
+        then=today is not None,
         order=order,
         overlay=overlay or from_environment().knowledge_overlay,
     )

@@ -154,7 +154,7 @@ class Assessment:
     foreign: int
     skipped: int
     knowledge_version: str
-    drafted: frozenset[str] = frozenset()  # value sets of the medicines in the drafts
+    drafted: frozenset[str] = frozenset()  # value sets of the drafts to be taken daily
     unassessable: tuple[str, ...] = ()  # inputs without which nothing can be said (row 11)
     absent: tuple[str, ...] = ()  # rules that were tested and do not hold: of genetic HO, factors
     not_known: tuple[str, ...] = ()  # rules that could not be decided

@@ -360,7 +360,7 @@ class DraftOrder:
     suspicions: tuple[Suspicion, ...] = ()
     mentions: tuple[Mention, ...] = ()
     medication: MedicationFact | None = None
-    unidentified: Unidentified | None = None  # a medicine whose code says nothing here
+    unidentified: Unidentified | None = None  # a medicine, or prophylaxis, that only words name
     said: OrderSaid = OrderSaid()
 
     @property

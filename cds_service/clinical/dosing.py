@@ -1,4 +1,4 @@
-"""Whether a medicine is dosed above a limit, and whether it was begun or ended before surgery."""
+"""Which medicines a test is about: by drug, dose, reason, and when they were begun or ended."""
 
 from __future__ import annotations
 
@@ -6,11 +6,47 @@ from collections.abc import Iterable
 
 from cds_service.clinical.chart import FhirDate, MedicationFact
 from cds_service.clinical.days import Days
-from cds_service.knowledge.when import Begun, DoseLimit, Dosing, Ended, MedicationTest
+from cds_service.knowledge.when import Begun, DoseLimit, Dosing, Ended, MedicationTest, Taken
 
 _UNITS = {"iu": frozenset({"iu", "[iu]", "unit", "units", "unt", "ie", "i.e.", "i.u.", "[usp'u]"})}
 _ORDERED = ("MedicationRequest", "MedicationOrder")
 _TOLD = ("MedicationStatement", "MedicationUsage")
+
+
+def those_of(
+    test: MedicationTest, medicines: Iterable[MedicationFact], today: Days
+) -> list[MedicationFact]:
+    """The medicines that a test is about; none where they are fewer drugs than it asks for."""
+    facts = [fact for fact in medicines if _counts(fact, test, today)]
+    return facts if len({fact.concepts for fact in facts}) >= test.drugs else []
+
+
+def _counts(fact: MedicationFact, test: MedicationTest, today: Days) -> bool:
+    return (
+        not fact.concepts.isdisjoint(test.value_sets)
+        and fact.state in test.states
+        and (fact.concepts | fact.routes).isdisjoint(test.other_than)
+        and (not test.taken or _taken(fact) in test.taken)
+        and (not test.indications or not fact.indications.isdisjoint(test.indications))
+        and (
+            test.indication == "any" or _reason_stated(fact, test) == (test.indication == "stated")
+        )
+        and (not test.dosing or dosing_of(fact, test.limits) in test.dosing)
+        and (not test.ended or ended(fact, today, test) in test.ended)
+        and (not test.begun or begun(fact, today, test.begun_within_days) in test.begun)
+    )
+
+
+def _taken(fact: MedicationFact) -> Taken:
+    if fact.single_dose:
+        return "once"
+    return "as-needed" if fact.prn else "scheduled"
+
+
+def _reason_stated(fact: MedicationFact, test: MedicationTest) -> bool:
+    """Whether a reason is stated beside what the surgery is for."""
+    known = bool(fact.indications) and fact.indications <= set(test.surgery_reasons)
+    return fact.indication_stated and not known
 
 
 def dosing_of(fact: MedicationFact, limits: Iterable[DoseLimit]) -> Dosing:

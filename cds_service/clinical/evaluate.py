@@ -17,7 +17,7 @@ from cds_service.clinical.chart import (
     Provenance,
 )
 from cds_service.clinical.days import Days
-from cds_service.clinical.dosing import begun, dosing_of, ended
+from cds_service.clinical.dosing import those_of
 from cds_service.clinical.laboratory import Laboratory, Result
 from cds_service.clinical.logic import NO, UNKNOWN, YES, Answer, Outcome, any_of, found_in, told
 from cds_service.clinical.time_windows import decisive, recent, told_undated, within
@@ -60,7 +60,8 @@ class CallFacts:
         drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
         known = (m for m in chart.medications if m.source.reference not in drafted)
         self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
-        unidentified = tuple(o.unidentified for o in orders if o.unidentified)
+        planned = (order for order in chart.planned if order.live)
+        unidentified = tuple(o.unidentified for o in (*orders, *planned) if o.unidentified)
         drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
         stored = (u for u in chart.unidentified if u.source.reference not in drafted)
         self.laboratory = Laboratory(chart, days)
@@ -258,23 +259,7 @@ class OrderView:
         return replace(found, answer=Answer.UNKNOWN, undated=True) if only_asked else found
 
     def _medication(self, test: MedicationTest) -> Outcome:
-        def counts(fact: MedicationFact) -> bool:
-            return (
-                not fact.concepts.isdisjoint(test.value_sets)
-                and fact.state in test.states
-                and (fact.concepts | fact.routes).isdisjoint(test.other_than)
-                and not (test.scheduled and (fact.prn or fact.single_dose))
-                and (not test.indications or not fact.indications.isdisjoint(test.indications))
-                and (
-                    test.indication == "any"
-                    or _reason_stated(fact, test) == (test.indication == "stated")
-                )
-                and (not test.dosing or dosing_of(fact, test.limits) in test.dosing)
-                and (not test.ended or ended(fact, self.days, test) in test.ended)
-                and (not test.begun or begun(fact, self.days, test.begun_within_days) in test.begun)
-            )
-
-        facts = [f for f in self.facts.medications if counts(f)]
+        facts = those_of(test, self.facts.medications, self.days)
         return found_in((f.source, f.source.label) for f in facts) or self.known(
             InputName.MEDICATIONS
         )
@@ -337,12 +322,6 @@ class OrderView:
         ]
         sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return found_in((s, told(s)) for s in sources) or NO
-
-
-def _reason_stated(fact: MedicationFact, test: MedicationTest) -> bool:
-    """Whether a reason is stated beside what the surgery is for."""
-    known = bool(fact.indications) and fact.indications <= set(test.surgery_reasons)
-    return fact.indication_stated and not known
 
 
 def _same(one: DraftOrder, other: DraftOrder | None) -> bool:

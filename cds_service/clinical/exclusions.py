@@ -37,10 +37,15 @@ def _doubt(outcome: Outcome, rule: Exclusion) -> str:
 
 
 def reasons_for(
-    target: str, view: OrderView, knowledge: Knowledge, days: float | None = None
+    target: str,
+    view: OrderView,
+    knowledge: Knowledge,
+    *,
+    ordered: bool,
+    days: float | None = None,
 ) -> tuple[Reason, ...]:
-    """Reasons against an option or a regimen (`target` is its id), the gravest first. `days` is
-    the length of a course that is ordered already.
+    """Reasons against an option or a regimen (`target` is its id), the gravest first. `ordered`:
+    against a course that is ordered already, of `days`, and not against one that is offered.
 
     A rule that cannot be answered gives a reason only where there is a result to show; what was
     not read at all is told once by `not_assessed`.
@@ -48,6 +53,8 @@ def reasons_for(
     found: list[Reason] = []
     checked = knowledge.once(_checked)
     for rule in view.facts.once(f"against {target}", lambda: _against(target, view, knowledge)):
+        if rule.ordered_only if not ordered else rule.own_course_only:
+            continue
         if rule.above_days is not None and not (days and days > rule.above_days):
             continue
         outcome = view.ask(rule.when)
@@ -68,7 +75,11 @@ def _against(target: str, view: OrderView, knowledge: Knowledge) -> list[Exclusi
 def _checked(knowledge: Knowledge) -> frozenset[str]:
     """Quantities of which an old result is told by their unknown check already."""
     checks = knowledge.unknown_checks
-    return frozenset(check.quantity for check in checks if check.quantity and not check.unread)
+    return frozenset(
+        check.quantity
+        for check in checks
+        if check.quantity and not (check.unread or check.unidentified)
+    )
 
 
 def _without_repeats(found: list[Reason]) -> tuple[Reason, ...]:

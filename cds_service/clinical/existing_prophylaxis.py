@@ -386,8 +386,7 @@ def _reasons(
     """Reasons that are about the course ordered, and not only about ours."""
     for plan in there:
         for target in _targets(plan):
-            for reason in reasons_for(target, view, knowledge, plan.days):
-                own = knowledge.exclusions[reason.rule].own_course_only
-                itself = {s.reference for s in reason.sources} == {plan.source.reference}
-                if reason.effect in effects and not own and not itself:
+            for reason in reasons_for(target, view, knowledge, ordered=True, days=plan.days):
+                itself = set(reason.sources) == {plan.source}
+                if reason.effect in effects and not itself:
                     yield plan, reason

@@ -70,14 +70,19 @@ def suspected_harm(
     known = {id(order) for order, _ in triggered}
     cards = {card for card in found.rule.cards.values() if card}
     harmful = (
-        order
-        for order in orders
-        if id(order) not in known and harm_of(order, case.knowledge).card in cards
+        order for order in orders if id(order) not in known and _of_rows_1_to_3(order, case, cards)
     )
     return [
         replace(card, indicator="warning") if card.indicator == "critical" else card
         for card in on_record(case, found, harmful)
     ]
+
+
+def _of_rows_1_to_3(order: DraftOrder, case: Case, cards: Collection[str]) -> bool:
+    """Whether an order is known surgery, biopsy, excision or a needle into muscle, by a card of the
+    disease or by the harm itself."""
+    harm = harm_of(order, case.knowledge)
+    return harm.card in cards or harm.also_suspected
 
 
 def by_trigger(case: Case, found: Genetics, order: DraftOrder, trigger: Trigger) -> Guidance | None:
@@ -154,7 +159,7 @@ def asked_harm(
     if not cards:
         return []
     rest = [order for order in rest if may_harm(order, case.knowledge)]
-    return [order for order in rest if harm_of(order, case.knowledge).card in cards]
+    return [order for order in rest if _of_rows_1_to_3(order, case, cards)]
 
 
 def questions(

@@ -23,7 +23,7 @@ def withheld_by_words(view: OrderView, knowledge: Knowledge) -> frozenset[str]:
         if any(
             reason.effect in _WITHHOLDS
             for target in (option.id, *option.regimens)
-            for reason in _of_words(target, view, knowledge)
+            for reason in _of_words(target, view, knowledge, ordered=False)
         )
     )
 
@@ -35,12 +35,13 @@ def ruled_out_by_words(targets: Iterable[str], view: OrderView, knowledge: Knowl
     return any(
         reason.effect is Effect.EXCLUDE or rules[reason.rule].asks_of_ordered
         for target in targets
-        for reason in _of_words(target, view, knowledge)
-        if not rules[reason.rule].own_course_only
+        for reason in _of_words(target, view, knowledge, ordered=True)
     )
 
 
-def _of_words(target: str, view: OrderView, knowledge: Knowledge) -> Iterator[Reason]:
+def _of_words(
+    target: str, view: OrderView, knowledge: Knowledge, *, ordered: bool
+) -> Iterator[Reason]:
     """Reasons against a target that rest on a medicine which only words name."""
     named = view.facts.once("in words", lambda: _named(view.facts))
     if not named:
@@ -48,7 +49,7 @@ def _of_words(target: str, view: OrderView, knowledge: Knowledge) -> Iterator[Re
     facts = view.facts.once("as if coded", lambda: _as_if_coded(view.facts, named))
     seen = facts.view(view.order, cautious=view.cautious, sure=view.sure)
     sources = {fact.source for fact in named}
-    for reason in reasons_for(target, seen, knowledge):
+    for reason in reasons_for(target, seen, knowledge, ordered=ordered):
         if not sources.isdisjoint(reason.sources):
             yield reason
 

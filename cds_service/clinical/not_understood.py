@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from cds_service.clinical.chart import CodeSeen, DraftOrder
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import SURGICAL_CATEGORY
 from cds_service.knowledge.system_names import NO_CODE, NO_SYSTEM, is_read
+from cds_service.knowledge.terminology import danish_procedure
 
 _LONGEST = 300  # signs of a system
-# Danish SKS: D and ICD-10, or K and NCSP, in one system; only the first is read.
-_DANISH_PROCEDURE = re.compile(r"K[A-Z]{3}[0-9]{2}[A-Z0-9]*")
 _SURGERY = frozenset({SURGICAL_CATEGORY})  # says that it is surgery, and not which
 
 
@@ -37,7 +34,8 @@ def unread_system(order: DraftOrder, knowledge: Knowledge) -> str | None:
 
 def _says_something(coding: CodeSeen, order: DraftOrder, knowledge: Knowledge) -> bool:
     """Whether a code is in a system that is read, and says more than that it is surgery."""
-    if not is_read(coding.system or "") or _DANISH_PROCEDURE.fullmatch(coding.code or ""):
+    system = coding.system or ""
+    if not is_read(system) or danish_procedure(system, coding.code or ""):
         return False
     match = knowledge.index.match(coding.system, coding.code) if order.kinds else None
     return match is None or not match.concepts <= _SURGERY

@@ -115,11 +115,10 @@ def _ours(target: str, view: OrderView, knowledge: Knowledge) -> tuple[Reason, .
     """The reasons that are about a course which is offered, not one that is ordered already. A
     draft that would give way and cannot be removed leaves the option to the clinician."""
     rules, found = knowledge.exclusions, []
-    for reason in reasons_for(target, view, knowledge):
-        rule = rules[reason.rule]
-        kept = rule.replaces and not all(DELETABLE.fullmatch(s.reference) for s in reason.sources)
-        if not rule.ordered_only:
-            found.append(replace(reason, effect=Effect.NO_DRAFT) if kept else reason)
+    for reason in reasons_for(target, view, knowledge, ordered=False):
+        gives_way = rules[reason.rule].replaces
+        kept = gives_way and not all(DELETABLE.fullmatch(s.reference) for s in reason.sources)
+        found.append(replace(reason, effect=Effect.NO_DRAFT) if kept else reason)
     return tuple(found)
 
 

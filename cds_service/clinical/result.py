@@ -74,4 +74,5 @@ def _unread_orders(case: Case) -> Iterator[NotUnderstood]:
 
 def _drafted(orders: Iterable[DraftOrder]) -> frozenset[str]:
     medicines = (o.medication for o in orders if o.medication and o.medication.state == "draft")
-    return frozenset(concept for medicine in medicines for concept in medicine.concepts)
+    daily = (m for m in medicines if not (m.prn or m.single_dose))
+    return frozenset(concept for medicine in daily for concept in medicine.concepts)

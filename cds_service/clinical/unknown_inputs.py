@@ -6,8 +6,9 @@ from collections import defaultdict
 
 from cds_service.clinical.assessment import NotAssessed
 from cds_service.clinical.chart import Chart, InputReport, InputState, Unidentified
+from cds_service.clinical.days import DAY
 from cds_service.clinical.evaluate import OrderView
-from cds_service.clinical.laboratory import CONCEPTS
+from cds_service.clinical.laboratory import CONCEPTS, Result
 from cds_service.clinical.logic import shortened
 from cds_service.knowledge.completeness_schema import Meaning
 from cds_service.knowledge.loader import Knowledge
@@ -78,7 +79,7 @@ def _not_assessed(
             if not view.facts.unidentified:
                 continue
             entries = _entries(check, view)
-            entries = "" if entries and _is_known(check, view) else entries
+            entries = "" if entries and _is_unread(check, view) else entries
             state = "without a known code" if entries else None
         else:
             entries, state = "", _unknown_state(check, view, knowledge)
@@ -183,20 +184,32 @@ def _result_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) ->
 def _is_known(check: UnknownCheck, view: OrderView) -> bool:
     """Whether there is a result of the quantity, be it one that cannot be read: that has a check of
     its own."""
+    return _known_result(check, view) is not None or _is_unread(check, view)
+
+
+def _known_result(check: UnknownCheck, view: OrderView) -> Result | None:
+    if check.quantity is None or check.within_days is None:
+        return None
+    result = view.facts.laboratory.newest(check.quantity, check.within_days)
+    if result and view.days.ago(result.when, recent=False)[1] <= check.within_days:
+        return result
+    return None
+
+
+def _is_unread(check: UnknownCheck, view: OrderView) -> bool:
     if check.quantity is None or check.within_days is None:
         return False
-    laboratory = view.facts.laboratory
-    result = laboratory.newest(check.quantity, check.within_days)
-    if result and view.days.ago(result.when, recent=False)[1] <= check.within_days:
-        return True
-    return laboratory.unread(check.quantity, check.within_days) is not None
+    return view.facts.laboratory.unread(check.quantity, check.within_days) is not None
 
 
 def _is_asked(check: UnknownCheck, entry: Unidentified, view: OrderView) -> bool:
-    """Whether an entry without a known code is what a check is about: a recent one of a result."""
+    """Whether an entry without a known code is what a check is about: of a result a recent one, and
+    one that is newer by more than a day than what is known."""
     if check.quantity is None or check.within_days is None:
         return True
-    when = entry.source.date
+    when, known = entry.source.date, _known_result(check, view)
+    if known is not None and (when is None or when.order <= known.when.order + DAY):
+        return False
     recent = when is None or view.days.ago(when, recent=True)[0] <= check.within_days
     return check.quantity in entry.named and recent
 

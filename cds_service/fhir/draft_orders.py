@@ -81,6 +81,11 @@ class Drafts:
         foreign = len(self._drafts) - len(own)
         return OrdersRead(orders, tuple(self._problems), foreign, releases.release())
 
+    @property
+    def stand_alone(self) -> bool:
+        """Whether nothing in the orders that were read points anywhere else."""
+        return self._settled is not None
+
     def _orders(
         self, own: list[Draft], references: References, subjects: Subjects
     ) -> tuple[DraftOrder, ...]:

@@ -28,7 +28,14 @@ from cds_service.fhir.elements import (
     words,
 )
 from cds_service.fhir.named import REASON_NAMES, named_as_reason
-from cds_service.fhir.unidentified import MEDICINES, drugs_named, name_in, readable, says_none
+from cds_service.fhir.unidentified import (
+    MEDICINES,
+    as_atc,
+    drugs_named,
+    name_in,
+    readable,
+    says_none,
+)
 from cds_service.knowledge.code_systems import ATC
 from cds_service.knowledge.names import FOR_HO, PALOVAROTENE, InputName
 
@@ -190,9 +197,11 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
     inline = (doc.get("medicationCodeableConcept"), doc.get("medication"))
     elements = (*inline, *(target.get("code") for target in named.targets))
     parts = [p for target in named.targets for p in _ingredients(doc, target, look)]
-    groups = drugs_named((*elements, named.element, *parts), look.mentions.drugs)
-    against = look.mentions.drugs.speaks_against(groups, InputName.MEDICATIONS)
-    coded = [c for e in elements for c in codings(e)]
+    drugs, coded = look.mentions.drugs, [c for e in elements for c in codings(e)]
+    guessed = as_atc(coded, look.index)
+    groups = drugs_named((*elements, named.element, *parts), drugs)
+    groups = drugs.also_of(groups, guessed) if guessed else groups
+    against = drugs.speaks_against(groups, InputName.MEDICATIONS)
     told = first_text(named.element) is not None
     if readable(coded, MEDICINES, named=told) and (not groups or _is_local(named.element)):
         return
@@ -210,8 +219,8 @@ def _unidentified(doc: Doc, look: ReadContext, named: Named) -> Iterator[Unident
         return
     label = name_in(named.element)
     source = Provenance(type_and_id(doc), None, label, _written(doc, look) or start)
-    drugs, as_if = look.mentions.drugs, None
-    if concepts := drugs.stand_for(groups):
+    as_if = None
+    if concepts := drugs.stand_for(groups) | guessed:
         as_if = _fact(doc, look, concepts, source, schedule, (state, start, end), (label,))
     yield Unidentified(InputName.MEDICATIONS, source, named=groups, against=against, as_if=as_if)
 

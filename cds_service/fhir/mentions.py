@@ -31,7 +31,7 @@ _EDGES = (r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])", r"\b")
 _LOOKAHEAD = re.compile(r"\(\?[!=][^|]*\)$")
 _LOOKBEHIND = re.compile(r"^(?:\(\?<![^()|]*\))+")
 _COMMON = frozenset({
-    "progressive", "progressiva", "progresiva", "syndrome", "plaque",
+    "progressive", "progressiva", "progresiva", "syndrome", "plaque", "right", "left", "bilateral",
     "platelike", "plate-like", "plattenartiges", "plattenförmiges",  # osteoma cutis
 })  # fmt: skip
 _TELLING = 6  # letters; a shorter word stands in too many texts
@@ -110,6 +110,8 @@ class Mentions:
         self.conditions = conditions
         self.sayings = drugs.sayings
         self._bare: Mentions | None = None
+        self._of_orders: Mentions | None = None
+        self._also = also
         self._medicines = medicines
         self._quick = also + medicines
         self._slow: tuple[re.Pattern[str], ...] = ()
@@ -132,10 +134,20 @@ class Mentions:
         return bool(self._quick or self._slow)
 
     def within(self, json: bytes) -> Mentions:
-        """These patterns, or none where no text of this JSON can match: one look at all of it."""
-        whole = json.decode("utf-8", "replace")
+        """What orders are asked for, or nothing where no text of this JSON can match: one look at
+        all of it."""
+        whole, asked = json.decode("utf-8", "replace"), self._for_orders()
         escaped = "\\u" in whole  # nobody writes letters so, but a reader of JSON would see them
-        return self if escaped or self._slow or self.speaks(whole) else self._nothing()
+        return asked if escaped or asked._slow or asked.speaks(whole) else self._nothing()
+
+    def _for_orders(self) -> Mentions:
+        """These without acquired HO: an order is no history of it; made once."""
+        if self._of_orders is None:
+            kept = tuple((disease, one) for disease, one, _ in self._patterns if disease != HO)
+            self._of_orders = Mentions(
+                kept, self._also, self._medicines, self.drugs, self.conditions, self.results
+            )
+        return self._of_orders
 
     def _nothing(self) -> Mentions:
         """The drugs, conditions and results without the diseases; made once."""

@@ -10,7 +10,9 @@ from cds_service.clinical.chart import (
     DraftOrder,
     FhirDate,
     MedicationFact,
+    OrderSaid,
     Problem,
+    Provenance,
     Unidentified,
 )
 from cds_service.fhir.body_site import side_of, with_hip_site
@@ -18,7 +20,17 @@ from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.codings import NOTHING, Recognised, label_of, recognise
 from cds_service.fhir.context import ReadContext
 from cds_service.fhir.decoding import Unreadable, decode
-from cds_service.fhir.elements import Doc, codings, flag, identifier, kind_of, objects, status, text
+from cds_service.fhir.elements import (
+    Doc,
+    codings,
+    flag,
+    identifier,
+    kind_of,
+    objects,
+    status,
+    text,
+    type_and_id,
+)
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.intramuscular_words import RouteInWords, route_in_words
 from cds_service.fhir.medication import Named, name_of, read_medication
@@ -26,7 +38,13 @@ from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.modifiers import as_questions, is_modified, with_note
 from cds_service.fhir.order_said import what_is_said
 from cds_service.fhir.order_text import read_genetic_words
-from cds_service.knowledge.names import INJECTION_IM, ROUTE_IM, SURGICAL_CATEGORY
+from cds_service.knowledge.names import (
+    INJECTION_IM,
+    RADIOTHERAPY,
+    ROUTE_IM,
+    SURGICAL_CATEGORY,
+    InputName,
+)
 
 # Resources that come along with orders (references, context) and are no orders themselves.
 NOT_ORDERS = frozenset({
@@ -123,6 +141,9 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     names = [element for element, _ in elements]
     suspicions, mentions = read_genetic_words(doc, look, names)
     medication, unidentified = _medication(doc, look)
+    said = what_is_said(doc, names, medicine.targets)
+    if unidentified is None and medication is None and RADIOTHERAPY.isdisjoint(kinds):
+        unidentified = _prophylaxis_in_words(doc, look, said, _label(doc, elements))
     return DraftOrder(
         index=index,
         resource_type=kind_of(doc) or "Resource",
@@ -142,8 +163,24 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         mentions=mentions,
         medication=medication,
         unidentified=unidentified,
-        said=what_is_said(doc, names, medicine.targets),
+        said=said,
     )
+
+
+def _prophylaxis_in_words(
+    doc: Doc, look: ReadContext, said: OrderSaid, label: str
+) -> Unidentified | None:
+    """An order whose words, and no code, name what may be the prophylaxis already."""
+    every, conditions = (*said.names, *said.notes), look.mentions.conditions
+    if not conditions.speaks_of_orders("\n".join(every)):  # nearly always
+        return None
+    for told in every:
+        named, options = conditions.ordered(told)
+        if options:
+            label = label if told in said.names else text(told) or label
+            source = Provenance(type_and_id(doc), None, label, _when(doc, look))
+            return Unidentified(InputName.SERVICE_REQUESTS, source, named=named, against=options)
+    return None
 
 
 def is_planned(doc: Doc) -> bool:

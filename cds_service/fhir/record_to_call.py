@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Raw
 
 from cds_service.cdshooks import request
+from cds_service.clinical.chart import FhirDate
 from cds_service.errors import BadRequest
+from cds_service.fhir.as_of import Timing, as_it_was, timing_of
+from cds_service.fhir.dates import read_date
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.terminology import CodeIndex
@@ -78,6 +83,37 @@ def as_call(data: bytes, index: CodeIndex, order: str | None = None) -> bytes:
     if names.isdisjoint(_OF_A_CALL) or (kind is not None and "hook" not in names):
         raise BadRequest(_NEITHER, "body")
     return data
+
+
+def as_of(data: bytes, day: date, zone: str | None = None) -> tuple[bytes, int]:
+    """A record as it was on a day (`fhir.as_of`), and how many entries came later and are left out.
+
+    Draft orders stay: they are what is asked about. A call stays as it is: it holds what an EHR
+    sent. `zone` is the hospital's, UTC where none is given.
+    """
+    if request.resource_type(data) != "Bundle":
+        return data, 0
+    moment = read_date(day.isoformat(), ZoneInfo(zone or "UTC"))
+    members = request.members(data, "body")
+    _, entries = _entries(data)
+    if moment is None or "entry" not in members:
+        return data, 0
+    kept = []
+    for raw, seen in entries:
+        is_draft = seen.resourceType in _ORDERS and seen.status == "draft"
+        entry = raw if is_draft else _entry_then(raw, moment, ZoneInfo(zone or "UTC"))
+        kept += [entry] if entry is not None else []
+    return msgspec.json.encode(members | {"entry": kept}), len(entries) - len(kept)
+
+
+def _entry_then(raw: Raw, moment: FhirDate, zone: ZoneInfo) -> Raw | None:
+    """An entry as it was at a moment; None for what came later."""
+    entry = msgspec.json.decode(raw, type=dict[str, Any])
+    doc = entry["resource"]
+    if timing_of(doc, moment, zone) is Timing.LATER:
+        return None
+    then = as_it_was(doc, moment, zone)
+    return raw if then is doc else Raw(msgspec.json.encode(entry | {"resource": then}))
 
 
 def check_order(order: str, index: CodeIndex) -> None:

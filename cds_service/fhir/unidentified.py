@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import CodeSeen
 from cds_service.fhir import decoding
@@ -17,8 +18,12 @@ from cds_service.knowledge.code_systems import (
     RXNORM,
     SNOMED,
     canonical,
+    is_known,
 )
 from cds_service.knowledge.drug_names import NO_NAMES, DrugNames
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.terminology import CodeIndex
 
 # What an entry says that there is none of: never an entry that was not understood.
 _NONE = re.compile(
@@ -113,6 +118,17 @@ def codes_of(elements: Iterable[object]) -> Iterator[tuple[str, str]]:
     for coding in (c for e in elements for c in codings(e)):
         if coding.system and coding.code:
             yield canonical(coding.system), coding.code
+
+
+def as_atc(found: Iterable[CodeSeen], index: CodeIndex) -> frozenset[str]:
+    """The value sets of codes that look like those of ATC, in a system that nobody here knows: it
+    has many national names. Enough to ask."""
+    matches = (
+        index.match(ATC, c.code)
+        for c in found
+        if c.code and _SUBSTANCE.fullmatch(c.code.strip()) and not (c.system and is_known(c.system))
+    )
+    return frozenset(concept for match in matches if match for concept in match.concepts)
 
 
 def is_allergy_in_words(element: object, names: DrugNames) -> bool:

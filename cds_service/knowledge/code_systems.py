@@ -68,6 +68,7 @@ SBS: Final = "http://nphies.sa/terminology/CodeSystem/procedures"
 CCI: Final = "http://cihi.ca/fhir/CodeSystem/cihi-cci"
 NCSP: Final = "urn:oid:2.16.578.1.12.4.1.1.7275"
 KVA: Final = "urn:oid:1.2.752.116.1.3.2.3.6"
+THL: Final = "urn:oid:1.2.246.537.6.2"
 UMLS: Final = "http://terminology.hl7.org/CodeSystem/umls"
 
 TABLE: Final = (
@@ -164,7 +165,13 @@ TABLE: Final = (
         form=r"[A-Z](?:[0-9]{2}(?:[A-Z](?:[A-Z](?:[0-9]{2})?)?)?)?",
         listed=r"[A-Z](?:[0-9]{2}(?:[A-Z](?:[A-Z](?:[0-9]{2})?)?)?)?",
         aliases=(f"{_OID}6.73", "http://fhir.de/CodeSystem/dimdi/atc"),
-        national=("http://fhir.de/CodeSystem/bfarm/atc",), written=("atc",), short="atc",
+        # Germany, France, Norway, Finland, Sweden, as their public guides and clients send it.
+        national=(
+            "http://fhir.de/CodeSystem/bfarm/atc", "https://smt.esante.gouv.fr/terminologie-atc",
+            "urn:oid:2.16.578.1.12.4.1.1.7180", "urn:oid:1.2.246.537.6.32",
+            "urn:oid:1.2.246.537.6.32.2007", "urn:oid:1.2.752.129.2.2.3.1.1",
+        ),
+        written=("atc",), short="atc",
     ),
     CodeSystem(
         OPCS4, "OPCS-4", dots=False, cased=False,
@@ -174,7 +181,7 @@ TABLE: Final = (
     ),
     CodeSystem(CVX, "CVX", aliases=("urn:oid:2.16.840.1.113883.12.292",), written=("cvx",)),
     # National procedures: Germany (the side may stand behind the code), France (with activity or
-    # phase), Saudi Arabia, Canada, Norway (NCSP, NCMP, NCRP) and Sweden.
+    # phase), Saudi Arabia, Canada, Norway (NCSP, NCMP, NCRP), Sweden and Finland.
     CodeSystem(
         OPS, "OPS", dots=False, cased=False,
         form=r"[1-9]-[0-9]{2}[0-9A-Z](?:\.?[0-9A-Z]{1,2})?(?::[RLB])?",
@@ -196,7 +203,19 @@ TABLE: Final = (
         listed=r"[1-8]\.[A-Z]{2}\.[0-9]{2}", aliases=(f"{_OID}6.95",), written=("cci",),
     ),
     CodeSystem(NCSP, "NCSP", cased=False, listed=r"[A-Z]{3,4}[0-9]{0,2}", written=("ncsp", "nkpk")),
-    CodeSystem(KVA, "KVÅ", cased=False, listed=r"[A-Z]{3}[0-9]{0,2}", written=("kva",)),
+    CodeSystem(
+        KVA, "KVÅ", cased=False, listed=r"[A-Z]{3}[0-9]{0,2}",
+        # The register of Socialstyrelsen, that of Inera, and its NamingSystem.
+        national=(
+            "urn:oid:1.2.752.116.1.3.2.1.4", "urn:oid:1.2.752.116.1.3.2.3.4",
+            "urn:oid:1.2.752.129.2.2.2.1", "http://electronichealth.se/id/kva",
+        ),
+        written=("kva",),
+    ),
+    CodeSystem(
+        THL, "THL procedures", cased=False, listed=r"[A-Z]{3}[0-9]{0,2}",
+        national=("urn:oid:1.2.246.537.6.2.2007",),
+    ),
     CodeSystem(UMLS, "UMLS", aliases=(f"{_OID}6.86",)),
     CodeSystem(
         HPO, "HPO", cased=False, aliases=(f"{_OID}6.339",),

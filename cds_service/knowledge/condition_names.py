@@ -22,6 +22,7 @@ class _Group:
     def __init__(self, words: ConditionWords) -> None:
         self.id, self.past, self.against = words.id, words.past, frozenset(words.as_condition)
         self.beside = frozenset(words.with_value_sets)
+        self.may_be = frozenset(words.as_order)
         self.low = _low(words.stems, words.words)
         self.high = _high(words.capitals)
         self.needs = re.compile(spoken(words.needs)) if words.needs else None
@@ -50,6 +51,11 @@ class ConditionNames:
         stems = [stem for group in groups for stem in group.stems]
         whole = [word for group in groups for word in (*group.words, *group.capitals)]
         self._quick = _low([*stems, *hints], whole).search
+        orders = [group for group in groups if group.as_order]
+        self._quick_orders = _low(
+            [stem for group in orders for stem in group.stems],
+            [word for group in orders for word in (*group.words, *group.capitals)],
+        ).search
         self._sayings = knowledge.once(Sayings) if knowledge else Sayings()
 
     def speaks(self, value: str) -> bool:
@@ -66,6 +72,17 @@ class ConditionNames:
         for value in values:
             found |= self._in(value[:TEXT_LIMIT], over)
         return tuple(group.id for group in self._groups if group.id in found)
+
+    def speaks_of_orders(self, value: str) -> bool:
+        """As `speaks`, of what an order may already be."""
+        return self._quick_orders(folded(value, _LONGEST)) is not None
+
+    def ordered(self, value: str) -> tuple[tuple[str, ...], _Set]:
+        """The groups that the words of an order name, and the options that it may already be."""
+        named = self.named([value])
+        found = [group for group in self._groups if group.id in named and group.may_be]
+        options = frozenset(option for group in found for option in group.may_be)
+        return tuple(group.id for group in found), options
 
     def apart(self, groups: Iterable[str]) -> Iterator[tuple[tuple[str, ...], _Set, _Set]]:
         """These groups, those together that speak against the same options beside the same drugs:

@@ -89,6 +89,15 @@ class DrugNames:
         """The value sets of the drugs that these groups name."""
         return frozenset(concept for name in groups for concept in self._value_sets[name])
 
+    def also_of(self, groups: Iterable[str], concepts: frozenset[str]) -> tuple[str, ...]:
+        """These groups, and those of the drugs of some value sets: for each set the group that
+        stands for the fewest."""
+        found = set(groups)
+        for concept in concepts:
+            of = [name for name, sets in self._value_sets.items() if concept in sets]
+            found |= set(sorted(of, key=lambda name: len(self._value_sets[name]))[:1])
+        return tuple(name for name in self._stems if name in found)
+
     def rules_out(self, texts: Iterable[str]) -> bool:
         """Whether the words of an allergy name a drug that speaks against an option, or say that
         it is one to some drug."""

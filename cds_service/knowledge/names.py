@@ -75,6 +75,9 @@ they mean then."""
 BROOKER = "brooker-class"
 FOP_POSSIBLE = "fop-possible"
 HO_EXCISION = "ho-excision"
+RADIOTHERAPY = frozenset(
+    {"radiotherapy", "radiotherapy-hip", "radiation-oncology-referral", "ho-prophylaxis-referral"}
+)
 HO_SETS = frozenset({"ho-postoperative", "ho-hip-region", "ho-site-unspecified", "ho-elsewhere"})
 CALCIFICATION = "muscle-calcification"
 SOME_ANALGESIC = "nsaid-hypersensitivity-possible"

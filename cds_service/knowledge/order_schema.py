@@ -79,6 +79,7 @@ class Harm(Rule):
     intramuscular: bool = False  # only where the order is for the intramuscular route
     route_disagrees: bool = False  # only where words say into muscle and a stated route does not
     life_saving: bool = False  # its card stands also where the disease is only suspected
+    also_suspected: bool = False  # surgery, or a needle into muscle: it warns then (rows 1 to 3)
     unless: tuple[Expression, ...] = ()  # words by which it is something else
     any_order: bool = False  # what nothing else fits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cds_service.errors import Mistake
+from cds_service.errors import Mistake, UnknownService, WrongHook
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.schema import HookService
@@ -26,6 +26,32 @@ def _served(knowledge: Knowledge) -> Mapping[str, tuple[HookService, ...]]:
     for service in knowledge.services.values():
         found[listed_id(service)] = (*found.get(listed_id(service), ()), service)
     return found | {s.id: (s,) for s in knowledge.services.values() if s.id not in found}
+
+
+def find(service_id: str, knowledge: Knowledge) -> tuple[HookService, ...]:
+    """The services under this id, one a hook. Raises UnknownService."""
+    found = served(knowledge).get(service_id)
+    if found is None:
+        raise UnknownService("there is no service of this id; see /cds-services", "id")
+    return found
+
+
+def answering(service_id: str, hook: str, knowledge: Knowledge) -> HookService | None:
+    """The service of this id that answers a hook. Raises UnknownService."""
+    return next((s for s in find(service_id, knowledge) if s.hook == hook), None)
+
+
+def called(service_id: str | None, hook: str, knowledge: Knowledge) -> HookService:
+    """The service that is called; without id the first that answers this hook (HK-01).
+
+    Raises UnknownService, or WrongHook.
+    """
+    asked = find(service_id, knowledge) if service_id else knowledge.services.values()
+    service = next((s for s in asked if s.hook == hook), None)
+    if service is None:
+        hooks = ", ".join(s.hook for s in asked)
+        raise WrongHook(f"this service answers {hooks} only", "hook")
+    return service
 
 
 def repeated(placed: Sequence[Placed]) -> Iterator[Mistake]:

@@ -13,6 +13,7 @@ from cds_service.knowledge.code_systems import (
     ICD9CM,
     ICD10,
     ICD11,
+    KVA,
     MONDO,
     OMIM,
     ORPHA,
@@ -35,6 +36,8 @@ _BEFORE: Final[Mapping[str, re.Pattern[str]]] = {
     SNOMED: re.compile(r"(?:={3}|<{3})\s*"),
     ICD10: re.compile(r"D(?=[A-Z][0-9]{2})", re.IGNORECASE),
 }
+# Danish SKS: D and ICD-10, or K and NCSP, in one system.
+_DANISH_PROCEDURE: Final = re.compile(r"K([A-Z]{3}[0-9]{2}[A-Z0-9]*)", re.IGNORECASE)
 # A modifier behind a CPT code may name the side: 27130-RT, 27130-50 (both).
 _MODIFIED: Final = re.compile(r"([0-9]{4}[0-9A-Z])((?:[- ]?[0-9A-Z]{2}){1,4})")
 _MODIFIER_SIDES: Final = {"RT": Side.RIGHT, "LT": Side.LEFT, "50": Side.BILATERAL}
@@ -120,6 +123,12 @@ def normal_code(system: str, code: str) -> str:
     if (start := _PREFIXES.get(system)) is not None:
         return start.sub("", plain, count=1)
     return plain
+
+
+def danish_procedure(system: str, code: str) -> str | None:
+    """The code of NCSP in a procedure of the Danish SKS, whose system is also that of ICD-10."""
+    found = _DANISH_PROCEDURE.fullmatch(code)
+    return found[1] if found and canonical(system) == ICD10 else None
 
 
 class _Codes(dict[str, CodeMatch | None]):
@@ -231,6 +240,8 @@ class CodeIndex:
         if system is None or code is None:
             return frozenset()
         match = self._possible[system][code]
+        if match is None and (danish := danish_procedure(system, code)):
+            match = self._possible[KVA][danish]  # stems of NCSP; neither list was seen
         return match.concepts if match is not None else frozenset()
 
     def codes(self, concept: str, system: str) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class ProcedureTest(Model):
 Dosing = Literal["within", "above", "unread"]
 """How a dose stands to a limit; `unread` where it cannot be told."""
 Begun = Literal["before", "now", "undated"]
+Taken = Literal["scheduled", "as-needed", "once"]
 Ended = Literal["lately", "undated", "before"]
 """Whether a medicine was begun before this operation, or for it."""
 
@@ -93,8 +94,9 @@ class MedicationTest(Model):
 
     `indication: absent` asks that no reason is stated at all, or only ones of `surgery_reasons`,
     which name what the surgery is for; `other_than` sets aside medicines
-    that are also in these value sets, or given by a route that is. `scheduled` ignores PRN and
-    single doses. `dosing` asks how the dose stands to `limits`, `begun` since when it is taken:
+    that are also in these value sets, or given by a route that is. `taken` asks how: regularly, as
+    needed, as a single dose; `drugs` for so many that the value sets tell apart. `dosing` asks how
+    the dose stands to `limits`, `begun` since when it is taken:
     `now` is a draft and what began within `begun_within_days`. `ended` asks when it ended: `lately`
     within `ended_within_days`, `undated` where only the day of writing is known, within
     `written_within_days`.
@@ -110,7 +112,8 @@ class MedicationTest(Model):
     surgery_reasons: tuple[Id, ...] = ()
     indication: Literal["any", "absent", "stated"] = "any"
     other_than: tuple[Id, ...] = ()
-    scheduled: bool = False
+    taken: tuple[Taken, ...] = ()
+    drugs: int = Field(default=1, gt=0)
     dosing: tuple[Dosing, ...] = ()
     limits: tuple[DoseLimit, ...] = ()
     begun: tuple[Begun, ...] = ()

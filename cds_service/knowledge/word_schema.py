@@ -54,12 +54,14 @@ class ConditionWords(Model):
 
     `stems` are found anywhere in a text, `words` as whole words, `capitals` as written. One of
     `needs` must stand in the text as well, and none of `unless`. `past`: counts when it is over.
-    `with_value_sets`: counts only where the chart or an order holds one of these.
+    `with_value_sets`: counts only where the chart or an order holds one of these. `as_order`: the
+    options that an order named so may already be.
     """
 
     id: Id
     label: Text
     as_condition: tuple[Id, ...]
+    as_order: tuple[Id, ...] = ()
     past: bool = False
     with_value_sets: tuple[Id, ...] = ()
     stems: tuple[Word, ...]
@@ -117,7 +119,7 @@ class ResultWords(Model):
     system, and are not read as a value; `units` stand in a unit of no other result."""
 
     id: Id
-    quantity: Literal["egfr"]
+    quantity: Literal["egfr", "potassium", "platelets"]
     words: tuple[Word, ...]
     but_not: tuple[Word, ...] = ()
     codes: tuple[Word, ...] = ()

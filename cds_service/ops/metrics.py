@@ -88,7 +88,9 @@ under_way = Gauge(
 
 
 switched_off = Gauge(
-    "cds_switched_off", "1 while the service is switched off.", multiprocess_mode="livemax"
+    "cds_switched_off",
+    "1 while the service is switched off, or whether it is cannot be read.",
+    multiprocess_mode="livemax",
 )
 
 

@@ -21,17 +21,22 @@ FILE: Final = "switch.json"
 HANDED_DOWN: Final = "HO_CDS_SWITCHED_OFF"
 """Variable in which the parent of workers tells those that come later what cannot be kept."""
 State = Literal["off", "on"]
+Known = Literal["off", "on", "unknown"]
+"""`unknown`: its file cannot be read, and what it said before is not known, as after a start. Then
+nothing is decided, and nobody is told that there is nothing to say."""
 TURNS: Final[Mapping[signal.Signals, State]] = {signal.SIGUSR1: "off", signal.SIGUSR2: "on"}
 """The signals that turn it."""
 
 HELD: Final = frozenset({signal.SIGHUP, *TURNS})
 """Signals that would end a process without a handler: held back until it has one."""
 
+_MEND = "give `cds-service off` or `on`"
 _NOT_KEPT = "the switch cannot be kept: a restart of the service turns it on again"
 _MOST = 4096  # bytes of the file
 _SHORT = 200  # characters of what an operator says
 
 _Seen = tuple[int, int, int] | None
+_HIDDEN: Final = 0, 0, 0
 
 
 class Switch:
@@ -43,28 +48,28 @@ class Switch:
         self._path = directory / FILE if directory is not None else None
         self._clock = clock
         self._seen: _Seen = None
-        self._off = False
+        self._state: Known | None = None  # not looked yet
         self._since: str | None = None
         self.problem: str | None = None
         if told := os.environ.get(HANDED_DOWN):
-            fact, seen = json.loads(told)
+            fact, seen, self.problem = json.loads(told)
             self._seen = tuple(seen) if seen else None  # a file that changed since then counts
-            self.problem = _NOT_KEPT
             self._set(fact)
 
     @property
-    def is_off(self) -> bool:
-        """Whether it is off now: one look at the file, read when it has changed."""
+    def state(self) -> Known:
+        """How it stands now: one look at the file, read when it has changed or was not read."""
         if self._path is not None and (found := _seen(self._path)) != self._seen:
             self._seen = found
             self._read(self._path)
-        return self._off
+        return self._state or "on"
 
     @property
     def said(self) -> str | None:
         """What readiness tells while it is off."""
         since = f" since {self._since}" if self._since else ""
-        return f"switched off{since}: every call gets an empty list" if self.is_off else None
+        off = f"switched off{since}: every call gets an empty list"
+        return off if self.state == "off" else None
 
     def turn(self, state: State, by: str, reason: str = "") -> bool:
         """Turn it for all processes with this data directory; False, and for this process only,
@@ -76,8 +81,9 @@ class Switch:
                 raise FileNotFoundError("no data directory")
             _write(self._path, fact)
         except OSError as error:
+            self._seen = _seen(self._path) if self._path is not None else None
             self._set(fact)
-            self.problem = f"{_NOT_KEPT} ({type(error).__name__})" if self._off else None
+            self.problem = f"{_NOT_KEPT} ({type(error).__name__})" if state == "off" else None
             return False
         self._seen = _seen(self._path)
         self._set(fact)
@@ -85,52 +91,68 @@ class Switch:
         return True
 
     def hand_down(self) -> None:
-        """Let processes that are started from here on begin as this one stands, where that cannot
-        be kept."""
+        """Let processes that are started from here on begin as this one stands, where they could
+        not learn it from the file."""
         os.environ.pop(HANDED_DOWN, None)
-        if self._off and self.problem:
-            fact = {"state": "off", "since": self._since, "by": "the parent of the workers"}
-            found = _seen(self._path) if self._path is not None else None
-            os.environ[HANDED_DOWN] = json.dumps([fact, found])
+        if self.state != "unknown" and self.problem:
+            fact = {"state": self.state, "since": self._since, "by": "the parent of the workers"}
+            os.environ[HANDED_DOWN] = json.dumps([fact, self._seen, self.problem])
 
     def _read(self, path: Path) -> None:
-        """Take over what the file says; one that is gone or broken changes nothing."""
+        """Take over what the file says; one that is gone or broken changes nothing. A broken one
+        is read again at the next look: its disk may come back. A directory that was closed from the
+        start, and is open now, tells that there is none."""
         try:
             with path.open("rb") as file:
                 fact = json.loads(file.read(_MOST))
             if not isinstance(fact, dict) or fact.get("state") not in ("off", "on"):
                 raise ValueError
         except FileNotFoundError:  # its disk, perhaps
-            self.problem = f"{FILE} is gone: {self._stays}" if self._off else None
+            if self._state == "unknown":
+                self.problem = None
+                self._set({"state": "on", "reason": f"there is no {FILE}, as can be seen now"})
+            elif self._state == "off":
+                self.problem = f"{FILE} is gone: the switch stays off, until a restart; {_MEND}"
             return
         except (OSError, ValueError, RecursionError) as error:
-            self.problem = f"{FILE} cannot be read: {self._stays}"
-            log.warn("switch NOT read", error=type(error).__name__)
+            if self._seen != _HIDDEN:
+                self._seen = None
+            self._not_read(type(error).__name__)
             return
         self.problem = None
         self._set(fact)
 
-    @property
-    def _stays(self) -> str:
-        state = "off, until a restart" if self._off else "on"
-        return f"the switch stays {state}; give `cds-service off` or `on`"
+    def _not_read(self, error: str) -> None:
+        if self._state in (None, "unknown"):
+            self._state = "unknown"
+            metrics.switched_off.set(True)
+            what = "whether the service was switched off is not known, and calls get HTTP 503"
+        else:
+            what = f"the switch stays {self._state}, until a restart"
+        before = self.problem
+        self.problem = f"{FILE} in CDS_DATA_DIR cannot be read ({error}): {what}; {_MEND}"
+        if self.problem != before:
+            log.warn("switch NOT read", error=error, switch=self._state)
 
     def _set(self, fact: dict[str, Any]) -> None:
-        before, self._off = self._off, fact["state"] == "off"
-        self._since = str(fact["since"])[:_SHORT] if "since" in fact else None
-        metrics.switched_off.set(self._off)
-        if self._off != before:
-            names = [name for name in ("since", "by", "reason") if name in fact]
+        before, self._state = self._state, fact["state"]
+        self._since = str(fact["since"])[:_SHORT] if fact.get("since") else None
+        metrics.switched_off.set(self._state == "off")
+        if self._state != (before or "on"):
+            names = [name for name in ("since", "by", "reason") if fact.get(name)]
             told = {name: str(fact[name])[:_SHORT] for name in names}
             log.audit(f"switched {fact['state']}", **told)
 
 
 def _seen(path: Path) -> _Seen:
+    """Changes with the content, place and rights of the file; None where there is none."""
     try:
         found = os.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    except OSError:  # a directory that must not be entered, say: there may be one
+        return _HIDDEN
+    return found.st_ctime_ns, found.st_ino, found.st_size
 
 
 def _write(path: Path, fact: dict[str, str]) -> None:

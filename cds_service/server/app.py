@@ -146,7 +146,7 @@ def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
 async def _watch(switch: Switch) -> None:
     """Look at the switch also where nobody calls, so that the audit line comes at once."""
     while True:
-        _ = switch.is_off
+        _ = switch.state
         await asyncio.sleep(_WATCH_SECONDS)
 
 

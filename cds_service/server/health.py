@@ -53,7 +53,7 @@ async def ready(request: Request) -> Response:
         "clients": len(runtime.trust.clients.registry.clients),
         "registry": runtime.trust.clients.registry.version,
         "anonymous": runtime.trust.gate.anonymous,
-        "switch": "off" if runtime.switch.is_off else "on",
+        "switch": runtime.switch.state,
     }
     if versions := in_force_of(request).versions:
         state["knowledge_of"] = versions

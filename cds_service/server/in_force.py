@@ -21,6 +21,7 @@ from cds_service.hooks import Runtime
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.overlay import FILE
 from cds_service.ops import log
+from cds_service.ops.settings import Settings
 from cds_service.ops.user import user_name
 from cds_service.server.discovery import describe
 from cds_service.server.warm import warm
@@ -63,7 +64,7 @@ class InForce:
     def __init__(self, runtime: Runtime) -> None:
         self._refused: tuple[Path | None, ...] = ()
         self._first = runtime
-        self._keyed(runtime.knowledge)
+        check_key(runtime.knowledge, runtime.settings)
         self._marks = {
             runtime.settings.knowledge_overlay: _mark(runtime.settings.knowledge_overlay)
         }
@@ -147,11 +148,11 @@ class InForce:
         loaded: dict[Path | None, Runtime] = {}
         marks, refused = {}, []
         for overlay in dict.fromkeys(kept):
-            mark = await asyncio.to_thread(_mark, overlay)
             try:
+                mark = await asyncio.to_thread(_mark, overlay)
                 if mark != self._marks.get(overlay) or overlay not in self._loaded:
                     await _try(overlay)
-                    loaded[overlay] = await asyncio.to_thread(self._made, overlay)
+                    loaded[overlay] = await asyncio.to_thread(self._made, overlay, mark)
                     marks[overlay] = mark
                     continue
             except KnowledgeError as error:
@@ -169,26 +170,23 @@ class InForce:
         found = self._loaded.get(overlay)
         return found.knowledge.version if found else None
 
-    def _made(self, overlay: Path | None) -> Runtime:
+    def _made(self, overlay: Path | None, mark: bytes) -> Runtime:
+        """Raises KnowledgeError, also where the files are no longer those of the mark."""
         made = self._runtime(load_checked(overlay))
+        if overlay is not None and _mark(overlay) != mark:
+            why = "its files changed while they were checked"
+            raise KnowledgeError([Mistake(overlay.name, None, why, "send SIGHUP again")])
         warm(made)
         return made
 
     def _runtime(self, knowledge: Knowledge) -> Runtime:
         first = self._first
-        self._keyed(knowledge)
+        check_key(knowledge, first.settings)
         made = hooks.build_runtime(
             first.settings, knowledge, first.clock, first.store, first.trust, first.switch
         )
         made.composer.prepare()
         return replace(made, desk=first.desk, servers=first.servers)
-
-    def _keyed(self, knowledge: Knowledge) -> None:
-        """Raises KnowledgeError for variants without a key to draw who gets which."""
-        if knowledge.variants and self._first.settings.user_key is None:
-            reason = "variants are drawn with the key of users, and there is none"
-            mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
-            raise KnowledgeError([Mistake(FILE, None, reason, mend)])
 
     def _put_together(self, before: _Content | None) -> _Content:
         default = self._loaded[self._first.settings.knowledge_overlay]
@@ -240,6 +238,14 @@ class InForce:
                 return
 
 
+def check_key(knowledge: Knowledge, settings: Settings) -> None:
+    """Raises KnowledgeError for variants without a key to draw who gets which."""
+    if knowledge.variants and settings.user_key is None:
+        reason = "variants are drawn with the key of users, and there is none"
+        mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
+        raise KnowledgeError([Mistake(FILE, None, reason, mend)])
+
+
 def _pinned(client: Client, new: Runtime | None, old: Runtime | None) -> Runtime | None:
     """The new content, where there is some, else the old one; of a client that is pinned, the one
     that it is pinned to."""
@@ -266,8 +272,8 @@ def _mark(overlay: Path | None) -> bytes:
             try:
                 content = path.read_bytes()
             except OSError as error:
-                content = str(error).encode()
-            for part in (str(path).encode(), content):
+                content = type(error).__name__.encode()
+            for part in (os.fsencode(path), content):
                 digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 

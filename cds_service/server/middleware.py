@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import hooks
 from cds_service.errors import Overloaded, RequestError, TooMany, Unavailable
+from cds_service.knowledge import services
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.calls import CallLog
 from cds_service.ops.quota import Quota
@@ -128,7 +129,7 @@ class Front:
             return
         caller = access.caller_of(scope)
         runtime = self._in_force.of(caller.client)
-        hooks.find_services(service_id, runtime.knowledge)
+        services.find(service_id, runtime.knowledge)
         calls.current().service = service_id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from cds_service import hooks
 from cds_service.errors import UnknownService
+from cds_service.knowledge import services
 from cds_service.ops import calls
 from cds_service.server import body, feedback
 from cds_service.server.in_force import InForce
@@ -46,7 +47,7 @@ async def receive_feedback(request: Request) -> Response:
     """
     runtime = runtime_of(request)
     service_id = request.path_params["service_id"]
-    hooks.find_services(service_id, runtime.knowledge)
+    services.find(service_id, runtime.knowledge)
     if not runtime.store.is_kept:  # told before a body is read
         raise UnknownService("this service keeps no feedback")
     calls.current().service = service_id

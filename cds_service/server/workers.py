@@ -112,11 +112,13 @@ class Workers(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Replace workers that ended or hang. One that is starting answers nobody for a while, on a
         busy machine longer than the few seconds after which uvicorn would kill it, every time."""
+        _ = self._switch.state  # known here, should its file be gone when a worker has to come
         ended = any(process.exitcode is not None for process in self.processes)
         if not ended and time.monotonic() < self._patient_until:
             return
         if ended and not self._can_start():
             return
+        self._switch.hand_down()
         before = [process.pid for process in self.processes]
         super().keep_subprocess_alive()
         if [process.pid for process in self.processes] != before:

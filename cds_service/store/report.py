@@ -27,7 +27,7 @@ Reason = tuple[str | None, str | None]
 
 
 @dataclass(slots=True)
-class Tally:
+class OutcomeTally:
     """Cards issued, and how many of them were accepted, overridden and ignored. The rest got no
     feedback. A card that was dismissed without a reason counts as ignored."""
 
@@ -82,7 +82,7 @@ class Arm:
     considered: int = 0
     with_cards: int = 0
     decided: int = 0
-    shown: Tally = field(default_factory=Tally)
+    shown: OutcomeTally = field(default_factory=OutcomeTally)
     reasons: dict[Reason, int] = field(default_factory=dict)
 
 
@@ -107,8 +107,10 @@ class Figures:
     """
 
     since: date | None
-    total: Tally = field(default_factory=Tally)
-    by: dict[str, dict[str, Tally]] = field(default_factory=lambda: {d: {} for d in DIMENSIONS})
+    total: OutcomeTally = field(default_factory=OutcomeTally)
+    by: dict[str, dict[str, OutcomeTally]] = field(
+        default_factory=lambda: {d: {} for d in DIMENSIONS}
+    )
     reasons: dict[Reason, int] = field(default_factory=dict)
     unmatched: dict[str, int] = field(default_factory=dict)
     calls: int = 0
@@ -116,7 +118,7 @@ class Figures:
     with_cards: int = 0
     unread: list[UnreadSystem] = field(default_factory=list)
     arms: dict[ArmKey, Arm] = field(default_factory=dict)
-    variants: dict[VariantKey, dict[int, Tally]] = field(default_factory=dict)
+    variants: dict[VariantKey, dict[int, OutcomeTally]] = field(default_factory=dict)
 
     def arm(self, client: str, arm: str) -> Arm:
         """The arm of this name, empty where nothing was counted yet."""
@@ -147,16 +149,16 @@ async def read(database: Database, since: date | None = None) -> Figures:
     return figures
 
 
-async def by_day(database: Database, since: date | None = None) -> dict[date, Tally]:
+async def by_day(database: Database, since: date | None = None) -> dict[date, OutcomeTally]:
     """Cards of each day (UTC) on which some were issued, counted in the same way."""
     zoned = database.engine.dialect.name != "sqlite"  # SQLite keeps no zone, all of it is UTC
     at = func.timezone("UTC", issued.c.issued_at) if zoned else issued.c.issued_at
-    days: dict[date, Tally] = {}
+    days: dict[date, OutcomeTally] = {}
     async with database.engine.connect() as connection:
         rows = await connection.execute(_cards(_start(since), (func.date(at).label("day"),)))
         for row in rows.mappings():
             day = date.fromisoformat(str(row["day"]))
-            days.setdefault(day, Tally()).add(row["count"], row["outcome"])
+            days.setdefault(day, OutcomeTally()).add(row["count"], row["outcome"])
     return dict(sorted(days.items()))
 
 
@@ -170,10 +172,12 @@ def _count(figures: Figures, row: Mapping[Any, Any]) -> None:
     for tally in (figures.total, arm.shown):
         tally.add(count, outcome)
     for dimension, value in _values(row):
-        figures.by[dimension].setdefault(value, Tally()).add(count, outcome)
+        figures.by[dimension].setdefault(value, OutcomeTally()).add(count, outcome)
     if row["variant"]:
         key = VariantKey(row["client"], row["card"], row["variant"])
-        figures.variants.setdefault(key, {}).setdefault(row["part"], Tally()).add(count, outcome)
+        figures.variants.setdefault(key, {}).setdefault(row["part"], OutcomeTally()).add(
+            count, outcome
+        )
     if outcome == "overridden":
         reason = (row["reason_system"], row["reason_code"])
         for reasons in (figures.reasons, arm.reasons):

@@ -10,7 +10,7 @@ from cds_service.store.figure_table import MOST_ROWS, Cell, FigureTable, words
 from cds_service.store.rates import ENOUGH, OFTEN, Rate
 
 if TYPE_CHECKING:
-    from cds_service.store.report import Arm, ArmKey, Figures, Reason, Tally
+    from cds_service.store.report import Arm, ArmKey, Figures, OutcomeTally, Reason
 
 _RATE: Final = ("per 100", "95 % from", "to")
 _NOT_ENOUGH: Final = ("not enough", "", "")
@@ -31,7 +31,7 @@ IDS: Final = ("arms", "overrides", "arm-reasons", "overridden", "variants")
 """Of the tables, in their order."""
 
 
-def override_rate(tally: Tally) -> Rate:
+def override_rate(tally: OutcomeTally) -> Rate:
     """Overridden cards, of those that were answered: many clients report nothing of the rest."""
     return Rate(tally.overridden, tally.answered, ENOUGH["overrides"])
 
@@ -41,7 +41,7 @@ def call_rate(arm: Arm) -> Rate:
     return Rate(arm.with_cards, arm.calls, ENOUGH["calls"])
 
 
-def overridden_often(figures: Figures) -> list[tuple[str, Tally]]:
+def overridden_often(figures: Figures) -> list[tuple[str, OutcomeTally]]:
     """Rules of which more than 90 % of the answered cards were overridden, the surest first."""
     found = [
         (rule, tally)
@@ -138,7 +138,7 @@ def _overrides(figures: Figures) -> FigureTable:
     return FigureTable("overrides", "Overrides by arm", columns, rows, "none", note)
 
 
-def _override_row(tally: Tally) -> tuple[Cell, ...]:
+def _override_row(tally: OutcomeTally) -> tuple[Cell, ...]:
     return tally.issued, tally.answered, tally.overridden, *_cells(override_rate(tally))
 
 

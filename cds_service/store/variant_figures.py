@@ -11,7 +11,7 @@ from cds_service.knowledge.variants import OWN, PARTS
 from cds_service.store.rates import ENOUGH, Rate
 
 if TYPE_CHECKING:
-    from cds_service.store.report import Figures, Tally, VariantKey
+    from cds_service.store.report import Figures, OutcomeTally, VariantKey
 
 ALARM: Final = 0.01
 """A difference is named when chance alone gives one as great less often than this, for all
@@ -46,19 +46,21 @@ def rows(figures: Figures) -> Iterator[VariantRow]:
         yield VariantRow(key, Rate(*_sum(parts), ENOUGH["variants"]), verdict)
 
 
-def _sum(parts: Mapping[int, Tally]) -> _Counts:
+def _sum(parts: Mapping[int, OutcomeTally]) -> _Counts:
     told = parts.values()
     return sum(one.overridden for one in told), sum(one.issued for one in told)
 
 
-def _verdict(own: Mapping[int, Tally], other: Mapping[int, Tally], level: float) -> Verdict:
+def _verdict(
+    own: Mapping[int, OutcomeTally], other: Mapping[int, OutcomeTally], level: float
+) -> Verdict:
     if min(_sum(own)[1], _sum(other)[1]) < ENOUGH["variants"]:
         return "not enough"
     is_alarm = differ(_counts(own), _counts(other), level)
     return "differs" if is_alarm else "no difference shown"
 
 
-def _counts(parts: Mapping[int, Tally]) -> list[_Counts]:
+def _counts(parts: Mapping[int, OutcomeTally]) -> list[_Counts]:
     told = (parts.get(number) for number in range(PARTS))
     return [(one.overridden, one.issued) if one else (0, 0) for one in told]
 

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from starlette.types import Scope
 
-from cds_service.cdshooks.models import CDSRequest
 from cds_service.clinical.days import Days
 from cds_service.errors import SettingsError, Unauthorized, Unavailable
 from cds_service.ops import calls, log, metrics
@@ -122,9 +121,12 @@ def _left_out(clients: ClientFile) -> dict[str, object]:
 
 
 def _modes(registry: Registry) -> dict[str, object]:
-    """What is not simply live, by client; nothing where all is."""
-    found = {client.id: said for client in registry.clients if (said := client.said())}
-    return {"modes": found} if found else {}
+    """What is not simply live, and for how long answers are kept, by client; nothing where all
+    is live and none are."""
+    modes = {client.id: said for client in registry.clients if (said := client.said())}
+    days = {client.id: client.repeat_days for client in registry.clients if client.repeat_days}
+    told = {"modes": modes, "repeat_days": days}
+    return {name: found for name, found in told.items() if found}
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -251,21 +253,27 @@ def days_of(client: Client | None, settings: Settings, now: datetime) -> Days:
 
 def mode_of(client: Client | None, switch: Switch) -> Mode:
     """The mode of a caller's client: off while the service is switched off."""
-    if switch.is_off:
+    if switch.state == "off":
         return "off"
     return client.mode if client is not None else "live"
 
 
 def is_off(client: Client | None, switch: Switch) -> bool:
-    """Whether calls get an empty list at once."""
-    return mode_of(client, switch) == "off"
+    """Whether calls get an empty list at once. Raises Unavailable where nobody knows."""
+    if mode_of(client, switch) == "off":
+        return True
+    if switch.state == "unknown":
+        why = "whether this service is switched off cannot be read; the order was not checked"
+        raise Unavailable(why)
+    return False
 
 
-def exposure_of(client: Client | None, request: CDSRequest, settings: Settings) -> Exposure:
-    """How the cards of one call stand."""
+def exposure_of(
+    client: Client | None, user: str | None, extension: object, settings: Settings
+) -> Exposure:
+    """How the cards of one call stand: `user` is its `context.userId`, `extension` its own,
+    undecoded."""
     if client is None or client.is_plain:
         return ALL_LIVE
     key = settings.user_key.get_secret_value().encode() if settings.user_key else b""
-    return Exposure(
-        client, client.picks(client.id, request.context.user_id, request.extension, key)
-    )
+    return Exposure(client, client.picks(client.id, user, extension, key))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cds_service.errors import ClientsError, Mistake
 from cds_service.knowledge.documents import nearest
+from cds_service.knowledge.genetic_cards import is_genetic
 from cds_service.knowledge.model import Knowledge
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Origin, Url
@@ -147,14 +148,15 @@ class Client(Rollout):
 @dataclass(frozen=True, slots=True)
 class Names:
     """What a registration may name: profiles, cards, rules and hooks of the knowledge (no hooks:
-    not checked). `keyed`: whether there is a key by which users are told apart. `repeats_lack`: how
-    to mend what earlier answers need; empty where nothing lacks. `speaks_3`: whether what is new in
-    CDS Hooks 3.0 is sent."""
+    not checked); `genetic` are the cards and rules about genetic HO. `keyed`: whether there is a
+    key by which users are told apart. `repeats_lack`: how to mend what earlier answers need; empty
+    where nothing lacks. `speaks_3`: whether what is new in CDS Hooks 3.0 is sent."""
 
     profiles: Collection[str] = ()
     cards: Collection[str] = ()
     rules: Collection[str] = ()
     hooks: Collection[str] = ()
+    genetic: Collection[str] = ()
     keyed: bool = False
     repeats_lack: str = ""
     speaks_3: bool = True
@@ -168,7 +170,8 @@ class Names:
         rules = (k.genetic, k.factors, k.modifiers, k.non_factors, k.exclusions)
         hooks = {service.hook for service in k.services.values()}
         ids = [id_ for each in rules for id_ in each]
-        return cls(k.profiles, k.cards, ids, hooks, keyed, repeats_lack, speaks_3)
+        genetic = {*k.genetic, *(id_ for id_, card in k.cards.items() if is_genetic(card))}
+        return cls(k.profiles, k.cards, ids, hooks, genetic, keyed, repeats_lack, speaks_3)
 
 
 class _ClientsFile(BaseModel):
@@ -348,6 +351,9 @@ def _not_there(client: Client, names: Names) -> Iterator[tuple[str, str, str, st
                 shown = f"{name!r:.60}"
                 mend = nearest(name, list(known)) or "see `cds-service knowledge list`"
                 yield key, name, f"there is none of this id: {shown}", mend
+            elif name in names.genetic:
+                mend = "`genetic` is the mode of all of them; `mode` where it is unset"
+                yield key, name, "is about genetic HO, which has no switch of its own here", mend
     strays = [hook for hook in client.hooks or () if names.hooks and hook not in names.hooks]
     if strays:
         mend = f"some of {', '.join(sorted(names.hooks))}, or leave it out for all"

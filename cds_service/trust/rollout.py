@@ -71,11 +71,13 @@ class Rollout(BaseModel):
         description="Member of the call's `extension` in which the EHR sends the department.",
     )
     cards: dict[Word, Mode] = Field(
-        default_factory=dict, description="The mode of single cards, by their id."
+        default_factory=dict,
+        description="The mode of single cards, by their id; none about genetic HO.",
     )
     rules: dict[Word, Mode] = Field(
         default_factory=dict,
-        description="The mode of single rules. A card goes by the most open of those it rests on.",
+        description="The mode of single rules, none about genetic HO. A card goes by the most "
+        "open of those it rests on.",
     )
 
     @cached_property
@@ -116,8 +118,8 @@ class Rollout(BaseModel):
 
     def of_card(self, card: str, rules: Collection[str], *, is_genetic: bool) -> Mode:
         """The mode of one card; `rules` are those that it rests on."""
-        if is_genetic and self.genetic is not None:
-            return self.genetic
+        if is_genetic:  # no switch of a card or rule silences it
+            return self.genetic or self.mode
         if (said := self.cards.get(card)) is not None:
             return said
         modes = [self.rules.get(rule, self.mode) for rule in rules]

@@ -129,8 +129,8 @@ async def test_nobody_answers_for_another_client(live: Live, tmp_path: Path) -> 
 
     assert row["client"] == "north"
     assert kept == {"east": NOT_OURS, "north": ""}
-    assert before.total == report.Tally(issued=1)
-    assert after.total == report.Tally(issued=1, overridden=1)
+    assert before.total == report.OutcomeTally(issued=1)
+    assert after.total == report.OutcomeTally(issued=1, overridden=1)
     assert before.unmatched == after.unmatched == {"accepted": 1}
 
 

@@ -360,7 +360,7 @@ async def test_ignored_and_dismissed_are_kept_and_counted(
 
     assert answer == {"feedback": 1}
     assert row["outcome"] == kept
-    assert found.total == report.Tally(issued=1, ignored=1)
+    assert found.total == report.OutcomeTally(issued=1, ignored=1)
     assert found.total.unanswered == 0
     assert found.reasons == {}
 
@@ -404,7 +404,7 @@ async def test_a_card_that_was_issued_and_overridden(live: Live, database_url: s
     assert row["rules"].split() == sorted({finding["rule"] for finding in trace["findings"]})
     assert row["suggestions"].split() == [s["uuid"] for s in card["suggestions"]]
     assert (row["client"], row["hook"], row["issued_at"]) == ("anonymous", "order-sign", NOW)
-    assert found.total == report.Tally(1, 0, 1)
+    assert found.total == report.OutcomeTally(1, 0, 1)
     assert found.reasons == {(reason["system"], reason["code"]): 1}
     assert (found.calls, found.considered, found.with_cards) == (1, 1, 1)
 

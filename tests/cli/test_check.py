@@ -16,6 +16,7 @@ from cds_service.cli import main
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.ehr_calls import HIGH
+from tests.support.exports import condition, operation, order, patient
 from tests.support.wire_rules import check_answer
 
 DAY = ("--today", "2026-11-23")
@@ -284,3 +285,20 @@ def without_ids(answer: dict[str, Any]) -> str:
         card["links"] = [link for link in card.get("links", ()) if "evidence#" not in link["url"]]
     text = json.dumps(answer, sort_keys=True)
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "uuid", text)
+
+
+def test_a_record_holds_what_was_known_on_the_day() -> None:
+    """A complication that is recorded after the day is no cause of itself."""
+    late = condition(day="2024-11-02")
+    draft = order() | {"status": "draft"}
+    entries = [{"resource": one} for one in (patient(), late, operation(), draft)]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    data = json.dumps(bundle).encode()
+
+    then = Result("check", "-", "--today", "2024-04-20", stdin=data)
+    later = Result("check", "-", "--today", "2026-11-23", stdin=data)
+
+    assert (then.code, then.err) == (0, "note: 2 entries after 2024-04-20 are left out\n")
+    assert "WARNING" not in then.out
+    assert "WARNING" in later.out
+    assert later.err == ""

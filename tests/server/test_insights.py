@@ -19,7 +19,7 @@ from cds_service.server.pages.latency import quantile
 from cds_service.store import report as kept
 from cds_service.store.database import Database
 from cds_service.store.figure_table import FigureTable
-from cds_service.store.report import Figures, Tally
+from cds_service.store.report import Figures, OutcomeTally
 from tests.server.test_pages import PageClient
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.constants import FIXTURES, NOW
@@ -181,10 +181,12 @@ def test_demonstration_is_the_same_each_time(knowledge: Knowledge) -> None:
 
 
 def test_tables_are_whole() -> None:
-    told = Figures(None, total=Tally(3, 1, 1), calls=9, considered=6, with_cards=3)
-    told.by["tier"] = {"high": Tally(3, 1, 1)}
+    told = Figures(None, total=OutcomeTally(3, 1, 1), calls=9, considered=6, with_cards=3)
+    told.by["tier"] = {"high": OutcomeTally(3, 1, 1)}
     told.reasons = {(None, None): 1, ("http://x", "y"): 2}
-    found = {table.id: table for table in tables(told, {date(2026, 1, 2): Tally(3, 1, 1)}, {}, [])}
+    found = {
+        table.id: table for table in tables(told, {date(2026, 1, 2): OutcomeTally(3, 1, 1)}, {}, [])
+    }
 
     assert found["day"].rows == (("2026-01-02", 3, 1, 1, 0, 1),)
     assert found["tier"].rows == (("high", 3, 1, 1, 0, 1),)
@@ -224,7 +226,7 @@ async def test_cards_are_counted_by_day(live: Live, database_url: str) -> None:
     database = Database(database_url)
     try:
         days = await kept.by_day(database, since=date(2026, 11, 1))
-        assert days == {NOW.astimezone(UTC).date(): Tally(2)}
+        assert days == {NOW.astimezone(UTC).date(): OutcomeTally(2)}
         assert await kept.by_day(database, since=date(2027, 1, 1)) == {}
     finally:
         await database.close()

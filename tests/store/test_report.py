@@ -24,10 +24,10 @@ async def test_feedback_is_linked_whichever_comes_first(database_url: str) -> No
     async with opened(database_url) as database:
         found = await report.read(database)
 
-    assert found.total == report.Tally(issued=2, accepted=1, overridden=1)
+    assert found.total == report.OutcomeTally(issued=2, accepted=1, overridden=1)
     assert found.by["rule"] == {
-        "previous-ho": report.Tally(1, 0, 1),
-        "dish": report.Tally(1, 1, 0),
+        "previous-ho": report.OutcomeTally(1, 0, 1),
+        "dish": report.OutcomeTally(1, 1, 0),
     }
     assert found.reasons == {(None, "declined"): 1}
     assert found.unmatched == {"accepted": 1}
@@ -51,7 +51,7 @@ async def test_a_card_counts_once_however_often_it_is_reported(database_url: str
 
     async with opened(database_url) as database:
         found = await report.read(database)
-    assert found.total == report.Tally(issued=4, accepted=1, overridden=1, ignored=1)
+    assert found.total == report.OutcomeTally(issued=4, accepted=1, overridden=1, ignored=1)
     assert found.total.unanswered == 1
     assert found.reasons == {(None, "x"): 1}
 

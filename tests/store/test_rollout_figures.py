@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from cds_service.cards.issued import call_of, issued_cards
 from cds_service.cdshooks.models import Card, to_json
 from cds_service.cli.main import app
+from cds_service.ops.intervals import wilson
 from cds_service.store import report, rollout_tables
-from cds_service.store.rates import wilson
 from cds_service.store.records import CallCount, Origin
-from cds_service.store.report import Arm, ArmKey, Figures, Tally
+from cds_service.store.report import Arm, ArmKey, Figures, OutcomeTally
 from cds_service.store.writer import Store
 from tests.support.constants import NOW
 from tests.support.live import Live
@@ -73,13 +73,15 @@ async def test_shadow_stands_next_to_live(database_url: str) -> None:
 
     assert found.arms == {
         ArmKey("south", "live"): Arm(
-            40, 40, 32, 32, Tally(32, 1, 31), reasons={(None, "declined"): 31}
+            40, 40, 32, 32, OutcomeTally(32, 1, 31), reasons={(None, "declined"): 31}
         ),
-        ArmKey("south", "shadow"): Arm(120, 120, 30, 30, Tally(1, 0, 1), reasons={(None, None): 1}),
+        ArmKey("south", "shadow"): Arm(
+            120, 120, 30, 30, OutcomeTally(1, 0, 1), reasons={(None, None): 1}
+        ),
         ArmKey("west", "off"): Arm(5),
         ArmKey("west", "shadow"): Arm(3, 3),
     }
-    assert (found.calls, found.with_cards, found.total) == (40, 32, Tally(33, 1, 32))
+    assert (found.calls, found.with_cards, found.total) == (40, 32, OutcomeTally(33, 1, 32))
 
 
 @pytest.mark.anyio
@@ -114,15 +116,15 @@ async def test_each_rate_has_its_n_and_interval_or_says_not_enough(database_url:
 @pytest.mark.parametrize(
     ("tally", "named"),
     [
-        (Tally(30, 3, 27), False),  # 90 %: at the limit
-        (Tally(31, 3, 28), True),
-        (Tally(29, 0, 29), False),  # not enough
-        (Tally(300, 0, 29), False),  # the rest got no feedback
-        (Tally(300, 0, 30), True),
-        (Tally(40, 0, 30, 4), False),  # ignored is an answer, too
+        (OutcomeTally(30, 3, 27), False),  # 90 %: at the limit
+        (OutcomeTally(31, 3, 28), True),
+        (OutcomeTally(29, 0, 29), False),  # not enough
+        (OutcomeTally(300, 0, 29), False),  # the rest got no feedback
+        (OutcomeTally(300, 0, 30), True),
+        (OutcomeTally(40, 0, 30, 4), False),  # ignored is an answer, too
     ],
 )
-def test_rules_that_are_overridden_nearly_always(tally: Tally, named: bool) -> None:
+def test_rules_that_are_overridden_nearly_always(tally: OutcomeTally, named: bool) -> None:
     figures = Figures(None)
     figures.by["rule"] = {"dish": tally}
 

@@ -11,7 +11,7 @@ import pytest
 
 from cds_service.knowledge.variants import OWN, PARTS
 from cds_service.store import variant_figures
-from cds_service.store.report import Figures, Tally, VariantKey
+from cds_service.store.report import Figures, OutcomeTally, VariantKey
 from cds_service.trust.rollout import variant_lot
 
 CLIENT, CARD = "north", "moderate-risk"
@@ -50,7 +50,9 @@ class Hospital:
             tallies = self.figures.variants.setdefault(VariantKey(CLIENT, CARD, name), {})
             for _ in range(cards):
                 overridden = self.draw.random() < habit_of(name, habit)
-                tallies.setdefault(part, Tally()).add(1, "overridden" if overridden else None)
+                tallies.setdefault(part, OutcomeTally()).add(
+                    1, "overridden" if overridden else None
+                )
 
     def verdict(self) -> str:
         own, other = variant_figures.rows(self.figures)
@@ -90,7 +92,7 @@ def test_a_wording_that_is_overridden_less_is_found() -> None:
 def test_below_at_and_above_enough(shown: int, verdict: str) -> None:
     figures = Figures(None)
     for name, overridden in ((OWN, 9), ("calm", 0)):
-        parts = {n: Tally(10, 0, overridden) for n in range(PARTS)}
+        parts = {n: OutcomeTally(10, 0, overridden) for n in range(PARTS)}
         figures.variants[VariantKey(CLIENT, CARD, name)] = parts
     figures.variants[VariantKey(CLIENT, CARD, "calm")][0].issued += shown - 100
 
@@ -101,8 +103,8 @@ def test_few_users_are_no_evidence_however_many_cards_they_get() -> None:
     """One user who overrides all of 1,000 cards, and one who overrides none."""
     figures = Figures(None)
     figures.variants = {
-        VariantKey(CLIENT, CARD, OWN): {3: Tally(1_000, 0, 1_000)},
-        VariantKey(CLIENT, CARD, "calm"): {7: Tally(1_000)},
+        VariantKey(CLIENT, CARD, OWN): {3: OutcomeTally(1_000, 0, 1_000)},
+        VariantKey(CLIENT, CARD, "calm"): {7: OutcomeTally(1_000)},
     }
 
     assert [row.verdict for row in variant_figures.rows(figures)] == ["", "no difference shown"]
@@ -113,7 +115,7 @@ def test_more_comparisons_than_the_draws_can_tell_raise_no_alarm() -> None:
     figures = Figures(None)
     for number in range(21):
         for name, overridden in ((OWN, 9), ("calm", 0)):
-            parts = {n: Tally(10, 0, overridden) for n in range(PARTS)}
+            parts = {n: OutcomeTally(10, 0, overridden) for n in range(PARTS)}
             figures.variants[VariantKey(CLIENT, f"card-{number:02}", name)] = parts
     verdicts = [row.verdict for row in variant_figures.rows(figures)]
 

@@ -1,6 +1,7 @@
 """The elective hip list of the clinical decisions (5a), simulated, and how often it gets a card.
 
-The frequencies are assumptions, not data of patients.
+What is drawn stands in the population `elective-hip`; the frequencies are assumptions, not data of
+patients.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 
 from cds_service import hooks
 from cds_service.knowledge.loader import Knowledge
+from cds_service.tools.synthetic.catalogue import Habits, coded
+from cds_service.tools.synthetic.population.elective import CELECOXIB, draw
+from cds_service.tools.synthetic.population.wish import book_of_populations
 from cds_service.trust.tokens import ANONYMOUS
 
 DAY = date(2026, 11, 23)
@@ -25,36 +29,7 @@ CARDED_MOST, WARNED_MOST = 13.0, 3.0
 APART = frozenset({"11", "12", "12h", "9q", "6u", "question", "family"})
 """Rows that are counted apart: questions, and what was not read."""
 
-CM = "http://hl7.org/fhir/sid/icd-10-cm"
-CPT = "http://www.ama-assn.org/go/cpt"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
 SUBJECT = {"subject": {"reference": "Patient/p"}}
-# Problems of one patient: chance, code, name.
-PROBLEMS = (
-    (0.25, "M16.0", "Bilateral primary osteoarthritis of hip"),
-    (0.012, "M45.9", "Ankylosing spondylitis"),
-    (0.01, "M48.10", "Ankylosing hyperostosis"),
-    (0.005, "M88.9", "Osteitis deformans"),
-    (0.01, "M61.551", "Other ossification of muscle, right thigh"),
-    (0.005, "S06.2X9S", "Diffuse traumatic brain injury, sequela"),
-    (0.02, "M16.51", "Unilateral post-traumatic osteoarthritis, right hip"),
-    (0.18, "I25.10", "Coronary artery disease"),
-    (0.55, "I10", "Essential hypertension"),
-)
-# Operations: up to which share, code, name.
-OPERATIONS = (
-    (0.07, "27134", "Revision of total hip arthroplasty"),
-    (0.10, "27132", "Conversion to total hip arthroplasty"),
-    (1.00, "27130", "Total hip arthroplasty"),
-)
-BOTH_HIPS, CELECOXIB, MEN = 0.03, 0.5, 0.44
-RESULTS = (
-    ("98979-8", "eGFR", 80, "mL/min/{1.73_m2}"),
-    ("2823-3", "Potassium", 4.2, "mmol/L"),
-    ("777-3", "Platelets", 250, "10*3/uL"),
-)
 SIDES = {"right": "24028007", "left": "7771000"}
 EMPTY = (
     "procedures",
@@ -114,20 +89,16 @@ async def _simulate(knowledge: Knowledge, orders: int, seed: int) -> Burden:
 
 def call(rng: random.Random) -> dict[str, Any]:
     """One elective hip order with its chart, all inputs read."""
+    case = draw(rng)
     problems = [
-        {"resourceType": "Condition", "id": f"c{n}", **SUBJECT, "code": _coded(CM, code, name)}
-        for n, (chance, code, name) in enumerate(PROBLEMS)
-        if rng.random() < chance
+        {"resourceType": "Condition", "id": f"c{n}", **SUBJECT, "code": _coded(line["code"])}
+        for n, line in enumerate(case.problems)
     ]
-    kind = rng.random()
-    code, name = next((code, name) for share, code, name in OPERATIONS if kind < share)
-    sides = ["right", "left"] if rng.random() < BOTH_HIPS else ["right"]
-    orders = [_hip(n, code, name, side) for n, side in enumerate(sides)]
-    if rng.random() < CELECOXIB:
-        orders.append(_celecoxib(rng.choice([5, 7, 10, 14, 30])))
-    born = DAY - timedelta(days=int(365.25 * rng.triangular(45, 92, 68)))
-    sex = "male" if rng.random() < MEN else "female"
-    patient = {"resourceType": "Patient", "id": "p", "gender": sex, "birthDate": born.isoformat()}
+    orders = [_hip(n, case.operation["code"], side) for n, side in enumerate(case.sides)]
+    if case.celecoxib_days:
+        orders.append(_celecoxib(case.celecoxib_days))
+    born = DAY - timedelta(days=int(365.25 * case.age))
+    patient = {"resourceType": "Patient", "id": "p", "gender": case.sex}
     read = {"conditions": _bundle(problems), "observations": _bundle(_results())}
     return {
         "hook": "order-sign",
@@ -137,19 +108,23 @@ def call(rng: random.Random) -> dict[str, Any]:
             "patientId": "p",
             "draftOrders": _bundle(orders, "collection"),
         },
-        "prefetch": {"patient": patient, **{name: _bundle([]) for name in EMPTY}, **read},
+        "prefetch": {
+            "patient": patient | {"birthDate": born.isoformat()},
+            **{name: _bundle([]) for name in EMPTY},
+            **read,
+        },
     }
 
 
-def _hip(n: int, code: str, name: str, side: str) -> dict[str, Any]:
+def _hip(n: int, line: str, side: str) -> dict[str, Any]:
     return {
         "resourceType": "ServiceRequest",
         "id": f"o{n}",
         "status": "draft",
         "intent": "order",
         **SUBJECT,
-        "code": _coded(CPT, code, name),
-        "bodySite": [_coded(SNOMED, SIDES[side], side)],
+        "code": _coded(line),
+        "bodySite": [_coded(f"sct {SIDES[side]} {side}")],
     }
 
 
@@ -164,7 +139,7 @@ def _celecoxib(days: int) -> dict[str, Any]:
         "status": "draft",
         "intent": "order",
         **SUBJECT,
-        "medicationCodeableConcept": _coded(RXNORM, "205323", "celecoxib 200 MG Oral Capsule"),
+        "medicationCodeableConcept": _coded(CELECOXIB),
         "dosageInstruction": [{"timing": {"repeat": twice}, "doseAndRate": [dose]}],
     }
 
@@ -176,21 +151,21 @@ def _results() -> list[dict[str, Any]]:
             "id": f"l{n}",
             "status": "final",
             **SUBJECT,
-            "code": _coded(LOINC, code, name),
+            "code": _coded(result["code"]),
             "effectiveDateTime": "2026-11-15",
             "valueQuantity": {
-                "value": value,
-                "unit": unit,
-                "code": unit,
+                "value": result["value"],
+                "unit": result["unit"],
+                "code": result["unit"],
                 "system": "http://unitsofmeasure.org",
             },
         }
-        for n, (code, name, value, unit) in enumerate(RESULTS)
+        for n, result in enumerate(book_of_populations()["elective"]["results"])
     ]
 
 
-def _coded(system: str, code: str, name: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code, "display": name}], "text": name}
+def _coded(line: str) -> dict[str, Any]:
+    return coded(line, Habits.US)
 
 
 def _bundle(resources: list[dict[str, Any]], kind: str = "searchset") -> dict[str, Any]:

@@ -84,6 +84,13 @@ def hang_up(service: ServiceProcess, event: str, meanwhile: Callable[[], object]
         time.sleep(0.2)
 
 
+def until(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_an_overlay_for_a_client_costs_no_call(hospitals: Hospitals) -> None:
     """Neither while it loads, nor where its path is wrong."""
     hospitals.register(north={}, east={})
@@ -143,9 +150,57 @@ def test_a_check_that_cannot_be_started_is_told(hospitals: Hospitals) -> None:
         hang_up(service, "content NOT in force", lambda: None)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
         assert "cannot be started" in lines(service, "content NOT in force")[0]["problem"]
-        # The same want of file descriptors may have met the database: a problem of its own beside it.
+        # The same want of file descriptors may have met the database, too.
         problems = ready(service)["problems"]
         assert any("the content on disk is refused" in problem for problem in problems), problems
+        assert hospitals.link(service, "north") == LINKS[0]
+
+
+def test_an_error_that_nobody_foresaw_leaves_the_old_content_in_force(
+    hospitals: Hospitals,
+) -> None:
+    """The new content was found good, and this process has no file descriptor left to load it. A
+    file name that is no UTF-8 is no error at all."""
+    hospitals.register(north={})
+    with started(**hospitals.settings) as service:
+        assert hospitals.link(service, "north") == LINKS[0]
+        overlay(hospitals.folder / "site", LINKS[1])
+        (hospitals.folder / "site" / os.fsdecode(b"\xff.bak")).write_text("x")
+        pid = service.process.pid
+        most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        os.kill(pid, signal.SIGHUP)
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        until(lambda: bool(children.read_text()))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, most[1]))
+        until(lambda: bool(lines(service, "unexpected")))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
+        assert lines(service, "unexpected")[0]["error"] == "OSError"
+        assert hospitals.link(service, "north") == LINKS[0]
+        assert "the content on disk is refused" in str(ready(service)["problems"])
+
+        hang_up(service, "content in force", lambda: hospitals.link(service, "north"))
+        assert hospitals.link(service, "north") == LINKS[1]
+        assert ready(service)["status"] == "ok"
+
+
+def test_files_that_change_while_they_are_tried_do_not_come_into_force(
+    hospitals: Hospitals,
+) -> None:
+    """What is loaded is what the synthetic patients were answered with."""
+    hospitals.register(north={})
+    with started(**hospitals.settings) as service:
+        assert hospitals.link(service, "north") == LINKS[0]
+        overlay(hospitals.folder / "site", LINKS[1])
+        pid = service.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+
+        def change_once_it_is_tried() -> None:
+            if children.read_text():
+                overlay(hospitals.folder / "site", "Not tried")
+
+        hang_up(service, "content NOT in force", change_once_it_is_tried)
+        told = lines(service, "content NOT in force")[0]["problem"]
+        assert "changed while they were checked" in told
         assert hospitals.link(service, "north") == LINKS[0]
 
 

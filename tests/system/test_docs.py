@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 from tests.support.constants import ROOT
 
@@ -21,6 +23,30 @@ def test_generated_parts_are_up_to_date() -> None:
     )  # fmt: skip
 
     assert check.returncode == 0, check.stderr
+
+
+def test_the_picture_of_the_house_is_up_to_date() -> None:
+    check = subprocess.run(
+        [sys.executable, "scripts/house", "--check"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+
+    assert check.returncode == 0, check.stderr
+
+
+def test_the_site_is_built_and_no_link_leads_nowhere(tmp_path: Path) -> None:
+    copy = tmp_path / "repository"
+    shutil.copytree(ROOT / "docs", copy / "docs")
+    shutil.copy(ROOT / "zensical.toml", copy)
+    build = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        capture_output=True, text=True, cwd=copy, check=False,
+    )  # fmt: skip
+
+    assert build.returncode == 0, build.stdout + build.stderr
+    for page in (ROOT / "docs").glob("*.md"):
+        name = "index.html" if page.stem == "index" else f"{page.stem}/index.html"
+        assert (copy / "site" / name).is_file(), name
 
 
 def test_every_dependency_has_its_reason() -> None:

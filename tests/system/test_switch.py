@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -22,7 +25,7 @@ import pytest
 from tests.support.constants import ROOT
 from tests.support.issuer import PUBLIC, Issuer
 from tests.support.rollouts import KEY, ORDERS, call, registration
-from tests.support.service_process import ServiceProcess, started, workers_of
+from tests.support.service_process import ServiceProcess, started, started_by, workers_of
 
 pytestmark = pytest.mark.process
 
@@ -232,14 +235,56 @@ def test_a_directory_that_goes_away_turns_nothing_on(tmp_path: Path) -> None:
     assert any("switch.json is gone" in problem for problem in ready["problems"])
 
 
+def test_a_worker_that_comes_without_the_directory_is_off_too(tmp_path: Path) -> None:
+    """Switched off by the command, which tells the parent nothing: it looks for itself."""
+    with started("--workers", "2", **environment(tmp_path)) as service:
+        eventually(lambda: started_workers(service) == 2, 120)
+        command("off", tmp_path, service.base)
+        eventually(lambda: len(audited(service, "switched off")) >= 3, 60)
+        (tmp_path / "data").rename(tmp_path / "gone")
+        os.kill(workers_of(service)[0], signal.SIGKILL)
+        eventually(lambda: started_workers(service) == 3, 120)
+        assert shown(service.base) == {0}
+
+
+def test_a_directory_that_must_not_be_entered() -> None:
+    """As the command of another user leaves one behind: nobody knows until it is opened."""
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root and setpriv")
+    other = ("setpriv", "--reuid=54321", "--clear-groups")
+    with TemporaryDirectory() as name:  # those of pytest are closed to other users
+        folder = Path(name)
+        folder.chmod(0o755)
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        with started_by(other, None, **environment(folder)) as service:
+            opened(service, data)
+
+
+def opened(service: ServiceProcess, data: Path) -> None:
+    """The switch of a service before and after its user may enter the directory."""
+    headers = {"Authorization": f"Bearer {ISSUER.token()}"}
+    answer = httpx.post(service.base + ORDERS, content=BODY, headers=headers, timeout=120)
+    assert answer.status_code == 503
+    ready = httpx.get(service.base + "/health/ready", timeout=120).json()
+    assert ready["switch"] == "unknown"
+    assert "CDS_DATA_DIR" in str(ready["problems"])
+    data.chmod(0o755)
+    assert shown(service.base, 2) == {1}
+
+
 def test_a_command_that_no_service_answers_fails(tmp_path: Path) -> None:
     """With another port than the service's, say, in a shell without its settings."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     done = subprocess.run(
         [sys.executable, "-m", "cds_service", "off"],
         capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
-        env=env | {"CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9"},
+        env=env | {
+            "CDS_DATA_DIR": str(tmp_path), "CDS_PORT": "9", "PYTHONPROFILEIMPORTTIME": "1"
+        },
     )  # fmt: skip
     assert done.returncode == 1
     assert "NO SERVICE ANSWERS" in done.stderr
     assert "SIGUSR1" in done.stderr
+    for slow in ("cds_service.hooks", "fastapi", "yaml", "sqlalchemy"):
+        assert not re.search(rf"\| +{slow}$", done.stderr, re.MULTILINE), f"waits for {slow}"

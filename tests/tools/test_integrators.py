@@ -34,8 +34,8 @@ COMMANDS = re.findall(r"^(?:\S+=\S+ |cat .*\| )?(cds-service [^#\n]+)", TEXT, re
 def test_every_command_exists_with_its_options(line: str) -> None:
     words = line.split()[1:]
     command: Any = typer.main.get_command(app)
-    while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]
+    while words and hasattr(command, "get_command"):
+        command = command.get_command(None, words.pop(0))
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 

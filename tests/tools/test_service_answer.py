@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 
 from cds_service.knowledge.loader import Knowledge
 from cds_service.tools.validate.engine import Options, Validator
+from tests.support import exports
 from tests.support.builders import request
 from tests.support.validating import TODAY, Check, condition, only
 
@@ -57,3 +59,17 @@ def test_a_record_gets_the_order_that_is_asked_for(knowledge: Knowledge) -> None
     assert "no draft order" in silent.silences[0]
     asked = Validator(Options(today=TODAY, order="hip"), knowledge).check(bundle).answer
     assert asked.cards[0].card == "high-risk"
+
+
+def test_a_record_is_taken_back_to_the_day_that_is_named(knowledge: Knowledge) -> None:
+    draft = exports.order() | {"status": "draft"}
+    resources = [exports.patient(), exports.condition(day="2024-11-02"), draft]
+    entries = [{"resource": one} for one in resources]
+    data = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
+    day = date(2024, 4, 20)
+
+    def rows(options: Options) -> list[str]:
+        return [card.row for card in Validator(options, knowledge).check(data).answer.cards]
+
+    assert rows(Options(today=day, then=True)) == []
+    assert rows(Options(today=day)) == ["7"]

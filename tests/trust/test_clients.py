@@ -161,6 +161,20 @@ def test_reload_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     logged = capsys.readouterr().err
     assert "clients NOT reloaded" in logged
     assert "clients reloaded" in logged
+    assert "repeat_days" not in logged
+
+
+def test_how_long_answers_are_kept_is_told_like_a_mode(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, client_toml(**HOSPITAL))
+    settings = Settings(clients=path, public_url="https://cds.example.org")
+    trust = build_trust(settings, lambda: NOW, SeenInMemory(lambda: NOW))
+    write(tmp_path, client_toml(**HOSPITAL, repeat_days=30))
+    reload(trust)
+
+    told = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (told["event"], told["repeat_days"]) == ("clients reloaded", {HOSPITAL["id"]: 30})
 
 
 def test_clients_need_a_public_url(tmp_path: Path) -> None:

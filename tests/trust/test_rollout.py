@@ -159,8 +159,10 @@ HO, TWO = "moderate-risk", ["dish", "osteoporosis"]
         ({"mode": "shadow", "genetic": "live"}, "fop-surgery", ["fop"], True, "live"),
         ({"mode": "shadow", "genetic": "live"}, HO, ["dish"], False, "shadow"),
         ({"genetic": "shadow"}, "fop-surgery", ["fop"], True, "shadow"),
-        # A switch of the card does not silence what `genetic` says is live.
-        ({"genetic": "live", "cards": {"fop-surgery": "off"}}, "fop-surgery", [], True, "live"),
+        # No switch of a card or rule silences genetic HO, on a card of another name either.
+        ({"cards": {"high-risk": "off"}}, "high-risk", ["fop-suspected"], True, "live"),
+        ({"rules": {"dish": "off"}}, HO, ["dish"], True, "live"),
+        ({"mode": "shadow", "cards": {HO: "live"}}, HO, ["dish"], True, "shadow"),
         ({"cards": {HO: "shadow"}}, HO, ["dish"], False, "shadow"),
         ({"cards": {HO: "off"}}, HO, ["dish"], False, "off"),
         ({"mode": "shadow", "cards": {HO: "live"}}, HO, ["dish"], False, "live"),
@@ -218,6 +220,9 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ({"cards": {HO: "hidden"}}, 4, f"cards.{HO}: "),
     ({"rules": {"dosh": "off"}}, 4, "rules.dosh: there is none of this id"),
     ({"rules": {HO: "off"}}, 4, f"rules.{HO}: there is none of this id"),
+    ({"cards": {"fop-surgery": "off"}}, 4, "cards.fop-surgery: is about genetic HO"),
+    ({"cards": {"poh-biopsy": "live"}}, 4, "cards.poh-biopsy: is about genetic HO"),
+    ({"rules": {"fop": "shadow"}}, 4, "rules.fop: is about genetic HO"),
     ({"modes": "shadow"}, 4, "modes: is no key of a client"),
     ({"shares": 20}, 4, "shares: is no key of a client"),
 ]

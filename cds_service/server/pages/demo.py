@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.knowledge.services import served
 from cds_service.server.pages.latency import Latency
-from cds_service.store.report import Figures, Tally, UnreadSystem
+from cds_service.store.report import Figures, OutcomeTally, UnreadSystem
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -44,16 +44,18 @@ class _Shown:
     reason: tuple[str, str] | None
 
 
-def figures(knowledge: Knowledge, today: date, days: int) -> tuple[Figures, dict[date, Tally]]:
+def figures(
+    knowledge: Knowledge, today: date, days: int
+) -> tuple[Figures, dict[date, OutcomeTally]]:
     """Figures, and cards by day, of the last `days` days."""
     draw = random.Random(_SEED)  # noqa: S311 (nothing secret is drawn)
     since = today - timedelta(days=days - 1)
     told = Figures(since)
-    by_day: dict[date, Tally] = {}
+    by_day: dict[date, OutcomeTally] = {}
     for number in range(days):
         day = since + timedelta(days=number)
         for shown in _cards_of(day, knowledge, draw):
-            by_day.setdefault(day, Tally()).add(1, shown.outcome)
+            by_day.setdefault(day, OutcomeTally()).add(1, shown.outcome)
             _count(told, shown, knowledge)
     told.with_cards = round(told.total.issued * 0.97)
     told.considered = told.with_cards * _CALLS_PER_CARD
@@ -109,7 +111,7 @@ def _count(told: Figures, shown: _Shown, knowledge: Knowledge) -> None:
         "knowledge": knowledge.version,
     }
     for dimension, value in [*values.items(), *(("rule", rule) for rule in shown.rules)]:
-        told.by[dimension].setdefault(value, Tally()).add(1, shown.outcome)
+        told.by[dimension].setdefault(value, OutcomeTally()).add(1, shown.outcome)
     if shown.outcome == "overridden":
         reason = shown.reason or (None, None)
         for reasons in (told.reasons, arm.reasons):

@@ -12,7 +12,7 @@ from cds_service.store.figure_table import MOST_ROWS, FigureTable, words
 from cds_service.store.rates import ENOUGH, Rate
 
 if TYPE_CHECKING:
-    from cds_service.store.report import Figures, Reason, Tally
+    from cds_service.store.report import Figures, OutcomeTally, Reason
 
 _OUTCOMES = ("issued", "accepted", "overridden", "ignored", "no feedback")
 
@@ -28,7 +28,7 @@ _BY = {
 
 def tables(
     figures: Figures,
-    days: Mapping[date, Tally],
+    days: Mapping[date, OutcomeTally],
     displays: Mapping[Reason, str],
     measured: Iterable[Latency],
 ) -> list[FigureTable]:
@@ -42,12 +42,12 @@ def tables(
     return found
 
 
-def _days(days: Mapping[date, Tally]) -> FigureTable:
+def _days(days: Mapping[date, OutcomeTally]) -> FigureTable:
     rows = tuple((str(day), *_cells(tally)) for day, tally in days.items())
     return FigureTable("day", "Cards by day", ("day (UTC)", *_OUTCOMES), rows, "days")
 
 
-def _tallies(id_: str, title: str, values: Mapping[str, Tally]) -> FigureTable:
+def _tallies(id_: str, title: str, values: Mapping[str, OutcomeTally]) -> FigureTable:
     ordered = sorted(values.items(), key=lambda item: (-item[1].issued, item[0]))
     rows = tuple((value or "none", *_cells(tally)) for value, tally in ordered[:MOST_ROWS])
     note = {
@@ -57,7 +57,7 @@ def _tallies(id_: str, title: str, values: Mapping[str, Tally]) -> FigureTable:
     return FigureTable(id_, title, (id_, *_OUTCOMES), rows, "bars", note)
 
 
-def _cells(tally: Tally) -> tuple[int, int, int, int, int]:
+def _cells(tally: OutcomeTally) -> tuple[int, int, int, int, int]:
     return tally.issued, tally.accepted, tally.overridden, tally.ignored, tally.unanswered
 
 

@@ -33,7 +33,7 @@ from cds_service.server.responses import refusal
 from cds_service.server.routes import runtime_of
 from cds_service.store import report
 from cds_service.store.figure_table import FigureTable
-from cds_service.store.report import Figures, Reason, Tally
+from cds_service.store.report import Figures, OutcomeTally, Reason
 
 
 class Private(APIRoute):
@@ -59,7 +59,7 @@ router = APIRouter(prefix=operator.PATH, route_class=Private)
 
 SPANS = (7, 30, 90, 365)
 _DAYS = 30
-Counted = tuple[Figures, dict[date, Tally]]
+Counted = tuple[Figures, dict[date, OutcomeTally]]
 _UNREAD = "the database cannot be read now"
 _PRIVATE = {"Cache-Control": "no-store"}
 _NO_LOGIN = (

@@ -14,6 +14,7 @@ from msgspec import Raw
 from cds_service import hooks
 from cds_service.errors import UnknownService
 from cds_service.fhir import record_to_call
+from cds_service.knowledge import services
 from cds_service.knowledge.services import listed_id
 from cds_service.ops import calls
 from cds_service.server import body, feedback
@@ -87,6 +88,6 @@ async def check_feedback(request: Request) -> Response:
     runtime = runtime_of(request)
     calls.current().service = NAME
     service_id = request.path_params["service_id"]
-    hooks.find_services(service_id, runtime.knowledge)
+    services.find(service_id, runtime.knowledge)
     text = await body.read(request.scope, request.receive, runtime.settings)
     return json_response(feedback.acknowledge(feedback.of(request).read(text, service_id, NAME)))

@@ -134,8 +134,10 @@ def _reasons(test: ProcedureTest) -> Iterator[str]:
 def _medication(test: MedicationTest) -> Iterator[str]:
     if len(test.states) < 3:
         yield " or ".join(test.states)
-    if test.scheduled:
-        yield "scheduled, neither as needed nor once"
+    if test.taken:
+        yield "taken " + " or ".join(test.taken)
+    if test.drugs > 1:
+        yield f"at least {test.drugs} different drugs"
     if test.indications:
         yield "for a reason " + _sets(test.indications)
     if test.surgery_reasons:

@@ -83,7 +83,7 @@ def _main(trigger: Piece, listed: list[Piece], withheld: Piece | None) -> Iterab
 
 
 def _hip(listed: list[Piece], blind: bool, withheld: Piece | None) -> Expected:
-    tier = _tier(listed)
+    tier = tier_of_pieces(listed)
     if ordered := [str(p.more["gives"]) for p in listed if "gives" in p.more]:
         return _ordered(ordered[0], tier, listed)
     if tier == "none" and blind:
@@ -123,7 +123,7 @@ def _excision(listed: list[Piece]) -> Expected:
     return Expected("9a", "ho-excision", "high", _offered(listed))
 
 
-def _tier(listed: list[Piece]) -> str:
+def tier_of_pieces(listed: list[Piece]) -> str:
     """High by one high factor or two moderate ones; factors of one group count once."""
     opened = any(p.rule == "previous-hip-surgery" and p.effect.tier != "none" for p in listed)
     factors = [

@@ -44,11 +44,13 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to validate. `release` R4, R4B, R5, STU3 or DSTU2 instead of telling it from the
-    content; `today` the day to decide on; `order` a draft for records that have none (`hip`, a
-    code, or `system|code`); `overlay` the directory of a site's knowledge."""
+    content; `today` the day to decide on; with `then` records are taken back to it; `order` a
+    draft for records that have none (`hip`, a code, or `system|code`); `overlay` the directory of
+    a site's knowledge."""
 
     release: str | None = None
     today: date = field(default_factory=date.today)
+    then: bool = False
     order: str | None = None
     overlay: File | None = None
 
@@ -93,7 +95,7 @@ class Validator:
         self._content(document, found, release, report)
         options = self.options
         report.answer, more = service_answer.answer(
-            document, self.knowledge, options.today, options.order
+            document, self.knowledge, options.today, options.order, then=options.then
         )
         report.findings += more
 

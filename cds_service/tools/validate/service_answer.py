@@ -29,15 +29,22 @@ from cds_service.trust.tokens import ANONYMOUS
 
 
 def answer(
-    document: JsonDocument, knowledge: Knowledge, today: date, order: str | None
+    document: JsonDocument,
+    knowledge: Knowledge,
+    today: date,
+    order: str | None,
+    *,
+    then: bool = False,
 ) -> tuple[ServiceAnswer, list[DocumentFinding]]:
-    """The cards that would come, or why there would be none."""
+    """The cards that would come, or why there would be none. With `then` a record holds what was
+    known on `today`."""
     if document.what == FEEDBACK:
         return _feedback(document, knowledge, today)
     if document.what not in {CALL, BUNDLE}:
         return ServiceAnswer(silences=("no call and no record: nothing to decide",)), []
     try:
-        call = record_to_call.as_call(document.data, knowledge.index, order)
+        data = record_to_call.as_of(document.data, today)[0] if then else document.data
+        call = record_to_call.as_call(data, knowledge.index, order)
         runtime = hooks.offline(knowledge, today)
         consultation = asyncio.run(hooks.consult(None, call, ANONYMOUS, runtime))
     except WrongHook:

@@ -1,0 +1,188 @@
+"""Passes over a call whose draft orders were all seen before and found harmless for any patient.
+
+Most calls of order-sign are about a laboratory test, an image or a tablet, and the same orders come
+again and again. Which of them are harmless is decided in one place only, `clinical.harmless`, for
+orders that were read in full. This module decides nothing. It remembers what was decided, and
+knows an order again by its bytes:
+
+* `learn` is told of a call that was read in full and passed over. Of each of its orders a digest is
+  kept, made of every member but those that say who, where and when (`_BESIDE`, `_WHOSE`).
+* `passes_over` looks at the draft orders of a call. Where each has a digest that is kept, and is
+  for the patient of the call, the full way would pass over the call, too: what it would read is
+  the same to the byte. Then neither orders nor prefetch are opened.
+
+Whatever is not as usual is not passed over here but goes the full way: a member nobody expects, a
+reference that is none, an order without subject, for somebody else, or never seen. So this can
+only be too careful. It keeps no text of a call, and a change of the content makes it anew.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.cdshooks.request import CallMembers, Members, members
+from cds_service.errors import RequestError
+from cds_service.fhir.subject import Subjects, Whose
+
+MOST = 20_000
+"""Orders that are remembered, some 3 MB; beyond it all are forgotten."""
+
+_SIGNS = rb'[^"\\\x00-\x1f]*'
+_TEXT = rb'"%b(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})%b)*"' % (_SIGNS, _SIGNS)  # RFC 8259 section 7
+_GAP = rb"[ \t\r\n]*"
+
+
+def _object_of(*names: bytes) -> re.Pattern[bytes]:
+    """Objects with the first of these members and perhaps the others, in this order, once each."""
+    first, *others = [rb'"%b"%b:%b%b' % (name, _GAP, _GAP, _TEXT) for name in names]
+    more = b"".join(rb"(?:%b,%b%b)?" % (_GAP, _GAP, other) for other in others)
+    return re.compile(rb"\{%b%b%b%b\}" % (_GAP, first, more, _GAP))
+
+
+_IS_TEXT = re.compile(_TEXT)
+_IS_REFERENCE = _object_of(b"reference", b"type", b"display")
+_IS_LIST = re.compile(rb"\[%b(?:%b%b(?:,%b%b%b)*)?\]" % (_GAP, _TEXT, _GAP, _GAP, _TEXT, _GAP))
+_ID = re.compile(rb'"(?:Patient/)?[A-Za-z0-9._\-]{1,64}"')
+_SHORT = re.compile(rb'"[!#-\[\]-~]{1,200}"')  # what nobody cuts, trims or refuses
+
+# What stands in a usual call, and how. The rest of it is not looked at, here or elsewhere.
+_CALL = {"hook": _SHORT, "hookInstance": _SHORT, "fhirServer": _IS_TEXT}
+_UNCHECKED = frozenset({"fhirAuthorization", "extension", "context", "prefetch"})
+_CONTEXT = {"patientId": _ID, "userId": _SHORT, "encounterId": _SHORT, "selections": _IS_LIST}
+_BUNDLE = frozenset({"resourceType", "type", "entry"})
+_ENTRY = frozenset({"resource", "fullUrl"})
+# Members of an order that are another in every call, and by which nothing is harmful or harmless.
+_BESIDE = {
+    "id": _IS_TEXT,
+    "authoredOn": _IS_TEXT,
+    "occurrenceDateTime": _IS_TEXT,
+    "encounter": _IS_REFERENCE,
+    "requester": _IS_REFERENCE,
+}
+_WHOSE = frozenset({"subject", "patient", "for"})
+
+_RAWS = msgspec.json.Decoder(list[Raw])
+_TEXT_OF = msgspec.json.Decoder(str)
+_REFERENCE = msgspec.json.Decoder(dict[str, str])
+_ACCESS = msgspec.json.Decoder(dict[str, str | int])
+_ENCODER = msgspec.json.Encoder()
+
+
+class _Unusual(Exception):
+    """Something that is not for this way."""
+
+
+_NOT_FOR_US = (_Unusual, RequestError, KeyError, msgspec.MsgspecError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A call that was passed over: its hook, and `context.userId`."""
+
+    hook: str
+    user: str | None
+
+
+class HarmlessCalls:
+    """The orders of one content that were harmless so far."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(16)
+        self._known: set[bytes] = set()
+
+    def passes_over(self, call: CallMembers, most: int) -> Passed | None:
+        """Who calls where nothing of the call has to be looked at, whatever service about orders it
+        is for; else None. `most` is how many draft orders it may have."""
+        try:
+            passed = _passed(call)
+            digests = self._digests(call)
+        except _NOT_FOR_US:
+            return None
+        is_known = 0 < len(digests) <= most and self._known.issuperset(digests)
+        return passed if is_known else None
+
+    def learn(self, call: CallMembers, orders: int) -> None:
+        """Remember the draft orders of a call that was read in full; `orders` is how many there
+        are, where each is harmless by itself for any patient, and else 0."""
+        if not orders:
+            return
+        try:
+            digests = self._digests(call)
+        except _NOT_FOR_US:
+            return
+        if len(digests) == orders:
+            if len(self._known) + orders > MOST:
+                self._known.clear()
+            self._known.update(digests)
+
+    def _digests(self, call: CallMembers) -> list[bytes]:
+        """One for each draft order. Raises _NOT_FOR_US."""
+        context = call.context or {}
+        subjects = Subjects(_TEXT_OF.decode(context["patientId"]))
+        bundle = _object(context["draftOrders"], _BUNDLE)
+        if bytes(bundle["resourceType"]) != b'"Bundle"':
+            raise _Unusual
+        _check(bundle.get("type"), _IS_TEXT)
+        found = []
+        for raw in _RAWS.decode(bundle["entry"]):
+            entry = _object(raw, _ENTRY)
+            _check(entry.get("fullUrl"), _IS_TEXT)
+            found.append(self._digest(_object(entry["resource"]), subjects))
+        return found
+
+    def _digest(self, order: Members, subjects: Subjects) -> bytes:
+        """Of all that an order says beyond who, where and when. Raises _NOT_FOR_US."""
+        told = {}
+        is_own = False
+        for name, value in order.items():
+            if name in _BESIDE:
+                _check(value, _BESIDE[name])
+            elif name in _WHOSE:
+                _check(value, _IS_REFERENCE)
+                if subjects.whose(_REFERENCE.decode(value)["reference"]) is not Whose.OWN:
+                    raise _Unusual
+                is_own = True
+            else:
+                told[name] = value
+        if not is_own:
+            raise _Unusual
+        return blake2b(_ENCODER.encode(told), key=self._secret, digest_size=16).digest()
+
+
+def _passed(call: CallMembers) -> Passed:
+    """Raise where something beside the orders is not as usual, and could be refused."""
+    sent, context = call.members, call.context or {}
+    for name, value in sent.items():
+        if name in _CALL:
+            _check(value, _CALL[name])
+        elif name not in _UNCHECKED:
+            raise _Unusual
+    for name, value in context.items():
+        if name in _CONTEXT:
+            _check(value, _CONTEXT[name])
+        elif name != "draftOrders":
+            raise _Unusual
+    if "fhirAuthorization" in sent:
+        _ACCESS.decode(sent["fhirAuthorization"])
+    user = _TEXT_OF.decode(context["userId"]) if "userId" in context else None
+    _check(sent["hookInstance"], _SHORT)
+    return Passed(_TEXT_OF.decode(sent["hook"]), user)
+
+
+def _check(value: Raw | None, usual: re.Pattern[bytes]) -> None:
+    if value is not None and usual.fullmatch(value) is None:
+        raise _Unusual
+
+
+def _object(raw: Raw, names: frozenset[str] | None = None) -> Members:
+    """The members of an object, each once, and of these names only."""
+    found = members(bytes(raw), "context.draftOrders")
+    if names is not None and not names.issuperset(found):
+        raise _Unusual
+    return found

@@ -1,0 +1,1 @@
+"""Replays past orders of a Bulk FHIR export: what the service would have said, and how often."""

@@ -1,0 +1,162 @@
+"""Writes what a committee reads: a page of HTML to print, and the numbers for machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cds_service.knowledge.model import Knowledge
+from cds_service.rehearsal import plots
+from cds_service.rehearsal.cells import as_csv, cells_of, unknown_codes_csv
+
+SUMMARY: Final = "summary.json"
+REPORT: Final = "report.html"
+CELLS: Final = "cells.csv"
+CELLS_PARQUET: Final = "cells.parquet"
+CODES: Final = "unknown-codes.csv"
+_MOST_BARS: Final = 15
+_STATES: Final = {"read": "good", "none-stated": "good", "empty": "plain", "not looked at": "plain"}
+
+_pages = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_report(
+    summary: Mapping[str, Any], out: Path, knowledge: Knowledge, earlier: Path | None = None
+) -> None:
+    """Write all files of a report into a folder; `earlier` is the summary of another rehearsal."""
+    data = msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n"
+    _write(out / SUMMARY, data)
+    cells = cells_of(summary)
+    _write(out / CELLS, as_csv(cells).encode())
+    _write(out / CODES, unknown_codes_csv(summary).encode())
+    before = msgspec.json.decode(earlier.read_bytes()) if earlier is not None else None
+    _write(out / REPORT, page(summary, knowledge, before).encode())
+    _write_parquet(cells, out / CELLS_PARQUET)
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def _write_parquet(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The cells as Parquet, where pyarrow is installed (the extra `lake`)."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        return
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(cells)), path)
+
+
+# --- the page ---
+
+
+def page(
+    summary: Mapping[str, Any], knowledge: Knowledge, earlier: Mapping[str, Any] | None = None
+) -> str:
+    """The report as HTML: everything in one file, no script, every value escaped."""
+    names = _names(knowledge)
+    rates, counts = summary["rates"], summary["counts"]
+    found = [_count(row, names.get(row["rule"], row["rule"])) for row in _most(counts["rule"])]
+    period, course = _course(rates)
+    return _pages.get_template("report.html").render(
+        s=summary,
+        names=names,
+        course=plots.over_time(course, period),
+        course_by=period,
+        rows=plots.bars([_row_bar(row) for row in _most(summary["rows"])]),
+        ages=plots.rates([_age(row) for row in rates["age"]]),
+        groups=plots.rates([_named(row, row["group"]) for row in rates["group"]]),
+        ruled_out=plots.bars([_reason(row, names) for row in _most(counts["ruled out"])]),
+        rules=plots.bars(found),
+        inputs=_inputs(summary),
+        period=_period([row for row in rates["month"] if row["month"] != "unknown"]),
+        earlier=earlier,
+    )
+
+
+def _names(knowledge: Knowledge) -> dict[str, str]:
+    """What people call the ids that a report names."""
+    parts: Iterable[Mapping[str, Any]] = (
+        knowledge.factors, knowledge.exclusions, knowledge.genetic, knowledge.options,
+        knowledge.regimens, knowledge.modifiers, knowledge.triggers,
+    )  # fmt: skip
+    return {name: str(one.label) for part in parts for name, one in part.items()}
+
+
+def _most(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows with the most events; hidden ones last."""
+    ordered = sorted(rows, key=lambda row: -(row["events"] or 0))
+    return ordered[:_MOST_BARS]
+
+
+def _row_bar(row: Mapping[str, Any]) -> tuple[str, float | None, str, str]:
+    card = str(row["card"]).replace("-", " ") or "silence"
+    name = f"{card} ({row['indicator'] or 'no card'}, row {row['row']})"
+    if row["events"] is None:
+        return name, None, "too few to show", ""
+    said = f"{row['per_100']:.1f} of 100 ({row['events']:,})"
+    return name, float(row["events"]), said, str(row["indicator"]) or "silent"
+
+
+def _count(row: Mapping[str, Any], name: str) -> tuple[str, float | None, str, str]:
+    if row["events"] is None:
+        return name, None, "too few to show", ""
+    return name, float(row["events"]), f"{row['events']:,}", ""
+
+
+def _reason(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, float | None, str, str]:
+    option, _, regimen = row["option"].partition(":")
+    what = names.get(regimen or option, regimen or option)
+    return _count(row, f"{what}: {names.get(row['rule'], row['rule'])}")
+
+
+def _age(row: Mapping[str, Any]) -> dict[str, Any]:
+    return _named(row, f"{row['sex']}, {row['age']}")
+
+
+def _named(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if row["per_100"] is None:
+        return {**row, "name": name, "text": "too few to show"}
+    ratio = f", {row['ratio']:.2f} times" if row["ratio"] is not None else ""
+    return {**row, "name": name, "text": f"{row['per_100']:.1f} of 100{ratio}"}
+
+
+def _inputs(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each input with its states as shares of all events."""
+    total = summary["events"]["events"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in summary["inputs"]:
+        share = None if row["events"] is None or not total else 100 * row["events"] / total
+        tone = _STATES.get(row["state"], "bad")
+        found.setdefault(row["input"], []).append({**row, "share": share, "tone": tone})
+    return [{"name": name, "states": states} for name, states in found.items()]
+
+
+def _course(rates: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
+    """The finest period of which at least half can be shown."""
+    for name in ("month", "quarter", "year"):
+        rows = [row for row in rates[name] if row[name] != "unknown"]
+        if 2 * sum(row["per_100"] is not None for row in rows) >= len(rows):
+            break
+    return name, rows
+
+
+def _period(months: Sequence[Mapping[str, Any]]) -> str:
+    if not months:
+        return "no dated event"
+    first, last = months[0]["month"], months[-1]["month"]
+    return str(first) if first == last else f"{first} to {last}"

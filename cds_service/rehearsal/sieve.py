@@ -1,0 +1,297 @@
+"""Reads an export twice: first the orders, for who has an event, then the lines of these patients.
+
+Of most lines no more than the subject is decoded. What is kept goes into files of this run, in
+blocks of a shard each: a shard has all lines of some patients.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from cds_service.fhir.decoding import UNFIT, Unreadable, decode
+from cds_service.fhir.elements import Doc, identifier, kind_of, member, reference
+from cds_service.fhir.subject import bare_id
+from cds_service.rehearsal.events import PROCEDURE, SURGICAL, HipOrders
+from cds_service.rehearsal.files import NEEDED, ExportFile
+from cds_service.rehearsal.lines import CutShort, batches
+
+UNIT: Final = 64 << 20
+"""Bytes of a plain file that are read in one go."""
+MEDICATION: Final = "Medication"
+_FIRST: Final = SURGICAL | {PROCEDURE, "Condition"}
+_MEDICINES: Final = b"edication"  # stands in every line that may point to a Medication
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRange:
+    """A file, or a range of its bytes, that one process reads in one go."""
+
+    number: int
+    file: ExportFile
+    start: int = 0
+    stop: int | None = None
+
+    @property
+    def size(self) -> int:
+        return (self.stop if self.stop is not None else self.file.size) - self.start
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the end of the file is in it."""
+        return self.stop is None or self.stop >= self.file.size
+
+
+def units_of(files: Iterable[ExportFile]) -> list[FileRange]:
+    """The units of an export, numbered."""
+    units: list[FileRange] = []
+    for file in files:
+        if not file.divisible or file.size <= UNIT:
+            units.append(FileRange(len(units), file))
+            continue
+        for start in range(0, file.size, UNIT):
+            units.append(FileRange(len(units), file, start, min(start + UNIT, file.size)))
+    return units
+
+
+def has_orders(unit: FileRange) -> bool:
+    """Whether a unit may tell who has an event."""
+    return unit.file.kind is None or unit.file.kind in _FIRST
+
+
+class _Ref(Struct, gc=False):
+    reference: str | None = None
+
+
+class _Whose(Struct, gc=False):
+    """Whose a resource is, of those of one line."""
+
+    resourceType: str = ""
+    id: str | None = None
+    subject: _Ref | None = None
+    patient: _Ref | None = None
+
+
+_WHOSE = msgspec.json.Decoder(_Whose)
+
+
+def whose(line: bytes) -> tuple[str, str | None]:
+    """The type of a resource, and the id of its patient: its own for a Patient, None where it names
+    none. Raises Unreadable."""
+    try:
+        seen = _WHOSE.decode(line)
+    except UNFIT:
+        return _whose_odd(line)
+    if seen.resourceType == "Patient":
+        return "Patient", seen.id
+    subject = seen.subject or seen.patient
+    ref = subject.reference if subject is not None else None
+    return seen.resourceType, patient_id(ref) if ref else None
+
+
+def patient_id(ref: str) -> str | None:
+    """The id in a reference to a Patient; None for one to anything else."""
+    if ref.startswith("Patient/") and "/" not in ref[8:]:  # nearly always
+        return ref[8:]
+    if ref.startswith("urn:"):
+        return ref.rpartition(":")[2]
+    plain = ref.partition("/_history/")[0].rstrip("/").split("/")
+    return bare_id(ref) if len(plain) == 1 or plain[-2] == "Patient" else None
+
+
+def _whose_odd(line: bytes) -> tuple[str, str | None]:
+    doc = decode(line)
+    kind = kind_of(doc)
+    if kind is None:
+        raise Unreadable("without resourceType")
+    if kind == "Patient":
+        return kind, identifier(doc.get("id"))
+    ref = reference(doc.get("subject")) or reference(doc.get("patient"))
+    return kind, patient_id(ref) if ref else None
+
+
+# --- first reading ---
+
+
+def patients_with_events(unit: FileRange, hips: HipOrders) -> set[str]:
+    """The ids of the patients of a unit who have a hip order or operation, or genetic HO."""
+    found: set[str] = set()
+    only = unit.file.kind
+    for line in _lines(unit, Counter()):
+        try:
+            kind, patient = whose(line)
+        except Unreadable:
+            continue  # the second reading counts it
+        if patient is None or patient in found or (only is None and kind not in _FIRST):
+            continue
+        if hips.genetic_in_line(line) if kind == "Condition" else hips.in_line(line):
+            found.add(patient)
+    return found
+
+
+def _lines(unit: FileRange, findings: Counter[str]) -> Iterator[bytes]:
+    """The lines of a unit. Where a packed file ends in its middle that is one finding."""
+    try:
+        file = unit.file
+        for batch in batches(file.path, file.form, unit.start, unit.stop):
+            for line in batch:
+                if len(line) > 1:
+                    yield line
+    except CutShort:
+        findings["cut short"] += 1
+
+
+# --- second reading ---
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the second reading made of a unit. `blocks` are shard, offset and length in its file;
+    `medications` the ids of the Medications that are pointed to."""
+
+    blocks: list[tuple[int, int, int]] = field(default_factory=list)
+    resources: dict[str, int] = field(default_factory=dict)
+    findings: dict[str, int] = field(default_factory=dict)
+    medications: list[str] = field(default_factory=list)
+
+
+class _Blocks:
+    """Writes lines to a file, those of one shard together."""
+
+    def __init__(self, file: int, most: int) -> None:
+        self._file = file
+        self._most = most
+        self._held: dict[int, list[bytes]] = defaultdict(list)
+        self._size = 0
+        self._place = 0
+        self.made: list[tuple[int, int, int]] = []
+
+    def add(self, shard: int, line: bytes) -> None:
+        self._held[shard].append(line if line.endswith(b"\n") else line + b"\n")
+        self._size += len(line)
+        if self._size >= self._most:
+            self.write()
+
+    def write(self) -> None:
+        for shard, lines in sorted(self._held.items()):
+            data = b"".join(lines)
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+            self.made.append((shard, self._place, len(data)))
+            self._place += len(data)
+        self._held.clear()
+        self._size = 0
+
+
+def shard_of(patient: str, shards: int) -> int:
+    """The shard in which a patient is, in whatever process that is asked."""
+    return zlib.crc32(patient.encode()) % shards
+
+
+def keep_lines(
+    unit: FileRange, wanted: Collection[str], shards: int, target: int, most: int
+) -> Kept:
+    """Write the lines of the wanted patients to an open file, at most `most` bytes held at once."""
+    blocks, resources, findings = _Blocks(target, most), Counter[str](), Counter[str]()
+    medications: set[str] = set()
+    line = b""
+    for line in _lines(unit, findings):
+        try:
+            kind, patient = whose(line)
+        except Unreadable:
+            if not _is_blank(line):
+                findings["cut short" if _is_end(unit, line) else "unreadable"] += 1
+            continue
+        if kind not in NEEDED:
+            continue
+        resources[kind] += 1
+        if patient is None:
+            findings["without patient"] += kind != MEDICATION
+        elif patient in wanted:
+            blocks.add(shard_of(patient, shards), line)
+            if _MEDICINES in line:
+                medications |= pointed_at(decode(line))
+    blocks.write()
+    return Kept(blocks.made, dict(resources), dict(findings), sorted(medications))
+
+
+def keep_medications(unit: FileRange, wanted: Collection[str], target: int, most: int) -> Kept:
+    """Write the Medications of these ids to an open file, all in one shard."""
+    blocks = _Blocks(target, most)
+    for line in _lines(unit, Counter()):
+        try:
+            seen = _WHOSE.decode(line)
+        except UNFIT:
+            continue  # the second reading counted it
+        if seen.resourceType == MEDICATION and seen.id in wanted:
+            blocks.add(0, line)
+    blocks.write()
+    return Kept(blocks.made)
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line.removeprefix(_BOM).strip()
+
+
+def _is_end(unit: FileRange, line: bytes) -> bool:
+    """Whether a line is the last of its file, and was not ended."""
+    return unit.is_last and unit.file.form == "ndjson" and not line.endswith(b"\n")
+
+
+def pointed_at(doc: Doc) -> set[str]:
+    """The ids of the Medications that a medicine points to, in any release."""
+    found = {reference(doc.get(name)) for name in ("medicationReference", "medication")}
+    found.add(reference(member(doc, "medication", "reference")))
+    return {bare_id(one) for one in found if one and not one.startswith("#")}
+
+
+# --- shards ---
+
+
+def patients_of(
+    shard: int, kept: Iterable[tuple[Path, Kept]], medications: Mapping[str, bytes]
+) -> Iterator[tuple[str, list[Doc]]]:
+    """The patients of a shard, each with all resources, decoded, and what they point to."""
+    lines: dict[str, list[bytes]] = defaultdict(list)
+    for path, one in kept:
+        for line in read_blocks(path, one, lambda number: number == shard):
+            patient = whose(line)[1]
+            lines[patient or ""].append(line)
+    for patient in sorted(lines):
+        docs = [doc for line in lines.pop(patient) if isinstance(doc := decode(line), dict)]
+        if medications:
+            named = {one for doc in docs for one in pointed_at(doc)}
+            docs += [decode(medications[one]) for one in sorted(named) if one in medications]
+        yield patient, docs
+
+
+def read_blocks(path: Path, kept: Kept, wanted: Callable[[int], bool]) -> Iterator[bytes]:
+    """The lines of the wanted shards of one unit."""
+    blocks = [(offset, length) for shard, offset, length in kept.blocks if wanted(shard)]
+    if not blocks:
+        return
+    with path.open("rb") as file:
+        for offset, length in blocks:
+            file.seek(offset)
+            yield from file.read(length).split(b"\n")[:-1]
+
+
+def load_medications(kept: Iterable[tuple[Path, Kept]]) -> dict[str, bytes]:
+    """The kept Medications by id."""
+    found: dict[str, bytes] = {}
+    for path, one in kept:
+        for line in read_blocks(path, one, lambda _: True):
+            seen = _WHOSE.decode(line)
+            if seen.id:
+                found.setdefault(seen.id, line)
+    return found
