@@ -14,7 +14,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import Lifespan, Receive, Scope, Send
+from starlette.types import Lifespan
 
 from cds_service import __version__, hooks
 from cds_service.cards.suggested_orders import load_checked
@@ -43,21 +43,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Application(FastAPI):
-    """FastAPI with `Front` before all of it, its layers of telemetry and errors included: these
-    cost more than the answer to a small call, and nothing may go past `Front`."""
-
-    front: Front
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
-        await (self.front if scope["type"] == "http" else self.routed)(scope, receive, send)
-
-    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What `Front` does not answer itself."""
-        await super().__call__(scope, receive, send)
-
-
 def create_app(
     settings: Settings | None = None,
     knowledge: Knowledge | None = None,
@@ -79,10 +64,12 @@ def create_app(
     runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)
     runtime.composer.prepare()
     in_force = InForce(runtime)
-    app = Application(
+    app = FastAPI(
         title="cds-service",
         version=__version__,
         openapi_url=None,
+        # Figures and logs are our own; FastAPI would ask at each call whether others want its own.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan(in_force),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
@@ -97,7 +84,7 @@ def create_app(
 
         app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
-    app.front = Front(app.routed, in_force)
+    app.add_middleware(Front, in_force=in_force)
     return app
 
 
