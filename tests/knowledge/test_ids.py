@@ -23,6 +23,11 @@ ALLOWED: Mapping[str, str] = {
     "server/pages/demo.py": "draws demonstration figures, in which cards have their usual shares",
     "server/pages/playground.py": "has a button for one result",
     "tools/synthetic/truth.py": "is a second decision table, written apart to test the first",
+    # A population tells what each of its past orders must meet, apart from what decides.
+    "tools/synthetic/population/elective.py": "what people of an elective list take and have",
+    "tools/synthetic/population/genetic.py": "orders beside FOP, and the cards they meet",
+    "tools/synthetic/population/history.py": "factors that HO on record gives",
+    "tools/synthetic/population/hips.py": "hip orders, and the cards they meet",
     # Value sets that readers look for themselves; they belong into names.py.
     "cards/repeats.py": "names topics of cards, one of which is an id as well",
     "knowledge/genetic_cards.py": "tells which cards are about genetic HO",
