@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from cds_service.clinical.chart import FhirDate
 from cds_service.fhir.as_of import Timing, as_it_was, timing_of
-from cds_service.fhir.elements import Doc, kind_of
+from cds_service.fhir.elements import Doc, kind_of, type_and_id
 from cds_service.fhir.inputs import INPUT_OF, LIST_OF
 from cds_service.knowledge.names import InputName
 from cds_service.rehearsal.events import PastEvent
@@ -28,9 +28,18 @@ class PastChart:
 
     known: list[tuple[InputName | None, bytes]] = field(default_factory=list)
     undated: set[int] = field(default_factory=set)
+    undated_refs: set[str] = field(default_factory=set)
     undated_by_input: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)
     late_conditions: list[Doc] = field(default_factory=list)
+
+    def undated_may_decide(self, used: Collection[str]) -> bool:
+        """Whether the answer may be another without the undated facts: one of them was used (`used`
+        are the references of all facts of the chart), or a list would be empty without them."""
+        if not self.undated_refs.isdisjoint(used):
+            return True
+        left = {name for n, (name, _) in enumerate(self.known) if n not in self.undated}
+        return any(self.known[n][0] is None or self.known[n][0] not in left for n in self.undated)
 
 
 class PatientRecord:
@@ -69,6 +78,7 @@ class PatientRecord:
             return
         if timing is Timing.UNDATED:
             chart.undated.add(len(chart.known))
+            chart.undated_refs.add(type_and_id(doc))
             chart.undated_by_input[str(name or _BESIDE)] += 1
         then = as_it_was(doc, moment, zone)
         chart.known.append((name, self._bytes(doc) if then is doc else msgspec.json.encode(then)))

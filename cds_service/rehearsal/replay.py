@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from cds_service.clinical.assessment import Assessment, Guidance, Standing
+from cds_service.clinical.chart import Chart
 from cds_service.clinical.days import Days
 from cds_service.clinical.genetic_card import any_may_harm
 from cds_service.fhir.completeness import signals_for
@@ -99,6 +100,7 @@ class _Answer:
     row: str = NOTHING
     tier: str = "none"
     main: Guidance | None = None
+    used: frozenset[str] = frozenset()  # references of all facts of the chart
 
 
 class _Replayer:
@@ -122,7 +124,7 @@ class _Replayer:
         chart = self._record.at(event)
         answer = self._answer(event, chart, self._knowledge)
         dated = answer
-        if chart.undated:
+        if chart.undated and chart.undated_may_decide(answer.used):
             dated = self._answer(event, chart, self._knowledge, without_undated=True)
         against = self._answer(event, chart, self._other) if self._other is not None else None
         outcome = replace(
@@ -202,12 +204,22 @@ class _Replayer:
             foreign=seen.foreign + orders.foreign,
             release=orders.release,
         )
-        return _told(assess(seen, orders.orders, knowledge, days, unread=orders.unread))
+        answer = _told(assess(seen, orders.orders, knowledge, days, unread=orders.unread))
+        return replace(answer, used=_used(seen)) if chart.undated else answer
 
     def _days(self, event: PastEvent) -> Days:
         options = self._record.options
         day = event.day if options.as_of is AsOf.EVENT and event.day else options.today
         return Days(day, day, options.timezone)
+
+
+def _used(chart: Chart) -> frozenset[str]:
+    """The resources from which the facts of a chart come."""
+    parts = (chart.conditions, chart.procedures, chart.medications, chart.allergies,
+             chart.measurements, chart.family, chart.unidentified, chart.mentions,
+             chart.set_aside)  # fmt: skip
+    facts = {fact.source.reference for part in parts for fact in part}
+    return frozenset(facts | {one.reference or one.resource_type for one in chart.planned})
 
 
 def _told(assessment: Assessment) -> _Answer:

@@ -20,6 +20,7 @@ CELLS: Final = "cells.csv"
 CELLS_PARQUET: Final = "cells.parquet"
 CODES: Final = "unknown-codes.csv"
 _MOST_BARS: Final = 15
+_MOST_OF: Final = 0.7  # of the events
 _STATES: Final = {"read": "good", "none-stated": "good", "empty": "plain", "not looked at": "plain"}
 
 _pages = Environment(
@@ -71,7 +72,7 @@ def page(
     names = _names(knowledge)
     rates, counts = summary["rates"], summary["counts"]
     found = [_count(row, names.get(row["rule"], row["rule"])) for row in _most(counts["rule"])]
-    period, course = _course(rates)
+    period, course = _course(summary)
     return _pages.get_template("report.html").render(
         s=summary,
         names=names,
@@ -146,13 +147,15 @@ def _inputs(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "states": states} for name, states in found.items()]
 
 
-def _course(rates: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
-    """The finest period of which at least half can be shown."""
+def _course(summary: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
+    """The finest period in which most events can be shown, from the first to the last of those."""
+    enough = _MOST_OF * (summary["events"]["events"] or 0)
     for name in ("month", "quarter", "year"):
-        rows = [row for row in rates[name] if row[name] != "unknown"]
-        if 2 * sum(row["per_100"] is not None for row in rows) >= len(rows):
+        rows = [row for row in summary["rates"][name] if row[name] != "unknown"]
+        shown = [number for number, row in enumerate(rows) if row["per_100"] is not None]
+        if sum(rows[number]["events"] for number in shown) >= enough:
             break
-    return name, rows
+    return name, rows[shown[0] : shown[-1] + 1] if shown else rows
 
 
 def _period(months: Sequence[Mapping[str, Any]]) -> str:
