@@ -71,8 +71,30 @@ def order(number: int = 0) -> dict[str, Any]:
     }
 
 
+def blood_test(words: str) -> dict[str, Any]:
+    """A draft for a laboratory test, which is harmless for any patient."""
+    display = "Creatinine [Mass/volume] in Serum or Plasma"
+    coding = {"system": "http://loinc.org", "code": "2160-0", "display": display}
+    return order() | {"code": {"coding": [coding], "text": words}}
+
+
 def body(number: int, orders: int = 1) -> bytes:
     """A call for order-sign with so many conditions and draft orders, as compact JSON."""
+    return _call([order(place) for place in range(orders)], conditions(number))
+
+
+def laboratory(number: int, words: str = "Creatinine") -> bytes:
+    """The same with one order for a laboratory test of this name."""
+    return _call([blood_test(words)], conditions(number))
+
+
+def silent(number: int) -> bytes:
+    """The same with a hip replacement, for a patient without any risk."""
+    plain = [_condition(place, *_DULL[place % len(_DULL)]) for place in range(number)]
+    return _call([order()], plain)
+
+
+def _call(orders: list[dict[str, Any]], problems: list[dict[str, Any]]) -> bytes:
     patient = {
         "resourceType": "Patient",
         "id": PATIENT,
@@ -89,11 +111,11 @@ def body(number: int, orders: int = 1) -> bytes:
             "userId": "Practitioner/surgeon-1",
             "patientId": PATIENT,
             "encounterId": "enc-1",
-            "draftOrders": _bundle([order(place) for place in range(orders)], "collection"),
+            "draftOrders": _bundle(orders, "collection"),
         },
         "prefetch": {
             "patient": patient,
-            "conditions": _bundle(conditions(number), "searchset"),
+            "conditions": _bundle(problems, "searchset"),
             **dict.fromkeys(others, empty),
         },
     }

@@ -55,6 +55,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.family_history import read_family_history
 from cds_service.fhir.genomics import as_observation
+from cds_service.fhir.input_answer import InputAnswer
 from cds_service.fhir.inputs import (
     CUT,
     INPUT_OF,
@@ -62,7 +63,6 @@ from cds_service.fhir.inputs import (
     MOST_PROBLEMS,
     REPORTED,
     UNREADABLE,
-    InputAnswer,
     InputLog,
     Ledger,
 )
@@ -270,8 +270,8 @@ class ChartReader:
         strange = self._prescreen.strange
         logs: dict[str | None, InputLog] = {}
         for position, entry in enumerate(opened.entries[start : start + _TURN], start):
-            if entry.extension is not NOTHING:
-                answer.signals += self._signals.of_extension(entry.extension)
+            if entry.extension is not NOTHING or entry.response is not NOTHING:
+                self._ledger.beside_entry(entry, answer)
             try:
                 seen = glance(entry.resource)
             except UNFIT:

@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from benchmarks.bodies import body
+from benchmarks.bodies import body, laboratory
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops.settings import Settings
 from cds_service.server.app import create_app
@@ -31,6 +31,7 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOLERANCE = 0.10
 UPDATE = "UPDATE_COST_BASELINE"
 CASES: dict[str, Callable[[], bytes]] = {
+    "laboratory order, known": lambda: laboratory(10),
     "10 conditions, card": lambda: body(10),
     "1000 conditions, card": lambda: body(1_000),
     "20 draft orders, card": lambda: body(10, orders=20),

@@ -127,7 +127,7 @@ def _unread(
         if (
             open_ & set(check.applies_to)
             if check.unidentified or check.is_clause
-            else whole or said.input in lost or check.replaced_record
+            else whole or said.input in lost or check.record is not None
         )
     )
 

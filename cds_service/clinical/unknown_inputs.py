@@ -12,10 +12,9 @@ from cds_service.clinical.laboratory import CONCEPTS, Result
 from cds_service.clinical.logic import shortened
 from cds_service.knowledge.completeness_schema import Meaning
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.names import InputName, SignalName
+from cds_service.knowledge.names import InputName
 from cds_service.knowledge.schema import UnknownCheck
 
-REPLACED = SignalName.RECORD_REPLACED
 ONE_LIST = {
     "orders": "Home medicines not read",
     "statements": "Ordered medicines not read",
@@ -66,8 +65,8 @@ def _not_assessed(
 ) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
     found = []
     for check in knowledge.unknown_checks:
-        if check.replaced_record:
-            if view.chart.record == REPLACED:
+        if check.record is not None:
+            if view.chart.record == check.record:
                 text = check.text.format(record=view.chart.replaced_by or "another")
                 found.append((NotAssessed(check.input, "replaced", text, check.id), check))
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from msgspec import Raw
+from msgspec.json import encode
 
 from cds_service.fhir.completeness import absent_entry
 from cds_service.fhir.decoding import (
@@ -21,7 +22,7 @@ from cds_service.fhir.decoding import (
     first_byte,
     repair,
 )
-from cds_service.fhir.elements import member, word
+from cds_service.fhir.elements import Doc, member, word
 
 NO_RESOURCE = "no resource"
 _BUNDLE = b'"Bundle"'
@@ -230,9 +231,11 @@ def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
     if _plain(entry.resourceType) is not None:
         return Entry(part)
     if first == b"{":
-        return Entry(entry.resource, word(_plain(entry.fullUrl)), entry.extension)
+        return Entry(entry.resource, word(_plain(entry.fullUrl)), entry.extension, entry.response)
     if (_response_status(entry) or "2") >= "4":
         opened.failed += 1
+    elif (outcome := outcome_in(entry.response)) is not None:
+        return Entry(Raw(encode(outcome)))
     elif bytes(entry.extension) and (reason := absent_entry(_plain(part))):
         opened.absent.append(reason)
     elif first and first != b"n":
@@ -240,6 +243,12 @@ def _open_entry(opened: Opened, position: int, part: Raw) -> Entry | None:
     else:
         opened.junk.append((position, NO_RESOURCE))
     return None
+
+
+def outcome_in(response: Raw) -> Doc | None:
+    """The OperationOutcome that the response of an entry carries."""
+    outcome = member(_plain(response), "outcome") if bytes(response) else None
+    return outcome if isinstance(outcome, dict) else None
 
 
 def _plain(raw: Raw) -> object:

@@ -19,7 +19,7 @@ from cds_service.fhir.elements import (
     texts,
     word,
 )
-from cds_service.fhir.lists_said import ListsSaid
+from cds_service.fhir.lists_said import SECTIONED, ListsSaid, inputs_of
 from cds_service.fhir.outcomes import Outcomes
 from cds_service.fhir.signal import (
     FAILED,
@@ -140,7 +140,11 @@ class SignalTable:
     def is_labelled(self, meta: GlancedMeta) -> bool:
         """Whether a label may say that something was taken out."""
         labels = (*(meta.security or ()), *(meta.tag or ()))
-        return any((label.code or "").lower() in self._labels for label in labels)
+        return any(self._label(label.code, label.display) is not None for label in labels)
+
+    def _label(self, code: str | None, display: str | None) -> SourceSignal | None:
+        """By its code, and by its display where there is none."""
+        return self._labels.get((code or display or "").strip().lower())
 
     def of_labels(self, meta: object, *, empty: bool = False) -> Signal | None:
         """Security labels and tags of a Bundle or a resource: something was taken out of it.
@@ -148,10 +152,12 @@ class SignalTable:
         if not isinstance(meta, dict):
             return None
         for name in ("security", "tag"):
-            for coding in codings(meta.get(name)):
-                row = self._labels.get((coding.code or "").lower())
+            for label in objects(meta.get(name)):
+                code, display = word(label.get("code")), word(label.get("display"))
+                row = self._label(code, display)
                 if row is not None and (empty or not row.only_empty):
-                    return said(row, f"labelled {str(coding.code).upper()} by its source")
+                    named = (code or display or "").strip().upper()
+                    return said(row, f"labelled {named} by its source")
         return None
 
     # --- resources ---
@@ -291,6 +297,11 @@ class SignalTable:
         if (label := self.of_labels(doc.get("meta"))) is not None:
             for name in self._lists.named(doc, asked):
                 yield name, label
+
+    def is_about(self, doc: Doc, asked: InputName | None) -> bool:
+        """Whether a document has a section of the input that was asked for; True for one that no
+        document has, or where nothing was asked for."""
+        return asked not in SECTIONED or asked in inputs_of(doc)
 
     def listed(self, doc: Doc, asked: InputName | None) -> Iterator[InputName]:
         """The inputs of which a List, or a document, names entries by reference."""

@@ -104,6 +104,7 @@ class Entry(Struct, gc=False):
     resource: Raw
     fullUrl: str | None = None
     extension: Raw = NOTHING
+    response: Raw = NOTHING
 
 
 class Bundle(Struct, gc=False):

@@ -106,16 +106,17 @@ def read_schedule(doc: Doc, zone: tzinfo | None = None, names: Iterable[str] = (
 def _in_words(doc: Doc, dosages: list[Doc], names: Iterable[str]) -> Sig:
     """What the instruction says in words, of one dosage: several may be a plan in steps.
 
-    A name counts where there is no instruction, and only with dose and times a day: milligrams
-    alone are a strength.
+    A name counts where there is no instruction: with dose and times a day, as milligrams alone are
+    a strength; and as far as it says "as needed".
     """
     if len(dosages) > 1:
         return Sig()
     parts = [dosage.get(name) for dosage in dosages for name in _SAID]
     if said := [t for p in (*parts, doc.get("renderedDosageInstruction")) if (t := text(p))]:
         return read_sig(said)
-    found = (read_sig((name,)) for name in names if not dosages)
-    return next((sig for sig in found if sig.per_day and sig.milligrams), Sig())
+    found = [read_sig((name,)) for name in names if not dosages]
+    whole = (sig for sig in found if sig.per_day and sig.milligrams)
+    return next(whole, Sig(prn=any(sig.prn for sig in found)))
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

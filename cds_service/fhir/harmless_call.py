@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.cdshooks.request import CallMembers, Members, members
 from cds_service.errors import RequestError
@@ -38,27 +39,37 @@ _TEXT = rb'"%b(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})%b)*"' % (_SIGNS, _SIGNS)  # R
 _GAP = rb"[ \t\r\n]*"
 
 
-def _object_of(*names: bytes) -> re.Pattern[bytes]:
+_Test = Callable[[Raw], re.Match[bytes] | None]
+
+
+def _object_of(*names: bytes) -> _Test:
     """Objects with the first of these members and perhaps the others, in this order, once each."""
     first, *others = [rb'"%b"%b:%b%b' % (name, _GAP, _GAP, _TEXT) for name in names]
     more = b"".join(rb"(?:%b,%b%b)?" % (_GAP, _GAP, other) for other in others)
-    return re.compile(rb"\{%b%b%b%b\}" % (_GAP, first, more, _GAP))
+    return re.compile(rb"\{%b%b%b%b\}" % (_GAP, first, more, _GAP)).fullmatch
 
 
-_IS_TEXT = re.compile(_TEXT)
+_IS_TEXT = re.compile(_TEXT).fullmatch
 _IS_REFERENCE = _object_of(b"reference", b"type", b"display")
-_IS_LIST = re.compile(rb"\[%b(?:%b%b(?:,%b%b%b)*)?\]" % (_GAP, _TEXT, _GAP, _GAP, _TEXT, _GAP))
-_ID = re.compile(rb'"(?:Patient/)?[A-Za-z0-9._\-]{1,64}"')
-_SHORT = re.compile(rb'"[!#-\[\]-~]{1,200}"')  # what nobody cuts, trims or refuses
+_IS_LIST = re.compile(
+    rb"\[%b(?:%b%b(?:,%b%b%b)*)?\]" % (_GAP, _TEXT, _GAP, _GAP, _TEXT, _GAP)
+).fullmatch
+_ID = re.compile(rb'"(?:Patient/)?[A-Za-z0-9._\-]{1,64}"').fullmatch
+_SHORT = re.compile(rb'"[!#-\[\]-~]{1,200}"').fullmatch  # what nobody cuts, trims or refuses
 
 # What stands in a usual call, and how. The rest of it is not looked at, here or elsewhere.
-_CALL = {"hook": _SHORT, "hookInstance": _SHORT, "fhirServer": _IS_TEXT}
+_CALL: dict[str, _Test] = {"hook": _SHORT, "hookInstance": _SHORT, "fhirServer": _IS_TEXT}
 _UNCHECKED = frozenset({"fhirAuthorization", "extension", "context", "prefetch"})
-_CONTEXT = {"patientId": _ID, "userId": _SHORT, "encounterId": _SHORT, "selections": _IS_LIST}
+_CONTEXT: dict[str, _Test] = {
+    "patientId": _ID,
+    "userId": _SHORT,
+    "encounterId": _SHORT,
+    "selections": _IS_LIST,
+}
 _BUNDLE = frozenset({"resourceType", "type", "entry"})
 _ENTRY = frozenset({"resource", "fullUrl"})
 # Members of an order that are another in every call, and by which nothing is harmful or harmless.
-_BESIDE = {
+_BESIDE: dict[str, _Test] = {
     "id": _IS_TEXT,
     "authoredOn": _IS_TEXT,
     "occurrenceDateTime": _IS_TEXT,
@@ -67,6 +78,21 @@ _BESIDE = {
 }
 _WHOSE = frozenset({"subject", "patient", "for"})
 
+
+class _DraftEntry(Struct, gc=False, omit_defaults=True):
+    resource: dict[str, Raw]
+    fullUrl: str | None = None
+
+
+class _Drafts(Struct, gc=False, omit_defaults=True):
+    """`context.draftOrders`, as it usually is."""
+
+    resourceType: str
+    entry: list[_DraftEntry]
+    type: str | None = None
+
+
+_DRAFTS = msgspec.json.Decoder(_Drafts)
 _RAWS = msgspec.json.Decoder(list[Raw])
 _TEXT_OF = msgspec.json.Decoder(str)
 _REFERENCE = msgspec.json.Decoder(dict[str, str])
@@ -124,60 +150,80 @@ class HarmlessCalls:
     def _digests(self, call: CallMembers) -> list[bytes]:
         """One for each draft order. Raises _NOT_FOR_US."""
         context = call.context or {}
-        subjects = Subjects(_TEXT_OF.decode(context["patientId"]))
-        bundle = _object(context["draftOrders"], _BUNDLE)
-        if bytes(bundle["resourceType"]) != b'"Bundle"':
-            raise _Unusual
-        _check(bundle.get("type"), _IS_TEXT)
-        found = []
-        for raw in _RAWS.decode(bundle["entry"]):
-            entry = _object(raw, _ENTRY)
-            _check(entry.get("fullUrl"), _IS_TEXT)
-            found.append(self._digest(_object(entry["resource"]), subjects))
-        return found
+        whose = _Whose(_TEXT_OF.decode(context["patientId"]))
+        return [self._digest(order, whose) for order in _orders(context["draftOrders"])]
 
-    def _digest(self, order: Members, subjects: Subjects) -> bytes:
+    def _digest(self, order: Members, patient: _Whose) -> bytes:
         """Of all that an order says beyond who, where and when. Raises _NOT_FOR_US."""
         told = {}
-        is_own = False
         for name, value in order.items():
-            if name in _BESIDE:
-                _check(value, _BESIDE[name])
-            elif name in _WHOSE:
-                _check(value, _IS_REFERENCE)
-                if subjects.whose(_REFERENCE.decode(value)["reference"]) is not Whose.OWN:
+            if (usual := _BESIDE.get(name)) is not None:
+                if usual(value) is None:
                     raise _Unusual
-                is_own = True
+            elif name in _WHOSE:
+                patient.check(value)
             else:
                 told[name] = value
-        if not is_own:
+        if _WHOSE.isdisjoint(order):
             raise _Unusual
         return blake2b(_ENCODER.encode(told), key=self._secret, digest_size=16).digest()
+
+
+class _Whose:
+    """Tells whether a reference is to the patient of the call."""
+
+    def __init__(self, patient_id: str) -> None:
+        self._patient_id = patient_id
+        self._plain = b'{"reference":"Patient/%b"}' % patient_id.encode()
+
+    def check(self, value: Raw) -> None:
+        """Raise _Unusual where it is not, or is no reference."""
+        if value == self._plain:  # nearly always
+            return
+        subjects = Subjects(self._patient_id)
+        if (
+            _IS_REFERENCE(value) is None
+            or subjects.whose(_REFERENCE.decode(value)["reference"]) is not Whose.OWN
+        ):
+            raise _Unusual
+
+
+def _orders(raw: Raw) -> list[dict[str, Raw]]:
+    """The members of each draft order of a Bundle, each once. Raises _NOT_FOR_US."""
+    bundle = _DRAFTS.decode(raw)
+    if bundle.resourceType != "Bundle":
+        raise _Unusual
+    orders = [entry.resource for entry in bundle.entry]
+    # No text can be shorter than this one with the same content.
+    if (
+        len(_ENCODER.encode(bundle)) != memoryview(raw).nbytes
+    ):  # blanks, escapes, or a member that stands twice
+        for entry in _RAWS.decode(_object(raw, _BUNDLE)["entry"]):
+            _object(_object(entry, _ENTRY)["resource"])
+    return orders
 
 
 def _passed(call: CallMembers) -> Passed:
     """Raise where something beside the orders is not as usual, and could be refused."""
     sent, context = call.members, call.context or {}
     for name, value in sent.items():
-        if name in _CALL:
-            _check(value, _CALL[name])
+        if (usual := _CALL.get(name)) is not None:
+            if usual(value) is None:
+                raise _Unusual
         elif name not in _UNCHECKED:
             raise _Unusual
     for name, value in context.items():
-        if name in _CONTEXT:
-            _check(value, _CONTEXT[name])
+        if (usual := _CONTEXT.get(name)) is not None:
+            if usual(value) is None:
+                raise _Unusual
         elif name != "draftOrders":
             raise _Unusual
     if "fhirAuthorization" in sent:
         _ACCESS.decode(sent["fhirAuthorization"])
-    user = _TEXT_OF.decode(context["userId"]) if "userId" in context else None
-    _check(sent["hookInstance"], _SHORT)
-    return Passed(_TEXT_OF.decode(sent["hook"]), user)
-
-
-def _check(value: Raw | None, usual: re.Pattern[bytes]) -> None:
-    if value is not None and usual.fullmatch(value) is None:
+    if "hookInstance" not in sent:
         raise _Unusual
+    user = _TEXT_OF.decode(context["userId"]) if "userId" in context else None
+    return Passed(_TEXT_OF.decode(sent["hook"]), user)
 
 
 def _object(raw: Raw, names: frozenset[str] | None = None) -> Members:

@@ -4,14 +4,16 @@ odd about it."""
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputReport, InputState, Problem
-from cds_service.fhir.bundle import Opened
+from cds_service.fhir.bundle import Opened, outcome_in
 from cds_service.fhir.completeness import SignalTable
+from cds_service.fhir.decoding import NOTHING, Entry
 from cds_service.fhir.elements import Doc, kind_of, word
-from cds_service.fhir.medicine_lists import LISTS, both
+from cds_service.fhir.input_answer import InputAnswer, concerned, is_other_list
+from cds_service.fhir.medicine_lists import both
 from cds_service.fhir.outcomes import is_gone
 from cds_service.fhir.record_in_use import RecordInUse, list_of
 from cds_service.fhir.signal import STRENGTH, Signal
@@ -53,7 +55,8 @@ CUT = "entries were left out"
 NOT_SENT = "entries are named that were not sent"
 PAGE = "a further page was not read"
 _REST = frozenset({PAGE, CUT})
-_OVER = frozenset({"entered-in-error", "retired"})
+OVER = frozenset({"entered-in-error", "retired"})
+"""Statuses of a List or a document that is no longer in use."""
 MOST_PROBLEMS = 100
 
 
@@ -155,37 +158,6 @@ def _joined(reasons: tuple[str, ...]) -> str | None:
     return "; ".join(reasons) or None
 
 
-@dataclass(slots=True)
-class InputAnswer:
-    """One prefetch value or search answer on its way through: the input it was asked for (None
-    under a key of the hospital's own), and the inputs whose resources it held.
-
-    `whole`: it is no further page, so its Bundle must hold all the matches that it names.
-    `others` counts resources of types that are no input, `hints` harmless OperationOutcomes and
-    empty Bundles inside, `defects` are the reasons why something may be missing.
-    """
-
-    asked: InputName | None
-    place: str
-    whole: bool = True
-    touched: set[InputName] = field(default_factory=set)
-    others: int = 0
-    hints: int = 0
-    defects: list[str] = field(default_factory=list)
-    signals: list[Signal] = field(default_factory=list)
-
-
-def _concerned(answer: InputAnswer) -> set[InputName]:
-    return answer.touched | ({answer.asked} if answer.asked else set())
-
-
-def _is_other_list(answer: InputAnswer) -> bool:
-    """Whether under the key of one list of medicines only the other came, as some hospitals map
-    it: then nobody asked for the one."""
-    asked = answer.asked
-    return asked in LISTS and asked not in answer.touched and not LISTS.isdisjoint(answer.touched)
-
-
 class Ledger:
     """The account of one patient's chart."""
 
@@ -271,7 +243,7 @@ class Ledger:
             self.stranger()
             answer.others += 1
             return
-        if word(doc.get("status")) in _OVER:
+        if word(doc.get("status")) in OVER:
             answer.others += 1
             return
         said = list(self.signals.of_lists(doc, answer.asked))
@@ -281,23 +253,24 @@ class Ledger:
         for name in self.signals.listed(doc, answer.asked):
             self.logs[name].listed = True
         answer.hints += bool(said)
-        answer.others += not said and kind_of(doc) == "List"
+        is_list = kind_of(doc) == "List"
+        answer.others += not said if is_list else not self.signals.is_about(doc, answer.asked)
 
     def further_page(self, answer: InputAnswer, link: str) -> None:
         """A page follows: of the input that was asked for, and of those that were there."""
-        for name in answer.touched if _is_other_list(answer) else _concerned(answer):
+        for name in answer.touched if is_other_list(answer) else concerned(answer):
             self.logs[name].next_link = link
 
     def close(self, opened: Opened, answer: InputAnswer) -> None:
         """Draw the balance of a value for its inputs (decision table of the checklist, PD-01 to
         PD-10)."""
-        for name in _concerned(answer):
+        for name in concerned(answer):
             for signal in answer.signals:
                 self.logs[name].tell(signal)
         for name in answer.touched:
             for why in answer.defects:
                 self.logs[name].defect(why)
-        if answer.asked is None or answer.asked in answer.touched or _is_other_list(answer):
+        if answer.asked is None or answer.asked in answer.touched or is_other_list(answer):
             return
         log = self.logs[answer.asked]
         if opened.why:
@@ -374,6 +347,13 @@ class Ledger:
         if alone:  # it was counted, and is no fact
             log.seen -= whose is not Whose.LATER
         return alone
+
+    def beside_entry(self, entry: Entry, answer: InputAnswer) -> None:
+        """What stands beside the resource of an entry: a reason, or an outcome of its own."""
+        if entry.extension is not NOTHING:
+            answer.signals += self.signals.of_extension(entry.extension)
+        if (outcome := outcome_in(entry.response)) is not None:
+            self.outcome(outcome, answer, alone=False)
 
     def beside(self, opened: Opened, answer: InputAnswer) -> None:
         """What the labels of a Bundle say, and reasons in place of its entries."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from cds_service.clinical.chart import CodeSeen
-from cds_service.fhir.elements import Doc, codings, kind_of, notes_of, objects
+from cds_service.fhir.elements import Doc, codings, kind_of, notes_of, objects, texts
 from cds_service.fhir.outcomes import IN_WORDS
 from cds_service.fhir.signal import NONE, Signal, said, stated, strongest
 from cds_service.fhir.wording import Wording, narrative
@@ -26,6 +27,24 @@ _SECTIONS: Final[Mapping[str, InputName]] = {
     "10157-6": InputName.FAMILY_HISTORY,
 }
 """LOINC codes of lists and of sections of a document (International Patient Summary)."""
+SECTIONED: Final = frozenset(_SECTIONS.values())
+# Titles of sections without such a code. General language knowledge; the first that fits.
+_TITLES: Final[tuple[tuple[re.Pattern[str], InputName], ...]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), name)
+    for pattern, name in (
+        (r"famil|familj|rodinn|rodzin|家族|가족", InputName.FAMILY_HISTORY),
+        (r"allerg|alerg|intoleran|unverträglich|nadwrażliw|アレルギー|过敏|過敏|알레르기",
+         InputName.ALLERGIES),
+        (r"medic(?:ation|ament|in)|arznei|médicament|farmac|läkemedel|lægemid|legemid|lääkk|lekar"
+         r"|\bleki\b|\bdrugs?\b|処方|薬|药物|藥物|투약|약물", InputName.MEDICATIONS),
+        (r"procedure|prozedur|eingriff|procédure|interventi|procedim|procedure|zabieg|výkon|åtgärd|手術|处置|수술",
+         InputName.PROCEDURES),
+        (r"problem|problèm|diagnos|diagnóst|conditions?\b|patholog|傷病|プロブレム|病名|诊断|診斷|진단|문제",
+         InputName.CONDITIONS),
+        (r"\bresult|\blabor|befund|résultat|risultat|observation|検査|检验|검사",
+         InputName.OBSERVATIONS),
+    )
+)  # fmt: skip
 
 
 class ListsSaid:
@@ -89,7 +108,23 @@ class ListsSaid:
 def _input_of(section: Doc, asked: InputName | None) -> InputName | None:
     found = codings(section.get("code"))
     coded = (c.code or "" for c in found if canonical(c.system or "") == LOINC)
-    return next((_SECTIONS[code] for code in coded if code in _SECTIONS), asked)
+    known = next((_SECTIONS[code] for code in coded if code in _SECTIONS), None)
+    return known or _by_title(section) or asked
+
+
+def _by_title(section: Doc) -> InputName | None:
+    """What a section without a known code is about, by its title or the words of its code."""
+    if kind_of(section) == "Composition":
+        return None
+    title = section.get("title")
+    told = [*texts(section.get("code")), *([title] if isinstance(title, str) else [])]
+    return next((name for one in told for words, name in _TITLES if words.search(one[:80])), None)
+
+
+def inputs_of(doc: Doc) -> frozenset[InputName]:
+    """The inputs that the sections of a document are about."""
+    parts = (part for part in _parts(doc) if part is not doc)
+    return frozenset(name for part in parts if (name := _input_of(part, None)))
 
 
 def _parts(doc: Doc) -> Iterator[Doc]:

@@ -16,6 +16,10 @@ from cds_service.knowledge.names import InputName, SignalName
 
 _PATIENT: Final = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.\-]{1,64})(?:/_history/.*)?", re.DOTALL)
 _OLDER: Final = frozenset({"replaced-by", "replace"})  # DSTU2: replace
+_WHY: Final = {
+    SignalName.RECORD_REPLACED: "this record was replaced by another",
+    SignalName.RECORD_REFERS: "the main record of this patient is another",
+}
 _HIDDEN: Final = frozenset({WITHHELD, UNKNOWN})
 _COUNTS_WITH_ENTRIES: Final = frozenset({SignalName.RECORD_WITHHELD, SignalName.RECORD_UNREAD})
 
@@ -40,15 +44,21 @@ class RecordInUse:
         self._refused = True
 
     def read(self, doc: Doc) -> None:
-        """The Patient of this id: merged into another, or inactive."""
+        """The Patient of this id: merged into another, not the main record, or inactive."""
         if self._said is not None:
             return
-        for link in objects(doc.get("link")):
-            if not _OLDER.isdisjoint(words(link.get("type"))):
-                return self._replaced(word(member(link.get("other"), "reference")) or "")
-        if "active" in doc and not flag(doc.get("active")):
+        links = [
+            (set(words(link.get("type"))), word(member(link.get("other"), "reference")) or "")
+            for link in objects(doc.get("link"))
+        ]
+        older = next((other for types, other in links if types & _OLDER), None)
+        refers = next((other for types, other in links if "refer" in types), None)
+        if older is not None:
+            self._is_elsewhere(SignalName.RECORD_REPLACED, older)
+        elif refers is not None:
+            self._is_elsewhere(SignalName.RECORD_REFERS, refers)
+        elif "active" in doc and not flag(doc.get("active")):
             self._said = self._signals.seen(SignalName.RECORD_INACTIVE, "this record is not active")
-        return None
 
     def read_other(self, doc: Doc) -> None:
         """A Patient of another id: the one that this record was merged into, or a stranger."""
@@ -57,12 +67,12 @@ class RecordInUse:
             older = word(member(link.get("other"), "reference"))
             is_older = self._subjects.whose(older) is Whose.OWN
             if is_older and "replaces" in words(link.get("type")):
-                self._replaced(f"Patient/{doc.get('id')}")
+                self._is_elsewhere(SignalName.RECORD_REPLACED, f"Patient/{doc.get('id')}")
 
-    def _replaced(self, by: str) -> None:
-        """`by` is a reference, of which type and id alone are kept."""
-        told = self._signals.seen(SignalName.RECORD_REPLACED, "this record was replaced by another")
-        found = _PATIENT.fullmatch(by)
+    def _is_elsewhere(self, name: SignalName, other: str) -> None:
+        """`other` is a reference, of which type and id alone are kept."""
+        found = _PATIENT.fullmatch(other)
+        told = self._signals.seen(name, _WHY[name])
         self._said = replace(told, replaced_by=found[1] if found else None)
 
     def signal(self, patient: InputReport, said: Signal | None) -> Signal | None:

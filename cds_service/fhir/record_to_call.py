@@ -15,7 +15,8 @@ from cds_service.clinical.chart import FhirDate
 from cds_service.errors import BadRequest
 from cds_service.fhir.as_of import Timing, as_it_was, timing_of
 from cds_service.fhir.dates import read_date
-from cds_service.fhir.inputs import INPUT_OF
+from cds_service.fhir.inputs import INPUT_OF, OVER
+from cds_service.fhir.lists_said import SECTIONED, inputs_of
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.terminology import CodeIndex
 
@@ -156,11 +157,14 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
     patient_id, patient = patients[0]
     if order is not None and not drafts:
         drafts.append(_draft(order, patient_id, index))
+    told_of = _told_of(beside)
     # What the record says of itself as a whole (an error, a label, a page that is missing) may
     # concern each of its inputs.
     told = {"meta": whole.meta, "link": whole.link}
     prefetch: dict[str, Any] = {
-        name: _bundle([*raws, *outcomes]) | told for name, raws in inputs.items()
+        name: _bundle([*raws, *outcomes]) | told
+        for name, raws in inputs.items()
+        if raws or told_of is None or name in told_of
     }
     if beside:
         prefetch[_BESIDE] = _bundle(beside)
@@ -172,6 +176,18 @@ def wrap(bundle: bytes, index: CodeIndex, order: str | None = None) -> bytes:
             "prefetch": prefetch | {str(InputName.PATIENT): patient},
         }
     )
+
+
+def _told_of(entries: list[Raw]) -> set[str] | None:
+    """The inputs of which a record says that there is none where it holds none: those of which its
+    document has a section, and of which no document has one. None where it is no document."""
+    documents = [msgspec.json.decode(raw)["resource"] for raw in entries]
+    documents = [doc for doc in documents if doc.get("resourceType") == "Composition"]
+    if not documents:
+        return None
+    in_use = (doc for doc in documents if doc.get("status") not in OVER)
+    told = frozenset[InputName]().union(*map(inputs_of, in_use))
+    return {str(name) for name in InputName if name not in SECTIONED or name in told}
 
 
 def _entries(bundle: bytes) -> tuple[_Bundle, list[tuple[Raw, _TypeAndStatus]]]:

@@ -187,7 +187,7 @@ def incomplete_meanings(placed: Sequence[Placed], document: Document | None) -> 
 
 def _tells(check: schema.UnknownCheck, name: str, state: str, meaning: str) -> bool:
     """Whether a check says of an input what its state means."""
-    special = check.unread or check.unidentified or check.replaced_record or check.one_list
+    special = check.unread or check.unidentified or check.record or check.one_list
     special = special or check.newer
     of_input = check.input == name and not special
     right_state = check.quantity is not None or check.none_recorded is (state == "empty")

@@ -52,6 +52,7 @@ class SignalName(StrEnum):
     RECORD_OTHER = "record-other"
     RECORD_WITHHELD = "record-withheld"
     RECORD_REPLACED = "record-replaced"
+    RECORD_REFERS = "record-refers"
     RECORD_INACTIVE = "record-inactive"
 
 

@@ -151,7 +151,7 @@ class UnknownCheck(Model):
     # Options that stand on condition because of it, or that a clause is about.
     applies_to: tuple[Id, ...] = ()
     sex: Literal["male", "female"] | None = None  # told unless the patient is known to be another
-    replaced_record: bool = False  # True: told where the patient's record was replaced by {record}
+    record: Id | None = None  # told where this signal says that {record} is the patient's
     none_recorded: bool = False  # True: told where the input was read and holds nothing
     one_list: bool = False  # True: told where one of two lists holds nothing, or may not be read
     newer: bool = False  # True: told where a result is there and a newer one may not have been read

@@ -1,14 +1,14 @@
-"""Hides small numbers, and every number from which one could be found by subtraction.
+"""Hides small numbers, and what else is needed so that none can be found by subtraction.
 
 A cell below the limit is hidden (primary suppression). Cells are bound to each other by lines: a
-total and its parts. A line in which one cell is hidden, or in which the hidden ones sum up to less
-than the limit, hides one more (secondary suppression); and so does each cell that the lines
-together still determine, which linear algebra tells exactly.
+total and its parts. Where the hidden parts of a line sum up to less than the limit, and where all
+lines together still determine a small cell, which linear algebra tells exactly, one more cell is
+hidden (secondary suppression): the smallest beside it, and a headline only where nothing else is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +29,7 @@ class Disclosure:
     """The numbers of a report, and what they say about each other."""
 
     least: int
+    headlines: frozenset[Cell] = frozenset()
     counts: dict[Cell, int] = field(default_factory=dict)
     lines: list[TotalLine] = field(default_factory=list)
 
@@ -46,48 +47,54 @@ class Disclosure:
 
     def hidden(self) -> frozenset[Cell]:
         """The cells that must not be shown."""
-        out = {cell for cell, count in self.counts.items() if 0 < count < self.least}
+        small = {cell for cell, count in self.counts.items() if 0 < count < self.least}
+        out = set(small)
         while True:
-            more = self._by_lines(out) or self._determined(out)
+            more = self._by_lines(small, out) or self._beside_determined(small, out)
             if not more:
                 return frozenset(out)
             out |= more
 
-    def _by_lines(self, out: set[Cell]) -> set[Cell]:
-        """One more cell for each line that gives a hidden one away."""
+    def _by_lines(self, small: set[Cell], out: set[Cell]) -> set[Cell]:
+        """One more cell for each line of which the hidden parts are a small number in all."""
         more: set[Cell] = set()
         for line in self.lines:
-            parts = [cell for cell in line.parts if cell in out or cell in more]
-            if line.total in out or line.total in more:
-                if not parts:
-                    more |= self._smallest(line.parts, out | more)
-            elif parts and (len(parts) == 1 or self._sum(parts) < self.least):
-                more |= self._smallest(line.parts, out | more) or {line.total}
+            gone = out | more
+            parts = [cell for cell in line.parts if cell in gone]
+            if line.total in gone or small.isdisjoint(parts):
+                continue
+            if sum(self.counts[cell] for cell in parts) < self.least:
+                more |= self._smallest(line.parts, gone) or {line.total}
         return more
 
-    def _sum(self, cells: Iterable[Cell]) -> int:
-        return sum(self.counts[cell] for cell in cells)
-
-    def _smallest(self, cells: Sequence[Cell], out: set[Cell]) -> set[Cell]:
-        """The smallest of the cells that are shown and not zero."""
-        shown = [cell for cell in cells if cell not in out and self.counts[cell]]
-        return {min(shown, key=lambda cell: (self.counts[cell], cell))} if shown else set()
-
-    def _determined(self, out: set[Cell]) -> set[Cell]:
-        """One more cell beside each hidden one that all lines together still give away."""
+    def _beside_determined(self, small: set[Cell], out: set[Cell]) -> set[Cell]:
+        """One more cell beside each small one that all lines together give away."""
         more: set[Cell] = set()
         for cell in _determined(self.lines, out):
-            beside = {
-                other
-                for line in self.lines
-                if cell == line.total or cell in line.parts
-                for other in (line.total, *line.parts)
-            }
-            gone = out | more
-            more |= self._smallest(sorted(beside), gone) or self._smallest(
-                sorted(self.counts), gone
-            )
+            if cell in small:
+                more |= self._nearest(cell, out | more)
         return more
+
+    def _nearest(self, cell: Cell, gone: set[Cell]) -> set[Cell]:
+        """The smallest shown cell in a line with this one, else in a line with a hidden one there,
+        and so on; a headline only where there is no other."""
+        level, seen, headlines = {cell}, {cell}, set[Cell]()
+        while level:
+            near = [one for one in self.lines if not level.isdisjoint((one.total, *one.parts))]
+            cells = {other for line in near for other in (line.total, *line.parts)}
+            if found := self._smallest(cells - self.headlines, gone):
+                return found
+            headlines |= cells & self.headlines
+            level = (cells & gone) - seen
+            seen |= level
+        return self._smallest(headlines, gone)
+
+    def _smallest(self, cells: Iterable[Cell], out: set[Cell]) -> set[Cell]:
+        """The smallest of the cells that are shown and not zero, a headline last."""
+        shown = [cell for cell in cells if cell not in out and self.counts[cell]]
+        if not shown:
+            return set()
+        return {min(shown, key=lambda c: (c in self.headlines, self.counts[c], c))}
 
 
 def _determined(lines: Iterable[TotalLine], out: set[Cell]) -> list[Cell]:

@@ -8,7 +8,7 @@ restart.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -78,7 +78,8 @@ def rehearse(plan: RehearsalPlan, watch: ProgressWatch | None = None) -> dict[st
     work = WorkFolder(plan.out)
     work.open(fingerprint_of(files, about), restart=plan.restart)
     try:
-        tally = _Run(plan, files, work, watch or Unwatched()).tally()
+        loaded = {plan.overlay: knowledge} | ({plan.compare: other} if other else {})
+        tally = _Run(plan, files, work, watch or Unwatched()).tally(loaded)
         summary = tally.summary(plan.min_cell, about)
         write_report(summary, plan.out, knowledge, _earlier(plan))
     finally:
@@ -145,9 +146,9 @@ class _Run:
             key_of(files),
         )
 
-    def tally(self) -> Tally:
+    def tally(self, loaded: Mapping[Path | None, Knowledge]) -> Tally:
         """Do what is still to be done, and add it up."""
-        with Crew(self._steps, self._jobs) as crew:
+        with Crew(self._steps, self._jobs, loaded) as crew:
             first = [unit for unit in self._units if has_orders(unit)]
             self._do(crew, "orders", [RunStep("find", u) for u in first], _bytes)
             patients = self._wanted(first)

@@ -69,10 +69,10 @@ class RunStep:
 class Worker:
     """Does steps in one process, with one load of the content."""
 
-    def __init__(self, plan: StepPlan) -> None:
+    def __init__(self, plan: StepPlan, loaded: Mapping[Path | None, Knowledge]) -> None:
         self._plan = plan
         self._work = WorkFolder(plan.folder.parent)
-        self._loaded: dict[Path | None, Knowledge] = {}
+        self._loaded = dict(loaded)
         self._named: dict[str, frozenset[str]] = {}
         self._kept: list[tuple[Path, Kept]] | None = None
         self._medications: Mapping[str, bytes] | None = None
@@ -154,7 +154,7 @@ def _start(plan: StepPlan) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    _worker = Worker(plan)
+    _worker = Worker(plan, {})
 
 
 def _end_with(sentinel: int) -> None:
@@ -169,13 +169,13 @@ def _work(task: RunStep, options: ReplayOptions) -> RunStep:
 
 
 class Crew:
-    """The processes of a run; with one job, this one."""
+    """The processes of a run; with one job, this one, which has `loaded` its content by overlay."""
 
-    def __init__(self, plan: StepPlan, jobs: int) -> None:
+    def __init__(self, plan: StepPlan, jobs: int, loaded: Mapping[Path | None, Knowledge]) -> None:
         self._plan = plan
         self._options = plan.options
         self._jobs = jobs
-        self._alone = Worker(plan) if jobs == 1 else None
+        self._alone = Worker(plan, loaded) if jobs == 1 else None
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:

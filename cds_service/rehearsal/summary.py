@@ -17,6 +17,10 @@ FORMAT: Final = 1
 ALL: Final[Cell] = ("all",)
 CARD: Final = "card"
 SILENT: Final = "silent"
+WARNED: Final[Cell] = (*ALL, "warned")
+URGENT: Final = ("warning", "critical")
+HEADLINES: Final = frozenset({ALL, (*ALL, CARD), (*ALL, SILENT), WARNED})
+"""Hidden only where nothing else is left to hide."""
 RATES: Final[Mapping[str, tuple[str, ...]]] = {
     "kind": ("kind",),
     "about": ("about",),
@@ -59,6 +63,7 @@ def summarise(counts: Counts, min_cell: int, about: Mapping[str, Any]) -> dict[s
         "min_cell": min_cell,
         "export": _export(tables, min_cell),
         "events": told.rate(ALL, {}),
+        "warned": told.share(WARNED),
         "not_replayed": {"undated": told.number(("undated events",))},
         "rates": {name: told.rates(name) for name in RATES},
         "rows": told.rows(),
@@ -105,7 +110,7 @@ class _Told:
 
     def __init__(self, tables: Mapping[str, Mapping[tuple[str, ...], int]], min_cell: int) -> None:
         self._tables = tables
-        self._disclosure = Disclosure(min_cell)
+        self._disclosure = Disclosure(min_cell, HEADLINES)
         self._put_rows()
         for name in RATES:
             self._put_rates(name)
@@ -133,10 +138,22 @@ class _Told:
         put({ALL: sum(rows.values())})
         line(ALL, ((*ALL, CARD), (*ALL, SILENT)))
         for place, name in ((2, "indicator"), (3, "tier")):
-            for label in sorted({key[place] for key in rows}):
+            labels = sorted({key[place] for key in rows})
+            for label in labels:
                 held: list[Cell] = [("row", *key) for key in rows if key[place] == label]
                 put({(name, label): sum(rows[cell[1:]] for cell in held)})
                 line((name, label), held)
+            line(ALL, [(name, label) for label in labels])
+        self._put_urgent()
+
+    def _put_urgent(self) -> None:
+        """Warnings and critical cards are told together, too: critical ones alone are few."""
+        told = [cell for cell in self._disclosure.counts if cell[0] == "indicator"]
+        held = [cell for cell in told if cell[1] in URGENT]
+        others = [cell for cell in told if cell[1] not in ("", *URGENT)]
+        self._disclosure.put({WARNED: sum(self._disclosure.counts[cell] for cell in held)})
+        self._disclosure.line(WARNED, held)
+        self._disclosure.line((*ALL, CARD), [WARNED, *others])
 
     def _put_rates(self, name: str) -> None:
         found: dict[Cell, dict[str, int]] = defaultdict(lambda: {CARD: 0, SILENT: 0})
@@ -237,11 +254,10 @@ class _Told:
         """Each row of the card table, with the share of all events."""
         names = ("row", "card", "indicator", "tier")
         keys = sorted(self._tables.get("row", {}))
-        return [
-            {**dict(zip(names, key, strict=True)), **self._share(("row", *key))} for key in keys
-        ]
+        return [{**dict(zip(names, key, strict=True)), **self.share(("row", *key))} for key in keys]
 
-    def _share(self, cell: Cell) -> dict[str, Any]:
+    def share(self, cell: Cell) -> dict[str, Any]:
+        """Events of a cell, and of 100 events, with the interval of Wilson."""
         n, everything = self.number(cell), self.number(ALL)
         if n is None or not everything:
             return {"events": n, "per_100": None, "low": None, "high": None}
@@ -250,7 +266,7 @@ class _Told:
 
     def sums(self, name: str) -> list[dict[str, Any]]:
         cells = sorted(cell for cell in self._disclosure.counts if cell[0] == name)
-        return [{name: cell[1], **self._share(cell)} for cell in cells]
+        return [{name: cell[1], **self.share(cell)} for cell in cells]
 
     def parts(self, name: str, label: str) -> list[dict[str, Any]]:
         order = ("7", "30", "90", "later", "first")

@@ -68,6 +68,8 @@ def create_app(
         title="cds-service",
         version=__version__,
         openapi_url=None,
+        # Figures and logs are our own; FastAPI would ask at each call whether others want its own.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan(in_force),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )

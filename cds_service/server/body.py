@@ -6,10 +6,10 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.errors import BadRequest, TooLarge, TooSlow, UnsupportedBody
@@ -25,11 +25,52 @@ async def read(scope: Scope, receive: Receive, settings: Settings) -> bytes:
     limit, room = settings.max_body_bytes, scope[ROOM]
     with calls.stage("body"):
         length = _header(scope, b"content-length")
-        async with _in_time(settings.read_seconds) as clock:
-            packed = await collect(_chunks(receive), length, limit, _Patient(room, clock))
-        steps = unpack(packed, _header(scope, b"content-encoding"), limit)
-        plain = await _unpacked(steps, limit, room)
+        first = _First(receive) if _is_small(length, limit) else None
+        plain = first.whole if first is not None else None
+        if plain is None or len(plain) > min(SMALL_BODY, limit):
+            async with _in_time(settings.read_seconds) as clock:
+                chunks = _chunks(receive, first)
+                plain = await collect(chunks, length, limit, _Patient(room, clock))
+        encoding = _header(scope, b"content-encoding")
+        if encoding is not None:
+            plain = await _unpacked(unpack(plain, encoding, limit), limit, room)
         return to_utf8(plain, _header(scope, b"content-type"))
+
+
+def _is_small(length: str | None, limit: int) -> bool:
+    return length is not None and length.isdecimal() and int(length) <= min(SMALL_BODY, limit)
+
+
+class _First:
+    """The first message of a body. What came together with the header is there at once, and needs
+    no clock; else it is waited for."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._steps = receive().__await__()
+        self._message: Message | None = None
+        try:
+            self._pause = next(self._steps)
+        except StopIteration as done:
+            self._message = done.value
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, where it is all there."""
+        message = self._message
+        if message is None or message["type"] != "http.request" or message.get("more_body"):
+            return None
+        body: bytes = message.get("body", b"")
+        return body
+
+    def __await__(self) -> Generator[Any, None, Message]:
+        if self._message is None:
+            try:
+                yield self._pause
+            except BaseException:  # cancelled, or too late: nobody waits for it any more
+                self._steps.close()
+                raise
+            self._message = yield from self._steps
+        return self._message
 
 
 async def _unpacked(steps: Generator[None, None, bytes], limit: int, room: Room) -> bytes:
@@ -44,10 +85,11 @@ async def _unpacked(steps: Generator[None, None, bytes], limit: int, room: Room)
         await asyncio.sleep(0)
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive, first: _First | None) -> AsyncIterator[bytes]:
     more = True
     while more:
-        message = await receive()
+        message = await (first or receive())
+        first = None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         yield message.get("body", b"")

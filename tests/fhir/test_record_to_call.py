@@ -204,3 +204,24 @@ def test_a_medicine_that_nobody_takes_is_no_failed_input(
     response = client.post(SIGN, json=record_of(knowledge, condition(), medicine, hip_order()))
 
     assert inputs_of(response)["medications"] == "empty"
+
+
+def _document(*sections: Json, status: str = "final") -> bytes:
+    composition = {"resourceType": "Composition", "status": status, "section": [*sections]}
+    whole = {"resourceType": "Bundle", "type": "document"}
+    return json.dumps(
+        whole | {"entry": [{"resource": composition}, {"resource": PATIENT}]}
+    ).encode()
+
+
+def test_a_document_without_a_section_does_not_say_that_there_is_none(knowledge: Knowledge) -> None:
+    problems = {"code": {"coding": [{"system": "http://loinc.org", "code": "11450-4"}]}}
+    for document, sent in (
+        (_document(problems), True),
+        (_document({"title": "Problem list"}), True),
+        (_document({"title": "Plan"}), False),
+        (_document(problems, status="entered-in-error"), False),
+    ):
+        call = json.loads(record_to_call.wrap(document, knowledge.index, "hip"))
+        assert ("conditions" in call["prefetch"]) is sent
+        assert "serviceRequests" in call["prefetch"]  # no document has a section of these

@@ -107,6 +107,19 @@ def _linked(url: object) -> Callable[[str], Answer]:
     return lambda kind: _bundle(link=[{"relation": "next", "url": url}])
 
 
+def _section(reason: str | None = None, **members: Any) -> Answer:
+    coding = {"coding": [{"system": _EMPTY_REASON, "code": reason}]}
+    return members | ({"emptyReason": coding} if reason else {})
+
+
+def _document(*sections: Answer) -> Answer:
+    return _bundle({"resourceType": "Composition", "status": "final", "section": [*sections]})
+
+
+_TITLES = {
+    "Condition": "Problems", "AllergyIntolerance": "Allergien und Unverträglichkeiten",
+    "MedicationRequest": "Médicaments", "Procedure": "History of procedures",
+}  # fmt: skip
 _LIST: Answer = {"resourceType": "List", "status": "current", "mode": "working"}
 _NONE_STATED: Answer = _LIST | {
     "emptyReason": {"coding": [{"system": _EMPTY_REASON, "code": "nilknown"}]}
@@ -163,6 +176,23 @@ SIGNS = (
     *(Sign(f"{member} {code}", _labelled(member, code))
       for member in ("security", "tag")
       for code in ("REDACTED", "MASKED", "SUBSETTED", "ABSTRED", "AGGRED")),
+    *(Sign(f"{member} REDACTED by its display", lambda kind, member=member: _bundle(  # type: ignore[misc]
+        meta={member: [{"display": "REDACTED"}]})) for member in ("security", "tag")),
+    Sign("an entry labelled Redacted by its display", lambda kind: _bundle(
+        resource(kind, _EGFR, meta={"security": [{"display": "Redacted"}]}))),
+    Sign("an outcome in the response of an entry", lambda kind: _bundle() | {
+        "entry": [{"response": {"status": "200", "outcome": _outcome("suppressed", "warning")}}]}),
+    Sign("an outcome beside a resource", lambda kind: _bundle() | {"entry": [{
+        "resource": resource(kind, _EGFR),
+        "response": {"status": "200", "outcome": _outcome("suppressed", "warning")}}]}),
+    Sign("an outcome beside an empty search of a batch", lambda kind: _bundle() | {"entry": [{
+        "resource": _bundle(),
+        "response": {"status": "200", "outcome": _outcome("suppressed", "warning")}}]}),
+    Sign("a document without a section of it", lambda kind: _document(
+        _section(title="Plan of care")), _CODED_LISTS - {"MedicationRequest"}),
+    *(Sign(f"a section by its title, {reason}", lambda kind, reason=reason: _document(  # type: ignore[misc]
+        _section(reason, title=_TITLES[kind])), frozenset(_TITLES))
+      for reason in ("withheld", "unavailable")),
     *(Sign(f"security {code}", _labelled("security", code)) for code in (
         "NODSCLCD", "NODSCLCDS", "NOAUTH", "NOLIST", "NOMOU", "NOORGPOL", "NORDSCLW", "NOVIP",
         "ORCON", "REDACT", "MASK")),
@@ -246,6 +276,10 @@ GONE: dict[str, Answer] = {
     "replaced": {
         "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",
         "link": [{"other": {"reference": "Patient/survivor"}, "type": "replaced-by"}],
+    },
+    "not the main one": {
+        "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",
+        "link": [{"other": {"reference": "Patient/main"}, "type": "refer"}],
     },
     "inactive": {
         "resourceType": "Patient", "id": PATIENT_ID, "gender": "male", "birthDate": "1980-03-14",

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cds_service.cdshooks.conformance.statements import Version
 from cds_service.tools.doctor.examine import Plan, examine
 from cds_service.tools.doctor.tokens import read_signer
 from tests.support.doctoring import _passed, failed, private_jwk
@@ -28,6 +29,23 @@ def test_nothing_fails_in_our_own_service(server: httpx.Client) -> None:
         "DS-01", "DS-06", "RS-01", "CD-02", "CD-06", "JS-06", "AC-02", "PD-01", "PD-04", "MD-04",
         "CR-01", "JS-09", "RQ-07",
     }  # fmt: skip
+
+
+@pytest.mark.process
+def test_nothing_fails_by_the_rules_of_1(server: httpx.Client) -> None:
+    report = examine(str(server.base_url), Plan(version=Version.V1))
+    assert failed(report) == set()
+    assert "CD-02" in _passed(report)
+
+
+@pytest.mark.process
+@pytest.mark.statement("DS-10", "DS-11", "LM-01", "LM-02")
+def test_nothing_fails_by_the_rules_of_3() -> None:
+    with running(CDS_SPEC_VERSION="3.0.0") as base:
+        report = examine(base)
+    assert report.version is Version.V3
+    assert failed(report) == set()
+    assert {"DS-10", "DS-11", "ER-05", "CD-02", "LM-01", "LM-02"} <= _passed(report)
 
 
 @pytest.mark.process
