@@ -73,7 +73,7 @@ def rehearse(plan: RehearsalPlan, watch: ProgressWatch | None = None) -> dict[st
     """
     files = find(plan.paths)
     knowledge, other = contents(plan)
-    about = _about(plan, knowledge, other)
+    about = about_of(plan, knowledge, other)
     plan.out.mkdir(parents=True, exist_ok=True)
     work = WorkFolder(plan.out)
     work.open(fingerprint_of(files, about), restart=plan.restart)
@@ -81,7 +81,7 @@ def rehearse(plan: RehearsalPlan, watch: ProgressWatch | None = None) -> dict[st
         loaded = {plan.overlay: knowledge} | ({plan.compare: other} if other else {})
         tally = _Run(plan, files, work, watch or Unwatched()).tally(loaded)
         summary = tally.summary(plan.min_cell, about)
-        write_report(summary, plan.out, knowledge, _earlier(plan))
+        write_report(summary, plan.out, knowledge, earlier_summary(plan))
     finally:
         work.close()
     work.remove()
@@ -90,17 +90,17 @@ def rehearse(plan: RehearsalPlan, watch: ProgressWatch | None = None) -> dict[st
 
 def contents(plan: RehearsalPlan) -> tuple[Knowledge, Knowledge | None]:
     """The content that decides, and the one to compare with."""
-    other = plan.compare if plan.compare and _earlier(plan) is None else None
+    other = plan.compare if plan.compare and earlier_summary(plan) is None else None
     return load_checked(plan.overlay), load_checked(other) if other else None
 
 
-def _earlier(plan: RehearsalPlan) -> Path | None:
+def earlier_summary(plan: RehearsalPlan) -> Path | None:
     """The summary of an earlier rehearsal, where that is what to compare with."""
     path = plan.compare / "summary.json" if plan.compare else None
     return path if path is not None and path.is_file() else None
 
 
-def _about(plan: RehearsalPlan, knowledge: Knowledge, other: Knowledge | None) -> dict[str, Any]:
+def about_of(plan: RehearsalPlan, knowledge: Knowledge, other: Knowledge | None) -> dict[str, Any]:
     """What describes the run in the summary; nothing that differs between two equal runs."""
     options = plan.options
     return {
@@ -135,7 +135,7 @@ class _Run:
         self._jobs = plan.jobs or (1 if size < _ALONE else os.cpu_count() or 1)
         whole = sum(f.size * (1 if f.form == "ndjson" else _PACKED) for f in files)
         self._shards = max(1, -(-whole * _SHARE // max(plan.memory, LEAST_MEMORY)))
-        other = plan.compare if _earlier(plan) is None else None
+        other = plan.compare if earlier_summary(plan) is None else None
         self._steps = StepPlan(
             work.path,
             plan.overlay,

@@ -18,6 +18,7 @@ from typing import Final, Literal, Self
 
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.errors import SettingsError
+from cds_service.fhir.elements import Doc
 from cds_service.knowledge.model import Knowledge
 from cds_service.rehearsal import replay
 from cds_service.rehearsal.options import ReplayOptions
@@ -116,15 +117,8 @@ class Worker:
         if self._kept is None:
             self._kept = self._all("keep")
             self._medications = load_medications(self._all("medications"))
-        for patient, docs in patients_of(shard, self._kept, self._medications or {}):
-            try:
-                outcomes = replay.patient(docs, knowledge, options, other)
-            except Exception as error:  # a bug met in one patient must not end a run over a million
-                tally.note("finding", f"not replayed: {_place(error)}")
-                continue
-            del patient
-            for outcome in outcomes:
-                tally.add(outcome)
+        for _, docs in patients_of(shard, self._kept, self._medications or {}):
+            count_patient(tally, docs, knowledge, options, other)
         return tally
 
     def _all(self, name: str) -> list[tuple[Path, Kept]]:
@@ -134,6 +128,23 @@ class Worker:
             if kept is not None:
                 found.append((int(path.stem.rpartition("-")[2]), path, kept))
         return [(path, kept) for _, path, kept in sorted(found, key=lambda one: one[0])]
+
+
+def count_patient(
+    tally: Tally,
+    docs: Sequence[Doc],
+    knowledge: Knowledge,
+    options: ReplayOptions,
+    other: Knowledge | None,
+) -> None:
+    """Replay one patient and count what came of it."""
+    try:
+        outcomes = replay.patient(docs, knowledge, options, other)
+    except Exception as error:  # a bug met in one patient must not end a run over a million
+        tally.note("finding", f"not replayed: {_place(error)}")
+        return
+    for outcome in outcomes:
+        tally.add(outcome)
 
 
 def _place(error: Exception) -> str:

@@ -1,4 +1,7 @@
-"""Populations: the same wish gives the same bytes, and each past order has met what truth says."""
+"""Populations: the same wish gives the same bytes, with what a rehearsal stumbles over in them.
+
+That their truth is what a rehearsal finds is in tests/rehearsal/test_truth.py.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,11 @@ from cds_service.cli.main import app
 from cds_service.knowledge.loader import Knowledge
 from cds_service.tools.synthetic.catalogue import Habits, catalogue
 from cds_service.tools.synthetic.population.blocks import PATIENTS, blocks_of, make_block
-from cds_service.tools.synthetic.population.wish import FileNaming, PopulationKind, PopulationWish
+from cds_service.tools.synthetic.population.wish import FileNaming, PopulationWish
 from cds_service.tools.synthetic.truth import truth
 from cds_service.tools.validate.engine import Options, Validator
-from tests.support.past_orders import answered, documents_of
 
 UNTIL = date(2026, 11, 23)
-RISKY = {"hip_share": 0.5}
 MARKER = "Zyxwanda"
 
 
@@ -49,40 +50,6 @@ def lines(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 def truth_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "truth.ndjson").read_text().splitlines()]
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        RISKY,
-        RISKY | {"lacking": frozenset({"Condition"})},
-        RISKY | {"lacking": frozenset({"FamilyMemberHistory", "Procedure", "Observation"})},
-        {"kind": PopulationKind.ELECTIVE_HIP},
-    ],
-    ids=["hospital", "without-conditions", "without-others", "elective-hip"],
-)
-def test_each_past_order_meets_what_truth_says(knowledge: Knowledge, more: dict[str, Any]) -> None:
-    count = 50 if "kind" in more else 100
-    wished = wish(count, seed=11, **more)
-    block = make_block(wished, 0)
-    documents = documents_of(block.lines)
-    wrong = []
-    for text in block.truth:
-        told = json.loads(text)
-        for dated_only in (False, True):
-            wanted = told["dated"] if dated_only else told
-            got = answered(told, documents[told["patient"]], knowledge, wished, dated_only)
-            if got != {name: _plain(wanted[name]) for name in got}:
-                wrong.append((told, got))
-    assert not wrong, wrong[0]
-    assert len(block.truth) > 40
-
-
-def _plain(value: Any) -> Any:
-    """Cards by row, card and tier; the rest as it stands."""
-    if not isinstance(value, list):
-        return value
-    return [{name: card[name] for name in ("row", "card", "tier")} for card in value]
 
 
 def test_a_hospital_holds_what_a_rehearsal_stumbles_over() -> None:
