@@ -8,6 +8,13 @@ if TYPE_CHECKING:
     from benchmarks.run import Results
 
 
+_INSTRUCTIONS = {
+    "laboratory order, 7 kB": 1.9, "laboratory order, 70 kB": 3, "laboratory order, 700 kB": 4,
+    "silent hip, 7 kB": 0.6, "silent hip, 70 kB": 1, "silent hip, 700 kB": 1,
+    "card, 7 kB": 0.4, "card, 70 kB": 0.8, "card, 700 kB": 1,
+}  # fmt: skip
+
+
 def goals(results: Results) -> list[list[str]]:
     """Rows of goal, measured figure, and yes or no."""
     from benchmarks.report import large_slope
@@ -37,6 +44,10 @@ def goals(results: Results) -> list[list[str]]:
     ours, theirs = (results.median(w, 10, 16, "p99") for w in ("ours", "healthchain"))
     if ours and theirs:
         add("p99 at 7 kB and 16 connections, of HealthChain's", ours / theirs, 1.0, least=False)
+    for case, least in _INSTRUCTIONS.items():
+        if case in results.instructions:
+            add(f"{case}, instructions of control / ours", results.instructions[case], least,
+                least=True)  # fmt: skip
     large = results.stages[10_000]
     add("10,000 conditions, of orjson.loads", large["whole"] / large["orjson"], 0.8, least=False)
     slope = large_slope(results.by_conditions)

@@ -36,7 +36,7 @@ def _same(content: bytes) -> Iterator[bytes]:
 def _new_orders(conditions: int) -> Iterator[bytes]:
     """Orders that differ in their words, so that none was seen before."""
     for number in range(10_000):
-        yield laboratory(conditions, f"Creatinine, sample {number}")
+        yield laboratory(conditions, f"Creatinine, sample {conditions}-{number}")
 
 
 KINDS |= {

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import inside, load, others, report
+from benchmarks import callgrind, inside, instructions, load, others, report
 from benchmarks.bodies import SIZES, body
 from benchmarks.servers import (
     ALL,
@@ -43,6 +43,8 @@ class Results:
     by_conditions: list[tuple[int, int, float, float]] = field(default_factory=list)
     by_orders: list[tuple[int, int, float, float]] = field(default_factory=list)
     fairness: dict[str, load.Load] = field(default_factory=dict)
+    instructions: dict[str, float] = field(default_factory=dict)
+    """Of the control over ours, by case; empty where they cannot be counted."""
     idle: int = 0
     idle_keeping: int = 0
     imports: tuple[float, float] = (0.0, 0.0)
@@ -104,6 +106,10 @@ def main() -> None:
     conditions = CONDITIONS[::2] if options.quick else CONDITIONS
     results.by_conditions = inside.growth("conditions", conditions)
     results.by_orders = inside.growth("orders", ORDERS[::2] if options.quick else ORDERS)
+    if (why := callgrind.lacking()) is None:
+        results.instructions = instructions.ratios()
+    else:
+        print(f"instructions are not counted: {why}", file=sys.stderr)
     results.fairness = others.fairness(2 if options.quick else 5)
     throughput(results, *((2, 1) if options.quick else (3, 3)))
     results.load_after = os.getloadavg()[0]

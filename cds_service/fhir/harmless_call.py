@@ -150,10 +150,10 @@ class HarmlessCalls:
     def _digests(self, call: CallMembers) -> list[bytes]:
         """One for each draft order. Raises _NOT_FOR_US."""
         context = call.context or {}
-        whose = _Whose(_TEXT_OF.decode(context["patientId"]))
+        whose = _OwnReference(_TEXT_OF.decode(context["patientId"]))
         return [self._digest(order, whose) for order in _orders(context["draftOrders"])]
 
-    def _digest(self, order: Members, patient: _Whose) -> bytes:
+    def _digest(self, order: Members, patient: _OwnReference) -> bytes:
         """Of all that an order says beyond who, where and when. Raises _NOT_FOR_US."""
         told = {}
         for name, value in order.items():
@@ -169,7 +169,7 @@ class HarmlessCalls:
         return blake2b(_ENCODER.encode(told), key=self._secret, digest_size=16).digest()
 
 
-class _Whose:
+class _OwnReference:
     """Tells whether a reference is to the patient of the call."""
 
     def __init__(self, patient_id: str) -> None:
