@@ -72,7 +72,7 @@ class _Ref(Struct, gc=False):
     reference: str | None = None
 
 
-class _Whose(Struct, gc=False):
+class _Owned(Struct, gc=False):
     """Whose a resource is, of those of one line."""
 
     resourceType: str = ""
@@ -81,7 +81,7 @@ class _Whose(Struct, gc=False):
     patient: _Ref | None = None
 
 
-_WHOSE = msgspec.json.Decoder(_Whose)
+_WHOSE = msgspec.json.Decoder(_Owned)
 
 
 def whose(line: bytes) -> tuple[str, str | None]:
