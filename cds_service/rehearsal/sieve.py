@@ -72,7 +72,7 @@ class _Ref(Struct, gc=False):
     reference: str | None = None
 
 
-class _Person(Struct, gc=False):
+class _Owned(Struct, gc=False):
     """Whose a resource is, of those of one line."""
 
     resourceType: str = ""
@@ -81,7 +81,7 @@ class _Person(Struct, gc=False):
     patient: _Ref | None = None
 
 
-_WHOSE = msgspec.json.Decoder(_Person)
+_WHOSE = msgspec.json.Decoder(_Owned)
 
 
 def whose(line: bytes) -> tuple[str, str | None]:
@@ -133,16 +133,9 @@ def patients_with_events(unit: FileRange, hips: HipOrders) -> set[str]:
             continue  # the second reading counts it
         if patient is None or patient in found or (only is None and kind not in _FIRST):
             continue
-        if makes_event(kind, line, hips):
+        if hips.genetic_in_line(line) if kind == "Condition" else hips.in_line(line):
             found.add(patient)
     return found
-
-
-def makes_event(kind: str, line: bytes, hips: HipOrders) -> bool:
-    """Whether a resource is, or may be, a hip order or operation, or genetic HO."""
-    if kind not in _FIRST:
-        return False
-    return hips.genetic_in_line(line) if kind == "Condition" else hips.in_line(line)
 
 
 def _lines(unit: FileRange, findings: Counter[str]) -> Iterator[bytes]:
