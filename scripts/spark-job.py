@@ -35,7 +35,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     wished = parser.parse_args()
     spark = SparkSession.builder.appName("rehearsal").getOrCreate()
-    lines = spark.table(wished.exports[0]) if wished.table else spark.read.text(wished.exports)
+    files = spark.read.option("pathGlobFilter", "*.ndjson*")  # not the manifest
+    lines = spark.table(wished.exports[0]) if wished.table else files.text(wished.exports)
     if wished.partitions:
         lines = lines.repartition(wished.partitions)
     options = ReplayOptions(since=wished.since, until=wished.until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import io
 import os
 import zlib
 from collections.abc import Iterator
@@ -139,8 +140,8 @@ class _BehindUrl:
         return bytes(self._fs.cat_file(name))
 
     def open(self, name: str) -> IO[bytes]:
-        opened: IO[bytes] = self._fs.open(name, "rb")
-        return opened
+        # The files of fsspec are raw ones: their readlines takes no limit.
+        return io.BufferedReader(self._fs.open(name, "rb"), _BUFFER)
 
 
 # --- lines ---

@@ -109,15 +109,13 @@ def _replayed(texts: DataFrame, wanted: list[tuple[str]], task: SparkTask) -> Da
     patients = f.broadcast(spark.createDataFrame(wanted, "patient string"))
     keyed = texts.mapInArrow(_keyed, _KEYED)
     own = keyed.where("patient is not null").join(patients, "patient", "left_semi")
-    named = own.where("medication is not null").select("patient", "medication").distinct()
-    medications = (
-        keyed.where("patient is null").groupBy("medication").agg(f.min("line").alias("line"))
-    )
-    whole = (
-        own.where("line is not null")
-        .select("patient", "line")
-        .unionByName(named.join(medications, "medication").select("patient", "line"))
-    )
+    whole = own.where("line is not null").select("patient", "line")
+    if MEDICATION in task.options.types:
+        named = own.where("medication is not null").select("patient", "medication").distinct()
+        by_id = keyed.where("patient is null").groupBy("medication")
+        medications = by_id.agg(f.min("line").alias("line"))
+        pointed = named.join(medications, "medication").select("patient", "line")
+        whole = whole.unionByName(pointed)
     together = whole.repartition("patient").sortWithinPartitions("patient", "line")
     counted = together.mapInArrow(_replaying(task), ROWS)
     return counted.groupBy("key").sum("n").toDF("key", "n")
