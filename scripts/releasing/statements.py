@@ -14,7 +14,7 @@ from typing import Any
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from scripts.releasing import agreement
+from scripts.releasing import agreement, archive
 
 _INSTALLED = re.compile(r"opt/venv/.*/site-packages/([^/]+)-([^/-]+)\.dist-info/METADATA")
 _BILL = "cds-service.cdx.json"
@@ -74,15 +74,12 @@ def _own_ref(bill: dict[str, Any]) -> str:
     return str(bill["metadata"]["component"]["bom-ref"])
 
 
-def _installed(archive: Path) -> Iterator[str]:
+def _installed(file: Path) -> Iterator[str]:
     """Names of the Python packages in an image."""
-    with tarfile.open(archive) as file:
-        [manifest] = json.load(file.extractfile("manifest.json"))  # type: ignore[arg-type]  # is there
-        for name in manifest["Layers"]:
-            with tarfile.open(fileobj=file.extractfile(name)) as layer:
-                for member in layer:
-                    if found := _INSTALLED.fullmatch(member.name.removeprefix("./")):
-                        yield canonicalize_name(found[1])
+    with tarfile.open(file) as opened:
+        for _, member in archive.members(opened):
+            if found := _INSTALLED.fullmatch(member.name.removeprefix("./")):
+                yield canonicalize_name(found[1])
 
 
 def _lines(file: Path) -> list[list[str]]:
