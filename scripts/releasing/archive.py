@@ -1,7 +1,7 @@
 """The archive of an image, as `docker load` reads it.
 
-`python -m scripts.releasing.archive RAW IMAGE.TAR` writes RAW anew without what differs in each build
-(the container that it was made in, the host's name, times in the archive), and prints the image's id.
+`python -m scripts.releasing.archive RAW IMAGE.TAR` writes RAW anew without what differs in each
+build (the container that it was made in, the host's name, times in the archive), and prints the id.
 """
 
 from __future__ import annotations
