@@ -161,7 +161,7 @@ def test_the_workflow_tests_every_python_that_is_promised() -> None:
 
 def test_extras_ask_for_released_packages_and_leave_the_core_alone() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    assert sorted(extras) == ["cloud", "otel", "spark", "validate"]
+    assert sorted(extras) == ["cloud", "lake", "otel", "spark", "validate"]
     core = {re.split(r"[\[<>=;]", line)[0] for line in PROJECT["project"]["dependencies"]}
     for lines in extras.values():
         for line in lines:
