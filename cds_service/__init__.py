@@ -1,3 +1,3 @@
 """CDS Hooks service that warns of heterotopic ossification before hip surgery is signed."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"

@@ -10,9 +10,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from cds_service import __version__
 from cds_service.cli.examples import OF_COMMANDS, examples
 from cds_service.errors import CdsError, RequestError
+from cds_service.ops import build
 
 BAD_SETUP, BAD_INPUT = 1, 2
 
@@ -72,14 +72,23 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"cds-service {__version__}")
+        from cds_service.knowledge import loader  # other commands load it where they need it
+
+        told = f"commit {build.commit()}, knowledge {loader.shipped_version()}"
+        typer.echo(f"cds-service {build.VERSION} ({told})")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show version, commit and knowledge.",
+        ),
     ] = False,
 ) -> None:
     pass

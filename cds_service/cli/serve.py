@@ -22,6 +22,9 @@ def serve(
         bool | None,
         typer.Option("--allow-anonymous", help="Answer anybody: for demos (CDS_ALLOW_ANONYMOUS)."),
     ] = None,
+    opens: Annotated[
+        bool, typer.Option("--open", help="Show the playground in a browser.")
+    ] = False,
     example: Annotated[
         Path | None, typer.Option(help="A request file to print a curl line for.", hidden=True)
     ] = None,
@@ -36,4 +39,4 @@ def serve(
         "allow_anonymous": allow_anonymous or None,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    run.run(from_environment(options=options), example)
+    run.run(from_environment(options=options), example, opens=opens)

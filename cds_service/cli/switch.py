@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from cds_service.errors import SettingsError
-from cds_service.ops.settings import Settings, from_environment
+from cds_service.ops.settings import from_environment
 from cds_service.ops.switch import FILE, State, Switch
+from cds_service.ops.urls import local_base
 from cds_service.ops.user import user_name
 
 _PATIENCE = 3.0  # seconds in which the service must follow
@@ -40,7 +41,7 @@ def _turn(state: State, reason: str) -> None:
             f"cannot write {file}: name the directory of the service with CDS_DATA_DIR, run this "
             f"as its user, or send the service {signal}"
         )
-    base = _base(settings)
+    base = local_base(settings.host, settings.port)
     seconds, told = _followed(base, state)
     if told is None:
         raise SettingsError(
@@ -61,13 +62,6 @@ def _turn(state: State, reason: str) -> None:
             f"{file} says {state}, and the service at {base} does not follow: it has another data "
             "directory (CDS_DATA_DIR); its own switch has not moved"
         )
-
-
-def _base(settings: Settings) -> str:
-    """Where the service answers on this machine."""
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared, not listened on
-    host = here.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def _followed(base: str, state: State) -> tuple[float, str | None]:

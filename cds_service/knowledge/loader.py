@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from pydantic import BaseModel
 
 from cds_service.errors import KnowledgeError, Mistake
@@ -102,6 +103,17 @@ def load(
     if check and (wrong := [_placed(placed, *one) for one in check(knowledge)]):
         raise KnowledgeError(wrong)
     return knowledge
+
+
+def shipped_version(content: Path = CONTENT) -> str:
+    """Version of the content of a directory as `load` would give it, from its bytes alone.
+
+    Nothing is checked. Raises OSError where a file is missing.
+    """
+    sets = sorted((content / "valuesets").glob("*.json"))
+    files = {name: (content / name).read_bytes() for name in FILES}
+    files |= {f"valuesets/{file.name}": file.read_bytes() for file in sets}
+    return version(yaml.safe_load(files["meta.yaml"])["meta"]["version"], files, None)
 
 
 # Where an author writes what stands in these members of an order.

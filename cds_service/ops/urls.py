@@ -38,6 +38,13 @@ def is_address(host: str | None) -> bool:
         return False
 
 
+def local_base(host: str, port: int) -> str:
+    """Where a service that listens on this host and port answers on this machine."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared, not listened on
+    name = here.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 def is_loopback_origin(origin: str) -> bool:
     """Whether a page came from this machine."""
     try:

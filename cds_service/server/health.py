@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from cds_service.errors import UnknownService
 from cds_service.hooks import Runtime
 from cds_service.knowledge.services import served
-from cds_service.ops import descriptors, log, metrics, repeat_key
+from cds_service.ops import build, descriptors, log, metrics, repeat_key
 from cds_service.ops.descriptors import Descriptors
 from cds_service.server import openapi
 from cds_service.server.responses import json_response
@@ -48,6 +48,8 @@ async def ready(request: Request) -> Response:
             problems.insert(0, f"database: {why}")
     state: dict[str, object] = {
         "status": "degraded" if problems else "ok",
+        "version": build.VERSION,
+        "commit": build.commit(),
         "knowledge": runtime.knowledge.version,
         "database": database,
         "clients": len(runtime.trust.clients.registry.clients),

@@ -8,10 +8,12 @@ import shlex
 import signal
 import socket
 import sys
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from urllib.parse import urlsplit
 
 import typer
@@ -24,6 +26,7 @@ from cds_service.knowledge.services import served
 from cds_service.ops import log, metrics
 from cds_service.ops.settings import PREFIX, Settings
 from cds_service.ops.switch import HELD, Switch
+from cds_service.ops.urls import local_base
 from cds_service.server import at_rest
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
@@ -33,13 +36,18 @@ from cds_service.trust import access
 _OTHER_FILES = 512  # database, FHIR servers, log
 
 
-def run(settings: Settings, example: Path | None = None, more: str = "") -> None:
+def run(
+    settings: Settings, example: Path | None = None, more: str = "", *, opens: bool = False
+) -> None:
     """Serve until stopped. Raises a CdsError for a wrong set-up before anything listens.
 
     That is also what a port that is taken raises. With `example`, the file of a request, a curl
-    line that posts it is printed. `more` is printed after the addresses.
+    line that posts it is printed. `more` is printed after the addresses. `opens` shows the
+    playground in a browser.
     """
     access.refuse_open_door(settings)
+    if opens and not settings.shows_pages:
+        raise SettingsError("there is no page to open: set CDS_PAGES=true, or leave out --open")
     at_rest.keep_to_itself()
     # A hang-up ends a process that has no handler yet: it waits until there is one, for the
     # threads of the log, too.
@@ -61,9 +69,14 @@ def run(settings: Settings, example: Path | None = None, more: str = "") -> None
         config = _config(create_app(settings, knowledge), settings)
     sockets = _listen(settings)
     _allow_files(settings.max_connections + _OTHER_FILES)
-    announce(settings, sockets[0].getsockname()[1], next(iter(served(knowledge))), example)
+    port = sockets[0].getsockname()[1]
+    announce(settings, port, next(iter(served(knowledge))), example)
     if more:
         typer.echo(f"\n{more}")
+    if opens:
+        # A browser of the terminal holds up its caller, and asks before anybody answers.
+        page = f"{local_base(settings.host, port)}/"
+        Thread(target=_show, args=(page,), daemon=True).start()
     try:
         if settings.workers > 1:
             with _shared_figures():
@@ -145,6 +158,11 @@ def _kept_in(settings: Settings) -> str:
     parts = urlsplit(url)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return f"{shown} (CDS_DATABASE_URL); {switch}"
+
+
+def _show(page: str) -> None:
+    if not webbrowser.open(page):
+        typer.echo(f"No browser could be opened; see {page}", err=True)
 
 
 def announce(settings: Settings, port: int, service: str, example: Path | None) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from cds_service import __version__
 from cds_service.cli import main
+from cds_service.knowledge import loader
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.ehr_calls import HIGH
@@ -48,7 +49,9 @@ def record(description: dict[str, Any], *, drafts: bool) -> dict[str, Any]:
 
 
 def test_version() -> None:
-    assert Result("--version").out == f"cds-service {__version__}\n"
+    shipped = loader.shipped_version()
+    told = rf"cds-service {re.escape(__version__)} \(commit \S+, knowledge {re.escape(shipped)}\)\n"
+    assert re.fullmatch(told, Result("--version").out)
 
 
 def test_a_card_as_a_clinician_sees_it() -> None:

@@ -15,4 +15,4 @@ def test_module_and_console_script_are_the_same() -> None:
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
 
-    assert module.stdout == f"cds-service {__version__}\n"
+    assert module.stdout.startswith(f"cds-service {__version__} (commit ")

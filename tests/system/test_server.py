@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import shlex
 import shutil
 import signal
@@ -123,6 +125,27 @@ def test_the_printed_curl_line_works_as_printed(tmp_path: Path) -> None:
     assert lines[0].startswith("Discovery: http://127.0.0.1:")
     assert b'"warning"' in answer
     assert process.returncode == 0
+
+
+def test_the_playground_is_opened_where_the_service_answers(tmp_path: Path) -> None:
+    """`--open`, with a browser that gets the page as one does: while its caller waits for it."""
+    browser, told = tmp_path / "browser", tmp_path / "told"
+    os.mkfifo(told)
+    code = "import sys, urllib.request as u; print(sys.argv[1], u.urlopen(sys.argv[1]).status)"
+    browser.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}" "$1" >"{told}"\n')
+    browser.chmod(0o755)
+    pipe = os.open(told, os.O_RDWR | os.O_NONBLOCK)
+    with running("--open", BROWSER=str(browser)) as base:
+        assert select.select([pipe], [], [], 60)[0], "no browser was started"
+        assert os.read(pipe, 1000).decode() == f"{base}/ 200\n"
+    os.close(pipe)
+
+
+def test_a_page_that_is_not_served_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_PAGES", "false")
+    refused = serve("--port", "0", "--open")
+    assert refused.returncode == 1
+    assert "no page to open: set CDS_PAGES=true" in refused.stderr
 
 
 def test_a_port_that_is_taken() -> None:
