@@ -133,9 +133,16 @@ def patients_with_events(unit: FileRange, hips: HipOrders) -> set[str]:
             continue  # the second reading counts it
         if patient is None or patient in found or (only is None and kind not in _FIRST):
             continue
-        if hips.genetic_in_line(line) if kind == "Condition" else hips.in_line(line):
+        if makes_event(kind, line, hips):
             found.add(patient)
     return found
+
+
+def makes_event(kind: str, line: bytes, hips: HipOrders) -> bool:
+    """Whether a resource is, or may be, a hip order or operation, or genetic HO."""
+    if kind not in _FIRST:
+        return False
+    return hips.genetic_in_line(line) if kind == "Condition" else hips.in_line(line)
 
 
 def _lines(unit: FileRange, findings: Counter[str]) -> Iterator[bytes]:
