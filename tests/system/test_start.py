@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -51,9 +52,15 @@ def interpreter(request: pytest.FixtureRequest) -> str:
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Versions by name."""
+    """Versions by name, as this interpreter takes them: a lock may pin one version for each."""
     text = (ROOT / lock).read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", text, re.MULTILINE))
+    found = re.findall(r"^([a-z0-9.-]+)==(\S+)(?: ; ([^\\\n]*))?", text, re.MULTILINE)
+    here = {name: version for name, version, where in found if not where or _is_here(where)}
+    return {name: version for name, version, _ in found} | here
+
+
+def _is_here(marker: str) -> bool:
+    return Marker(marker.strip()).evaluate()
 
 
 def wanted(group: str) -> Iterator[Requirement]:
