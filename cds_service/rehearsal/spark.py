@@ -68,7 +68,7 @@ def rehearse(lines: DataFrame, plan: RehearsalPlan) -> dict[str, Any]:
     """
     knowledge, other = contents(plan)
     total = Tally()
-    for row in rows(lines, plan).collect():
+    for row in _rows(lines, plan, knowledge, other).collect():
         total.note(*row["key"], n=row["n"])
     summary = total.summary(plan.min_cell, about_of(plan, knowledge, other))
     plan.out.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,12 @@ def rows(lines: DataFrame, plan: RehearsalPlan) -> DataFrame:
     Reads the lines once at the call, for who has an event and which types there are, and once more
     when the rows are asked for. Raises SettingsError for lines without a column of text.
     """
-    knowledge, other = contents(plan)
+    return _rows(lines, plan, *contents(plan))
+
+
+def _rows(
+    lines: DataFrame, plan: RehearsalPlan, knowledge: Knowledge, other: Knowledge | None
+) -> DataFrame:
     options = plan.options
     task = SparkTask(
         _absolute(plan.overlay), _absolute(plan.compare) if other else None,

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cds_service.cli.main import app
+from cds_service.fhir.record_to_call import HIP
 from cds_service.rehearsal.files import NEEDED, find
 from tests.support.hapi_server import lacking
 
@@ -22,7 +23,8 @@ if why := lacking():
     pytest.skip(why.replace("HAPI FHIR server", "Synthea"), allow_module_level=True)
 
 POM = Path(__file__).parent / "synthea" / "pom.xml"
-NAME = re.compile(r"[A-Z][A-Za-z]+\.\d{13}\.ndjson")  # Type.<epoch ms>.ndjson
+# Type.ndjson; of hospitals and practitioners Type.<epoch ms>.ndjson
+NAME = re.compile(r"[A-Z][A-Za-z]+(\.\d{13})?\.ndjson")
 FETCH, MAKE = 400, 300  # seconds
 
 
@@ -48,11 +50,12 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_export_of_synthea_is_rehearsed(export: Path, tmp_path: Path) -> None:
-    names = [path.name for path in export.iterdir()]
-    assert names
-    assert all(NAME.fullmatch(name) for name in names), names
+    paths = sorted(export.glob("*.ndjson"))
+    assert paths
+    assert all(NAME.fullmatch(path.name) for path in paths), paths
+    _order_a_hip(export)
     held = Counter[str]()
-    for path in export.iterdir():
+    for path in sorted(export.glob("*.ndjson")):
         held[path.name.split(".")[0]] += len(path.read_bytes().splitlines())
     files = find([str(export)])
     assert {file.kind for file in files} == set(held) & NEEDED  # told by name and first line
@@ -69,5 +72,22 @@ def test_an_export_of_synthea_is_rehearsed(export: Path, tmp_path: Path) -> None
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0, done.output
     told = json.loads((tmp_path / "r" / "summary.json").read_text())
+    assert told["events"]["events"] == 1
     assert told["export"]["findings"] == {}
     assert told["export"]["resources"] == {kind: held[kind] for kind in sorted(set(held) & NEEDED)}
+
+
+def _order_a_hip(export: Path) -> None:
+    """Synthea orders no hip in so few patients, and writes no ServiceRequest: one is put beside."""
+    with (export / "Patient.ndjson").open() as lines:
+        patient = json.loads(next(lines))["id"]
+    order = {
+        "resourceType": "ServiceRequest",
+        "id": "hip",
+        "status": "completed",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{patient}"},
+        "authoredOn": "2020-05-03",
+        "code": {"coding": [{"system": HIP[0], "code": HIP[1], "display": HIP[2]}]},
+    }
+    (export / "ServiceRequest.ndjson").write_text(json.dumps(order) + "\n")

@@ -27,7 +27,7 @@ class PopulationKind(StrEnum):
 
 
 class FileNaming(StrEnum):
-    """How an exporter names its files: N counts from 1 or 000, EPOCH is milliseconds (Synthea)."""
+    """How an exporter names its files: N counts from 1 or 000, EPOCH is milliseconds."""
 
     PLAIN = "Type.ndjson"
     NUMBERED = "Type.N.ndjson"
