@@ -33,6 +33,7 @@ _DOSES = re.compile(
     r"\b(celecoxib|indomethacin) (\d+) mg (\w+ daily|once|\w+ times daily) (\d+) days"
 )
 _MOST_DAYS = re.compile(r"\b(\d+) days at most")
+_ONE_OF_TWO = re.compile(r"\btwo nsaids ordered\b", re.I)
 _LONGER = re.compile(r"\bnsaid for more than (\d+) days")
 _LEAST_WORDS = 4
 
@@ -127,6 +128,8 @@ def _drafted_and_avoided(
     for sentence in against:
         if (longer := _LONGER.search(sentence)) and (seen.days or 0) <= int(longer.group(1)):
             continue
+        if _ONE_OF_TWO.search(sentence):
+            continue  # against two at once, of which the button leaves one
         named = {drug for drug, word in _SPOKEN_OF.items() if word.search(sentence)}
         if not named and _ANY_NSAID.search(sentence):
             named = set(NSAIDS)

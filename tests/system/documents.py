@@ -88,7 +88,7 @@ def blocks(document: Path) -> list[Block]:
             inside.append(line)
         elif fence:
             inside, language = [], fence[1]
-        elif comment := _COMMENT.fullmatch(line):
+        elif comment := _COMMENT.fullmatch(line.strip()):
             comments.append(comment[1])
         else:
             comments = []

@@ -170,7 +170,7 @@ class DoctorClient:
         except httpx.HTTPError as error:
             is_late = isinstance(error, httpx.TimeoutException)
             why = f"no answer ({type(error).__name__})"
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeEncodeError):  # the latter: half a surrogate pair
             why, is_late = "not a URL", True
         return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why, is_late)
 
