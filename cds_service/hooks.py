@@ -33,7 +33,7 @@ from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
 from cds_service.fhir.harmless_call import HarmlessCalls
 from cds_service.fhir.mentions import mentions_of
-from cds_service.fhir.search import HALF, Queries, is_half
+from cds_service.fhir.search import HALF, Queries, is_half, queries_of
 from cds_service.fhir_map import ChartReader
 from cds_service.guidance import assess_in_turns
 from cds_service.knowledge import services
@@ -95,7 +95,7 @@ def build_runtime(
     key = settings.user_key.get_secret_value().encode() if settings.user_key else None
     composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new, user_key=key)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
-    queries = Queries(knowledge.value_sets)
+    queries = knowledge.once(queries_of)
     teller, switch = Teller(store, knowledge, clock, settings), switch or Switch(None)
     return Runtime(settings, knowledge, clock, store, trust, queries, composer, teller, switch)
 

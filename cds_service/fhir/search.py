@@ -11,6 +11,7 @@ from cds_service.knowledge.code_systems import LOINC, SNOMED
 from cds_service.knowledge.names import BROOKER, GENOMIC_FINDING, InputName
 
 if TYPE_CHECKING:
+    from cds_service.knowledge.model import Knowledge
     from cds_service.knowledge.profile_schema import Profile
 
 TEMPLATES: Mapping[InputName, str] = {
@@ -76,9 +77,10 @@ class Queries:
     """The templates and searches for one version of the clinical content."""
 
     def __init__(self, value_sets: Mapping[str, Mapping[str, Any]]) -> None:
-        self._codes = ",".join(observation_codes(value_sets))
-        lasting = {name: value_sets[name] for name in _LASTING & value_sets.keys()}
-        passing = {name: value_sets[name] for name in value_sets.keys() - _LASTING}
+        opened = {name: value_sets[name] for name in value_sets if _holds_results(name)}
+        self._codes = ",".join(observation_codes(opened))
+        lasting = {name: opened[name] for name in _LASTING & opened.keys()}
+        passing = {name: opened[name] for name in opened.keys() - _LASTING}
         self._lasting = ",".join(observation_codes(lasting))
         self._passing = ",".join(observation_codes(passing))
 
@@ -180,6 +182,15 @@ def without_paging(url: str) -> str | None:
     return f"{path}?{'&'.join(kept)}" if len(kept) < len(parts) else None
 
 
+def queries_of(knowledge: Knowledge) -> Queries:
+    """For `Knowledge.once`: value sets are unpacked at each look."""
+    return Queries(knowledge.value_sets)
+
+
+def _holds_results(value_set: str) -> bool:
+    return value_set.startswith("lab-") or value_set in {BROOKER, GENOMIC_FINDING}
+
+
 def observation_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """`system|code` of all results that are read, sorted, each once: LOINC codes of the laboratory,
     those of a genetic variant, and the SNOMED CT code of the Brooker class."""
@@ -188,7 +199,7 @@ def observation_codes(value_sets: Mapping[str, Mapping[str, Any]]) -> tuple[str,
             {
                 f"{include['system']}|{concept['code']}"
                 for name in value_sets
-                if name.startswith("lab-") or name in {BROOKER, GENOMIC_FINDING}
+                if _holds_results(name)
                 for include in value_sets[name]["compose"]["include"]
                 if include.get("system") in _ASKED
                 for concept in include.get("concept", ())

@@ -33,7 +33,7 @@ _DOSES = re.compile(
     r"\b(celecoxib|indomethacin) (\d+) mg (\w+ daily|once|\w+ times daily) (\d+) days"
 )
 _MOST_DAYS = re.compile(r"\b(\d+) days at most")
-_ONE_OF_TWO = re.compile(r"\btwo nsaids ordered\b", re.I)
+_ONE_OF_TWO = re.compile(r"\btwo nsaids: keep one\b", re.I)
 _LONGER = re.compile(r"\bnsaid for more than (\d+) days")
 _LEAST_WORDS = 4
 
