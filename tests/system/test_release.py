@@ -100,7 +100,7 @@ def test_a_release_is_cut_and_then_agrees(papers: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     text = (papers / "CHANGELOG.md").read_text(encoding="utf-8")
-    released = text.partition("## [Unreleased]\n\n## [1.0.0] - 20")[2]
+    released = text.partition("## [Unreleased]\n\n## [1.0.0] - 20")[2].partition("\n## [")[0]
     assert released.count("\n### Knowledge\n") == 1
     assert "\n- A card\n  in two lines.\n" in released
     left = {path.name for path in (papers / "changelog.d").iterdir()}
