@@ -52,6 +52,7 @@ def run(
     # A hang-up ends a process that has no handler yet: it waits until there is one, for the
     # threads of the log, too.
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    log.configure()
     log.start()
     if settings.allow_anonymous:
         typer.echo("Warning: anybody may call (--allow-anonymous); for demos only.", err=True)
