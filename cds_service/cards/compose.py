@@ -27,7 +27,7 @@ from cds_service.cdshooks.models import (
 from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
-from cds_service.knowledge import evidence_anchors
+from cds_service.knowledge import evidence_places
 from cds_service.knowledge.namespaces import CARD_TOPICS
 from cds_service.ops.urls import is_loopback_host
 
@@ -191,7 +191,7 @@ def _shared(
 def _links(text: CardText, knowledge: Knowledge, page: str | None) -> tuple[Link, ...]:
     links = [(link.label, link.url) for link in knowledge.links.values() if text.id in link.cards]
     if page is not None and "#" not in page:
-        links.append((_EVIDENCE_LINK, f"{page}#{evidence_anchors.of_card(text.id)}"))
+        links.append((_EVIDENCE_LINK, f"{page}{evidence_places.of_card(text.id)}"))
     return tuple(Link(label=label, url=url, type="absolute") for label, url in links)
 
 
