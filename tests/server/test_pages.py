@@ -228,7 +228,7 @@ def test_cards_link_to_their_evidence(client: AppClient) -> None:
     answer = client.post("/cds-services/ho-order-sign", content=request_of("fop-biopsy"))
     [card] = answer.json()["cards"]
 
-    assert card["source"]["url"] == "http://127.0.0.1:8000/evidence"
+    assert card["source"]["url"] == "http://127.0.0.1:8000/evidence/cards/fop-biopsy"
     assert card["links"][-1]["url"] == "http://127.0.0.1:8000/evidence/cards/fop-biopsy"
 
 

@@ -76,3 +76,22 @@ def test_hostile_search_words_are_text(visit: Open) -> None:
         "<script>alert(1)</script>"
     )
     assert "\u202e" not in page.content()
+
+
+def test_the_figure_behind_the_nsaid_advice_is_two_clicks_away(visit: Open) -> None:
+    tab = visit()
+    page = tab.go("/?sample=high-risk-previous-ho")
+    named = "http://127.0.0.1:8000"  # what a card names; the tests listen on a port of their own
+    page.context.route(
+        f"{named}/**", lambda call: call.continue_(url=call.request.url.replace(named, tab.base))
+    )
+    with page.expect_popup() as opened:
+        page.locator(".card").get_by_role("link", name="Benefit, harm").click()
+    told = opened.value
+    expect(told.locator("#benefit")).to_be_in_viewport()
+    expect(told.locator("#benefit")).to_contain_text("1 more major bleed per 34")
+    told.locator("#advised").get_by_role("link", name="NSAID course").click()
+
+    expect(told.get_by_role("heading", level=1)).to_have_text("NSAID course")
+    expect(told.locator("#figure")).to_contain_text("RR 0.69 (0.56-0.83) for HO, major bleeding")
+    expect(told.get_by_role("link", name="PMID").first).to_be_visible()
