@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 from pydantic import BaseModel
 
 from cds_service import __version__
@@ -30,8 +32,25 @@ _ERRORS = {
 }
 
 
-def document(services: Mapping[str, tuple[HookService, ...]]) -> bytes:
-    """The whole document as JSON; `services` by the id in their URL, one for each hook."""
+@dataclass(frozen=True, slots=True)
+class CallExample:
+    """A request of an invented patient and its answer, as JSON."""
+
+    request: Raw
+    answer: Raw
+
+
+Examples = Mapping[str, CallExample]
+"""By the name of the hook."""
+
+
+def document(
+    services: Mapping[str, tuple[HookService, ...]], examples: Examples | None = None
+) -> bytes:
+    """The whole document as JSON; `services` by the id in their URL, one for each hook.
+
+    `examples` stand beside the shapes of the calls of their hooks.
+    """
     schemas: dict[str, Any] = {"OperationOutcome": _OUTCOME, "Feedback": _FEEDBACK}
     for model in (models.Discovery, models.CDSResponse):
         _add(schemas, model)
@@ -43,8 +62,10 @@ def document(services: Mapping[str, tuple[HookService, ...]]) -> bytes:
     for id_, on_hooks in services.items():
         requests = [_request(service) for service in on_hooks]
         schemas[f"Request-{id_}"] = requests[0] if len(requests) == 1 else {"oneOf": requests}
-        paths[f"/cds-services/{id_}"] = {"post": _call(id_, on_hooks[-1])}
+        example = (examples or {}).get(on_hooks[-1].hook)
+        paths[f"/cds-services/{id_}"] = {"post": _call(id_, on_hooks[-1], example)}
         paths[f"/cds-services/{id_}/feedback"] = {"post": _feedback()}
+    paths |= _FHIR_PATHS
     described = {
         "openapi": "3.1.0",
         "info": {"title": "cds-service", "version": __version__},
@@ -83,19 +104,33 @@ def _error(status: str) -> dict[str, Any]:
     }
 
 
-def _call(id_: str, service: HookService) -> dict[str, Any]:
+def _call(id_: str, service: HookService, example: CallExample | None) -> dict[str, Any]:
     operation = _operation(service.title, "CDSResponse", list(_ERRORS))
-    schema = {"$ref": f"{_REF}Request-{id_}"}
-    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    content: dict[str, Any] = {"schema": {"$ref": f"{_REF}Request-{id_}"}}
+    if example is not None:
+        content["example"] = example.request
+        answered = operation["responses"]["200"]["content"]["application/json"]
+        answered["example"] = example.answer
+    body = {"required": True, "content": {"application/json": content}}
     return operation | {"description": service.description, "requestBody": body}
 
 
 def _feedback() -> dict[str, Any]:
     operation = _operation("Feedback on cards", None, list(_ERRORS))
-    schema = {"$ref": f"{_REF}Feedback"}
-    return operation | {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
+    content = {"schema": {"$ref": f"{_REF}Feedback"}, "example": _FEEDBACK_EXAMPLE}
+    return operation | {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def _fhir(summary: str, resource_type: str, **more: Any) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["resourceType"],
+        "properties": {"resourceType": {"const": resource_type}},
     }
+    answers = {
+        "200": {"description": "OK", "content": {"application/fhir+json": {"schema": schema}}}
+    }
+    return {"get": {"summary": summary, "security": [{}], "responses": answers, **more}}
 
 
 def _request(service: HookService) -> dict[str, Any]:
@@ -144,6 +179,16 @@ def _bundle() -> dict[str, Any]:
     }
 
 
+_FEEDBACK_EXAMPLE = {
+    "feedback": [
+        {
+            "card": "f6b95768-b1c8-40dc-8385-bf3504b82ffb",
+            "outcome": "overridden",
+            "outcomeTimestamp": "2026-11-26T12:00:00Z",
+        }
+    ]
+}
+
 _OUTCOME = {
     "type": "object",
     "required": ["resourceType", "issue"],
@@ -187,4 +232,25 @@ _FEEDBACK = {
             },
         }
     },
+}
+
+_ONE_SET = _fhir(
+    "A value set with its codes, FHIR R4",
+    "ValueSet",
+    parameters=[
+        {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": "Id of a value set, as the list names it.",
+            "schema": {"type": "string", "pattern": "^[a-z0-9-]{1,64}$"},
+            "example": "fop",
+        }
+    ],
+)
+_ONE_SET["get"]["responses"]["404"] = _error("404") | {"description": "No such value set."}
+_FHIR_PATHS = {
+    "/fhir/ValueSet": _fhir("The value sets, FHIR R4", "Bundle"),
+    "/fhir/ValueSet/{id}": _ONE_SET,
+    "/fhir/Library/ho-prophylaxis": _fhir("The content with its sources, FHIR R4", "Library"),
 }

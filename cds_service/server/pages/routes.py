@@ -8,7 +8,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from cds_service.errors import UnknownService
-from cds_service.server.pages import evidence, evidence_lists, insights, playground, transparency
+from cds_service.server.pages import (
+    api_reference,
+    evidence,
+    evidence_lists,
+    insights,
+    playground,
+    transparency,
+)
 from cds_service.server.pages.assets import MOUNT
 from cds_service.server.pages.html import ASSETS, answer, page, policy, render
 from cds_service.server.pages.operator import Operators as Operators
@@ -22,6 +29,7 @@ for part in (
     evidence_lists.router,
     evidence.router,
     insights.router,
+    api_reference.router,
 ):
     router.include_router(part)
 

@@ -38,6 +38,7 @@ PAGES = {
     "/evidence/changes": "",
     "/evidence/search?q=celecoxib&system=rxnorm": "",
     "/evidence/codes/fop": "",
+    "/api": OPEN_ALL,
     "/insights?demo=1": OPEN_ALL,
 }
 
