@@ -64,7 +64,8 @@ class Composer:
 
     `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
     anything else is left out. `user_key` draws which variant of the words a user gets (None: the
-    card's own). `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
+    card's own). `spoken` is the major version of CDS Hooks: 3 has codes of its own for override
+    reasons, 1 has no `any` among the ways of selection (CD-07).
     """
 
     def __init__(
@@ -72,13 +73,14 @@ class Composer:
         knowledge: Knowledge,
         *,
         evidence_url: str | None = None,
-        standard_reasons: bool = False,
+        spoken: int = 2,
         user_key: bytes | None = None,
     ) -> None:
         self.knowledge = knowledge
+        self._spoken = spoken
         self._user_key = user_key
         self._page = _page(evidence_url)
-        self._reasons = partial(standard, knowledge=knowledge) if standard_reasons else own
+        self._reasons = partial(standard, knowledge=knowledge) if spoken >= 3 else own
         self._frames: dict[str, _Frame] = {}
 
     def prepare(self) -> None:
@@ -143,9 +145,8 @@ class Composer:
             raise ValueError("a card is info, warning or critical")
         frame = self._frame(text)
         suggestions = suggest(guidance, text, chart, self.knowledge, who, assessment.drafted)
-        offered = (
-            {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
-        )
+        chosen = "at-most-one" if self._spoken < 2 else behavior(text)
+        offered = {"suggestions": suggestions, "selectionBehavior": chosen} if suggestions else {}
         told = trace.of_card(guidance, assessment)
         if draw is not None:
             text, variant = draw.words(text, guidance)

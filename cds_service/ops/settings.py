@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -255,8 +256,8 @@ class Settings(BaseModel):
         default=None,
         pattern=SPEC_VERSION,
         description=(
-            "Version of CDS Hooks to name in discovery. STU3 and 3.0.0 bring what is new in 3.0 "
-            "(docs/integrators.md). Unset: 2.0, and nothing beyond it is sent."
+            "Version of CDS Hooks to name in discovery. STU3 and 3.0.0 bring what is new in 3.0, "
+            "1.0.0 keeps to 1.0 (docs/integrators.md). Unset: 2.0, and nothing beyond it is sent."
         ),
     )
 
@@ -266,6 +267,14 @@ class Settings(BaseModel):
         parts = urlsplit(value or "")
         if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise ValueError("must use https: calls hold patient data (JS-02)")
+        return value
+
+    @field_validator("spec_version", mode="before")
+    @classmethod
+    def _names_a_whole_version(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(SPEC_VERSION, value):
+            whole = f"{value}.0" if re.fullmatch(r"[0-9]+\.[0-9]+", value) else "3.0.0"
+            raise ValueError(f"must be a version as CDS Hooks writes them: STU3, or {whole}")
         return value
 
     @field_validator("max_bytes_in_flight")
@@ -283,9 +292,9 @@ class Settings(BaseModel):
         return value
 
     @property
-    def speaks_3(self) -> bool:
-        """Whether what is new in CDS Hooks 3.0 may be sent."""
-        return int((self.spec_version or "2").removeprefix("STU").partition(".")[0]) >= 3
+    def spoken(self) -> int:
+        """The major version of CDS Hooks that is spoken; what is newer is not sent."""
+        return int((self.spec_version or "2").removeprefix("STU").partition(".")[0])
 
     @property
     def listens_locally(self) -> bool:

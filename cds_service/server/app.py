@@ -58,7 +58,7 @@ def create_app(
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
     lack, keyed = repeat_key.lacking(settings), settings.user_key is not None
-    names = Names.of(knowledge, keyed=keyed, speaks_3=settings.speaks_3, repeats_lack=lack)
+    names = Names.of(knowledge, keyed=keyed, speaks_3=settings.spoken >= 3, repeats_lack=lack)
     trust = access.build_trust(settings, clock, _seen(settings, store, clock), names)
     switch = Switch(settings.data_dir)
     runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)
