@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 SOURCES = Path(__file__).parents[1] / "system" / "hapi"
-_FETCH_SECONDS = 900  # about 300 MB when nothing of it is there yet
+_FETCH_SECONDS = 400  # about 300 MB when nothing of it is there yet
 
 
 class HapiMissing(Exception):
@@ -81,6 +83,8 @@ def running_hapi(folder: Path, *arguments: str) -> Iterator[str]:
         base = process.stdout.readline().strip()
         if not base.startswith("http://"):
             raise AssertionError(f"HAPI FHIR did not start: {(folder / 'log').read_text()[-2000:]}")
+        # It takes seconds to make, and calls that come meanwhile would each have one made.
+        httpx.get(f"{base}/metadata", timeout=300).raise_for_status()
         yield base
     finally:
         process.communicate("", timeout=30)  # it ends when its input does
