@@ -12,7 +12,7 @@ from cds_service.cdshooks.conformance.statements import Path, Violation
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UNIQUE_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9_-]+)+|[a-z][a-z0-9+.-]*:.+")
-_MARKUP = re.compile(r"\*\*[^*\s]|^#{1,6} |```|\]\(|</?[a-z][a-z0-9]*( [^>]*)?>", re.MULTILINE)
+_MARKUP = re.compile(r"\*\*[^*\s]|^#{1,6} |```|\]\(|</?[a-z][a-z0-9]*( [^<>]*)?>", re.MULTILINE)
 MAY_BE_EMPTY = frozenset({("cards",), ("services",)})
 """The empty arrays that the text itself allows (JS-03)."""
 

@@ -80,6 +80,8 @@ def _usable(body: Any) -> list[dict[str, Any]]:
         service
         for service in _listed(body)
         if isinstance(service.get("id"), str) and isinstance(service.get("hook"), str)
+        # An id that leads elsewhere is told (DS-06) and not followed.
+        if discovery.is_part_of_url(service["id"])
     ]
 
 

@@ -151,11 +151,17 @@ def _case(report: Examination, id_: str, level: Level, status: Status) -> str:
 
 
 def _xml(text: str) -> str:
-    return escape("".join(c for c in plain(text) if c == "\n" or c >= " "))
+    return escape(_characters(text))
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(plain(text.replace("\n", " ")))
+    return quoteattr(_characters(text.replace("\n", " ")))
+
+
+def _characters(text: str) -> str:
+    """What XML 1.0 takes for characters (section 2.2)."""
+    kept = plain(text)
+    return "".join(c for c in kept if c == "\n" or (c >= " " and c not in "\ufffe\uffff"))
 
 
 def as_markdown(report: Examination) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.cdshooks.conformance.shapes import strict_json
 from cds_service.cdshooks.conformance.statements import STATEMENTS, Level, Version, Violation
-from cds_service.tools.doctor.client import DoctorClient, Seen
+from cds_service.tools.doctor.client import MOST_BYTES, DoctorClient, Seen
 from cds_service.tools.doctor.results import CheckResult, Examination, Status, piece_of
 from cds_service.tools.doctor.tokens import Signer
 from cds_service.tools.validate.findings import json_path
 
 _LATER = {Version.V1: 1, Version.V2: 2, Version.V3: 3}
 _DENIED = frozenset({401, 403})
+_MOST_ALIKE = 20
+"""Breaches of one statement by one message that are shown."""
 
 
 @dataclass(slots=True)
@@ -83,14 +86,20 @@ class ExaminationRun:
         self._add(CheckResult(statement, Status.SKIP, why, call))
 
     def violations(self, found: Iterable[Violation], looked_at: Iterable[str], call: str) -> None:
-        """Write down what a message breaks, and that it breaks nothing else that was looked at."""
-        broken = set()
+        """Write down what a message breaks, and that it breaks nothing else that was looked at. Of
+        many breaches of one statement the first are shown, and the others counted."""
+        broken: Counter[str] = Counter()
         for violation in found:
-            broken.add(violation.statement)
+            broken[violation.statement] += 1
+            if broken[violation.statement] > _MOST_ALIKE:
+                continue
             place = json_path(violation.path)
             self.tell(
                 violation.statement, False, f"{place}: {violation.message}", call, violation.piece
             )
+        for statement, times in broken.items():
+            if times > _MOST_ALIKE:
+                self.tell(statement, False, f"and {times - _MOST_ALIKE:,} more of the kind", call)
         for statement in looked_at:
             if statement not in broken:
                 self.tell(statement, True, "nothing is wrong", call)
@@ -104,6 +113,8 @@ class ExaminationRun:
 
 def decoded(seen: Seen) -> tuple[Any, str | None]:
     """The JSON of an answer, or why it is none."""
+    if seen.is_cut:
+        return None, f"longer than {MOST_BYTES:,} bytes: not read to the end"
     try:
         return strict_json(seen.body), None
     except ValueError as error:
