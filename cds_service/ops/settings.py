@@ -104,7 +104,8 @@ class Settings(BaseModel):
         ge=0,
         le=300,
         description="Time after SIGTERM in which calls are answered although readiness says 503: a "
-        "proxy has to notice. Unset: 5, or 0 where only this machine reaches the service.",
+        "proxy has to notice. Unset: 5, or 0 where only this machine reaches the service. With 0 "
+        "a call waits while the service starts; else it is refused, for the proxy to go on.",
     )
     max_connections: int = Field(
         default=1000, ge=1, description="Connections that one worker keeps open at once."

@@ -47,12 +47,15 @@ _BALANCES = sys.platform == "linux"  # between sockets of one port (SO_REUSEPORT
 
 
 def listeners(
-    family: socket.AddressFamily, host: str, port: int, workers: int
+    family: socket.AddressFamily, host: str, port: int, workers: int, *, early: bool
 ) -> list[socket.socket]:
-    """Listening sockets, one for each worker. Raises OSError.
+    """Sockets to listen on, one for each worker. Raises OSError.
 
-    One socket for all would give nearly all connections to the worker that waited last. All of
-    them stay open in the parent: what comes for a worker that died waits for the next one.
+    With `early` a call waits from here on until a worker answers it. Without, it is refused until
+    one can: a proxy goes to another machine then, and no clinician waits for this one.
+
+    One socket for all would give nearly all connections to the worker that waited last. All of them
+    stay open in the parent: what comes for a worker that died waits for the next one.
     """
     first = _bound(family, host, port)  # refused where another service listens
     if workers == 1 or not _BALANCES:
@@ -61,8 +64,8 @@ def listeners(
         port = first.getsockname()[1]
         first.close()
         found = [_bound(family, host, port, shared=True) for _ in range(workers)]
-    for each in found:
-        each.listen(_BACKLOG)  # from here on a call waits instead of being refused
+    for each in found if early else ():
+        each.listen(_BACKLOG)
     return found
 
 

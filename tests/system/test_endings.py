@@ -98,9 +98,10 @@ def answer_of(client: socket.socket) -> bytes:
 def test_sigterm_gives_a_proxy_time_to_notice(workers: str) -> None:
     """Not ready at once, alive and answering for the time that is set; each answer ends its
     connection, so that none is left for a call to be lost on."""
-    with started("--workers", workers, CDS_DRAIN_SECONDS="4") as service, ExitStack() as stack:
+    with started("--workers", workers, CDS_DRAIN_SECONDS="6") as service, ExitStack() as stack:
+        until(lambda: not refuses(service))
         kept = stack.enter_context(socket.create_connection(address_of(service), MOST_SECONDS))
-        kept.sendall(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        kept.sendall(b"HEAD /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert kept.recv(65536).startswith(b"HTTP/1.1 200")
         under_way = stack.enter_context(half_a_call(service))
         service.process.send_signal(signal.SIGTERM)
@@ -122,6 +123,7 @@ def test_sigterm_gives_a_proxy_time_to_notice(workers: str) -> None:
 
 def test_ctrl_c_is_not_waited_for() -> None:
     with started(CDS_DRAIN_SECONDS="300") as service:
+        until(lambda: not refuses(service))
         assert httpx.get(service.base + "/health/live", timeout=60).status_code == 200
         service.process.send_signal(signal.SIGINT)
         service.process.wait(MOST_SECONDS)
@@ -129,6 +131,7 @@ def test_ctrl_c_is_not_waited_for() -> None:
 
 def test_workers_without_a_parent_do_not_wait() -> None:
     with started("--workers", "2", CDS_DRAIN_SECONDS="300") as service:
+        until(lambda: not refuses(service))
         assert httpx.get(service.base + "/health/live", timeout=120).status_code == 200
         workers = workers_of(service)
         service.process.kill()
