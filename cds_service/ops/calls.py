@@ -35,7 +35,7 @@ class CardShown:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CallPart:
     """A part of a call as its trace shows it. `began` and `ended` are of `time.perf_counter`,
     in seconds; all words are of closed lists, but the host, which a client registers."""
 
@@ -76,7 +76,7 @@ class CallLog:
     caller_span: str | None = None  # of the `traceparent` that came
     span: str = ""  # of this call, and `inside` of its part under way, where it has a trace
     inside: str = ""
-    parts: list[Part] | None = None  # None where it has no trace
+    parts: list[CallPart] | None = None  # None where it has no trace
 
     @property
     def is_sampled(self) -> bool:
@@ -88,7 +88,7 @@ class CallLog:
         self.span = self.inside = secrets.token_hex(8)
         self.parts, self.flags = [], "01"
 
-    def note(self, part: Part) -> None:
+    def note(self, part: CallPart) -> None:
         """Keep a part, unless there are very many."""
         if self.parts is not None and len(self.parts) < MOST_PARTS:
             self.parts.append(part)
@@ -137,7 +137,7 @@ class stage:
         if call.parts is not None:
             call.inside = self._outer
             failed = kind is not None
-            call.note(Part(name, self._span, self._outer, self._started, now, failed=failed))
+            call.note(CallPart(name, self._span, self._outer, self._started, now, failed=failed))
 
 
 class sending:
@@ -172,7 +172,7 @@ class sending:
         failed = kind is not None or int(status) >= 400
         now = time.perf_counter()
         self._call.note(
-            Part("GET", self._span, self._parent, self._started, now, self._facts, True, failed)
+            CallPart("GET", self._span, self._parent, self._started, now, self._facts, True, failed)
         )
 
 

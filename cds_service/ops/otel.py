@@ -24,7 +24,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from cds_service.ops import build, log, metrics
-from cds_service.ops.calls import ABORTED, CallLog, Part
+from cds_service.ops.calls import ABORTED, CallLog, CallPart
 
 ATTRIBUTES = frozenset(
     {
@@ -105,7 +105,7 @@ class Traces:
             sender.on_end(self._span(call, part, zero))
         metrics.spans.labels("handed").inc(len(whole))
 
-    def _span(self, call: CallLog, part: Part, zero: int) -> ReadableSpan:
+    def _span(self, call: CallLog, part: CallPart, zero: int) -> ReadableSpan:
         """A part as a span; `zero` is when `time.perf_counter` began, in nanoseconds of Unix."""
         is_call = part.span == call.span
         kind = SpanKind.SERVER if is_call else SpanKind.INTERNAL
@@ -155,13 +155,13 @@ class Watched(SpanExporter):
         return self._inner.force_flush(timeout_millis)
 
 
-def _part_of(call: CallLog, seconds: float) -> Part:
+def _part_of(call: CallLog, seconds: float) -> CallPart:
     """The call itself."""
     status = call.status or ABORTED
     name = f"POST {call.service}" if call.service else "call"
     parent = call.caller_span or ""
     ended = call.started + seconds
-    return Part(name, call.span, parent, call.started, ended, failed=status >= 500)
+    return CallPart(name, call.span, parent, call.started, ended, failed=status >= 500)
 
 
 def _facts(call: CallLog) -> _Facts:

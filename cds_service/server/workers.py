@@ -153,7 +153,7 @@ class Server(uvicorn.Server):
         )
 
 
-class Worker(Process):
+class ServingProcess(Process):
     """A process that serves with our `Server`."""
 
     @cached_property
@@ -215,8 +215,8 @@ class Workers(Multiprocess):
         for _ in range(self.processes_num):
             self.processes.append(self._started())
 
-    def _started(self) -> Worker:
-        worker = Worker(self.config, self.sockets)
+    def _started(self) -> ServingProcess:
+        worker = ServingProcess(self.config, self.sockets)
         worker.start()
         return worker
 
