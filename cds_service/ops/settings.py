@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from pydantic import (
 )
 
 from cds_service.errors import SettingsError
-from cds_service.ops.setting_forms import database, origin, split, state_dir
+from cds_service.ops.setting_forms import database, explained, origin, split, state_dir
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Url, is_loopback_host
 
@@ -101,6 +100,14 @@ class Settings(BaseModel):
         description="Time after which an idle connection is closed: longer than the proxy before "
         "the service keeps one, or calls are lost.",
     )
+    drain_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        le=300,
+        description="Time after SIGTERM in which calls are answered although readiness says 503: a "
+        "proxy has to notice. Unset: 5, or 0 where only this machine reaches the service. With 0 "
+        "a call waits while the service starts; else it is refused, for the proxy to go on.",
+    )
     max_connections: int = Field(
         default=1000, ge=1, description="Connections that one worker keeps open at once."
     )
@@ -175,6 +182,19 @@ class Settings(BaseModel):
     )
     server_timing: bool = Field(
         default=False, description="Send the header Server-Timing with the time of each stage."
+    )
+    traces_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="URL of an OTLP/HTTP receiver that gets traces of calls, "
+        "`http://127.0.0.1:4318/v1/traces`. Needs the extra `otel`. Unset: there are none.",
+    )
+    traces_share: float = Field(
+        default=1,
+        ge=0,
+        le=1,
+        description="Share of the calls without `traceparent` that get a trace, 0 to 1; of the "
+        "others their EHR decides.",
     )
     data_dir: Path = Field(
         default_factory=state_dir,
@@ -333,6 +353,11 @@ class Settings(BaseModel):
         return self.listens_locally and is_loopback_host(host)
 
     @property
+    def drain(self) -> float:
+        """Seconds between SIGTERM and the end, for whoever sends calls here to notice."""
+        return self.drain_seconds if self.drain_seconds is not None else 5.0 * (not self.is_alone)
+
+    @property
     def shows_pages(self) -> bool:
         """Whether the pages for people are served."""
         return self.is_alone if self.pages is None else self.pages
@@ -379,18 +404,6 @@ def from_environment(
     try:
         return Settings.model_validate(given | dict(options or {}))
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
-
-
-def _explain(item: Any) -> str:
-    name = PREFIX + str(item["loc"][0]).upper()
-    if item["type"] == "extra_forbidden":
-        return f"{name} is not a setting of this service{_meant(name)}"
-    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"
-
-
-def _meant(name: str) -> str:
-    """The setting that a misspelt name may stand for."""
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    return f"; is {near[0]} meant?" if near else ""
+        known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+        told = (explained(item, PREFIX, known) for item in error.errors())
+        raise SettingsError("\n".join(told)) from None

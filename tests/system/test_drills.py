@@ -234,3 +234,31 @@ def test_no_command_is_left_out(drills: dict[str, list[str]]) -> None:
         "Change the keys of a client": 3,
         "Change the operators' token": 1,
     }
+
+
+def test_roll_back_of_the_knowledge_alone(drills: dict[str, list[str]], folder: Path) -> None:
+    [back] = drills["Roll back the knowledge alone"]
+    machine = Machine(
+        folder, CDS_DATABASE_URL="none", CDS_KNOWLEDGE_OVERLAY="/etc/cds-service/overlay"
+    )
+    for name in ("before", "after"):
+        state = machine.etc / "overlays" / name
+        state.mkdir(parents=True)
+        link = f"{{id: ours, label: {name}, url: 'https://a.example.org', cards: [high-risk]}}"
+        (state / "overlay.yaml").write_text(f"overlay:\n  name: Example\n  links: [{link}]\n")
+    (machine.etc / "overlay").symlink_to(machine.etc / "overlays" / "after")
+    machine.control("start")
+    began = labels(machine)
+    machine.run(back)
+    for _ in range(2000):  # the content is tried first
+        if labels(machine) != began:
+            break
+
+    assert "after" in began
+    assert labels(machine) == began - {"after"} | {"before"}
+
+
+def labels(machine: Machine) -> set[str]:
+    """Of the links on the card."""
+    answer = httpx.post(machine.base + SIGN, json=build(HIGH), timeout=30).json()
+    return {link["label"] for card in answer["cards"] for link in card["links"]}
