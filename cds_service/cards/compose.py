@@ -28,7 +28,7 @@ from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
 from cds_service.knowledge import evidence_anchors
-from cds_service.knowledge.namespaces import CARD_TOPICS
+from cds_service.knowledge.namespaces import CARD_TOPICS, topic_code
 from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
@@ -167,14 +167,8 @@ def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
     return Source(
         label=f"{knowledge.meta.title}, {knowledge.version}",
         url=page,
-        topic=Coding(system=CARD_TOPICS, code=_topic_code(text.topic)),
+        topic=Coding(system=CARD_TOPICS, code=topic_code(text.topic)),
     )
-
-
-def _topic_code(topic: str) -> str:
-    """`ho-prophylaxis` as `hoProphylaxis`: Epic takes letters and digits only."""
-    first, *rest = topic.split("-")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _shared(
