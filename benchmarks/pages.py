@@ -19,6 +19,8 @@ PAGES = {  # path: what a visitor waits for
     "/": ".card h3",
     "/#sample=fop-hip-replacement": ".card h3",
     "/evidence": "h1",
+    "/evidence/options/nsaid": "h1",
+    "/evidence/search?q=nsaid": "h1",
     "/evidence/codes/fop": "h1",
     "/insights?demo=1": "canvas",
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from cds_service.cards import detail, trace
+from cds_service.cards import detail, line_links, trace
 from cds_service.cards.override_reasons import own, standard
 from cds_service.cards.suggestions import Requester, behavior, suggest
 from cds_service.cards.summary import summary
@@ -27,7 +27,7 @@ from cds_service.cdshooks.models import (
 from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
-from cds_service.knowledge import evidence_anchors
+from cds_service.knowledge import evidence_places
 from cds_service.knowledge.namespaces import CARD_TOPICS, topic_code
 from cds_service.ops.urls import is_loopback_host
 
@@ -49,10 +49,12 @@ _INDICATORS = frozenset({"info", "warning", "critical"})
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What all cards of one text have: source, and override reasons and links as they are."""
+    """What all cards of one text have: source, override reasons and links as they are, and what
+    the titles of its lines become."""
 
     source: Json
     shared: Json
+    titles: Mapping[str, str]
 
 
 class Composer:
@@ -62,10 +64,11 @@ class Composer:
     models of `wire`; what comes from a request passes the same checks of text as there. The tests
     put every answer through the whole models.
 
-    `evidence_url` is the absolute address of the evidence page (https, or http on this machine);
-    anything else is left out. `user_key` draws which variant of the words a user gets (None: the
-    card's own). `spoken` is the major version of CDS Hooks: 3 has codes of its own for override
-    reasons, 1 has no `any` among the ways of selection (CD-07).
+    `evidence_url` is the absolute address of the evidence pages (https, or http on this machine):
+    the card, and each of its lines, links to its place there. Anything else is left out.
+    `user_key` draws which variant of the words a user gets (None: the card's own). `spoken` is the
+    major version of CDS Hooks: 3 has codes of its own for override reasons, 1 has no `any` among
+    the ways of selection (CD-07).
     """
 
     def __init__(
@@ -96,7 +99,8 @@ class Composer:
         if frame is None:
             source = to_json(_source(text, self.knowledge, self._page))
             shared = _shared(text, self.knowledge, self._page, self._reasons)
-            frame = self._frames[text.id] = _Frame(source, shared)
+            titles = line_links.titles(text.id, self._page)
+            frame = self._frames[text.id] = _Frame(source, shared, titles)
         return frame
 
     def compose(
@@ -151,10 +155,11 @@ class Composer:
         if draw is not None:
             text, variant = draw.words(text, guidance)
             told |= {"variant": variant} if variant else {}
+        words = detail.render(guidance, text, self.knowledge)
         return {
             "uuid": new_uuid(),
             "summary": checked_summary(summary(guidance, text)),
-            "detail": markdown(detail.render(guidance, text, self.knowledge)),
+            "detail": markdown(line_links.linked(words, frame.titles) if frame.titles else words),
             "indicator": guidance.indicator,
             "source": frame.source,
             **offered,
@@ -166,7 +171,7 @@ class Composer:
 def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
     return Source(
         label=f"{knowledge.meta.title}, {knowledge.version}",
-        url=page,
+        url=_page_of(text, page),
         topic=Coding(system=CARD_TOPICS, code=topic_code(text.topic)),
     )
 
@@ -185,9 +190,15 @@ def _shared(
 
 def _links(text: CardText, knowledge: Knowledge, page: str | None) -> tuple[Link, ...]:
     links = [(link.label, link.url) for link in knowledge.links.values() if text.id in link.cards]
-    if page is not None and "#" not in page:
-        links.append((_EVIDENCE_LINK, f"{page}#{evidence_anchors.of_card(text.id)}"))
+    if (address := _page_of(text, page)) is not None:
+        links.append((_EVIDENCE_LINK, address))
     return tuple(Link(label=label, url=url, type="absolute") for label, url in links)
+
+
+def _page_of(text: CardText, page: str | None) -> str | None:
+    """The page of a card; the page as it stands where it is none of ours."""
+    ours = page is not None and line_links.has_places(page)
+    return f"{page}{evidence_places.of_card(text.id)}" if ours else page
 
 
 def _page(url: str | None) -> str | None:

@@ -226,7 +226,9 @@ class Settings(BaseModel):
     evidence_url: str | None = Field(
         default=None,
         pattern=r"^https://[^\s]+$",
-        description="Public https address of the page that explains the evidence behind a card.",
+        description="Public https address of the pages that explain the evidence behind a card. "
+        "One that ends with /evidence is taken for those of this service: each line of a card "
+        "links to its place there. Any other is linked to as it stands.",
     )
 
     pages: bool | None = Field(

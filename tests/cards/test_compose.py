@@ -180,7 +180,7 @@ def test_the_source_links_only_to_an_address_that_may_be_sent(
     knowledge: Knowledge, url: str | None, sent: bool
 ) -> None:
     source = card_of(guidance(), knowledge, evidence_url=url)["source"]
-    assert source.get("url") == (url if sent else None)
+    assert source.get("url") == (f"{url}/cards/high-risk" if sent else None)
     assert VERSION in source["label"] or knowledge.version in source["label"]
 
 

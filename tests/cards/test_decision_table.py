@@ -29,8 +29,8 @@ def test_a_trace_leads_to_its_row(make_client: ClientFactory) -> None:
         told = client.post("/playground/answer", content=request_of(name)).json()
         [link] = [node["basis"][0][1] for node in told["trace"][0]["nodes"] if row in node["text"]]
 
-        assert link == f"row-{row}", json.dumps(told["trace"][0])
-        assert f'<tr id="{link}">' in page
+        assert link == f"#row-{row}", json.dumps(told["trace"][0])
+        assert f'<tr id="{link[1:]}">' in page
 
 
 def test_the_command_line_shows_the_table(knowledge: Knowledge) -> None:

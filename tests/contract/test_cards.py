@@ -144,7 +144,7 @@ def test_the_source_links_to_the_evidence_page_by_setting(make_client: ClientFac
     body = build(HIGH)
     [card] = make_client(evidence_url=url).post(SIGN, json=body).json()["cards"]
 
-    assert card["source"]["url"] == url
+    assert card["source"]["url"] == f"{url}/cards/high-risk"
 
 
 # --- suggestions and actions ---

@@ -200,7 +200,7 @@ def _card(
         report("CD-04 indicator", f"{place}.indicator")
     _source(card.get("source"), f"{place}.source", report)
     if "detail" in card:
-        for problem in markdown_problems(str(card["detail"])):
+        for problem in markdown_problems(_without_own_links(card)):
             report(problem, f"{place}.detail")
     _suggestions(card, place, drafts, uuids, report)
     for index, reason in enumerate(card.get("overrideReasons", ())):
@@ -208,6 +208,25 @@ def _card(
     for index, link in enumerate(card.get("links", ())):
         _link(link, f"{place}.links[{index}]", report)
     _extension(card, place, report)
+
+
+_TITLE_LINK = re.compile(
+    r"^\*\*\[(?P<title>Found|Advised|Avoid|Check|Benefit, harm|Limits)\]"
+    r"\((?P<page>[^()#\s]+)#(?P<place>found|advised|avoid|check|benefit|limits)\):\*\* ",
+    re.M,
+)
+
+
+def _without_own_links(card: dict[str, Any]) -> str:
+    """The detail without the links of its titles: they lead to places on the page that `source`
+    names, and to nothing else. Whatever else looks like a link stays, and is a problem."""
+    source = card.get("source")
+    page = source.get("url") if isinstance(source, dict) else None
+
+    def plain(found: re.Match[str]) -> str:
+        return f"**{found['title']}:** " if found["page"] == page else found[0]
+
+    return _TITLE_LINK.sub(plain, str(card["detail"]))
 
 
 def _source(source: Any, place: str, report: Report) -> None:

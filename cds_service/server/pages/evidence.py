@@ -1,104 +1,64 @@
-"""The evidence page: everything a card can rest on, written from the knowledge itself."""
+"""The evidence pages: everything a card can rest on, written from the knowledge itself."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from cds_service.cards import decision_table
 from cds_service.errors import UnknownService
-from cds_service.knowledge import evidence_anchors
-from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.schema import Rule
-from cds_service.server.pages import about, changelog, transparency, words
-from cds_service.server.pages.code_lists import MOST, CodeLists
-from cds_service.server.pages.html import packed_page, page, render
-from cds_service.server.responses import json_response
+from cds_service.knowledge import evidence_places
+from cds_service.server.pages import about, changelog, evidence_site, rule_pages
+from cds_service.server.pages.evidence_site import GROUPS, EvidenceSite
+from cds_service.server.pages.fillers import filled
+from cds_service.server.pages.html import page, render
 from cds_service.server.routes import runtime_of
 
-router = APIRouter(prefix=evidence_anchors.PAGE)
+router = APIRouter(prefix=evidence_places.PAGE)
 
-STRENGTHS = {
-    "strong": "Strong evidence",
-    "moderate": "Moderate evidence",
-    "weak": "Weak or indirect evidence",
-    "conflicting": "Conflicting evidence",
-    "none": "No evidence read",
-}
 
-_CODES = f"{evidence_anchors.PAGE}/codes"
-_kept: dict[str, tuple[bytes, bytes]] = {}  # the page by version of the knowledge, and in gzip
-_lists: dict[str, CodeLists] = {}
+def site_of(request: Request) -> EvidenceSite:
+    """What is shown of the knowledge in force."""
+    return runtime_of(request).knowledge.once(EvidenceSite)
+
+
+def answer(name: str, request: Request, here: str, **values: Any) -> Response:
+    """A page of the evidence from its template; `here` is the section that it belongs to."""
+    site = site_of(request)
+    shared = {
+        "site": site,
+        "here": here,
+        "groups": GROUPS,
+        "pages": evidence_site.PAGES,
+        "strengths": evidence_site.STRENGTHS,
+        "places": evidence_places,
+        "card_name": evidence_site.card_name,
+        "filled": filled,
+    }
+    return page(render(name, site.knowledge, **shared, **values), request)
 
 
 @router.api_route("", methods=["GET", "HEAD"])
-def show(request: Request) -> Response:
-    """The whole page. It is written once for a version of the knowledge."""
-    knowledge = runtime_of(request).knowledge
-    if knowledge.version not in _kept:
-        content = render("evidence.html", knowledge, **_values(knowledge))
-        _kept[knowledge.version] = content, gzip.compress(content)
-    return packed_page(*_kept[knowledge.version], request)
+def landing(request: Request) -> Response:
+    """What the service decides, as one table, and the way to everything else."""
+    rows = decision_table.rows(site_of(request).knowledge)
+    return answer("evidence.html", request, "", rows=rows)
 
 
-@router.api_route("/codes", methods=["GET", "HEAD"])
-def search(request: Request) -> Response:
-    """All value sets, and a search in their codes (`?q=`)."""
-    knowledge = runtime_of(request).knowledge
-    lists = _code_lists(knowledge)
-    asked = request.query_params.get("q", "")[:200]
-    found = lists.search(asked)
-    values = {"asked": asked, "found": found[:MOST], "more": len(found) > MOST}
-    content = render("codes.html", knowledge, titles=lists.titles(), users=lists.users, **values)
-    return page(content, request)
-
-
-@router.api_route("/codes/{value_set}", methods=["GET", "HEAD"])
-def show_value_set(request: Request) -> Response:
-    """All codes of one value set; with the ending `.json` the FHIR ValueSet itself."""
-    knowledge = runtime_of(request).knowledge
-    value_set: str = request.path_params["value_set"]
-    name = value_set.removesuffix(".json")
-    lists = _code_lists(knowledge)
-    found = lists.of(name)
-    if found is None:
-        raise UnknownService("there is no value set of this name", "value_set")
-    resource = knowledge.value_sets[name]
-    if name != value_set:
-        return json_response(msgspec.json.encode(resource), cache="no-cache")
-    users = lists.users.get(name, [])
-    content = render("value_set.html", knowledge, one=resource, found=found, users=users)
-    return page(content, request)
-
-
-def _code_lists(knowledge: Knowledge) -> CodeLists:
-    if knowledge.version not in _lists:
-        _lists[knowledge.version] = CodeLists(knowledge)
-    return _lists[knowledge.version]
-
-
-def _values(knowledge: Knowledge) -> dict[str, Any]:
-    return {
-        "about": _about(),
-        "sheet": transparency.load(),
-        "anchor": evidence_anchors.of_rules(knowledge),
-        "card_anchor": evidence_anchors.of_card,
-        "rows": decision_table.rows(knowledge),
-        "row_anchor": evidence_anchors.of_row,
-        "source_anchor": evidence_anchors.of_source,
-        "debate_anchor": evidence_anchors.of_debate,
-        "strengths": STRENGTHS,
-        "how": lambda rule: words.describe(rule.when) if getattr(rule, "when", None) else "",
-        "sets_of": words.value_sets,
-        "cited_by": _cited_by(knowledge),
-        "changes": changelog.read(),
-        "codes_page": _CODES,
-    }
+@router.api_route("/{section}", methods=["GET", "HEAD"])
+def show_section(request: Request) -> Response:
+    """A list: of the rules of one kind, the cards, the sources, or another page of `PAGES`."""
+    name: str = request.path_params["section"]
+    if name in GROUPS:
+        rules = site_of(request).rules[name].values()
+        return answer("evidence_group.html", request, name, group=GROUPS[name], rules=rules)
+    values = _SECTIONS.get(name)
+    if values is None:
+        raise UnknownService("there is no such page of the evidence", "section")
+    return answer(f"evidence_{name}.html", request, name, **values())
 
 
 @cache
@@ -106,35 +66,44 @@ def _about() -> about.About:
     return about.load()
 
 
-def _cited_by(knowledge: Knowledge) -> dict[str, list[tuple[str, str]]]:
-    """For every source where it is used, as (label, anchor)."""
-    places = evidence_anchors.of_rules(knowledge)
-    used: dict[str, list[tuple[str, str]]] = {}
-    for rule in _rules(knowledge):
-        for source in rule.evidence:
-            used.setdefault(source, []).append((rule.label, places[rule.id]))
-    for card in knowledge.cards.values():
-        for source in card.evidence:
-            used.setdefault(source, []).append(
-                (f"card {card.id}", evidence_anchors.of_card(card.id))
-            )
-    for debate in knowledge.controversies.values():
-        for source in debate.evidence:
-            place = evidence_anchors.of_debate(debate.id)
-            used.setdefault(source, []).append((f"debate {debate.id}", place))
-    return used
+_SECTIONS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "cards": dict,
+    "unknown": dict,
+    "sources": dict,
+    "debates": dict,
+    "about": lambda: {"about": _about()},
+    "changes": lambda: {"changes": changelog.read()},
+}
 
 
-def _rules(knowledge: Knowledge) -> Iterable[Rule]:
-    kinds: tuple[Iterable[Rule], ...] = (
-        knowledge.triggers.values(),
-        knowledge.genetic.values(),
-        knowledge.factors.values(),
-        knowledge.modifiers.values(),
-        knowledge.non_factors.values(),
-        knowledge.options.values(),
-        knowledge.regimens.values(),
-        (knowledge.protection,),
-        knowledge.exclusions.values(),
-    )
-    return (rule for kind in kinds for rule in kind)
+@router.api_route("/{section}/{id_}", methods=["GET", "HEAD"])
+def show_one(request: Request) -> Response:
+    """One rule, card or source."""
+    section, id_ = request.path_params["section"], request.path_params["id_"]
+    site = site_of(request)
+    if section == "cards" and id_ in site.knowledge.cards:
+        return answer("evidence_card.html", request, section, **_of_card(id_, site))
+    if section == "sources" and id_ in site.knowledge.evidence:
+        source = site.knowledge.evidence[id_]
+        return answer("evidence_source.html", request, section, source=source)
+    rule = site.find(section, id_)
+    if rule is None:
+        raise UnknownService("there is no such page of the evidence", "id_")
+    values = {
+        "group": GROUPS[section],
+        "rule": rule,
+        "facts": rule_pages.facts(rule, site),
+        "logic": rule_pages.logic(rule, site),
+        "spoken": rule_pages.spoken(rule),
+        "sets": rule_pages.sets(rule, site),
+        "template": rule_pages.template_text(rule),
+    }
+    return answer("evidence_rule.html", request, section, **values)
+
+
+def _of_card(id_: str, site: EvidenceSite) -> dict[str, Any]:
+    card = site.knowledge.cards[id_]
+    example = site.cases.cards.get(id_)
+    said = dict(example.lines) if example else {}
+    rows = {row.id: row for row in decision_table.rows(site.knowledge)}
+    return {"card": card, "example": example, "said": said, "row": rows[card.row]}

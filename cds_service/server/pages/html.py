@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cds_service import __version__
+from cds_service.cards.prose import capital
 from cds_service.server.pages.assets import Assets
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def shown(text: object) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
 
 
-_templates.filters["shown"] = shown
+def short(text: str) -> str:
+    """The beginning of a citation, whole words of at most 60 characters."""
+    return text if len(text) <= 60 else text[:60].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+
+
+_templates.filters.update(shown=shown, short=short, capital=capital)
 
 
 def render(name: str, knowledge: Knowledge, **values: Any) -> bytes:
@@ -97,3 +103,9 @@ def answer(
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(packed, status, said | {"Content-Encoding": "gzip"}, media_type)
     return Response(content, status, said, media_type)
+
+
+def file_to_keep(content: bytes, media_type: str, name: str, request: Request) -> Response:
+    """A file that a browser stores under this name; letters, digits, dots and hyphens only."""
+    kept = {"Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{name}"'}
+    return answer(content, gzip.compress(content), media_type, request, kept)

@@ -9,12 +9,12 @@ import yaml
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, model_validator
 
-from cds_service.knowledge import evidence_anchors
+from cds_service.knowledge import evidence_places
 from cds_service.knowledge.when import Model, Text
 from cds_service.server.pages.html import page, render
 from cds_service.server.routes import runtime_of
 
-router = APIRouter(prefix=evidence_anchors.PAGE)
+router = APIRouter(prefix=evidence_places.PAGE)
 
 PREDICTIVE = 31
 """Source attributes of predictive interventions in 45 CFR 170.315(b)(11)(iv)(B)."""

@@ -1,4 +1,4 @@
-"""The readable trace as a tree, with links from rules and sources to the evidence page."""
+"""The readable trace as a tree, with links from rules and sources to the evidence pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cds_service.cards.silence import why_silent
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.result import ORDERS
-from cds_service.knowledge import evidence_anchors
+from cds_service.knowledge import evidence_places
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
@@ -26,7 +26,7 @@ _DECIDED = "Decided for "
 
 @dataclass(slots=True)
 class Node:
-    """One statement, what it rests on as (words, anchor on the evidence page), and its details."""
+    """One statement, what it rests on as (words, place below /evidence), and its details."""
 
     text: str
     basis: list[tuple[str, str | None]] = field(default_factory=list)
@@ -70,14 +70,14 @@ def _why_silent(assessment: Assessment, knowledge: Knowledge) -> Branch:
     elif not assessment.orders:
         details = []
     else:
-        kinds = knowledge.triggers.values()
-        details = [Node(rule.label, [(rule.id, f"trigger-{rule.id}")]) for rule in kinds]
+        kinds, links = knowledge.triggers.values(), _links(knowledge)
+        details = [Node(rule.label, [(rule.id, links[rule.id])]) for rule in kinds]
     return Branch("Why silence", [Node(str(why_silent(assessment)), [], details)], "silence")
 
 
 def _links(knowledge: Knowledge) -> Mapping[str, str]:
-    sources = {id_: evidence_anchors.of_source(id_) for id_ in knowledge.evidence}
-    return sources | evidence_anchors.of_rules(knowledge)
+    sources = {id_: evidence_places.of_source(id_) for id_ in knowledge.evidence}
+    return sources | evidence_places.of_rules(knowledge)
 
 
 def _nodes(lines: Iterable[str], links: Mapping[str, str]) -> list[Node]:
@@ -91,7 +91,7 @@ def _nodes(lines: Iterable[str], links: Mapping[str, str]) -> list[Node]:
 
 def _node(line: str, links: Mapping[str, str]) -> Node:
     if row := _ROW.match(line):
-        return Node(line, [("decision table", evidence_anchors.of_row(row["id"]))])
+        return Node(line, [("decision table", evidence_places.of_row(row["id"]))])
     found = _BASIS.fullmatch(line)
     if found is None:
         return Node(line)

@@ -215,7 +215,7 @@ def test_tabs_tell_what_happens_inside(visit: Open) -> None:
     panel = page.get_by_role("tabpanel")
     expect(panel).to_contain_text("Why this card: Total replacement of right hip joint")
     expect(panel.get_by_role("link", name="previous-ho-site-not-stated")).to_have_attribute(
-        "href", "/evidence#factor-previous-ho-site-not-stated"
+        "href", "/evidence/factors/previous-ho-site-not-stated"
     )
     page.get_by_role("tab", name="Answer").click()
     assert json.loads(panel.locator("pre").inner_text())["cards"][0]["indicator"] == "warning"

@@ -52,8 +52,8 @@ function why({ result, error }) {
 const nodes = (list) => html`<ul class="tree">${list.map((node) => html`
   <li>${visible(node.text)}${basis(node.basis)}${node.details.length ? nodes(node.details) : nothing}</li>`)}</ul>`;
 
-const basis = (list) => list.map(([words, anchor]) => anchor
-  ? html` <a class="basis" href="/evidence#${anchor}">${words}</a>`
+const basis = (list) => list.map(([words, place]) => place
+  ? html` <a class="basis" href="/evidence${place}">${words}</a>`
   : html` <span class="basis">${words}</span>`);
 
 // --- the others ---

@@ -75,7 +75,7 @@ function said({ result, error, pending }) {
 
 const DECIDES = /^(genetic|suspected|factor|family|undecided|unconfirmed|mention|prophylaxis)/;
 
-/** What decided, in one line above the card, with the row and the rule on the evidence page. */
+/** What decided, in one line above the card, with the row and the rule on the evidence pages. */
 function why({ trace }) {
   const branches = trace.filter((branch) => branch.decision === "card");
   const rows = [...new Map(branches.flatMap(({ nodes }) => nodes.slice(0, 1)).map((node) => [node.text, node])).values()];
@@ -85,7 +85,7 @@ function why({ trace }) {
     ${rows.map((node) => html`<span class="row-of">${linked(node.text.split(":")[0], node.basis)}</span>`)}</p>`;
 }
 
-const linked = (words, [[, anchor] = []] = []) => anchor ? html`<a href="/evidence#${anchor}">${visible(words)}</a>` : visible(words);
+const linked = (words, [[, place] = []] = []) => place ? html`<a href="/evidence${place}">${visible(words)}</a>` : visible(words);
 
 function silence({ silence: sentence, trace }) {
   const found = trace.find((branch) => branch.title === SEEN)?.nodes ?? [];
