@@ -260,7 +260,7 @@ def test_the_doctor_finds_discovery_of_wrong_types(services: Any) -> None:
 
 def test_the_doctor_calls_services_with_odd_names() -> None:
     odd = SERVICE | {
-        "id": "a/b c\u2028\ud800",
+        "id": "a b c\u2028\ud800",
         "prefetch": {"\ud800": "Patient/{{context.\ud800}}"},
     }
     with small_service(services=[odd, SERVICE]) as small:
