@@ -218,7 +218,7 @@ _TITLE_LINK = re.compile(
 
 
 def without_own_links(card: dict[str, Any]) -> str:
-    """The detail of a card without the links of its titles: they lead to places on the page that `source`
+    """The detail of a card without the links of its titles: to places on the page that `source`
     names, and to nothing else. Whatever else looks like a link stays, and is a problem."""
     source = card.get("source")
     page = source.get("url") if isinstance(source, dict) else None
