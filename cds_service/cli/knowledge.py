@@ -1,4 +1,4 @@
-"""The commands of `knowledge`: list, show, check, diff, history, schema, expand."""
+"""The commands of `knowledge`: list, show, check, diff, history, schema, expand, export."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cds_service.cards import decision_table, suggested_orders
 from cds_service.cards.terminal import counted, plain
 from cds_service.cli import expand as expand_command
+from cds_service.cli import export as export_command
 from cds_service.cli.database import run, settings_of
 from cds_service.cli.examples import examples
 from cds_service.cli.progress import spinning
@@ -31,6 +32,7 @@ app.command(
     "expand",
     epilog=examples("knowledge expand --server http://127.0.0.1:8080/fhir --overlay our-overlay"),
 )(expand_command.expand)
+app.command("export", epilog=examples("knowledge export --package ho.tgz"))(export_command.export)
 
 BASE = "base"
 _NOT_FOUND = 2

@@ -12,6 +12,7 @@ from fhir.resources.R4B.library import Library
 from fhir.resources.R4B.valueset import ValueSet
 
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.published import value_sets
 from cds_service.knowledge.published.catalogue import TYPES
 from cds_service.knowledge.terminology import rows
 from tests.support.app_client import AppClient
@@ -108,7 +109,7 @@ def test_a_parameter_that_is_not_known_is_told_and_refused_where_that_is_asked(
 @pytest.mark.parametrize("asked", ["_count=0", "_summary=count"])
 def test_a_count_alone(client: AppClient, knowledge: Knowledge, asked: str) -> None:
     bundle = client.get(f"/fhir/ValueSet?{asked}").json()
-    assert bundle["total"] == len(knowledge.value_sets)
+    assert bundle["total"] == len(value_sets.ids(knowledge))
     assert "entry" not in bundle
 
 
@@ -177,6 +178,14 @@ def test_membership(client: AppClient, set_id: str, system: str, code: str, resu
     body = {"resourceType": "Parameters", "parameter": listed}
     posted = client.post("/fhir/ValueSet/$validate-code", json=body)
     assert posted.json() == answer.json()
+
+
+@pytest.mark.parametrize(("code", "side"), [("M61.151", "right"), ("M61.152", "left")])
+def test_codes_that_name_a_side(client: AppClient, code: str, side: str) -> None:
+    for one in ("left", "right", "bilateral"):
+        asked = {"system": ICD, "code": code}
+        answer = client.get(f"/fhir/ValueSet/coded-{one}/$validate-code", params=asked)
+        assert parameters(answer)["result"] is (one == side)
 
 
 def test_a_row_of_low_confidence_is_in_no_set_and_that_is_said(

@@ -36,15 +36,16 @@ def lacking() -> str | None:
     return None
 
 
-def prepare(folder: Path) -> str:
-    """Fetch the packages, compile the server, and give its class path. Raises HapiMissing."""
+def prepare(folder: Path, sources: Path = SOURCES) -> str:
+    """Fetch the packages that the pom.xml of `sources` names, compile its Java files into `folder`,
+    and give the class path. Raises HapiMissing."""
     listing = folder / "classpath"
     command = [
         str(shutil.which("mvn")),
         "--quiet",
         "--batch-mode",
         "--file",
-        str(SOURCES / "pom.xml"),
+        str(sources / "pom.xml"),
     ]
     goal = ["dependency:build-classpath", f"-Dmdep.outputFile={listing}"]
     for offline in (["--offline"], []):
@@ -56,8 +57,9 @@ def prepare(folder: Path) -> str:
     else:
         raise HapiMissing("the packages of HAPI FHIR cannot be fetched")
     path = os.pathsep.join([str(folder), listing.read_text().strip()])
-    source = str(SOURCES / "HapiServer.java")
-    subprocess.run([str(shutil.which("javac")), "-cp", path, "-d", str(folder), source], check=True)
+    programs = [str(one) for one in sorted(sources.glob("*.java"))]
+    command = [str(shutil.which("javac")), "-nowarn", "-cp", path, "-d", str(folder), *programs]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return path
 
 

@@ -8,6 +8,7 @@ from fhirpy import SyncFHIRClient
 from fhirpy.base.exceptions import BaseFHIRError, ResourceNotFound
 
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.published import value_sets
 from cds_service.knowledge.terminology import rows
 
 
@@ -18,11 +19,11 @@ def fhir(server: httpx.Client) -> SyncFHIRClient:
 
 def test_it_expands_every_value_set(fhir: SyncFHIRClient, knowledge: Knowledge) -> None:
     found = fhir.resources("ValueSet").limit(60).fetch_all()
-    assert [one["id"] for one in found] == list(knowledge.value_sets)
+    assert [one["id"] for one in found] == list(value_sets.ids(knowledge))
     for one in found:
         expanded = one.execute("$expand", method="get")
         codes = {(row["system"], row["code"]) for row in expanded["expansion"]["contains"]}
-        listed = rows(knowledge.value_sets[one["id"]])
+        listed = rows(value_sets.published(knowledge, one["id"]))
         assert codes == {(r.system, r.code) for r in listed if r.confidence != "low"}
 
 

@@ -11,12 +11,16 @@ from cds_service.knowledge.published import value_sets
 from cds_service.knowledge.published.activity_definitions import activity_definitions
 from cds_service.knowledge.published.code_systems import code_systems
 from cds_service.knowledge.published.common import Resource
+from cds_service.knowledge.published.extensions import structure_definitions
 from cds_service.knowledge.published.libraries import libraries
+from cds_service.knowledge.published.plan_definition import plan_definitions
 
 _MADE: Final[Mapping[str, Callable[[Knowledge], Mapping[str, Resource]]]] = {
     "ActivityDefinition": activity_definitions,
     "CodeSystem": code_systems,
     "Library": libraries,
+    "PlanDefinition": plan_definitions,
+    "StructureDefinition": structure_definitions,
 }
 VALUE_SET: Final = "ValueSet"
 TYPES: Final = (*sorted({*_MADE, VALUE_SET}),)
@@ -24,7 +28,7 @@ TYPES: Final = (*sorted({*_MADE, VALUE_SET}),)
 
 _KEPT: Final[tuple[str, ...]] = (
     "resourceType", "id", "url", "version", "name", "title", "status", "experimental", "date",
-    "publisher", "content", "kind", "type",
+    "publisher", "content", "kind", "abstract", "type",
 )  # fmt: skip
 _SUBSETTED: Final = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
@@ -42,14 +46,14 @@ Criterion = tuple[str, str, tuple[str, ...]]
 
 def ids(knowledge: Knowledge, kind: str) -> Sequence[str]:
     """The ids of all resources of a type, in the order of the content."""
-    return tuple(knowledge.value_sets if kind == VALUE_SET else knowledge.once(_MADE[kind]))
+    return value_sets.ids(knowledge) if kind == VALUE_SET else (*knowledge.once(_MADE[kind]),)
 
 
 def read(knowledge: Knowledge, kind: str, id_: str) -> Resource | None:
     """One resource, or None."""
     if kind != VALUE_SET:
         return knowledge.once(_MADE[kind]).get(id_)
-    return value_sets.published(knowledge, id_) if id_ in knowledge.value_sets else None
+    return value_sets.published(knowledge, id_) if id_ in value_sets.ids(knowledge) else None
 
 
 def by_url(knowledge: Knowledge, kind: str, url: str, version: str | None) -> Resource | None:
@@ -85,7 +89,7 @@ def _heads(knowledge: Knowledge, kind: str) -> Mapping[str, Resource]:
 def _value_set_heads(knowledge: Knowledge) -> Mapping[str, Resource]:
     """Made once: to decode all value sets for each search would take a tenth of a second."""
     made = {}
-    for id_ in knowledge.value_sets:
+    for id_ in value_sets.ids(knowledge):
         whole = value_sets.published(knowledge, id_)
         made[id_] = {name: whole[name] for name in _KEPT if name in whole}
     return made

@@ -121,7 +121,11 @@ def _display(knowledge: Knowledge, found: Resource, coding: Mapping[str, Any]) -
         concepts = found["concept"] if system == found["url"] else ()
         return next((str(c["display"]) for c in concepts if c["code"] == code), None)
     match = knowledge.index.match(system, code)
-    return match.display if match is not None and found["id"] in match.concepts else None
+    if match is None:
+        return None
+    side = value_sets.SIDES.get(found["id"])
+    held = match.side == side if side else found["id"] in match.concepts
+    return match.display if held else None
 
 
 def _only_asked(knowledge: Knowledge, found: Resource, coding: Mapping[str, Any]) -> bool:

@@ -10,21 +10,65 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cds_service.knowledge.model import Knowledge, ValueSet
-from cds_service.knowledge.published.common import PUBLISHER, Resource, version_of
+from cds_service.knowledge.published.common import PUBLISHER, Resource, head, version_of
 from cds_service.knowledge.terminology import extensions
 
 _UNCLOSED: Final = "http://hl7.org/fhir/StructureDefinition/valueset-unclosed"
 """Of an expansion that is not the whole set: a row of ours can stand for all codes below it."""
 
 
+SIDES: Final = {f"coded-{side}": side for side in ("left", "right", "bilateral")}
+"""Value sets of our own making: all codes that name a side of the body themselves."""
+
+
+def ids(knowledge: Knowledge) -> tuple[str, ...]:
+    """The ids of all value sets that are published."""
+    return (*knowledge.value_sets, *SIDES)
+
+
 def published(knowledge: Knowledge, id_: str) -> Resource:
     """The value set `id_` with its provenance. Raises KeyError where there is none."""
+    if id_ in SIDES:
+        return knowledge.once(_of_sides)[id_]
     written = knowledge.value_sets[id_]
     found = {**written, "version": version_of(knowledge, written["version"])}
     found |= {"experimental": False, "publisher": PUBLISHER, "compose": _compose(written)}
     order = ("resourceType", "id", "url", "version", "name", "title", "status", "experimental",
              "date", "publisher", "description", "copyright", "compose")  # fmt: skip
     return {name: found[name] for name in order if name in found}
+
+
+def _of_sides(knowledge: Knowledge) -> Mapping[str, Resource]:
+    """The codes that name a side, gathered from all value sets; for `Knowledge.once`."""
+    found: dict[str, dict[tuple[str, str, str], Mapping[str, Any]]] = {id_: {} for id_ in SIDES}
+    owners: set[str] = set()
+    for id_ in knowledge.value_sets:
+        whole = published(knowledge, id_)
+        for system, concept in rows_of(whole):
+            said = extensions(concept)
+            if (name := f"coded-{said.get('side')}") in SIDES:
+                found[name].setdefault((system, concept["code"], said.get("match", "")), concept)
+                owners.update(whole.get("copyright", "").split(". "))
+    return {id_: _of_side(id_, rows, knowledge, owners) for id_, rows in found.items()}
+
+
+def _of_side(
+    id_: str,
+    rows: Mapping[tuple[str, str, str], Mapping[str, Any]],
+    knowledge: Knowledge,
+    owners: set[str],
+) -> Resource:
+    systems: dict[str, list[Mapping[str, Any]]] = {}
+    for (system, _, _), concept in rows.items():
+        systems.setdefault(system, []).append(concept)
+    return {
+        **head("ValueSet", id_, f"Codes that name a side themselves: {SIDES[id_]}", knowledge),
+        "description": "Gathered from the value sets of the content, for the CQL libraries.",
+        "copyright": ". ".join(sorted(one.strip(". ") for one in owners if one)) + ".",
+        "compose": {
+            "include": [{"system": one, "concept": rows_} for one, rows_ in systems.items()]
+        },
+    }
 
 
 def _compose(written: ValueSet) -> Resource:
@@ -60,7 +104,7 @@ def expansion(published_set: ValueSet, words: str = "") -> tuple[list[Resource],
     """
     found: dict[tuple[str, str], Resource] = {}
     closed = True
-    for system, concept in _rows(published_set):
+    for system, concept in rows_of(published_set):
         closed = closed and not is_prefix(concept)
         if words.casefold() in f"{concept['code']} {concept.get('display', '')}".casefold():
             row = {"system": system, "code": concept["code"]}
@@ -97,7 +141,8 @@ def expanded(
     return {**kept, "expansion": {**made, "contains": page} if page else made}
 
 
-def _rows(value_set: ValueSet) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def rows_of(value_set: ValueSet) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """System and concept of every row that is included."""
     for include in value_set["compose"]["include"]:
         for concept in include.get("concept", ()):
             yield include["system"], concept
