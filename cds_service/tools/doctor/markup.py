@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt  # comes with Rich
 from markdown_it.token import Token
 
 LOOKED_AT = 50_000
-"""Characters of a detail that are parsed: what is built to be hard takes the square of its length."""
+"""Characters of a detail that are parsed: what is built to be hard takes long."""
 
 _CODE = frozenset({"javascript", "data", "vbscript"})
 _PASSED_OVER = re.compile(r"[\x00-\x20\x7f]")  # browsers do so before they look for the scheme
