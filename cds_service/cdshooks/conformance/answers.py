@@ -24,7 +24,9 @@ _TARGET = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")
 _HTML = re.compile(  # not behind a backslash that is none itself: `\\<b>` shows as `<b>`
     r"(?<!\\)(?:\\\\)*(?:</?[a-zA-Z][a-zA-Z0-9-]*(\s[^<>]*)?/?>|<!--)"
 )
-_ACTIVE = re.compile(r"\]\(\s*(javascript|data|vbscript):", re.IGNORECASE)
+_ACTIVE = re.compile(  # likewise
+    r"(?<!\\)(?:\\\\)*\]\(\s*<?(javascript|data|vbscript):", re.IGNORECASE
+)
 _CARD = frozenset({"uuid", "summary", "detail", "indicator", "source", "suggestions",
                    "selectionBehavior", "overrideReasons", "links"})  # fmt: skip
 _SUGGESTION = frozenset({"label", "uuid", "isRecommended", "actions", "actionSelectionBehavior"})

@@ -31,7 +31,7 @@ def check(session: ExaminationRun, elsewhere: str | None = None) -> list[dict[st
         session.tell("JS-02", False, "the service is reached by http", _WHAT, session.report.url)
     seen = _open(session)
     if seen.status != 200:
-        session.tell("DS-01", False, f"discovery answers {seen.told}", _WHAT, seen.told)
+        session.tell("DS-01", False, f"discovery: {seen.told}", _WHAT, seen.told)
         seen = session.get(elsewhere.strip("/")) if elsewhere else seen
         if seen.status != 200:
             return []
