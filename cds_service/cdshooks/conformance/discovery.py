@@ -113,7 +113,7 @@ def _template(template: str, path: Path, version: Version) -> Iterator[Violation
 
 
 def _token(token: str, path: Path, version: Version) -> Iterator[Violation]:
-    if token in USERS or _PLAIN_TOKEN.fullmatch(token):
+    if _PLAIN_TOKEN.fullmatch(token) or (token in USERS and version is not Version.V1):
         return
     if version is Version.V3:
         if token.startswith("today()") and not DATE.fullmatch(token):

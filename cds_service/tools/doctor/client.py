@@ -61,6 +61,11 @@ class Seen:
     is_cut: bool = False  # there was more than is read
 
     @property
+    def got(self) -> str:
+        """The status, in words where there is none."""
+        return str(self.status) if self.status else "no answer"
+
+    @property
     def told(self) -> str:
         """Status and the beginning of the body, for a report."""
         if not self.status:

@@ -29,9 +29,13 @@ class ExaminationRun:
     report: Examination
     signer: Signer | None = None
     closed: bool = False
+    forged: bool = False  # tokens that must be refused were sent
+    let_in: bool = False  # a call was answered otherwise than by asking for a token
     asked: Version | None = None  # the version whose rules were asked for, whatever is named
     seconds: list[float] = field(default_factory=list)  # of calls that were answered with 200
     feedback: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)  # hookInstances of calls that got 200
+    hooks: dict[str, set[str]] = field(default_factory=dict)  # those that an id serves
 
     @property
     def version(self) -> Version:
@@ -81,6 +85,18 @@ class ExaminationRun:
         shown = None if good or piece is None else piece_of(piece)
         self._add(CheckResult(statement, status, message, call, shown, level))
 
+    def tell_outcome(self, seen: Seen, call: str) -> None:
+        """Whether an error has an OperationOutcome as its body (ER-05)."""
+        good = _is_outcome(decoded(seen)[0])
+        said = "an OperationOutcome in the error" if good else "no OperationOutcome in the error"
+        self.tell("ER-05", good, said, call, seen.told)
+
+    def tell_redirect(self, seen: Seen, call: str) -> None:
+        """Whether an answer leads elsewhere (DS-18)."""
+        good = not 300 <= seen.status < 400
+        said = "no redirect" if good else f"a redirect ({seen.status})"
+        self.tell("DS-18", good, said, call, seen.told)
+
     def skip(self, statement: str, why: str, call: str = "") -> None:
         """Write down that a check could not be made."""
         self._add(CheckResult(statement, Status.SKIP, why, call))
@@ -119,6 +135,14 @@ def decoded(seen: Seen) -> tuple[Any, str | None]:
         return strict_json(seen.body), None
     except ValueError as error:
         return None, str(error)[:120]
+
+
+def _is_outcome(body: Any) -> bool:
+    """Whether JSON is an OperationOutcome with what FHIR requires of one."""
+    issues = body.get("issue") if isinstance(body, dict) else None
+    if not issues or not isinstance(issues, list) or body.get("resourceType") != "OperationOutcome":
+        return False
+    return all(isinstance(i, dict) and {"severity", "code"} <= i.keys() for i in issues)
 
 
 def plain_cards(body: Any) -> Any:
