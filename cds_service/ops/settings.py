@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from pydantic import (
 )
 
 from cds_service.errors import SettingsError
+from cds_service.ops import setting_words
 from cds_service.ops.setting_forms import database, origin, split, state_dir
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Url, is_loopback_host
@@ -371,6 +371,7 @@ def from_environment(
     setting: a misspelt name would otherwise be ignored silently.
     """
     env = os.environ if environment is None else environment
+    setting_words.refuse_small_letters(env, _known())
     given = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in env.items()
@@ -385,12 +386,9 @@ def from_environment(
 def _explain(item: Any) -> str:
     name = PREFIX + str(item["loc"][0]).upper()
     if item["type"] == "extra_forbidden":
-        return f"{name} is not a setting of this service{_meant(name)}"
-    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"
+        return f"{name} is not a setting of this service{setting_words.meant(name, _known())}"
+    return f"{name}: {setting_words.of_value(str(item['loc'][0]), item['type'], str(item['msg']))}"
 
 
-def _meant(name: str) -> str:
-    """The setting that a misspelt name may stand for."""
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    return f"; is {near[0]} meant?" if near else ""
+def _known() -> list[str]:
+    return [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
