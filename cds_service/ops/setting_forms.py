@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +39,3 @@ def database(url: SecretStr) -> SecretStr:
     if not _DATABASE.fullmatch(url.get_secret_value()):
         raise ValueError("must be sqlite:///FILE, postgresql://USER@HOST/DATABASE, or none")
     return url
-
-
-def explained(item: Any, prefix: str, known: Iterable[str]) -> str:
-    """An error of pydantic about one setting, by the name of its variable; `known` are all."""
-    name = prefix + str(item["loc"][0]).upper()
-    if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-        meant = f"; is {near[0]} meant?" if near else ""
-        return f"{name} is not a setting of this service{meant}"
-    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"

@@ -21,8 +21,9 @@ from pydantic import (
 )
 
 from cds_service.errors import SettingsError
+from cds_service.ops import setting_words
 from cds_service.ops.limit_settings import LimitSettings
-from cds_service.ops.setting_forms import database, explained, origin, split, state_dir
+from cds_service.ops.setting_forms import database, origin, split, state_dir
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Url, is_loopback_host
 
@@ -332,6 +333,7 @@ def from_environment(
     setting: a misspelt name would otherwise be ignored silently.
     """
     env = os.environ if environment is None else environment
+    setting_words.refuse_small_letters(env, _known())
     given = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in env.items()
@@ -340,6 +342,15 @@ def from_environment(
     try:
         return Settings.model_validate(given | dict(options or {}))
     except ValidationError as error:
-        known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-        told = (explained(item, PREFIX, known) for item in error.errors())
-        raise SettingsError("\n".join(told)) from None
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _explain(item: Any) -> str:
+    name = PREFIX + str(item["loc"][0]).upper()
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not a setting of this service{setting_words.meant(name, _known())}"
+    return f"{name}: {setting_words.of_value(str(item['loc'][0]), item['type'], str(item['msg']))}"
+
+
+def _known() -> list[str]:
+    return [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
