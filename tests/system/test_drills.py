@@ -32,6 +32,7 @@ from tests.support.issuer import (
 )
 from tests.support.machine import Machine, stop_in
 from tests.system.documents import SHELL, blocks
+from tests.system.test_endings import until
 
 pytestmark = pytest.mark.process
 
@@ -138,7 +139,7 @@ def call(machine: Machine, issuer: Issuer) -> int:
     return machine.post(SIGN, build(HIGH), issuer.token())
 
 
-def until(machine: Machine, statuses: tuple[int, int]) -> None:
+def until_both(machine: Machine, statuses: tuple[int, int]) -> None:
     """A reload is noticed a moment later: ask until both keys get these statuses."""
     for _ in range(200):
         if (call(machine, OLD), call(machine, NEW)) == statuses:
@@ -168,10 +169,10 @@ def test_change_of_the_keys_of_a_client(drills: dict[str, list[str]], folder: Pa
     assert (call(machine, OLD), call(machine, NEW)) == (200, 401)
 
     machine.run(both)
-    until(machine, (200, 200))
+    until_both(machine, (200, 200))
     versions.append(version(machine))
     machine.run(alone)
-    until(machine, (401, 200))
+    until_both(machine, (401, 200))
     versions.append(version(machine))
 
     assert len(set(versions)) == 3
@@ -248,14 +249,17 @@ def test_roll_back_of_the_knowledge_alone(drills: dict[str, list[str]], folder: 
         (state / "overlay.yaml").write_text(f"overlay:\n  name: Example\n  links: [{link}]\n")
     (machine.etc / "overlay").symlink_to(machine.etc / "overlays" / "after")
     machine.control("start")
-    began = labels(machine)
+    began, in_force = labels(machine), knowledge(machine)
     machine.run(back)
-    for _ in range(2000):  # the content is tried first
-        if labels(machine) != began:
-            break
+    until(lambda: knowledge(machine) != in_force)  # the content is tried first
 
     assert "after" in began
     assert labels(machine) == began - {"after"} | {"before"}
+
+
+def knowledge(machine: Machine) -> str:
+    """The version in force."""
+    return str(httpx.get(machine.base + "/health/ready", timeout=30).json()["knowledge"])
 
 
 def labels(machine: Machine) -> set[str]:
