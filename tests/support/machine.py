@@ -25,7 +25,8 @@ stop() {{
   rm pid
 }}
 start() {{
-  ( set -a; . etc/environment; set +a; exec cds-service serve ) >out 2>>log &
+  : >out # here, or what the last start said is found
+  ( set -a; . etc/environment; set +a; exec cds-service serve ) >>out 2>>log &
   echo $! >pid
   until grep -q Discovery out; do is_there $! || {{ cat log >&2; exit 1; }}; sleep 0.05; done
 }}
