@@ -216,14 +216,17 @@ class ClientsError(MistakesError):
     """The registry of EHR clients is broken."""
 
 
-def operation_outcome(code: str, message: str, place: str | None = None) -> dict[str, object]:
+def operation_outcome(
+    code: str, message: str, place: str | None = None, severity: str = "error"
+) -> dict[str, object]:
     """Build a FHIR R4 OperationOutcome with one issue (CDS Hooks 3.0 ballot: body of non-2xx).
 
     `code` is from http://hl7.org/fhir/R4/valueset-issue-type.html. `place` goes into
     `expression` when it is a path; a place with blanks (line and column) only into the text.
+    `severity` is from http://hl7.org/fhir/R4/valueset-issue-severity.html.
     """
     issue: dict[str, object] = {
-        "severity": "error",
+        "severity": severity,
         "code": code,
         "diagnostics": f"{place}: {message}" if place else message,
     }

@@ -91,9 +91,9 @@ def build_runtime(
     switch: Switch | None = None,
 ) -> Runtime:
     """Put together what calls need; without store and trust for answers as in `Runtime.alone`."""
-    page, is_new = settings.evidence_page, settings.speaks_3
+    page, spoken = settings.evidence_page, settings.spoken
     key = settings.user_key.get_secret_value().encode() if settings.user_key else None
-    composer = Composer(knowledge, evidence_url=page, standard_reasons=is_new, user_key=key)
+    composer = Composer(knowledge, evidence_url=page, spoken=spoken, user_key=key)
     store, trust = store or Store(None), trust or access.trust_nobody(clock)
     queries = knowledge.once(queries_of)
     teller, switch = Teller(store, knowledge, clock, settings), switch or Switch(None)
@@ -223,7 +223,7 @@ def _open(
     days = access.days_of(client, settings, runtime.clock())
     profile = runtime.knowledge.profiles.get(client.profile or "") if client else None
     found = Consultation(request, service, runtime.knowledge, days, profile)
-    found.lacks_results = settings.speaks_3 and is_half(request.prefetch or ())
+    found.lacks_results = settings.spoken >= 3 and is_half(request.prefetch or ())
     return found
 
 

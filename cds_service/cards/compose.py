@@ -28,7 +28,7 @@ from cds_service.cdshooks.models import summary as checked_summary
 from cds_service.clinical.assessment import Assessment, Guidance
 from cds_service.clinical.chart import Chart
 from cds_service.knowledge import evidence_places
-from cds_service.knowledge.namespaces import CARD_TOPICS
+from cds_service.knowledge.namespaces import CARD_TOPICS, topic_code
 from cds_service.ops.urls import is_loopback_host
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Composer:
 
     `evidence_url` is the absolute address of the evidence pages (https, or http on this machine):
     the card, and each of its lines, links to its place there. Anything else is left out.
-    `user_key` draws which variant of the words a user gets (None: the card's own).
-    `standard_reasons`: override reasons in the codes of CDS Hooks 3.0.
+    `user_key` draws which variant of the words a user gets (None: the card's own). `spoken` is the
+    major version of CDS Hooks: 3 has codes of its own for override reasons, 1 has no `any` among
+    the ways of selection (CD-07).
     """
 
     def __init__(
@@ -75,13 +76,14 @@ class Composer:
         knowledge: Knowledge,
         *,
         evidence_url: str | None = None,
-        standard_reasons: bool = False,
+        spoken: int = 2,
         user_key: bytes | None = None,
     ) -> None:
         self.knowledge = knowledge
+        self._spoken = spoken
         self._user_key = user_key
         self._page = _page(evidence_url)
-        self._reasons = partial(standard, knowledge=knowledge) if standard_reasons else own
+        self._reasons = partial(standard, knowledge=knowledge) if spoken >= 3 else own
         self._frames: dict[str, _Frame] = {}
 
     def prepare(self) -> None:
@@ -147,9 +149,8 @@ class Composer:
             raise ValueError("a card is info, warning or critical")
         frame = self._frame(text)
         suggestions = suggest(guidance, text, chart, self.knowledge, who, assessment.drafted)
-        offered = (
-            {"suggestions": suggestions, "selectionBehavior": behavior(text)} if suggestions else {}
-        )
+        chosen = "at-most-one" if self._spoken < 2 else behavior(text)
+        offered = {"suggestions": suggestions, "selectionBehavior": chosen} if suggestions else {}
         told = trace.of_card(guidance, assessment)
         if draw is not None:
             text, variant = draw.words(text, guidance)
@@ -171,14 +172,8 @@ def _source(text: CardText, knowledge: Knowledge, page: str | None) -> Source:
     return Source(
         label=f"{knowledge.meta.title}, {knowledge.version}",
         url=_page_of(text, page),
-        topic=Coding(system=CARD_TOPICS, code=_topic_code(text.topic)),
+        topic=Coding(system=CARD_TOPICS, code=topic_code(text.topic)),
     )
-
-
-def _topic_code(topic: str) -> str:
-    """`ho-prophylaxis` as `hoProphylaxis`: Epic takes letters and digits only."""
-    first, *rest = topic.split("-")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _shared(

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from cds_service.cards.markdown import clean
 from cds_service.cdshooks.models import plain
+from cds_service.knowledge.dosages import DAY, dosage
 from cds_service.knowledge.loader import load
 from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 
-UCUM = "http://unitsofmeasure.org"
-
-# SNOMED CT 26643006 "Oral route": the route of HL7's own R4 MedicationRequest examples.
-_ORAL = {"system": "http://snomed.info/sct", "code": "26643006", "display": "Oral route"}
-_UCUM_CODES = {"mg": "mg", "g": "g", "mcg": "ug", "µg": "ug"}
-_DAY = {"unit": "days", "system": UCUM, "code": "d"}
 RELEASES = ("R4", "R5", "STU3", "DSTU2")
 
 
@@ -71,11 +66,11 @@ class MedicationTemplate:
         }
         self._tail: Resource = {
             **({"note": [{"text": text} for text in notes]} if notes else {}),
-            "dosageInstruction": [_dosage(course, days)],
+            "dosageInstruction": [dosage(course, days)],
             "dispenseRequest": {
                 "numberOfRepeatsAllowed": 0,
                 "quantity": {"value": course.per_day * days, "unit": "dose"},
-                "expectedSupplyDuration": {"value": days, **_DAY},
+                "expectedSupplyDuration": {"value": days, **DAY},
             },
         }
 
@@ -156,30 +151,6 @@ def _participants(context: DraftContext) -> Resource:
 
 def _reason(context: DraftContext) -> Resource:
     return {"text": plain(clean(context.reason))}
-
-
-def _dosage(course: DoseForm, days: int) -> Resource:
-    amount: Resource = {"value": _number(course.dose), "unit": course.unit}
-    if course.unit in _UCUM_CODES:
-        amount |= {"system": UCUM, "code": _UCUM_CODES[course.unit]}
-    return {
-        "text": course.instruction,
-        "timing": {
-            "repeat": {
-                "boundsDuration": {"value": days, **_DAY},
-                "frequency": course.per_day,
-                "period": 1,
-                "periodUnit": "d",
-            }
-        },
-        "route": {"coding": [dict(_ORAL)], "text": "by mouth"},
-        "doseAndRate": [{"doseQuantity": amount}],
-    }
-
-
-def _number(value: float) -> int | float:
-    """200 rather than 200.0: FHIR decimals keep the precision that is written."""
-    return int(value) if value == int(value) else value
 
 
 def _without_empty(resource: Resource) -> Resource:

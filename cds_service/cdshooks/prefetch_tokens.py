@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
-TOKEN: Final = re.compile(r"\{\{(.*?)\}\}")
+TOKEN: Final = re.compile(r"\{\{([^{}]*)\}\}")  # linear, however many braces are never closed
 DATE: Final = re.compile(r"today\(\)( ([+-]) (\d{1,5}) days)?")
 """The dates that 3.0 allows in a token ("Simple FHIRPath for Relative Dates")."""
 _FIELD: Final = re.compile(r"context\.([A-Za-z][A-Za-z0-9]*)")

@@ -17,6 +17,7 @@ from cds_service.cards.silence import why_silent
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks.encoding import to_utf8
 from cds_service.cdshooks.models import CDSResponse
+from cds_service.cli.examples import DAY, DAY_FORMAT
 from cds_service.errors import BadRequest, RequestError
 from cds_service.fhir import record_to_call
 from cds_service.ops.settings import from_environment
@@ -34,7 +35,11 @@ def check(
     ] = False,
     today: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day, by what was known then."),
+        typer.Option(
+            metavar=DAY,
+            formats=[DAY_FORMAT],
+            help="Decide as of this day, by what was known then (default: today).",
+        ),
     ] = None,
     order: Annotated[
         str | None,

@@ -38,7 +38,9 @@ def check(
         raise SettingsError("name the file, or set CDS_CLIENTS")
     knowledge = _content(settings.knowledge_overlay, settings)
     keyed, lack = settings.user_key is not None, lacking(settings)
-    names = clients.Names.of(knowledge, keyed=keyed, speaks_3=settings.speaks_3, repeats_lack=lack)
+    names = clients.Names.of(
+        knowledge, keyed=keyed, speaks_3=settings.spoken >= 3, repeats_lack=lack
+    )
     found = clients.load(path, names).clients
     for client in found:
         said = {"mode": client.mode, **client.said()}

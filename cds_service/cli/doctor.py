@@ -16,7 +16,6 @@ import typer
 from cds_service.cards.terminal import plain
 
 if TYPE_CHECKING:
-    from cds_service.cdshooks.conformance.statements import Version
     from cds_service.tools.doctor.results import Examination
     from cds_service.tools.doctor.tokens import Signer
 
@@ -104,7 +103,7 @@ def doctor(
     """Examine a CDS Hooks service against the conformance checklist, with synthetic patients.
 
     At most 200 calls for five services. Exit code: 0 nothing failed at the level, 1 something
-    did, 2 the service cannot be examined.
+    did, 2 the service cannot be examined, or not to the end.
     """
     from cds_service.cdshooks.conformance.statements import Level, Version
     from cds_service.tools.doctor.examine import Plan, examine
@@ -125,11 +124,11 @@ def doctor(
         timeout=timeout,
     )
     report = examine(_checked(url), plan)
-    report.notes += [note for file in given for note in _notes(file, given[file], report.version)]
+    report.notes += [note for file in given for note in _notes(file, given[file], report)]
     _write(report, format_, out, verbose)
-    if not report.services:
-        raise typer.Exit(_UNUSABLE)
-    raise typer.Exit(_FAILED if report.fails(Level(level.value)) else 0)
+    if report.services and report.fails(Level(level.value)):
+        raise typer.Exit(_FAILED)
+    raise typer.Exit(_UNUSABLE if report.unusable else 0)
 
 
 def _end(words: str) -> typer.Exit:
@@ -141,10 +140,11 @@ def _checked(url: str | None) -> str:
     try:
         parts = urlsplit(url or "")
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        good = good and not (parts.query or parts.fragment)
     except ValueError:
         good = False
     if not good or url is None:
-        raise _end("the URL must begin with http:// or https:// and a host")
+        raise _end("the URL must begin with http:// or https:// and a host, and have no query")
     return url
 
 
@@ -157,13 +157,15 @@ def _request(file: Path) -> dict[str, Any]:
         raise _end(f"{file}: {error}") from None
 
 
-def _notes(file: Path, request: dict[str, Any], version: Version) -> Iterable[str]:
+def _notes(file: Path, request: dict[str, Any], report: Examination) -> Iterable[str]:
     """What was sent, and what is wrong in it: a service cannot be blamed for that."""
     from cds_service.tools.doctor.requests import mistakes
     from cds_service.tools.validate.findings import json_path
 
-    yield f"request of {file.name}, hook {request['hook']}"
-    for found in mistakes(request, version):
+    sent = request["hook"] in report.hooks
+    lacking = "" if sent else ": not sent, no service that was examined has this hook"
+    yield f"request of {file.name}, hook {request['hook']}{lacking}"
+    for found in mistakes(request, report.version):
         place = json_path(found.path)
         yield f"in the request of {file.name}, {found.statement}: {place}: {found.message}"
 

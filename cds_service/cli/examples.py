@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+DAY: Final = "YYYY-MM-DD"
+DAY_FORMAT: Final = "%Y-%m-%d"
+"""How an option that takes a day shows it in the help, and how it is read."""
+
 OF_COMMANDS: Final = {
     "serve": ("serve", "serve --port 8080 --workers 2"),
     "check": (
@@ -15,6 +19,12 @@ OF_COMMANDS: Final = {
     "doctor": (
         "doctor http://127.0.0.1:8000",
         "doctor https://cds.example.org --format markdown > report.md",
+    ),
+    "rehearse": (
+        "rehearse /data/export --out rehearsal",
+        "rehearse 'export/*.ndjson.gz' --out r --since 2024-01-01 --until 2024-12-31",
+        "rehearse s3://bucket/export --out r --overlay site --compare site-of-before",
+        "rehearse /data/export --out rehearsal --restart    (after Ctrl-C or a crash)",
     ),
     "sandbox": ("sandbox", "sandbox --port 8080 --fhir-port 0"),
     "off": ('off --reason "wrong cards in theatre 3"',),

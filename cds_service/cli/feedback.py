@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 from cds_service.cards.terminal import counted, for_output
 from cds_service.cli.database import run, settings_of
-from cds_service.cli.examples import examples
+from cds_service.cli.examples import DAY, DAY_FORMAT, examples
 from cds_service.ops.settings import Settings
 from cds_service.store import rollout_tables
 from cds_service.store.figure_table import words
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What clinicians did with cards.", no_args_is_help=True)
 
-_DAY = ["%Y-%m-%d"]
 _URL = typer.Option("--database", metavar="URL", help="Another database than CDS_DATABASE_URL.")
 _COLUMNS = ("issued", "accepted", "overridden", "ignored", "no feedback")
 
@@ -43,7 +42,8 @@ _COLUMNS = ("issued", "accepted", "overridden", "ignored", "no feedback")
 )
 def report(
     since: Annotated[
-        datetime | None, typer.Option(formats=_DAY, help="First day to count (UTC).")
+        datetime | None,
+        typer.Option(metavar=DAY, formats=[DAY_FORMAT], help="First day to count (UTC)."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -53,8 +53,11 @@ def report(
     ] = None,
     database: Annotated[str | None, _URL] = None,
 ) -> None:
-    """Cards issued, accepted, overridden: by rule, tier, reason, client and knowledge version; and
-    the roll-out: shadow next to live, overrides by arm, rules that are overridden nearly always."""
+    """Count cards issued, accepted and overridden, and the figures of the roll-out.
+
+    Cards by rule, tier, reason, client and knowledge version; of the roll-out shadow next to live,
+    overrides by arm, and rules that are overridden nearly always.
+    """
     from cds_service.store.report import read  # SQLAlchemy is needed here only
 
     if table is not None and table not in rollout_tables.IDS:
@@ -77,11 +80,14 @@ def report(
 
 @app.command(epilog=examples("feedback purge --before 2026-01-01"))
 def purge(
-    before: Annotated[datetime, typer.Option(formats=_DAY, help="First day to keep (UTC).")],
+    before: Annotated[
+        datetime,
+        typer.Option(metavar=DAY, formats=[DAY_FORMAT], help="First day to keep (UTC)."),
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     database: Annotated[str | None, _URL] = None,
 ) -> None:
-    """Delete for good what is older than a day.
+    """Delete for good what came before a day that you name.
 
     Deleted are cards issued before that day (UTC); feedback on them, whenever it came, and all
     feedback received before that day; the marks by which `repeat_days` finds such cards; counts of

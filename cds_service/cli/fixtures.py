@@ -12,7 +12,7 @@ import typer
 
 from cds_service.cards.terminal import counted, plain
 from cds_service.cli import population as populations
-from cds_service.cli.examples import examples
+from cds_service.cli.examples import DAY, DAY_FORMAT, examples
 from cds_service.cli.progress import shown
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ def generate(
     what: Annotated[What, typer.Option(help="Calls, whole records, or both.")] = What.BOTH,
     today: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Day on which the truth holds: today (UTC)."),
+        typer.Option(
+            metavar=DAY,
+            formats=[DAY_FORMAT],
+            help="Day on which the truth holds (default: today, UTC).",
+        ),
     ] = None,
     population: populations.PopulationOption = None,
     years: populations.YearsOption = 3,

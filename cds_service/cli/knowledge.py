@@ -1,4 +1,4 @@
-"""The commands of `knowledge`: list, show, check, diff, history, schema, expand."""
+"""The commands of `knowledge`: list, show, check, diff, history, schema, expand, export."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from cds_service.cards import decision_table, suggested_orders
 from cds_service.cards.terminal import counted, plain
 from cds_service.cli import expand as expand_command
+from cds_service.cli import export as export_command
 from cds_service.cli.database import run, settings_of
-from cds_service.cli.examples import examples
+from cds_service.cli.examples import DAY, DAY_FORMAT, examples
 from cds_service.cli.progress import spinning
 from cds_service.knowledge.diff import diff as differences
 from cds_service.knowledge.json_schema import schema_text
@@ -31,6 +32,7 @@ app.command(
     "expand",
     epilog=examples("knowledge expand --server http://127.0.0.1:8080/fhir --overlay our-overlay"),
 )(expand_command.expand)
+app.command("export", epilog=examples("knowledge export --package ho.tgz"))(export_command.export)
 
 BASE = "base"
 _NOT_FOUND = 2
@@ -67,7 +69,7 @@ def list_(
 @app.command(epilog=examples("knowledge show", "knowledge show high-risk"))
 def show(
     id_: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Id of a rule, card, source or value set.")
+        str | None, typer.Argument(metavar="ID", help="Id of a rule, card, source or value set.")
     ] = None,
     overlay: Overlay = None,
 ) -> None:
@@ -95,7 +97,11 @@ def check(
     ] = False,
     today: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day on which a review is due (default: now)."),
+        typer.Option(
+            metavar=DAY,
+            formats=[DAY_FORMAT],
+            help="The day on which a review is due (default: today).",
+        ),
     ] = None,
 ) -> None:
     """Check the content: every mistake with file, line and mend. Exit code 1 when there is one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -15,6 +17,7 @@ from cds_service.errors import CdsError, RequestError
 from cds_service.ops import build
 
 BAD_SETUP, BAD_INPUT = 1, 2
+_CANNOT_WRITE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _COMMANDS: Final = {
     "clients": "clients", "feedback": "feedback", "repeats": "repeats", "knowledge": "knowledge",
@@ -68,6 +71,11 @@ def main() -> None:
     except CdsError as error:
         typer.echo(f"cds-service: {error}", err=True)
         sys.exit(BAD_INPUT if isinstance(error, RequestError) else BAD_SETUP)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        typer.echo(f"cds-service: the output cannot be written: {error.strerror}", err=True)
+        os._exit(BAD_SETUP)  # Python would try to write the rest once more, and fail once more
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cds_service.cards.terminal import plain
+from cds_service.cli.examples import DAY, DAY_FORMAT
 from cds_service.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -27,17 +28,6 @@ UNUSABLE = 2
 STOPPED = 130
 _SIZES = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _EVERY = 10.0  # seconds between two lines where there is no terminal
-_EXAMPLES = """
-Examples:
-
-  cds-service rehearse /data/export --out rehearsal
-
-  cds-service rehearse 'export/*.ndjson.gz' --out r --since 2024-01-01 --until 2024-12-31
-
-  cds-service rehearse s3://bucket/export --out r --overlay site --compare site-of-before
-
-  cds-service rehearse /data/export --out rehearsal --restart    (after Ctrl-C or a crash)
-"""
 
 
 def rehearse(
@@ -51,10 +41,11 @@ def rehearse(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the report; made where it is not.")],
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of events.")
+        datetime | None,
+        typer.Option(metavar=DAY, formats=[DAY_FORMAT], help="First day of events."),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of events.")
+        datetime | None, typer.Option(metavar=DAY, formats=[DAY_FORMAT], help="Last day of events.")
     ] = None,
     events: Annotated[
         str, typer.Option(metavar="order,procedure", help="What is replayed.")
@@ -77,7 +68,9 @@ def rehearse(
     min_cell: Annotated[
         int, typer.Option(min=1, max=1000, help="Smaller numbers are not shown.")
     ] = 11,
-    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes: all cores.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes (default: all cores).")
+    ] = None,
     memory: Annotated[str, typer.Option(help="For each process, at least 128MB.")] = "512MB",
     restart: Annotated[
         bool, typer.Option("--restart", help="Go on where a run was stopped or killed.")
@@ -269,6 +262,3 @@ class _Lines:
         left = (pace.total - pace.done) / pace.per_second if pace.per_second else 0.0
         part = 100 * pace.done / pace.total
         print(f"{pace.stage}: {part:.0f} %, {pace.said}, about {left:.0f} s left", file=sys.stderr)  # noqa: T201  # progress is for who waits
-
-
-rehearse.__doc__ = (rehearse.__doc__ or "") + _EXAMPLES

@@ -20,10 +20,10 @@ _Reason = Annotated[
 
 
 def off(reason: _Reason = "") -> None:
-    """Switch off: every call gets an empty list at once, of genetic HO, too, also after a restart.
+    """Switch off: every call gets an empty list at once, about genetic HO, too.
 
-    For all workers with this data directory (CDS_DATA_DIR). A service whose directory cannot be
-    written takes the signals SIGUSR1 (off) and SIGUSR2 (on).
+    It stays off after a restart, for all workers with this data directory (CDS_DATA_DIR). A
+    service whose directory cannot be written takes the signals SIGUSR1 (off) and SIGUSR2 (on).
     """
     _turn("off", reason)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from cds_service.cli.examples import DAY, DAY_FORMAT
+
 if TYPE_CHECKING:
     from cds_service.tools.validate.counts import Totals
     from cds_service.tools.validate.engine import Options
@@ -64,12 +66,18 @@ def validate(
     ] = None,
     today: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Decide as of this day, by what was known then."),
+        typer.Option(
+            metavar=DAY,
+            formats=[DAY_FORMAT],
+            help="Decide as of this day, by what was known then (default: today).",
+        ),
     ] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Site overlay (CDS_KNOWLEDGE_OVERLAY).")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes: all cores.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes (default: all cores).")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what is fine.")] = False,
 ) -> None:
     """Tell whether FHIR and CDS Hooks JSON is right, is understood here, and what would come.

@@ -120,7 +120,7 @@ def kind_of(order: DraftOrder, knowledge: Knowledge) -> str | None:
 
 
 def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
-    """What a card calls the orders it is about: side and noun."""
+    """What a card calls its orders: `right hip arthroplasty`, `surgery on the right`."""
     nouns = []
     for order in orders:
         trigger = trigger_of(order, knowledge)
@@ -128,9 +128,15 @@ def order_words(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str:
         if noun not in nouns:
             nouns.append(noun)
     sides = {o.side for o in orders}
+    words = " and ".join(nouns)
     side = ""
     if both_sides(sides):
-        side = "bilateral " if one_session(orders) else "right and left "
-    if not side and len(sides) == 1 and (only := next(iter(sides))) is not Side.UNKNOWN:
-        side = f"{only.value} "
-    return side + " and ".join(nouns) if nouns else "this order"
+        side = "bilateral" if one_session(orders) else "right and left"
+    elif len(sides) == 1 and (only := next(iter(sides))) is not Side.UNKNOWN:
+        side = only.value
+    if not words or not side:
+        return words or "this order"
+    if words.startswith("hip"):
+        return f"{side} {words}"
+    # A noun without a part of the body takes no side before it: there is no right surgery.
+    return f"{words} on {'both sides' if both_sides(sides) else f'the {side}'}"

@@ -162,7 +162,6 @@ class FhirReads:
             "Accept": ACCEPT,
             "Accept-Encoding": "gzip",
             "Authorization": access.authorization,
-            "traceparent": calls.current().traceparent,
         }
 
     async def read(self, reader: UnfinishedChart, urls: Mapping[InputName, str]) -> None:
@@ -183,6 +182,7 @@ class FhirReads:
         self, reader: UnfinishedChart, name: InputName, url: str, seconds: float
     ) -> None:
         outcome = "read"
+        calls.reading.set(str(name))  # in the task of this input alone
         try:
             async with asyncio.timeout(seconds):
                 if name is InputName.STATEMENTS:

@@ -33,6 +33,12 @@ REFERRAL_SYSTEM: Final = f"{FHIR_BASE}CodeSystem/referral"
 """Local codes of our referral drafts: no verified SNOMED CT code for such a referral was found."""
 
 
+def topic_code(topic: str) -> str:
+    """`ho-prophylaxis` as `hoProphylaxis`: Epic takes letters and digits only."""
+    first, *rest = topic.split("-")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 _WRITTEN: Final = f"{PLACEHOLDER}fhir/".encode()
 
 

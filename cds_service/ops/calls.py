@@ -19,6 +19,7 @@ EXAMINATION = "examination"
 other, and stands apart in all figures of what clinicians were shown."""
 EXAMINATION_HEADER = "CDS-Examination"
 """The request header by which `cds-service doctor` marks its calls; others ignore it."""
+MOST_PARTS = 200
 ABORTED = 499
 """Status in logs and figures where the client went away before there was an answer."""
 
@@ -31,6 +32,21 @@ class CardShown:
     card: str
     tier: str
     indicator: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallPart:
+    """A part of a call as its trace shows it. `began` and `ended` are of `time.perf_counter`,
+    in seconds; all words are of closed lists, but the host, which a client registers."""
+
+    name: str
+    span: str
+    parent: str
+    began: float
+    ended: float
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+    leaves: bool = False  # for another server
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -57,21 +73,37 @@ class CallLog:
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     started: float = field(default_factory=time.perf_counter)
     status: int | None = None  # of the answer, once it has begun
+    caller_span: str | None = None  # of the `traceparent` that came
+    span: str = ""  # of this call, and `inside` of its part under way, where it has a trace
+    inside: str = ""
+    parts: list[CallPart] | None = None  # None where it has no trace
 
     @property
-    def traceparent(self) -> str:
-        """The header for calls made on behalf of this one (W3C Trace Context, level 1)."""
-        return f"00-{self.request_id}-{secrets.token_hex(8)}-{self.flags}"
+    def is_sampled(self) -> bool:
+        """Whether whoever calls records a trace (W3C Trace Context, section 3.2.2.5)."""
+        return bool(int(self.flags, 16) & 1)
+
+    def record(self) -> None:
+        """From here on keep the parts of this call for its trace."""
+        self.span = self.inside = secrets.token_hex(8)
+        self.parts, self.flags = [], "01"
+
+    def note(self, part: CallPart) -> None:
+        """Keep a part, unless there are very many."""
+        if self.parts is not None and len(self.parts) < MOST_PARTS:
+            self.parts.append(part)
 
 
 _current: ContextVar[CallLog | None] = ContextVar("call", default=None)
+reading: ContextVar[str | None] = ContextVar("reading", default=None)
+"""The input of a call for which a server is being read, for its trace."""
 
 
 def begin(traceparent: str | None) -> CallLog:
     """Start the log of a call. Its id comes from a valid `traceparent`, else it is random."""
     found = _TRACEPARENT.fullmatch(traceparent or "")
     if found and found[1].strip("0") and found[2].strip("0"):
-        call = CallLog(found[1], found[3])
+        call = CallLog(found[1], found[3], caller_span=found[2])
     else:
         call = CallLog(secrets.token_hex(16))
     _current.set(call)
@@ -86,7 +118,7 @@ def current() -> CallLog:
 class stage:
     """Add the time spent inside a `with` to a stage of this call."""
 
-    __slots__ = ("_call", "_name", "_started")
+    __slots__ = ("_call", "_name", "_outer", "_span", "_started")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -94,11 +126,54 @@ class stage:
         self._started = 0.0
 
     def __enter__(self) -> None:
+        if self._call.parts is not None:
+            self._outer, self._span = self._call.inside, secrets.token_hex(8)
+            self._call.inside = self._span
         self._started = time.perf_counter()
 
-    def __exit__(self, *_: object) -> None:
-        stages, name = self._call.stages, self._name
-        stages[name] = stages.get(name, 0.0) + time.perf_counter() - self._started
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        call, name, now = self._call, self._name, time.perf_counter()
+        call.stages[name] = call.stages.get(name, 0.0) + now - self._started
+        if call.parts is not None:
+            call.inside = self._outer
+            failed = kind is not None
+            call.note(CallPart(name, self._span, self._outer, self._started, now, failed=failed))
+
+
+class sending:
+    """`with` it around a request to another server. `traceparent` is the header that it carries, so
+    that the other side's log can be joined with ours (W3C Trace Context, level 1)."""
+
+    __slots__ = ("_call", "_facts", "_parent", "_span", "_started", "traceparent")
+
+    def __init__(self, host: str, port: int) -> None:
+        self._call, self._span = current(), secrets.token_hex(8)
+        self._parent = self._call.inside
+        self._facts: dict[str, str | int] = {"server.address": host, "server.port": port}
+        if (name := reading.get()) is not None:
+            self._facts["cds.input"] = name
+        self.traceparent = f"00-{self._call.request_id}-{self._span}-{self._call.flags}"
+        self._started = 0.0
+
+    def answered(self, status: int) -> None:
+        """What the other side answered."""
+        self._facts["http.response.status_code"] = status
+
+    def __enter__(self) -> sending:
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._call.parts is None:
+            return
+        if kind is not None:
+            self._facts["error.type"] = kind.__name__
+        status = self._facts.get("http.response.status_code", 0)
+        failed = kind is not None or int(status) >= 400
+        now = time.perf_counter()
+        self._call.note(
+            CallPart("GET", self._span, self._parent, self._started, now, self._facts, True, failed)
+        )
 
 
 def request_id() -> str | None:

@@ -162,7 +162,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TerminalFormatter(JsonFormatter):
-    """The same facts as a line for somebody who looks on: time of day, event, then `name=value`.
+    """The same facts as a line for somebody who looks on: time (UTC), event, then `name=value`.
 
     Values are written as in JSON, so that nothing in them moves a cursor.
     """
@@ -174,7 +174,7 @@ class TerminalFormatter(JsonFormatter):
         level, event = line.pop("level"), line.pop("event")
         said = " ".join(f"{name}={_plainly(value)}" for name, value in _worth_telling(line))
         mark = "" if level == "info" else f"{level.upper()} "
-        return f"{day_time} {mark}{_escaped_text(event)}  {said}".rstrip()
+        return f"{day_time}Z {mark}{_escaped_text(event)}  {said}".rstrip()
 
 
 def _worth_telling(line: Mapping[str, object]) -> list[tuple[str, object]]:

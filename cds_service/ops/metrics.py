@@ -82,6 +82,11 @@ log_dropped = Counter("cds_log_lines_dropped", "Log lines that could not be writ
 connections_refused = Counter(
     "cds_connections_refused", "Connections that were closed for what came over them.", ("why",)
 )
+spans = Counter(
+    "cds_spans",
+    "Spans of traces: handed over, and then sent or failed; what is neither was dropped.",
+    ("outcome",),
+)
 under_way = Gauge(
     "cds_requests_under_way", "Calls being answered now.", multiprocess_mode="livesum"
 )

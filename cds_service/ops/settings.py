@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -22,6 +21,8 @@ from pydantic import (
 )
 
 from cds_service.errors import SettingsError
+from cds_service.ops import setting_words
+from cds_service.ops.limit_settings import LimitSettings
 from cds_service.ops.setting_forms import database, origin, split, state_dir
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Url, is_loopback_host
@@ -33,7 +34,7 @@ SPEC_VERSION = r"^(STU[1-9]|[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9]+)?)$"
 """Versions of CDS Hooks as 3.0 writes them (DS-10): `STU3` in its ballot, `3.0.0` later."""
 
 
-class Settings(BaseModel):
+class Settings(LimitSettings):
     """Everything an operator can set. The variable of `max_body_bytes` is CDS_MAX_BODY_BYTES."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,57 +57,6 @@ class Settings(BaseModel):
         description="Time zone of the hospital (IANA, `Pacific/Auckland`): its day decides. "
         "A client of CDS_CLIENTS may have its own. Unset: each limit is judged on the cautious "
         "side of a day more or less.",
-    )
-    max_body_bytes: int = Field(
-        default=16 * 1024 * 1024,
-        ge=1024,
-        description="Largest request body, in bytes, as sent and after unpacking gzip.",
-    )
-    max_depth: int = Field(
-        default=100, ge=20, le=500, description="Deepest nesting of a request's JSON."
-    )
-    max_resources: int = Field(
-        default=50_000, ge=100, description="Largest number of FHIR resources in a request."
-    )
-    max_draft_orders: int = Field(
-        default=200, ge=1, description="Largest number of draft orders in a request."
-    )
-    max_concurrent: int = Field(
-        default=64, ge=1, description="Calls that one worker takes at once; more get 503."
-    )
-    max_concurrent_per_client: int | None = Field(
-        default=None,
-        ge=1,
-        description="Calls of one registered client that one worker takes at once; more get 503. "
-        "Unset: half of CDS_MAX_CONCURRENT.",
-    )
-    max_bytes_in_flight: int = Field(
-        default=128 * 1024 * 1024,
-        ge=4096,
-        description="Bytes of large bodies that one worker holds at once, half of them for one "
-        "client; more wait for CDS_READ_SECONDS and get 503 then.",
-    )
-    read_seconds: float = Field(
-        default=10,
-        gt=0,
-        le=300,
-        description="Time for a request to arrive, header and body each, and for an answer to "
-        "be taken.",
-    )
-    keep_alive_seconds: int = Field(
-        default=130,
-        ge=1,
-        le=7200,
-        description="Time after which an idle connection is closed: longer than the proxy before "
-        "the service keeps one, or calls are lost.",
-    )
-    max_connections: int = Field(
-        default=1000, ge=1, description="Connections that one worker keeps open at once."
-    )
-    max_connections_per_address: int = Field(
-        default=500,
-        ge=1,
-        description="The same from one address (of IPv6, one /64 network); a proxy is one, too.",
     )
     clients: Path | None = Field(
         default=None,
@@ -174,6 +124,19 @@ class Settings(BaseModel):
     )
     server_timing: bool = Field(
         default=False, description="Send the header Server-Timing with the time of each stage."
+    )
+    traces_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="URL of an OTLP/HTTP receiver that gets traces of calls, "
+        "`http://127.0.0.1:4318/v1/traces`. Needs the extra `otel`. Unset: there are none.",
+    )
+    traces_share: float = Field(
+        default=1,
+        ge=0,
+        le=1,
+        description="Share of the calls without `traceparent` that get a trace, 0 to 1; of the "
+        "others their EHR decides.",
     )
     data_dir: Path = Field(
         default_factory=state_dir,
@@ -257,8 +220,8 @@ class Settings(BaseModel):
         default=None,
         pattern=SPEC_VERSION,
         description=(
-            "Version of CDS Hooks to name in discovery. STU3 and 3.0.0 bring what is new in 3.0 "
-            "(docs/integrators.md). Unset: 2.0, and nothing beyond it is sent."
+            "Version of CDS Hooks to name in discovery. STU3 and 3.0.0 bring what is new in 3.0, "
+            "1.0.0 keeps to 1.0 (docs/integrators.md). Unset: 2.0, and nothing beyond it is sent."
         ),
     )
 
@@ -270,11 +233,12 @@ class Settings(BaseModel):
             raise ValueError("must use https: calls hold patient data (JS-02)")
         return value
 
-    @field_validator("max_bytes_in_flight")
+    @field_validator("spec_version", mode="before")
     @classmethod
-    def _holds_two_bodies(cls, value: int, info: ValidationInfo) -> int:
-        if value < 2 * info.data.get("max_body_bytes", 0):
-            raise ValueError("must be at least twice CDS_MAX_BODY_BYTES")
+    def _names_a_whole_version(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(SPEC_VERSION, value):
+            whole = f"{value}.0" if re.fullmatch(r"[0-9]+\.[0-9]+", value) else "3.0.0"
+            raise ValueError(f"must be a version as CDS Hooks writes them: STU3, or {whole}")
         return value
 
     @field_validator("deadline_ms")
@@ -285,9 +249,9 @@ class Settings(BaseModel):
         return value
 
     @property
-    def speaks_3(self) -> bool:
-        """Whether what is new in CDS Hooks 3.0 may be sent."""
-        return int((self.spec_version or "2").removeprefix("STU").partition(".")[0]) >= 3
+    def spoken(self) -> int:
+        """The major version of CDS Hooks that is spoken; what is newer is not sent."""
+        return int((self.spec_version or "2").removeprefix("STU").partition(".")[0])
 
     @property
     def listens_locally(self) -> bool:
@@ -324,6 +288,11 @@ class Settings(BaseModel):
         """Whether nobody but this machine reaches the service, not even through a proxy."""
         host = urlsplit(self.public_url or "http://localhost").hostname
         return self.listens_locally and is_loopback_host(host)
+
+    @property
+    def drain(self) -> float:
+        """Seconds between SIGTERM and the end, for whoever sends calls here to notice."""
+        return self.drain_seconds if self.drain_seconds is not None else 5.0 * (not self.is_alone)
 
     @property
     def shows_pages(self) -> bool:
@@ -364,6 +333,7 @@ def from_environment(
     setting: a misspelt name would otherwise be ignored silently.
     """
     env = os.environ if environment is None else environment
+    setting_words.refuse_small_letters(env, _known())
     given = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in env.items()
@@ -378,12 +348,9 @@ def from_environment(
 def _explain(item: Any) -> str:
     name = PREFIX + str(item["loc"][0]).upper()
     if item["type"] == "extra_forbidden":
-        return f"{name} is not a setting of this service{_meant(name)}"
-    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"
+        return f"{name} is not a setting of this service{setting_words.meant(name, _known())}"
+    return f"{name}: {setting_words.of_value(str(item['loc'][0]), item['type'], str(item['msg']))}"
 
 
-def _meant(name: str) -> str:
-    """The setting that a misspelt name may stand for."""
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    return f"; is {near[0]} meant?" if near else ""
+def _known() -> list[str]:
+    return [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +19,7 @@ from starlette.types import Lifespan
 
 from cds_service import __version__, hooks
 from cds_service.cards.suggested_orders import load_checked
+from cds_service.errors import SettingsError
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import log, metrics, repeat_key
 from cds_service.ops.settings import Settings, from_environment
@@ -32,9 +34,12 @@ from cds_service.trust import access
 from cds_service.trust.clients import Names
 from cds_service.trust.replay import SeenInDatabase, SeenInMemory, SeenTokens
 
+if TYPE_CHECKING:
+    from cds_service.ops.otel import Traces
+
 _THRESHOLDS = (20_000, 20, 20)  # of the garbage collector
 _WATCH_SECONDS = 0.25  # between two looks at the switch
-_DRAIN_SECONDS = 2.0  # for the last lines of the log
+_DRAIN_SECONDS = 2.0  # for the last lines of the log, and the last traces
 _ISSUE_CODES = {404: "not-found"}
 
 
@@ -58,19 +63,19 @@ def create_app(
     knowledge = knowledge or load_checked(settings.knowledge_overlay)
     store = Store(settings.store_url, on_drop=metrics.issued_dropped.inc)
     lack, keyed = repeat_key.lacking(settings), settings.user_key is not None
-    names = Names.of(knowledge, keyed=keyed, speaks_3=settings.speaks_3, repeats_lack=lack)
+    names = Names.of(knowledge, keyed=keyed, speaks_3=settings.spoken >= 3, repeats_lack=lack)
     trust = access.build_trust(settings, clock, _seen(settings, store, clock), names)
     switch = Switch(settings.data_dir)
     runtime = hooks.build_runtime(settings, knowledge, clock, store, trust, switch)
     runtime.composer.prepare()
-    in_force = InForce(runtime)
+    in_force, traces = InForce(runtime), _traces(settings)
     app = FastAPI(
         title="cds-service",
         version=__version__,
         openapi_url=None,
         # Figures and logs are our own; FastAPI would ask at each call whether others want its own.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        lifespan=_lifespan(in_force),
+        lifespan=_lifespan(in_force, traces),
         redirect_slashes=False,  # a redirect loses POST bodies and CORS preflights (DS-18)
     )
     _handle_errors(app)
@@ -84,7 +89,7 @@ def create_app(
 
         app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
-    app.add_middleware(Front, in_force=in_force)
+    app.add_middleware(Front, in_force=in_force, traces=traces)
     return app
 
 
@@ -107,7 +112,18 @@ def _seen(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Se
     return SeenInMemory(clock)
 
 
-def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
+def _traces(settings: Settings) -> Traces | None:
+    """What makes traces of calls. Raises SettingsError where its libraries are not there."""
+    if settings.traces_url is None:
+        return None
+    try:
+        from cds_service.ops.otel import Traces  # loads much, for who wants traces
+    except ImportError:
+        raise SettingsError("CDS_TRACES_URL needs the extra `otel`: cds-service[otel]") from None
+    return Traces(settings.traces_url, settings.traces_share, settings.ca_file)
+
+
+def _lifespan(in_force: InForce, traces: Traces | None) -> Lifespan[FastAPI]:
     runtime = in_force.runtime
     settings, trust, store = runtime.settings, runtime.trust, runtime.store
     switch = runtime.switch
@@ -131,6 +147,8 @@ def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
         access.load_libraries(settings)
         await store.start()
         await in_force.begin()
+        if traces is not None:
+            traces.start()
         settle_memory()
         watching = asyncio.create_task(_watch(switch))
         try:
@@ -140,6 +158,8 @@ def _lifespan(in_force: InForce) -> Lifespan[FastAPI]:
             watching.cancel()
             await store.stop()
             await trust.outgoing.aclose()
+            if traces is not None:
+                await asyncio.to_thread(traces.stop, _DRAIN_SECONDS)
             await asyncio.to_thread(log.drain, _DRAIN_SECONDS)
 
     return lifespan

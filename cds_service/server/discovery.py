@@ -17,7 +17,7 @@ def describe(runtime: Runtime) -> models.Discovery:
     An id on several hooks is one service; its extension says what it was listed as before, on
     this hook. `version` and `hookVersion` are members of 3.0 that 2.0 does not have (DS-10, DS-11).
     """
-    speaks_3, queries = runtime.settings.speaks_3, runtime.queries
+    speaks_3, queries = runtime.settings.spoken >= 3, runtime.queries
     templates = queries.dated_templates if speaks_3 else queries.templates
     return models.Discovery(
         services=tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -13,7 +14,7 @@ from cds_service.hooks import Runtime
 from cds_service.knowledge.services import served
 from cds_service.ops import build, descriptors, log, metrics, repeat_key
 from cds_service.ops.descriptors import Descriptors
-from cds_service.server import call_examples, openapi
+from cds_service.server import call_examples, ending, openapi
 from cds_service.server.responses import json_response
 from cds_service.server.routes import in_force_of, runtime_of
 from cds_service.trust.jwks import KeyState
@@ -34,8 +35,11 @@ async def ready(request: Request) -> Response:
     their keys, the log, file descriptors.
 
     Without its database the service is `degraded` but ready: calls are answered, feedback is not.
-    So it is while its log cannot be written.
+    So it is while its log cannot be written. 503 says that this process is about to end: it still
+    answers, and nobody should send it further calls.
     """
+    if ending.has_begun():
+        return json_response(b'{"status":"ending"}', HTTPStatus.SERVICE_UNAVAILABLE)
     runtime = runtime_of(request)
     keys = runtime.trust.ring.states(runtime.trust.clients.registry)
     files = descriptors.count()

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from cds_service.errors import operation_outcome
 from cds_service.ops import metrics
 from cds_service.ops.settings import from_environment
+from cds_service.server import ending
 from cds_service.server.connections import Place, Places, who_is
 from cds_service.server.gone import GONE
 
@@ -143,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         self._stop_clock()
         super().on_headers_complete()
-        if self._place is Place.RESERVED:
+        if self._place is Place.RESERVED or ending.has_begun():
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -157,6 +158,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._in_body, self._header_bytes = False, 0
             self._stop_clock()
             super().on_message_complete()
+
+    def end_with_answer(self) -> None:
+        """Close the connection with the answer that is being worked on, if there is one."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not (cycle.response_started or self.pipeline):
+            cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """The answer is written; where the connection ends with it, it has to be taken in time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -26,6 +27,9 @@ from cds_service.server.origins import OpenDoor
 from cds_service.server.responses import ANSWER_HEADERS, failure, not_allowed, refusal
 from cds_service.trust import access
 
+if TYPE_CHECKING:
+    from cds_service.ops.otel import Traces
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
 _CALLS = f"{access.ROOT}/"
 _EXAMINATION = calls.EXAMINATION_HEADER.lower().encode()
@@ -41,10 +45,10 @@ class Front:
     into it.
     """
 
-    def __init__(self, app: ASGIApp, in_force: InForce) -> None:
+    def __init__(self, app: ASGIApp, in_force: InForce, traces: Traces | None = None) -> None:
         settings, trust = in_force.runtime.settings, in_force.runtime.trust
         self.app = app
-        self._in_force = in_force
+        self._in_force, self._traces = in_force, traces
         self._access = access.Access(trust, settings)
         self._capacity = Capacity(settings.max_concurrent)
         self._places = ClientPlaces(settings)
@@ -63,6 +67,8 @@ class Front:
             return
         trace = calls.begin(_header(scope, b"traceparent"))
         sent = {name for name, _ in scope["headers"]}
+        if self._traces is not None:
+            self._traces.begin(trace)
         trace.examined, from_browser = _EXAMINATION in sent, b"origin" in sent
 
         async def watch(message: Message) -> None:
@@ -141,6 +147,8 @@ class Front:
     def _report(self, trace: CallLog, scope: Scope) -> None:
         seconds = time.perf_counter() - trace.started
         metrics.observe(trace, seconds)
+        if self._traces is not None:
+            self._traces.end(trace, seconds)
         is_probe = scope["path"].startswith(("/health/", "/metrics")) and trace.status == 200
         if is_probe or (trace.client is None and not self._of_nobody.allows(str(trace.status))):
             return

@@ -114,8 +114,9 @@ def _listen(settings: Settings) -> list[socket.socket]:
     """The sockets to listen on, one a worker. Raises SettingsError: uvicorn's own way is to exit
     without naming the address."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    early = not settings.drain  # nobody else can answer
     try:
-        return listeners(family, settings.host, settings.port, settings.workers)
+        return listeners(family, settings.host, settings.port, settings.workers, early=early)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         raise SettingsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -10,23 +11,32 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache, cached_property
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from cds_service.errors import CdsError
 from cds_service.ops import log
+from cds_service.ops.settings import from_environment
 from cds_service.ops.switch import TURNS, Switch
-from cds_service.server import at_rest
+from cds_service.server import at_rest, ending
 from cds_service.server.app import create_app
+from cds_service.server.http1 import BoundedProtocol
 
 GRACE_SECONDS = 10
-"""After SIGTERM, for calls under way."""
+"""After SIGTERM and CDS_DRAIN_SECONDS, for calls under way."""
 
 LAST_SECONDS = 20.0
-"""After SIGTERM, until the process ends whatever hangs: calls, database, log."""
+"""After the same, until the process ends whatever hangs: calls, database, log."""
+
+_LAST_CALLS_SECONDS = 1.0  # for the first call on a connection that was accepted at the very end
+_TICK_SECONDS = 0.1  # as uvicorn's
 
 _STARTING_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 2.0
@@ -37,12 +47,15 @@ _BALANCES = sys.platform == "linux"  # between sockets of one port (SO_REUSEPORT
 
 
 def listeners(
-    family: socket.AddressFamily, host: str, port: int, workers: int
+    family: socket.AddressFamily, host: str, port: int, workers: int, *, early: bool
 ) -> list[socket.socket]:
-    """Listening sockets, one for each worker. Raises OSError.
+    """Sockets to listen on, one for each worker. Raises OSError.
 
-    One socket for all would give nearly all connections to the worker that waited last. All of
-    them stay open in the parent: what comes for a worker that died waits for the next one.
+    With `early` a call waits from here on until a worker answers it. Without, it is refused until
+    one can: a proxy goes to another machine then, and no clinician waits for this one.
+
+    One socket for all would give nearly all connections to the worker that waited last. All of them
+    stay open in the parent: what comes for a worker that died waits for the next one.
     """
     first = _bound(family, host, port)  # refused where another service listens
     if workers == 1 or not _BALANCES:
@@ -51,8 +64,8 @@ def listeners(
         port = first.getsockname()[1]
         first.close()
         found = [_bound(family, host, port, shared=True) for _ in range(workers)]
-    for each in found:
-        each.listen(_BACKLOG)  # from here on a call waits instead of being refused
+    for each in found if early else ():
+        each.listen(_BACKLOG)
     return found
 
 
@@ -72,14 +85,81 @@ def _bound(
     return listener
 
 
+@cache
+def _drain_seconds() -> float:
+    """The same in all processes; `server.run` hands options down by variable."""
+    return from_environment().drain
+
+
 class Server(uvicorn.Server):
-    """Ends in time, also where a call or the database hangs."""
+    """Ends without losing a call, and in time, also where a call or the database hangs.
+
+    After SIGTERM it is not ready, and answers for CDS_DRAIN_SECONDS all that comes, so that a proxy
+    can notice; each answer closes its connection. Then it takes what waits to be accepted, closes
+    its sockets, and ends with the last answer. SIGINT ends it without that time.
+    """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end (SIGTERM, SIGINT)."""
         if not self.should_exit:
             _end_at_last()
         super().handle_exit(sig, frame)
+
+    async def main_loop(self) -> None:
+        """Serve until told to end, and then until that can be done without loss."""
+        await super().main_loop()
+        if not self._may_wait():
+            return
+        ending.begin()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol):
+                connection.end_with_answer()
+        until, tick = time.monotonic() + _drain_seconds(), 0
+        while time.monotonic() < until and self._may_wait():
+            await asyncio.sleep(_TICK_SECONDS)
+            tick += 1
+            await self.on_tick(tick)  # the header Date
+
+    def _may_wait(self) -> bool:
+        interrupted = signal.SIGINT in self._captured_signals
+        return _drain_seconds() > 0 and ending.waits() and not interrupted
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn: it closes idle connections, and waits for answers."""
+        if ending.has_begun() and sockets:
+            await self._take_the_last(sockets)
+        await super().shutdown(sockets)
+
+    async def _take_the_last(self, sockets: Sequence[socket.socket]) -> None:
+        """Close the sockets, but answer what the kernel has accepted by then: it would be reset."""
+        kept, accepted = [each.dup() for each in sockets], []
+        for server in self.servers:
+            server.close()
+        for own, listener in zip(sockets, kept, strict=True):
+            own.close()
+            listener.setblocking(False)
+            with suppress(OSError):  # BlockingIOError: that was all
+                while True:
+                    accepted.append(listener.accept()[0])
+            listener.close()
+        for connection in accepted:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        await asyncio.sleep(_LAST_CALLS_SECONDS)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return BoundedProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+class ServingProcess(Process):
+    """A process that serves with our `Server`."""
+
+    @cached_property
+    def server(self) -> Server:
+        """Made in the process itself."""
+        return Server(self.config)
 
 
 class Workers(Multiprocess):
@@ -119,10 +199,26 @@ class Workers(Multiprocess):
         if ended and not self._can_start():
             return
         self._switch.hand_down()
-        before = [process.pid for process in self.processes]
-        super().keep_subprocess_alive()
-        if [process.pid for process in self.processes] != before:
+        for place, process in enumerate(self.processes):
+            if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:  # it would fail again and again
+                self.should_exit.set()
+                return
+            self.processes[place] = self._started()
             self._patient_until = time.monotonic() + _STARTING_SECONDS
+
+    def init_processes(self) -> None:
+        """Start them all."""
+        for _ in range(self.processes_num):
+            self.processes.append(self._started())
+
+    def _started(self) -> ServingProcess:
+        worker = ServingProcess(self.config, self.sockets)
+        worker.start()
+        return worker
 
     def _can_start(self) -> bool:
         """Whether a new worker would come up. Where it would not (a file was broken since the
@@ -178,14 +274,14 @@ class Workers(Multiprocess):
         """See `handle_ttin`."""
 
     def terminate_all(self) -> None:
-        """Begin to end: no connection is taken any more."""
+        """Begin to end: the workers alone hold their sockets from here on."""
         for each in self._listeners:
             each.close()
         super().terminate_all()
 
     def join_all(self) -> None:
         """Wait for the workers, and end those that hang."""
-        until = time.monotonic() + LAST_SECONDS
+        until = time.monotonic() + _drain_seconds() + LAST_SECONDS
         for process in self.processes:
             process.process.join(max(0.0, until - time.monotonic()))
             if process.exitcode is None:
@@ -207,11 +303,12 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        ending.at_once()
         os.kill(os.getpid(), signal.SIGTERM)
         _end_at_last()
 
 
 def _end_at_last() -> None:
-    last = threading.Timer(LAST_SECONDS, os._exit, (1,))
+    last = threading.Timer(_drain_seconds() + LAST_SECONDS, os._exit, (1,))
     last.daemon = True
     last.start()

@@ -58,6 +58,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise OutgoingRefused("this URL is not registered", request=request)
         host = request.url.raw_host.decode("ascii")
         port = request.url.port or default_port(request.url.scheme)
+        with calls.sending(host, port) as sent:
+            request.headers["traceparent"] = sent.traceparent
+            answer = await self._send(host, port, request)
+            sent.answered(answer.status_code)
+            return answer
+
+    async def _send(self, host: str, port: int, request: httpx.Request) -> httpx.Response:
         addresses = await self._resolve(host, port, request)
         transport = self._transport_of(host)
         failure: httpx.ConnectError | None = None
@@ -129,12 +136,6 @@ def open_client(reach: Reach, trust: ssl.SSLContext) -> httpx.AsyncClient:
         transport=GuardedTransport(reach, trust),
         headers={"User-Agent": USER_AGENT},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a session is a secret
-        event_hooks={"request": [_pass_on_trace]},
         follow_redirects=False,
         trust_env=False,
     )
-
-
-async def _pass_on_trace(request: httpx.Request) -> None:
-    """Let the other side's log be joined with ours (W3C Trace Context)."""
-    request.headers["traceparent"] = calls.current().traceparent

@@ -22,6 +22,7 @@ from cds_service.tools.doctor.examine import examine
 from cds_service.tools.doctor.results import Examination, Status
 from cds_service.tools.validate.engine import Options, Validator
 from cds_service.tools.validate.findings import json_path
+from tests.support.doctoring import failed
 from tests.support.small_services import CARD, SERVICE, small_service
 
 Json = dict[str, Any]
@@ -258,16 +259,17 @@ def test_the_doctor_finds_discovery_of_wrong_types(services: Any) -> None:
     assert any(r.status is Status.FAIL and r.statement.startswith("DS") for r in report.results)
 
 
-def test_the_doctor_calls_services_with_odd_names() -> None:
+def test_the_doctor_goes_on_beside_odd_names() -> None:
     odd = SERVICE | {
-        "id": "a/b c\u2028\ud800",
+        "id": "a b c\u2028\ud800",
         "prefetch": {"\ud800": "Patient/{{context.\ud800}}"},
     }
     with small_service(services=[odd, SERVICE]) as small:
         report = examine(small.base)
 
     assert broke_down(report) == []
-    assert len(report.services) == 2
+    assert "DS-06" in failed(report)  # an id that stands in no URL is told, and not followed
+    assert len(report.services) == 1
 
 
 def test_a_check_that_breaks_down_has_failed_and_the_others_go_on() -> None:

@@ -176,6 +176,11 @@ def test_a_version_that_is_none(version: str) -> None:
         from_environment({"CDS_SPEC_VERSION": version})
 
 
+def test_half_a_version_is_told_what_the_whole_is() -> None:
+    with pytest.raises(SettingsError, match=r"CDS_SPEC_VERSION: .*STU3, or 3\.0\.0"):
+        from_environment({"CDS_SPEC_VERSION": "3.0"})
+
+
 @statement("DS-12", "DS-15")
 def test_hooks_are_standard_ones_and_stand_once(services: Discovered) -> None:
     pairs = [(service["id"], service["hook"]) for service in services]

@@ -153,3 +153,14 @@ def test_a_site_whose_order_would_be_invalid_fhir_does_not_start(tmp_path: Path)
         create_app(
             from_environment({"CDS_DATABASE_URL": "none", "CDS_KNOWLEDGE_OVERLAY": str(tmp_path)})
         )
+
+
+def test_export_writes_the_package(tmp_path: Path) -> None:
+    file = tmp_path / "ho.tgz"
+    code, out, _ = run("export", "--package", str(file))
+    assert code == 0
+    assert file.read_bytes()[:2] == b"\x1f\x8b"
+    assert "not exported in full" in out
+    code, _, err = run("export", "--package", str(tmp_path / "nowhere" / "ho.tgz"))
+    assert code == 2
+    assert "No such file" in err

@@ -20,6 +20,7 @@ HOME = "knowledge/names.py"
 ALLOWED: Mapping[str, str] = {
     "guidance.py": "tells which card each row of the decision table gives",
     "knowledge/checks.py": "refuses content without the cards of guidance, and a drug's wrong code",
+    "knowledge/published/code_systems.py": "describes our code systems; a value set has one's name",
     "server/pages/demo.py": "draws demonstration figures, in which cards have their usual shares",
     "server/pages/playground.py": "has a button for one result",
     "tools/synthetic/truth.py": "is a second decision table, written apart to test the first",

@@ -18,7 +18,7 @@ def check_response(response: httpx.Response) -> None:
     body = response.read()
     if body and response.headers["content-type"] == "application/json":
         check_answer(response.status_code, body, _sent(response.request))
-    assert not response.is_redirect
+    assert not response.has_redirect_location
 
 
 def _sent(request: httpx.Request) -> Any:

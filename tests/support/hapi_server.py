@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 SOURCES = Path(__file__).parents[1] / "system" / "hapi"
-_FETCH_SECONDS = 900  # about 300 MB when nothing of it is there yet
+_FETCH_SECONDS = 400  # about 300 MB when nothing of it is there yet
 
 
 class HapiMissing(Exception):
@@ -34,15 +36,16 @@ def lacking() -> str | None:
     return None
 
 
-def prepare(folder: Path) -> str:
-    """Fetch the packages, compile the server, and give its class path. Raises HapiMissing."""
+def prepare(folder: Path, sources: Path = SOURCES) -> str:
+    """Fetch the packages that the pom.xml of `sources` names, compile its Java files into `folder`,
+    and give the class path. Raises HapiMissing."""
     listing = folder / "classpath"
     command = [
         str(shutil.which("mvn")),
         "--quiet",
         "--batch-mode",
         "--file",
-        str(SOURCES / "pom.xml"),
+        str(sources / "pom.xml"),
     ]
     goal = ["dependency:build-classpath", f"-Dmdep.outputFile={listing}"]
     for offline in (["--offline"], []):
@@ -54,8 +57,9 @@ def prepare(folder: Path) -> str:
     else:
         raise HapiMissing("the packages of HAPI FHIR cannot be fetched")
     path = os.pathsep.join([str(folder), listing.read_text().strip()])
-    source = str(SOURCES / "HapiServer.java")
-    subprocess.run([str(shutil.which("javac")), "-cp", path, "-d", str(folder), source], check=True)
+    programs = [str(one) for one in sorted(sources.glob("*.java"))]
+    command = [str(shutil.which("javac")), "-nowarn", "-cp", path, "-d", str(folder), *programs]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return path
 
 
@@ -81,6 +85,8 @@ def running_hapi(folder: Path, *arguments: str) -> Iterator[str]:
         base = process.stdout.readline().strip()
         if not base.startswith("http://"):
             raise AssertionError(f"HAPI FHIR did not start: {(folder / 'log').read_text()[-2000:]}")
+        # It takes seconds to make, and calls that come meanwhile would each have one made.
+        httpx.get(f"{base}/metadata", timeout=300).raise_for_status()
         yield base
     finally:
         process.communicate("", timeout=30)  # it ends when its input does

@@ -25,7 +25,8 @@ stop() {{
   rm pid
 }}
 start() {{
-  ( set -a; . etc/environment; set +a; exec cds-service serve ) >out 2>>log &
+  : >out # here, or what the last start said is found
+  ( set -a; . etc/environment; set +a; exec cds-service serve ) >>out 2>>log &
   echo $! >pid
   until grep -q Discovery out; do is_there $! || {{ cat log >&2; exit 1; }}; sleep 0.05; done
 }}
@@ -53,7 +54,7 @@ class Machine:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
         self.base = f"http://127.0.0.1:{self._port}"
-        lines = {"CDS_PORT": self._port, "CDS_METRICS": "true"} | settings
+        lines = {"CDS_PORT": self._port, "CDS_METRICS": "true", "CDS_DRAIN_SECONDS": "0"} | settings
         text = "".join(f"{name}={self.here(value)}\n" for name, value in lines.items())
         (self.etc / "environment").write_text(text)
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.wire_rules import without_own_links
+
 TRACE = "org.example.ho-cds"
 ORDERS = frozenset({"ServiceRequest", "ProcedureRequest"})  # R4 and R5; STU3
 CHECKED_REGIMENS = ("celecoxib", "indomethacin")
@@ -99,7 +101,7 @@ def _card(card: dict[str, Any]) -> SeenCard:
     suggestions = card.get("suggestions", [])
     return SeenCard(
         indicator=card["indicator"],
-        words=card["summary"] + "\n" + card.get("detail", ""),
+        words=card["summary"] + "\n" + without_own_links(card),
         row=trace["row"],
         card=trace["card"],
         tier=trace.get("tier", "none"),

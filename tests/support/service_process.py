@@ -44,7 +44,7 @@ def started_by(
     """The same by a command that starts what comes after it, and with the log in another file."""
     command = [*before, sys.executable, "-m", "cds_service", "serve", "--port", "0", *options]
     env = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
-    env |= {"CDS_DATABASE_URL": "none"} | environment
+    env |= {"CDS_DATABASE_URL": "none", "CDS_DRAIN_SECONDS": "0"} | environment
     with NamedTemporaryFile("w+") as log:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=stderr or log, text=True, env=env, cwd=ROOT

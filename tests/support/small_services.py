@@ -105,6 +105,8 @@ class Small:
 
     def _json(self, status: int, value: Any) -> Answer:
         body = self.flaws.get("raw", json.dumps(value).encode()) if status == 200 else b""
+        if "outcome" in self.flaws and status >= 400:
+            value = self.flaws["outcome"]
         kind = self.flaws.get("media", "application/json")
         headers = {"Content-Type": kind, "Cache-Control": "no-store"} | self._cors()
         return status, headers, body or json.dumps(value).encode()

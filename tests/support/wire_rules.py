@@ -200,7 +200,7 @@ def _card(
         report("CD-04 indicator", f"{place}.indicator")
     _source(card.get("source"), f"{place}.source", report)
     if "detail" in card:
-        for problem in markdown_problems(_without_own_links(card)):
+        for problem in markdown_problems(without_own_links(card)):
             report(problem, f"{place}.detail")
     _suggestions(card, place, drafts, uuids, report)
     for index, reason in enumerate(card.get("overrideReasons", ())):
@@ -217,8 +217,8 @@ _TITLE_LINK = re.compile(
 )
 
 
-def _without_own_links(card: dict[str, Any]) -> str:
-    """The detail without the links of its titles: they lead to places on the page that `source`
+def without_own_links(card: dict[str, Any]) -> str:
+    """The detail of a card without the links of its titles: to places on the page that `source`
     names, and to nothing else. Whatever else looks like a link stays, and is a problem."""
     source = card.get("source")
     page = source.get("url") if isinstance(source, dict) else None

@@ -32,6 +32,7 @@ from tests.support.issuer import (
 )
 from tests.support.machine import Machine, stop_in
 from tests.system.documents import SHELL, blocks
+from tests.system.test_endings import until
 
 pytestmark = pytest.mark.process
 
@@ -138,7 +139,7 @@ def call(machine: Machine, issuer: Issuer) -> int:
     return machine.post(SIGN, build(HIGH), issuer.token())
 
 
-def until(machine: Machine, statuses: tuple[int, int]) -> None:
+def until_both(machine: Machine, statuses: tuple[int, int]) -> None:
     """A reload is noticed a moment later: ask until both keys get these statuses."""
     for _ in range(200):
         if (call(machine, OLD), call(machine, NEW)) == statuses:
@@ -168,10 +169,10 @@ def test_change_of_the_keys_of_a_client(drills: dict[str, list[str]], folder: Pa
     assert (call(machine, OLD), call(machine, NEW)) == (200, 401)
 
     machine.run(both)
-    until(machine, (200, 200))
+    until_both(machine, (200, 200))
     versions.append(version(machine))
     machine.run(alone)
-    until(machine, (401, 200))
+    until_both(machine, (401, 200))
     versions.append(version(machine))
 
     assert len(set(versions)) == 3
@@ -233,4 +234,36 @@ def test_no_command_is_left_out(drills: dict[str, list[str]]) -> None:
         "Back up and restore a PostgreSQL database": 2,
         "Change the keys of a client": 3,
         "Change the operators' token": 1,
+        "Roll back the knowledge alone": 1,
     }
+
+
+def test_roll_back_of_the_knowledge_alone(drills: dict[str, list[str]], folder: Path) -> None:
+    [back] = drills["Roll back the knowledge alone"]
+    machine = Machine(
+        folder, CDS_DATABASE_URL="none", CDS_KNOWLEDGE_OVERLAY="/etc/cds-service/overlay"
+    )
+    for name in ("before", "after"):
+        state = machine.etc / "overlays" / name
+        state.mkdir(parents=True)
+        link = f"{{id: ours, label: {name}, url: 'https://a.example.org', cards: [high-risk]}}"
+        (state / "overlay.yaml").write_text(f"overlay:\n  name: Example\n  links: [{link}]\n")
+    (machine.etc / "overlay").symlink_to(machine.etc / "overlays" / "after")
+    machine.control("start")
+    began, in_force = labels(machine), knowledge(machine)
+    machine.run(back)
+    until(lambda: knowledge(machine) != in_force)  # the content is tried first
+
+    assert "after" in began
+    assert labels(machine) == began - {"after"} | {"before"}
+
+
+def knowledge(machine: Machine) -> str:
+    """The version in force."""
+    return str(httpx.get(machine.base + "/health/ready", timeout=30).json()["knowledge"])
+
+
+def labels(machine: Machine) -> set[str]:
+    """Of the links on the card."""
+    answer = httpx.post(machine.base + SIGN, json=build(HIGH), timeout=30).json()
+    return {link["label"] for card in answer["cards"] for link in card["links"]}

@@ -86,6 +86,60 @@ def test_sigterm_lets_a_call_end(workers: str) -> None:
     assert b"connection: close" in answer
 
 
+def answer_of(client: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    answer = b""
+    while chunk := client.recv(65536):
+        answer += chunk
+    return answer
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_gives_a_proxy_time_to_notice(workers: str) -> None:
+    """Not ready at once, alive and answering for the time that is set; each answer ends its
+    connection, so that none is left for a call to be lost on."""
+    with started("--workers", workers, CDS_DRAIN_SECONDS="6") as service, ExitStack() as stack:
+        until(lambda: not refuses(service))
+        kept = stack.enter_context(socket.create_connection(address_of(service), MOST_SECONDS))
+        kept.sendall(b"HEAD /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200")
+        under_way = stack.enter_context(half_a_call(service))
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: httpx.get(service.base + "/health/ready", timeout=60).status_code == 503)
+        assert httpx.get(service.base + "/health/live", timeout=60).status_code == 200
+        under_way.sendall(BODY)
+        kept.sendall(HEAD + b"\r\n" + BODY)
+        new = stack.enter_context(socket.create_connection(address_of(service), MOST_SECONDS))
+        new.sendall(HEAD + b"\r\n" + BODY)
+        answers = [answer_of(client) for client in (under_way, kept, new)]
+        assert service.process.poll() is None
+        service.process.wait(MOST_SECONDS)
+        assert refuses(service)
+
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer
+
+
+def test_ctrl_c_is_not_waited_for() -> None:
+    with started(CDS_DRAIN_SECONDS="300") as service:
+        until(lambda: not refuses(service))
+        assert httpx.get(service.base + "/health/live", timeout=60).status_code == 200
+        service.process.send_signal(signal.SIGINT)
+        service.process.wait(MOST_SECONDS)
+
+
+def test_workers_without_a_parent_do_not_wait() -> None:
+    with started("--workers", "2", CDS_DRAIN_SECONDS="300") as service:
+        until(lambda: not refuses(service))
+        assert httpx.get(service.base + "/health/live", timeout=120).status_code == 200
+        workers = workers_of(service)
+        service.process.kill()
+        service.process.wait(MOST_SECONDS)
+        until(lambda: not any(map(is_running, workers)))
+        assert refuses(service)
+
+
 @attack(KIND, "call that does not end, at SIGTERM", "the service ends within 20 seconds")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sigterm_does_not_wait_for_ever(workers: str) -> None:

@@ -87,7 +87,7 @@ def test_descendants_of_all_levels_are_recognised(base: str, tmp_path: Path) -> 
     found = [knowledge.index.match(SNOMED, kid) for kid in KIDS]
 
     assert done.returncode == 0, done.stderr
-    assert f"HAPI FHIR Server 8.8.0, release {RELEASE}: 1 of 1 rows answered" in done.stdout
+    assert f"HAPI FHIR Server 8.8.0, release {RELEASE}: 1 of 1 row answered" in done.stdout
     assert [match and set(match.concepts) for match in found] == [{"dish"}] * len(KIDS)
     assert "7 differences" in command("diff", "base", str(tmp_path / "site")).stdout
 

@@ -80,7 +80,7 @@ def test_a_base_that_cannot_be_used_is_refused(value: str) -> None:
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert "CDS_IDENTIFIER_BASE: String should match" in done.stderr
+    assert "CDS_IDENTIFIER_BASE: must be a https URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 

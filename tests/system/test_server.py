@@ -115,14 +115,17 @@ def test_the_printed_curl_line_works_as_printed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*command, "--example", str(example)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
-        answer = subprocess.run(
-            shlex.split(lines[3]), capture_output=True, timeout=30, check=True
-        ).stdout
-        process.send_signal(signal.SIGINT)
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            line = next(line for line in process.stdout if line.startswith("  curl "))
+            answer = subprocess.run(
+                shlex.split(line), capture_output=True, timeout=30, check=True
+            ).stdout
+        finally:
+            process.send_signal(signal.SIGINT)
 
-    assert lines[0].startswith("Discovery: http://127.0.0.1:")
+    assert first.startswith("Discovery: http://127.0.0.1:")
     assert b'"warning"' in answer
     assert process.returncode == 0
 

@@ -18,14 +18,14 @@ from cds_service.fhir.record_to_call import HIP
 from cds_service.rehearsal.files import NEEDED, find
 from tests.support.hapi_server import lacking
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1200)]
 if why := lacking():
     pytest.skip(why.replace("HAPI FHIR server", "Synthea"), allow_module_level=True)
 
 POM = Path(__file__).parent / "synthea" / "pom.xml"
 # Type.ndjson; of hospitals and practitioners Type.<epoch ms>.ndjson
 NAME = re.compile(r"[A-Z][A-Za-z]+(\.\d{13})?\.ndjson")
-FETCH, MAKE = 400, 300  # seconds
+FETCH, MAKE = 400, 600  # seconds
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,10 @@ def test_a_valid_answer_breaks_nothing_that_binds(card: ClientCard) -> None:
     assert models == []
 
 
+def test_markup_that_is_escaped_is_no_link_that_runs_code() -> None:
+    assert [card.id for card in VALID if "MD-04" in broken(card.content)] == []
+
+
 @pytest.mark.parametrize("card", WRONG, ids=lambda card: card.id)
 def test_a_wrong_answer_breaks_what_it_says(card: ClientCard) -> None:
     assert card.breaks in broken(card.content, Version.V3)

@@ -39,6 +39,7 @@ def card(**changes: Any) -> dict[str, Any]:
     return {"cards": [{k: v for k, v in changed.items() if v is not None}]}
 
 
+LINK = {"label": "x", "url": "https://x.example", "type": "absolute"}
 DELETE = {"type": "delete", "description": "x", "resourceId": "ServiceRequest/other"}
 CREATE = {"type": "create", "description": "x",
           "resource": {"resourceType": "Condition", "bogus": 1}}  # fmt: skip
@@ -72,7 +73,13 @@ def suggesting(*actions: Any, **more: Any) -> dict[str, Any]:
         ({"answer": suggesting({"type": "create"})}, "AC-03"),
         ({"answer": suggesting(DELETE)}, "AC-07"),
         ({"answer": suggesting(CREATE)}, "JS-06"),
-        ({"answer": suggesting(actionSelectionBehavior="any")}, "SG-06"),
+        ({"answer": suggesting(actionSelectionBehavior="any")}, "CD-10"),
+        ({"answer": suggesting(isRecommended="yes")}, "SG-03"),
+        ({"answer": card(links=[LINK | {"autolaunchable": "true"}])}, "LK-02"),
+        ({"answer": card(links=[LINK | {"url": "javascript://x/%0aalert(1)"}])}, "LK-01"),
+        ({"answer": card(links=[LINK | {"extension": [1]}])}, "EX-01"),
+        ({"answer": card(source={"label": "x", "extension": {"x": 1}})}, "EX-02"),
+        ({"answer": suggesting(DELETE | {"extension": []})}, "EX-01"),
         ({"raw": b'{"cards": [],}'}, "JS-01"),
         ({"raw": b'\xef\xbb\xbf{"cards": []}'}, "JS-01"),
         ({"media": "text/html"}, "JS-07"),
@@ -164,7 +171,9 @@ def test_a_service_that_is_not_there_is_unusable() -> None:
 def test_what_is_no_url_is_not_called(url: str) -> None:
     done = doctor(url)
     assert done.exit_code == 2
-    assert done.stderr == "the URL must begin with http:// or https:// and a host\n"
+    assert (
+        done.stderr == "the URL must begin with http:// or https:// and a host, and have no query\n"
+    )
     assert done.stdout == ""
 
 
@@ -178,6 +187,15 @@ def test_discovery_at_another_place_fails_and_is_used_all_the_same() -> None:
     with small_service() as small:
         report = examine(f"{small.base}/nowhere", Plan(discovery="../cds-services"))
     assert failed(report) >= {"DS-01"}
+
+
+def test_a_clause_is_one_of_the_version(  # `actionSelectionBehavior` and user ids are younger
+) -> None:
+    user = SERVICE | {"prefetch": {"conditions": "Practitioner/{{userPractitionerId}}"}}
+    with small_service(services=[user], answer=suggesting(actionSelectionBehavior="any")) as small:
+        found = {v: failed(examine(small.base, Plan(version=v))) for v in Version}
+    assert [v for v in Version if "SG-06" in found[v]] == [Version.V3]
+    assert [v for v in Version if "PF-04" in found[v]] == [Version.V1]
 
 
 def test_versions_bring_their_own_rules() -> None:

@@ -24,7 +24,9 @@ _TARGET = re.compile(r"[A-Z][A-Za-z]+/[^/\s]+")
 _HTML = re.compile(  # not behind a backslash that is none itself: `\\<b>` shows as `<b>`
     r"(?<!\\)(?:\\\\)*(?:</?[a-zA-Z][a-zA-Z0-9-]*(\s[^<>]*)?/?>|<!--)"
 )
-_ACTIVE = re.compile(r"\]\(\s*(javascript|data|vbscript):", re.IGNORECASE)
+_ACTIVE = re.compile(  # likewise
+    r"(?<!\\)(?:\\\\)*\]\(\s*<?(javascript|data|vbscript):", re.IGNORECASE
+)
 _CARD = frozenset({"uuid", "summary", "detail", "indicator", "source", "suggestions",
                    "selectionBehavior", "overrideReasons", "links"})  # fmt: skip
 _SUGGESTION = frozenset({"label", "uuid", "isRecommended", "actions", "actionSelectionBehavior"})
@@ -107,6 +109,7 @@ def _source(source: Any, path: Path, version: Version) -> Iterator[Violation]:
         yield Violation("CD-05", path, "a card needs a source object", source)
         return
     yield from unknown(source, _SOURCE, path, "CD-10")
+    yield from extension(source, path)
     yield from text(source, "label", path, "SO-01")
     for name, rule in (("url", "SO-02"), ("icon", "SO-03")):
         if name in source:
@@ -144,7 +147,11 @@ def _suggestion(
     if "actionSelectionBehavior" in suggestion:
         at = (*path, "actionSelectionBehavior")
         value = suggestion["actionSelectionBehavior"]
-        yield Violation("SG-06", at, "not every client knows it", value)
+        if version is Version.V3:
+            yield Violation("SG-06", at, "not every client knows it", value)
+        else:
+            yield Violation("CD-10", at, f"no member of CDS Hooks {version}", value)
+    yield from _flag(suggestion, "isRecommended", path, "SG-03")
     for at, action, wrong in objects(suggestion, "actions", path, "AC-01"):
         yield from (wrong,) if wrong else _action(action, at, version, call)
 
@@ -153,6 +160,7 @@ def _action(
     action: Mapping[str, Any], path: Path, version: Version, call: Any
 ) -> Iterator[Violation]:
     yield from unknown(action, _ACTION, path, "CD-10")
+    yield from extension(action, path)
     kind, resource = action.get("type"), action.get("resource")
     if not is_one_of(kind, _KINDS):
         yield Violation("AC-01", (*path, "type"), "not create, update or delete", kind)
@@ -182,6 +190,8 @@ def _aim(action: Mapping[str, Any], path: Path, call: Any) -> Iterator[Violation
 
 def _link(link: Mapping[str, Any], path: Path) -> Iterator[Violation]:
     yield from unknown(link, _LINK, path, "CD-10")
+    yield from extension(link, path)
+    yield from _flag(link, "autolaunchable", path, "LK-02")
     yield from text(link, "label", path, "LK-01")
     yield from absolute_url(link.get("url"), (*path, "url"), "LK-01")
     kind = link.get("type")
@@ -190,6 +200,11 @@ def _link(link: Mapping[str, Any], path: Path) -> Iterator[Violation]:
     context = link.get("appContext")
     if context is not None and (kind != "smart" or not isinstance(context, str)):
         yield Violation("LK-02", (*path, "appContext"), "a string, on smart links only", context)
+
+
+def _flag(holder: Mapping[str, Any], name: str, path: Path, rule: str) -> Iterator[Violation]:
+    if name in holder and not isinstance(holder[name], bool):
+        yield Violation(rule, (*path, name), f"{name} must be true or false", holder[name])
 
 
 def _uuid(holder: Mapping[str, Any], path: Path, rule: str) -> Iterator[Violation]:

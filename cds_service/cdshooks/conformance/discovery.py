@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from cds_service.cdshooks.conformance.shapes import empties, extension, objects, text
 from cds_service.cdshooks.conformance.statements import Path, Version, Violation
@@ -12,6 +13,7 @@ from cds_service.cdshooks.prefetch_tokens import DATE, TOKEN, USERS
 from cds_service.cdshooks.published_hooks import PUBLISHED
 
 _PLAIN_TOKEN = re.compile(r"context\.[A-Za-z][A-Za-z0-9]*")
+_SEGMENT = re.compile(r"[^\s\x00-\x1f\x7f/?#\\\ud800-\udfff]{1,500}")
 _EARLIER = re.compile(r"%([A-Za-z][\w-]*)")
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+[/?]")
 _HOOK = re.compile(r"[a-z]+(-[a-z]+)+|[a-z0-9-]+(\.[A-Za-z0-9_-]+)+")
@@ -38,9 +40,18 @@ def check(body: Any, version: Version = Version.V2) -> Iterator[Violation]:
         seen.add(pair)
 
 
+def is_part_of_url(id_: str) -> bool:
+    """Whether an id leads below /cds-services: no query, no dots that lead elsewhere."""
+    parts = [unquote(part) for part in id_.split("/")]
+    return all(_SEGMENT.fullmatch(part) and part.strip(".") for part in parts)
+
+
 def _service(service: Mapping[str, Any], path: Path, version: Version) -> Iterator[Violation]:
     for name, rule in (("hook", "DS-04"), ("id", "DS-06")):
         yield from text(service, name, path, rule)
+    id_ = service.get("id")
+    if isinstance(id_, str) and id_.strip() and not is_part_of_url(id_):
+        yield Violation("DS-06", (*path, "id"), "cannot stand in {base}/cds-services/{id}", id_)
     said = service.get("description")
     if not isinstance(said, str) or not said.strip():
         yield Violation("DS-05", (*path, "description"), "description must be a string", said)
@@ -102,7 +113,7 @@ def _template(template: str, path: Path, version: Version) -> Iterator[Violation
 
 
 def _token(token: str, path: Path, version: Version) -> Iterator[Violation]:
-    if token in USERS or _PLAIN_TOKEN.fullmatch(token):
+    if _PLAIN_TOKEN.fullmatch(token) or (token in USERS and version is not Version.V1):
         return
     if version is Version.V3:
         if token.startswith("today()") and not DATE.fullmatch(token):

@@ -12,7 +12,8 @@ from cds_service.cdshooks.conformance.statements import Path, Violation
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UNIQUE_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9_-]+)+|[a-z][a-z0-9+.-]*:.+")
-_MARKUP = re.compile(r"\*\*[^*\s]|^#{1,6} |```|\]\(|</?[a-z][a-z0-9]*( [^>]*)?>", re.MULTILINE)
+_MARKUP = re.compile(r"\*\*[^*\s]|^#{1,6} |```|\]\(|</?[a-z][a-z0-9]*( [^<>]*)?>", re.MULTILINE)
+_ACTIVE = frozenset({"javascript", "data", "vbscript"})
 MAY_BE_EMPTY = frozenset({("cards",), ("services",)})
 """The empty arrays that the text itself allows (JS-03)."""
 
@@ -75,6 +76,8 @@ def absolute_url(value: Any, path: Path, rule: str) -> Iterator[Violation]:
         good = False
     if not good:
         yield Violation(rule, path, "must be an absolute URL", value)
+    elif parts.scheme.lower() in _ACTIVE:
+        yield Violation(rule, path, "a URL that runs code", value)
 
 
 def is_one_of(value: Any, words: Collection[str]) -> bool:

@@ -90,7 +90,10 @@ def times(measured: Iterable[Latency]) -> FigureTable:
         for one in measured
     )
     columns = ("service or stage", "calls", "median ms", "95 % below ms", "99 % below ms")
-    note = "Since this process started, estimated from a histogram; not part of the database."
+    note = (
+        "Since this process started, estimated from a histogram; not part of the database. Stages "
+        "are those of all calls, of the playground, too."
+    )
     return FigureTable("time", "Time to answer", columns, rows, "times", note)
 
 
@@ -107,7 +110,8 @@ def tiles(figures: Figures) -> Iterator[tuple[str, str, str]]:
         ("Ignored", total.ignored),
         ("No feedback", total.unanswered),
     ):
-        yield name, f"{count:,}", f"{_share(count, total.issued, 'overrides')} cards"
+        cards = "card" if total.issued == 1 else "cards"
+        yield name, f"{count:,}", f"{_share(count, total.issued, 'overrides')} {cards}"
 
 
 def _share(part: int, whole: int, of: str) -> str:

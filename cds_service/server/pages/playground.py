@@ -65,6 +65,7 @@ async def kit(request: Request) -> Response:
     told = _samples.kit(runtime.today) | {
         "egfrCodes": _egfr_codes(runtime),
         "maxBytes": settings.max_body_bytes,
+        "services": _services(runtime),
         "templates": runtime.queries.templates(TEMPLATES),
         "readsServers": settings.is_alone,
         "fhirServers": settings.fhir_servers,
@@ -88,6 +89,12 @@ def servers(settings: Settings) -> tuple[str, ...]:
         return _ANY_SERVER
     parts = map(urlsplit, settings.fhir_servers)
     return tuple(dict.fromkeys(f"{one.scheme}://{one.netloc}" for one in parts))
+
+
+def _services(runtime: hooks.Runtime) -> dict[str, str]:
+    """By hook, the id under which a call of it is answered."""
+    every = reversed(list(runtime.knowledge.services.values()))  # the first one of a hook is asked
+    return {service.hook: listed_id(service) for service in every}
 
 
 def _egfr_codes(runtime: hooks.Runtime) -> list[str]:

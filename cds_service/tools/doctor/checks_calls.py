@@ -6,9 +6,11 @@ from typing import Any
 
 from cds_service.cdshooks.conformance import answers, elements
 from cds_service.cdshooks.conformance.statements import Version
+from cds_service.cdshooks.published_hooks import PUBLISHED
 from cds_service.tools.doctor import patients
 from cds_service.tools.doctor.client import Seen
 from cds_service.tools.doctor.markup import active_parts
+from cds_service.tools.doctor.requests import is_whole
 from cds_service.tools.doctor.session import ExaminationRun, decoded, plain_cards
 from cds_service.tools.validate import structure
 from cds_service.tools.validate.documents import Located
@@ -21,29 +23,47 @@ SLOW = 0.5
 """Seconds that an answer may take (PE-01)."""
 
 
-def check(session: ExaminationRun, service: Json, base: Json, about: str = "") -> bool:
-    """Call the service and judge the answer; False when it cannot be examined further. `about`
-    says which request it is, where there are several."""
+def check(
+    session: ExaminationRun, service: Json, base: Json, about: str = "", *, given: bool = False
+) -> bool:
+    """Call the service and judge the answer; False when it cannot be examined further by this call.
+    `about` says which request it is, where there are several; `given` that it was not made here."""
     path = f"cds-services/{service['id']}"
     what = f"POST {service['id']} ({service['hook']}){about}"
     seen = _first(session, path, base, what)
     if seen is None:
         return False
     there = seen.status not in {404, 405}
-    said = f"the advertised service answers {seen.status}"
-    session.tell("DS-06", there, said, what, seen.told)
-    session.tell("DS-18", not 300 <= seen.status < 400, "no redirect", what, seen.told)
+    if seen.status:
+        said = f"the advertised service answers {seen.status}"
+        session.tell("DS-06", there, said, what, seen.told)
+    session.tell_redirect(seen, what)
+    why = _own_fault(session, service, base, given=given)
+    if there and why and 400 <= seen.status < 500:
+        session.skip("RS-01", f"{why} gets {seen.told}", what)
+        return False
     if seen.status != 200:
-        said = f"a call with every template answered gets {seen.status}"
+        said = f"a call with every template answered gets {seen.got}"
         session.tell("RS-01", False, said, what, seen.told)
         return there
+    session.answered.add(base["hookInstance"])
     _answer(session, seen, base, service, what)
     return True
+
+
+def _own_fault(session: ExaminationRun, service: Json, base: Json, *, given: bool) -> str:
+    """Why a service may well refuse a call; empty where it has no reason."""
+    if given and not is_whole(base, service, session.version):
+        return "the request that was given (with a mistake, or without a template's answer)"
+    if not given and service["hook"] not in PUBLISHED:
+        return "a call of a hook whose context is not known here (give one with --request FILE)"
+    return ""
 
 
 def _first(session: ExaminationRun, path: str, base: Json, what: str) -> Seen | None:
     """The first call, without a token: is one wanted? Then with one."""
     seen = session.caller.send("POST", path, json=base)
+    session.let_in = session.let_in or not session.denied(seen)
     if session.denied(seen):
         session.closed = True
         session.tell("AU-01", True, f"a call without a token gets {seen.status}", what)
@@ -52,6 +72,7 @@ def _first(session: ExaminationRun, path: str, base: Json, what: str) -> Seen | 
             return None
         seen = session.post(path, base)
         good = not session.denied(seen)
+        session.let_in = session.let_in or good
         algorithm = session.signer.algorithm
         session.tell("AU-02", good, f"a good token gets {seen.status}", what, seen.told)
         session.tell("AU-08", good, f"a token of {algorithm} gets {seen.status}", what, seen.told)
@@ -83,7 +104,7 @@ def _answer(session: ExaminationRun, seen: Seen, base: Json, service: Json, what
         why = "no card came: give a request that brings one with --request FILE"
         session.skip("CD-02", why, what)
     _resources(session, body, what)
-    session.feedback[service["id"]] = list(_uuids(cards))
+    session.feedback[service["id"]] = _uuids(cards) or session.feedback.get(service["id"], [])
 
 
 def _resources(session: ExaminationRun, body: Any, what: str) -> None:
@@ -127,6 +148,9 @@ def variants(session: ExaminationRun, service: Json, base: Json) -> None:
     path, id_ = f"cds-services/{service['id']}", service["id"]
     first = session.post(path, base)
     if first.status != 200:
+        if base["hookInstance"] in session.answered:
+            said = f"the same hookInstance again gets {first.got}"
+            session.tell("RQ-03", False, said, f"POST {id_} again", first.told)
         return
     session.seconds.append(first.seconds)
     expected = plain_cards(decoded(first)[0])

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.conformance import discovery, elements
-from cds_service.cdshooks.conformance.statements import Level, Version
+from cds_service.cdshooks.conformance.statements import Version
 from cds_service.ops.urls import is_loopback_host
 from cds_service.tools.doctor.client import Seen
 from cds_service.tools.doctor.session import ExaminationRun, decoded
@@ -28,10 +28,10 @@ def check(session: ExaminationRun, elsewhere: str | None = None) -> list[dict[st
     elif is_loopback_host(parts.hostname):
         session.skip("JS-02", "http on this machine: no production traffic")
     else:
-        session.tell("JS-02", False, "the service is reached by http", _WHAT, session.caller.base)
+        session.tell("JS-02", False, "the service is reached by http", _WHAT, session.report.url)
     seen = _open(session)
     if seen.status != 200:
-        session.tell("DS-01", False, f"discovery answers {seen.told}", _WHAT, seen.told)
+        session.tell("DS-01", False, f"discovery: {seen.told}", _WHAT, seen.told)
         seen = session.get(elsewhere.strip("/")) if elsewhere else seen
         if seen.status != 200:
             return []
@@ -80,6 +80,8 @@ def _usable(body: Any) -> list[dict[str, Any]]:
         service
         for service in _listed(body)
         if isinstance(service.get("id"), str) and isinstance(service.get("hook"), str)
+        # An id that leads elsewhere is told (DS-06) and not followed.
+        if discovery.is_part_of_url(service["id"])
     ]
 
 
@@ -97,15 +99,8 @@ def unknown_service(session: ExaminationRun) -> None:
     seen = session.post(f"{PATH}/doctor-no-such-service", body)
     if not session.denied(seen):
         good = seen.status == 404
-        session.tell("RQ-07", good, f"an unknown id gets {seen.status}", what, seen.told)
+        session.tell("RQ-07", good, f"an unknown id gets {seen.got}", what, seen.told)
     slash = session.get(f"{PATH}/")
-    session.tell(
-        "DS-18",
-        not 300 <= seen.status < 400,
-        "no redirect",
-        what,
-        seen.told,
-        Level.ADVICE,
-    )
+    session.tell_redirect(seen, what)
     if 300 <= slash.status < 400:
         session.skip("DS-18", "GET /cds-services/ with a slash at the end is redirected")

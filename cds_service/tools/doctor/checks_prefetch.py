@@ -28,11 +28,11 @@ def check(session: ExaminationRun, service: Json, base: Json) -> None:
     ):
         seen = _post(session, path, patients.with_prefetch(base, value))
         good = seen.status in _FINE if rule != "PD-10" else 0 < seen.status < 500
-        said = f"{words}: {seen.status}"
+        said = f"{words}: {seen.got}"
         session.tell(rule, good, said, _what(path, words), seen.told, Level.ADVICE)
     more = base | {"prefetch": base["prefetch"] | {"doctorUnasked": {"resourceType": "Basic"}}}
     seen = _post(session, path, more)
-    said = f"a key that nobody asked for: {seen.status}"
+    said = f"a key that nobody asked for: {seen.got}"
     session.tell("PD-08", seen.status == 200, said, _what(path, "a further key"), seen.told)
 
 
@@ -40,7 +40,7 @@ def _missing(session: ExaminationRun, path: str, base: Json) -> None:
     """Without prefetch and without FHIR access: an answer if it needs none, else 412 (PD-01)."""
     seen = _post(session, path, patients.without(base, "prefetch"))
     what = _what(path, "no prefetch")
-    session.tell("RQ-06", seen.status in _FINE, f"no prefetch: {seen.status}", what, seen.told)
+    session.tell("RQ-06", seen.status in _FINE, f"no prefetch: {seen.got}", what, seen.told)
     if not base.get("prefetch"):
         return
     if seen.status == 412:
@@ -48,15 +48,10 @@ def _missing(session: ExaminationRun, path: str, base: Json) -> None:
     elif seen.status == 200:
         session.skip("PD-01", "200 without data: whether it needed any cannot be seen", what)
     else:
-        said = f"{seen.status} instead of 412 where no data can be had"
+        said = f"{seen.got} instead of 412 where no data can be had"
         session.tell("PD-01", False, said, what, seen.told)
     if seen.status >= 400:
-        _outcome(session, seen, what)
-
-
-def _outcome(session: ExaminationRun, seen: Seen, what: str) -> None:
-    good = b'"OperationOutcome"' in seen.body
-    session.tell("ER-05", good, "an OperationOutcome in the error", what, seen.told)
+        session.tell_outcome(seen, what)
 
 
 def _post(session: ExaminationRun, path: str, body: Json) -> Seen:

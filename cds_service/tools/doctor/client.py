@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,6 +24,10 @@ PATIENCE: Final = 5.0
 """Seconds in which a service that fell over may come back."""
 
 _LOOK_SECONDS = 0.2
+_GRACE = 1.0
+"""Seconds after which a call is given up that has not given up itself: an answer that comes byte by
+byte, or news without end (1xx), never runs into a timeout of reading."""
+
 _OF_ALL: Final = {
     "Accept": "application/json",
     "User-Agent": f"cds-service-doctor/{__version__}",
@@ -52,6 +58,12 @@ class Seen:
     seconds: float
     why: str = ""
     is_late: bool = False
+    is_cut: bool = False  # there was more than is read
+
+    @property
+    def got(self) -> str:
+        """The status, in words where there is none."""
+        return str(self.status) if self.status else "no answer"
 
     @property
     def told(self) -> str:
@@ -82,9 +94,13 @@ class DoctorClient:
         self.limit = limit
         self.calls = 0
         self._patience = patience
+        self._timeout = timeout
         self.again: list[str] = []  # requests that got no answer, and were sent once more
         self._has_answered = False
-        self._client = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False)
+        self._client = self._open()
+
+    def _open(self) -> httpx.Client:
+        return httpx.Client(timeout=self._timeout, follow_redirects=False, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -157,33 +173,47 @@ class DoctorClient:
         if self.calls >= self.limit:
             raise LimitReached(f"stopped: the limit of {self.limit} calls was reached")
         self.calls += 1
-        started, is_late = time.monotonic(), False
+        seen = self._within(method, self.url(path), body, headers, over)
+        self._has_answered = self._has_answered or seen.status > 0
+        return seen
+
+    def _within(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        over: httpx.Client | None = None,
+    ) -> Seen:
+        """One request, over when its time is, whatever drips in."""
+        answers: SimpleQueue[Seen | Exception] = SimpleQueue()
+        client, seconds = over or self._client, self._timeout + _GRACE
+
+        def ask() -> None:
+            try:
+                answers.put(_ask(client, method, url, body, headers, seconds))
+            except Exception as error:  # raised where it is waited for
+                answers.put(error)
+
+        Thread(target=ask, daemon=True).start()
         try:
-            with (over or self._client).stream(
-                method, self.url(path), content=body, headers=headers
-            ) as response:
-                data = _read(response)
-                self._has_answered = True
-                return Seen(
-                    response.status_code, response.headers, data, time.monotonic() - started
-                )
-        except httpx.HTTPError as error:
-            is_late = isinstance(error, httpx.TimeoutException)
-            why = f"no answer ({type(error).__name__})"
-        except (httpx.InvalidURL, UnicodeEncodeError):  # the latter: half a surrogate pair
-            why, is_late = "not a URL", True
-        return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why, is_late)
+            seen = answers.get(timeout=seconds)
+        except Empty:
+            if over is None:
+                self._client = self._open()  # the other one still hangs on what drips
+            why = f"no whole answer in {seconds:g} seconds"
+            return Seen(0, httpx.Headers(), b"", seconds, why, is_late=True)
+        if isinstance(seen, Exception):
+            raise seen
+        return seen
 
     def _wait_for_return(self, call: str) -> None:
         """Give a service that fell over the time to be started again. Raises ServiceGone."""
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
             time.sleep(min(_LOOK_SECONDS, self._patience))
-            try:
-                self._client.get(self.base, headers=_OF_ALL)
-            except httpx.TransportError:
-                continue
-            return
+            if self._within("GET", self.base, None, _OF_ALL).status:
+                return
         raise ServiceGone(f"stopped: nothing answers there any more, since {call}")
 
 
@@ -191,10 +221,39 @@ def _encode(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _read(response: httpx.Response) -> bytes:
+def _ask(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    seconds: float,
+) -> Seen:
+    started, is_late = time.monotonic(), False
+    try:
+        with client.stream(method, url, content=body, headers=headers) as response:
+            if len(response.headers.get_list("content-encoding", split_commas=True)) > 1:
+                # Each layer may hold a thousand times what it takes.
+                why = "an answer that is packed more than once (Content-Encoding)"
+                return Seen(0, response.headers, b"", 0.0, why, is_late=True)
+            data, is_cut = _read(response, started + seconds)
+            took = time.monotonic() - started
+            return Seen(response.status_code, response.headers, data, took, is_cut=is_cut)
+    except httpx.HTTPError as error:
+        is_late = isinstance(error, httpx.TimeoutException)
+        why = f"no answer ({type(error).__name__})"
+    except (httpx.InvalidURL, UnicodeEncodeError):  # the latter: half a surrogate pair
+        why, is_late = "not a URL", True
+    return Seen(0, httpx.Headers(), b"", time.monotonic() - started, why, is_late)
+
+
+def _read(response: httpx.Response, until: float) -> tuple[bytes, bool]:
+    """The body, and whether there is more than is read. Raises httpx.ReadTimeout after `until`."""
     data = bytearray()
     for chunk in response.iter_bytes():
         data += chunk
         if len(data) > MOST_BYTES:
-            break
-    return bytes(data)
+            return bytes(data), True
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("a body that drips", request=response.request)
+    return bytes(data), False

@@ -32,6 +32,7 @@ T = TypeVar("T")
 CALLS = 200
 """Calls that an examination makes at most; about 36 for each service, 5 for discovery."""
 
+_NAMED = 20
 SERVICES = 5
 """Services that are examined at most."""
 
@@ -59,8 +60,7 @@ def examine(url: str, plan: Plan | None = None) -> Examination:
     requests of the plan."""
     plan = plan or Plan()
     base = url.rstrip("/").removesuffix("/cds-services").rstrip("/")
-    report = Examination(base, plan.version or Version.V2, limit=plan.calls)
-    report.requests = len(plan.requests)
+    report = Examination(_shown(base), plan.version or Version.V2, limit=plan.calls)
     with DoctorClient(base, plan.calls, plan.timeout, plan.patience) as caller:
         session = ExaminationRun(caller, report, plan.signer, asked=plan.version)
         try:
@@ -70,6 +70,13 @@ def examine(url: str, plan: Plan | None = None) -> Examination:
         report.calls = caller.calls
         report.notes += [f"no answer, sent once more: {told}" for told in caller.again]
     return report
+
+
+def _shown(base: str) -> str:
+    """The URL without what stands before an @: a report is handed on."""
+    scheme, sign, rest = base.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _all(session: ExaminationRun, plan: Plan) -> None:
@@ -82,9 +89,17 @@ def _all(session: ExaminationRun, plan: Plan) -> None:
     first = f"cds-services/{chosen[0]['id']}"
     _guarded(session, "RQ-07", lambda: checks_discovery.unknown_service(session))
     _guarded(session, "CR-01", lambda: checks_browser.check(session, first))
-    for number, service in enumerate(chosen[:SERVICES]):
+    for service in services:
+        session.hooks.setdefault(service["id"], set()).add(service["hook"])
+    if others := chosen[SERVICES:]:
+        told = f"not looked at, as {SERVICES} services at most are: name them with --service: "
+        session.report.notes.append(told + ", ".join(s["id"] for s in others[:_NAMED]))
+    for service in chosen[:SERVICES]:
         session.report.services.append(f"{service['id']} ({service['hook']})")
-        _service(session, service, plan.requests, first=number == 0)
+        session.report.hooks.add(service["hook"])
+        _service(session, service, plan.requests)
+    if session.closed and not session.let_in and session.signer is None:
+        session.report.unusable = "every call wants a token: give a key with --jwk FILE"
     checks_calls.speed(session)
     _guarded(session, "PE-05", lambda: checks_connections.idle(session, plan.idle))
 
@@ -96,36 +111,37 @@ def _why(session: ExaminationRun, services: list[dict[str, Any]]) -> str:
     return failed[-1].message if failed else "discovery lists none"
 
 
-def _calls(
-    service: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """The calls for a service: those of one's own that are of its hook, else the synthetic one."""
+def _own(service: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of one's own that are of the hook of a service, each with a hookInstance anew."""
     own = [one for one in requests if one["hook"] == service["hook"]]
-    return [dict(one) | {"hookInstance": str(uuid4())} for one in own] or [patients.call(service)]
+    return [dict(one) | {"hookInstance": str(uuid4())} for one in own]
 
 
 def _service(
-    session: ExaminationRun,
-    service: dict[str, Any],
-    requests: Sequence[Mapping[str, Any]],
-    *,
-    first: bool,
+    session: ExaminationRun, service: dict[str, Any], requests: Sequence[Mapping[str, Any]]
 ) -> None:
-    base, *others = _calls(service, requests)
     about = f"POST {service['id']}"
-    # A first look that broke down (None) says nothing against looking further.
-    if (
-        _guarded(session, "RS-01", lambda: checks_calls.check(session, service, base), about)
-        is not False
-    ):
-        for number, other in enumerate(others, 2):
-            look_at = partial(checks_calls.check, session, service, other, f", request {number}")
-            _guarded(session, "RS-01", look_at, about)
+
+    def is_good(call: dict[str, Any], words: str = "", *, given: bool = False) -> bool:
+        look_at = partial(checks_calls.check, session, service, call, words, given=given)
+        # A look that broke down (None) says nothing against looking further.
+        return _guarded(session, "RS-01", look_at, about) is not False
+
+    own, base = _own(service, requests), patients.call(service)
+    session.report.requests += len(own)
+    good = [
+        one
+        for number, one in enumerate(own, 1)
+        if is_good(one, f", request {number}" if number > 1 else "", given=True)
+    ]
+    if good or is_good(base):
+        base = good[0] if good else base
         for statement, look in _FURTHER.items():
             _guarded(session, statement, partial(look, session, service, base), about)
         if not checks_calls.is_old(session):
             _guarded(session, "FB-03", lambda: checks_feedback.check(session, service), about)
-    if session.closed and first:
+    if session.closed and not session.forged:
+        session.forged = True
         _guarded(session, "AU-01", lambda: checks_tokens.check(session, service, base), about)
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from markdown_it import MarkdownIt  # comes with Rich
 from markdown_it.token import Token
 
+LOOKED_AT = 50_000
+"""Characters of a detail that are parsed; what is built to be hard takes the square of that."""
+
 _CODE = frozenset({"javascript", "data", "vbscript"})
 _PASSED_OVER = re.compile(r"[\x00-\x20\x7f]")  # browsers do so before they look for the scheme
 
@@ -20,9 +23,10 @@ class _Credulous(MarkdownIt):
 
 
 def active_parts(detail: str) -> list[str]:
-    """HTML and links that run code, as a renderer that believes everything would find them."""
+    """HTML and links that run code, as a renderer that believes everything would find them in the
+    first `LOOKED_AT` characters."""
     renderer = _Credulous("commonmark", {"html": True})
-    return list(_active(renderer.parse(detail)))
+    return list(_active(renderer.parse(detail[:LOOKED_AT])))
 
 
 def _active(tokens: Iterable[Token]) -> Iterator[str]:

@@ -30,7 +30,8 @@ def as_text(report: Examination, console: Console, *, verbose: bool = False) -> 
         if verbose or result.status is Status.FAIL:
             _result(console, report, result)
     for result in () if verbose else report.skipped:
-        _line(console, f"not seen {result.statement}: {result.message}", "yellow")
+        place = f" ({result.call})" if result.call else ""
+        _line(console, f"not seen {result.statement}{place}: {result.message}", "yellow")
     table = Table("level", "statements", "pass", "fail", "skip")
     counts = report.counts()
     for level in Level:
@@ -118,7 +119,7 @@ def as_junit(report: Examination) -> str:
         failures += status is Status.FAIL
         skipped += status is Status.SKIP
         cases.append(_case(report, id_, level, status))
-    if report.unusable and not report.services:
+    if report.unusable:
         failures += 1
         cases.append(_unusable(report.unusable))
     counts = f'tests="{len(cases)}" failures="{failures}" skipped="{skipped}" errors="0"'
@@ -130,7 +131,8 @@ def as_junit(report: Examination) -> str:
 def _unusable(why: str) -> str:
     """A case that fails, so that nobody takes a report on nothing for a good one."""
     inner = f"<failure message={_attribute(why)}/>"
-    return f'  <testcase classname="SHALL" name="The service can be examined.">{inner}</testcase>'
+    name = "The service can be examined to the end."
+    return f'  <testcase classname="SHALL" name="{name}">{inner}</testcase>'
 
 
 def _case(report: Examination, id_: str, level: Level, status: Status) -> str:
@@ -151,17 +153,24 @@ def _case(report: Examination, id_: str, level: Level, status: Status) -> str:
 
 
 def _xml(text: str) -> str:
-    return escape("".join(c for c in plain(text) if c == "\n" or c >= " "))
+    return escape(_characters(text))
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(plain(text.replace("\n", " ")))
+    return quoteattr(_characters(text.replace("\n", " ")))
+
+
+def _characters(text: str) -> str:
+    """What XML 1.0 takes for characters (section 2.2)."""
+    kept = plain(text)
+    return "".join(c for c in kept if c == "\n" or (c >= " " and c not in "\ufffe\uffff"))
 
 
 def as_markdown(report: Examination) -> str:
     """A report to file with a ticket."""
     lines = [f"# CDS Hooks examination of {_cell(report.url)}", ""]
     lines += [f"CDS Hooks {report.version}; services: {_cell(', '.join(report.services))}.", ""]
+    lines += [line for note in report.notes for line in (_cell(note), "")]
     lines += ["| level | pass | fail | skip |", "|---|---|---|---|"]
     counts = report.counts()
     for level in Level:
@@ -173,7 +182,7 @@ def as_markdown(report: Examination) -> str:
         lines += ["| statement | level | call | what | piece | clause | mend |"]
         lines += ["|---|---|---|---|---|---|---|", *(_failed_row(report, r) for r in failures)]
     lines += ["", "## Could not be seen", ""]
-    lines += [f"- {r.statement}: {_cell(r.message)}" for r in report.skipped]
+    lines += [f"- {r.statement} ({_cell(r.call)}): {_cell(r.message)}" for r in report.skipped]
     lines += [f"- {words}" for words in BLIND]
     if report.unusable:
         lines += ["", _cell(report.unusable)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,24 @@ def read_request(file: Path) -> Json:
         raise RequestFileError("must be a JSON object: a CDS Hooks request")
     if not isinstance(found.get("hook"), str) or not isinstance(found.get("context"), dict):
         raise RequestFileError("must have hook (a string) and context (an object)")
+    if not isinstance(found.get("prefetch", {}), dict | None):
+        raise RequestFileError("prefetch must be an object")
+    try:
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        why = "a number that JSON does not have, or half a character (a lone surrogate)"
+        raise RequestFileError(f"cannot be sent as it is: {why}") from None
+    except RecursionError:
+        raise RequestFileError("is nested too deeply") from None
     return found
+
+
+def is_whole(request: Mapping[str, Any], service: Mapping[str, Any], version: Version) -> bool:
+    """Whether a service has no reason to refuse a call: nothing is wrong in it, and each prefetch
+    template is answered."""
+    asked, given = service.get("prefetch"), request.get("prefetch")
+    lacks = set(asked if isinstance(asked, dict) else ()) - set(given or ())
+    return not lacks and not any(mistakes(dict(request), version))
 
 
 def mistakes(request: Json, version: Version) -> Iterator[Violation]:

@@ -63,7 +63,8 @@ class Examination:
     unusable: str | None = None  # why nothing could be examined
     cards: dict[str, int] = field(default_factory=dict)  # cards seen, by service
     notes: list[str] = field(default_factory=list)  # of requests of one's own, or sent twice
-    requests: int = 0  # of one's own
+    requests: int = 0  # of one's own that were sent
+    hooks: set[str] = field(default_factory=set)  # of the services that were examined
 
     @property
     def skipped(self) -> list[CheckResult]:

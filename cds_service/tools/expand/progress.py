@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Final, TextIO
 
+from cds_service.cards.terminal import counted
+
 _EVERY: Final = 2.0
 
 
@@ -39,6 +41,7 @@ class Progress:
         passed = now - self._begun
         rate = self.done / passed
         left = f"about {(self.rows - self.done) / rate:.0f} s left" if rate else "just begun"
-        line = f"{self.done} of {self.rows} rows, {self.codes:,} codes, {rate:.1f} rows/s, {left}"
+        of = f"{self.done} of {counted(self.rows, 'row')}, {counted(self.codes, 'code')}"
+        line = f"{of}, {rate:.1f} rows/s, {left}"
         self.out.write(line + (f" ({what})\n" if what else "\n"))
         self.out.flush()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cds_service.cards.terminal import counted
 from cds_service.knowledge.loader import load
 from cds_service.tools.expand import overlay_files
 from cds_service.tools.expand.errors import CannotGoOn, RowUnanswered, ServerBusy
@@ -125,7 +126,7 @@ class _Asking:
         if key not in self._active:
             said = self.server.lookup(*key)
             self._active[key] = said.inactive if said is not None and said.known else None
-            self.progress.tick(f"{len(self._active):,} codes looked up")
+            self.progress.tick(f"{counted(len(self._active), 'code')} looked up")
         return self._active[key]
 
     def _release(self, key: Key) -> str | None:

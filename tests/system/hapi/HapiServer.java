@@ -22,9 +22,13 @@ import ca.uhn.fhir.jpa.subscription.submit.config.SubscriptionSubmitterConfig;
 import ca.uhn.fhir.jpa.topic.SubscriptionTopicConfig;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
 import ca.uhn.fhir.jpa.search.HapiHSearchAnalysisConfigurers;
+import ca.uhn.fhir.rest.annotation.Metadata;
+import ca.uhn.fhir.rest.api.server.RequestDetails;
 import ca.uhn.fhir.rest.server.RestfulServer;
+import ca.uhn.fhir.rest.server.provider.ServerCapabilityStatementProvider;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import jakarta.persistence.EntityManagerFactory;
+import jakarta.servlet.http.HttpServletRequest;
 import java.util.Properties;
 import javax.sql.DataSource;
 import org.apache.commons.dbcp2.BasicDataSource;
@@ -35,6 +39,7 @@ import org.eclipse.jetty.server.ServerConnector;
 import org.hibernate.search.backend.lucene.cfg.LuceneBackendSettings;
 import org.hibernate.search.backend.lucene.cfg.LuceneIndexSettings;
 import org.hibernate.search.engine.cfg.BackendSettings;
+import org.hl7.fhir.instance.model.api.IBaseConformance;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -120,6 +125,17 @@ public final class HapiServer {
         @Bean IEmailSender emailSender() { return details -> {}; }
     }
 
+    /** Made once: it takes seconds, and HAPI keeps it for a minute only. */
+    static final class Capabilities extends ServerCapabilityStatementProvider {
+        Capabilities(RestfulServer server) { super(server); }
+
+        @Override
+        @Metadata(cacheMillis = 3_600_000)
+        public IBaseConformance getServerConformance(HttpServletRequest request, RequestDetails details) {
+            return super.getServerConformance(request, details);
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         TERMINOLOGY = arguments.length > 0 && arguments[0].equals("terminology");
         AnnotationConfigApplicationContext beans = new AnnotationConfigApplicationContext(Beans.class);
@@ -133,6 +149,7 @@ public final class HapiServer {
         paging.setDefaultPageSize(PAGE_SIZE);
         paging.setMaximumPageSize(PAGE_SIZE);
         fhir.setPagingProvider(paging);
+        fhir.setServerConformanceProvider(new Capabilities(fhir));
         Server server = new Server();
         ServerConnector connector = new ServerConnector(server);
         connector.setHost("127.0.0.1");

@@ -25,6 +25,9 @@ async function unpack(said) {
   }
 }
 
+/** What stands in the address of a request that is too long for one. */
+export const TOO_LONG = "#too-long";
+
 /** The fragment for a state: the sample by name, an own request by its text. Null where it would be
  * too long for an address. */
 export async function fragment({ sample, text, kept, tab, width }) {
@@ -39,12 +42,14 @@ export async function fragment({ sample, text, kept, tab, width }) {
   return whole.length > LONGEST ? null : whole;
 }
 
-/** What an address asks for; `text` is null where a sample is named or nothing is. Throws for a link
+/** What an address asks for; `text` is null where a sample is named or nothing is, and where it was
+ * `tooLong`. Throws for a link
  * that is cut or was changed. */
 export async function read(address) {
   const said = new URLSearchParams(address.hash.slice(1));
   const plain = new URLSearchParams(address.search);
   return {
+    tooLong: address.hash === TOO_LONG,
     sample: said.get("sample") ?? (said.has("r") ? null : plain.get("sample")),
     text: said.has("r") ? await unpack(said.get("r")) : null,
     beside: { sample: said.get("beside"), text: said.has("b") ? await unpack(said.get("b")) : null },

@@ -13,7 +13,7 @@ export async function sample(id) {
 /** Answer, trace and timing for the text of a request or Bundle. */
 export async function answer(text, signal, most = Infinity) {
   const { size } = new Blob([text]);
-  if (size > most) throw new Refused(413, { issue: [{ diagnostics: `body: more than ${most} bytes (${size}); it was not sent` }] });
+  if (size > most) throw tooLarge(size, most);
   const started = performance.now();
   const { body } = await send("/playground/answer?order=hip", { text, signal });
   return { ...body, roundTrip: performance.now() - started };
@@ -38,12 +38,24 @@ export class Refused extends Error {
   }
 }
 
+/** Nothing was asked, and asking again would change nothing. `title` says so in two or three words. */
+export class NotAsked extends Error {
+  constructor(title, message) {
+    super(message);
+    Object.assign(this, { title, status: null, place: null });
+  }
+}
+
+/** The error of a request that is larger than the service takes; sizes in bytes. */
+export const tooLarge = (size, most) =>
+  new NotAsked("Too large: not sent", `This is more than ${most} bytes (${size}). A real call of this size is refused with HTTP 413.`);
+
 /** No answer at all: offline, the service is down, or the way to it is broken. */
 export class NoAnswer extends Error {
   constructor() {
     super(navigator.onLine === false
-      ? "Nothing was sent. The request is still here, and is sent when you are online again."
-      : "The service cannot be reached. The request is still here.");
+      ? "Nothing was sent. This page asks again by itself when you are online."
+      : "The service cannot be reached, or the way to it is broken.");
     this.status = null;
     this.place = null;
   }

@@ -3,9 +3,17 @@ import { html, nothing } from "../vendor/lit-html.js";
 
 const parts = {}; // what is opened, loaded when it is
 async function opened(name, on) {
-  parts[name] = (await import(`./${name}.js`))[name];
+  parts[name] = () => nothing; // asked for once
+  parts[name] = await import(`./${name}.js`).then((loaded) => loaded[name], () => unloaded(name, on));
   on.draw();
+  document.getElementById(`panel-${name}`)?.focus();
 }
+
+const unloaded = (name, on) => () => html`
+  <div class="box error" role="alert" id="panel-${name}" tabindex="-1">
+    <p>This part of the page cannot be loaded: the service cannot be reached.</p>
+    <p><button type="button" @click=${() => opened(name, on)}>Try again</button></p>
+  </div>`;
 
 /** `on`: sample, file, own, panel, keep. */
 export function bar(state, on) {
@@ -26,6 +34,7 @@ export function bar(state, on) {
       </div>
     </div>
     ${state.kept ? html`<p class="hint">The answer on the left stays. Change the request or choose another one, and see both. <em>Compare</em> again ends it.</p>` : nothing}
+    ${state.alone ? html`<p class="hint" role="status">This link shows two requests beside each other. One of them cannot be had any more: the other is shown alone.</p>` : nothing}
     ${state.panel ? parts[state.panel]?.(state, on) ?? (opened(state.panel, on), nothing) : nothing}`;
 }
 

@@ -88,7 +88,8 @@ function sent(request) {
     .map(([word, found]) => `    ${quoted(word)}: [${found.join(", ")}]`);
 }
 
-function expected(result) {
+function expected({ result, error }) {
+  if (error) return [`      status: ${error.status}`, `      says: [${quoted(error.place ?? "")}]`];
   const told = result?.answer.cards.map((card) => ({ indicator: card.indicator, ...Object.values(card.extension ?? {})[0] })) ?? [];
   if (!told.length) {
     const row = Object.values(result?.answer.extension ?? {})[0]?.silent?.[0]?.row ?? "none";
@@ -98,9 +99,9 @@ function expected(result) {
   return cards.length === 1 ? [`      card: ${cards[0]}`] : ["      cards:", ...cards.map((one) => `        - ${one}`)];
 }
 
-/** A case of tests/cases with what was answered as what is expected. What the language cannot say,
+/** A case of tests/cases with what was answered as what is expected: cards, silence, or a refusal. What the language cannot say,
  * or this page does not write, stands in a comment: a case that says less must not look whole. */
-export function caseOf(request, result, kit) {
+export function caseOf(request, answered, kit) {
   short = kit.systems;
   today = kit.today;
   const lost = [];
@@ -128,7 +129,7 @@ export function caseOf(request, result, kit) {
     "      labs: none",
     ...sent(request),
     "    expect:",
-    ...expected(result),
+    ...expected(answered),
     "",
   ].join("\n");
 }

@@ -43,7 +43,15 @@ export class Editor {
     if (!this.view) return;
     const found = place ? this.whereIs(place) : null;
     this.view.dispatch(this.cm.setDiagnostics(this.view.state, found ? [{ ...found, severity: "error", message }] : []));
-    if (found) this.view.dispatch({ effects: this.cm.EditorView.scrollIntoView(found.from, { y: "center" }) });
+    if (found) this.centre(found.from);
+  }
+
+  /** Scrolls the editor and nothing else: on a phone the page would leave what it says of the error. */
+  centre(at) {
+    this.view.requestMeasure({
+      read: (view) => view.lineBlockAt(at).top - view.scrollDOM.clientHeight / 2,
+      write: (top, { scrollDOM }) => { scrollDOM.scrollTop = top; },
+    });
   }
 
   whereIs(place) {

@@ -78,18 +78,23 @@ function timing({ result }) {
     <p>From this page and back: ${result.roundTrip.toFixed(1)} ms.</p>`;
 }
 
-/** The call as a line for a shell. */
-export function curlOf({ text, request: parsed, result, anonymous }) {
+const LONGEST = 100_000; // signs of one argument: Linux takes 128 KiB
+
+/** The call as a line for a shell; one that is too long for a line reads the file that is saved. */
+export function curlOf({ text, request: parsed, result, anonymous, kit }) {
   const call = result?.wrapped ?? parsed;
-  const body = call ? JSON.stringify(call) : text;
+  const body = quoted(visible(call ? JSON.stringify(call) : text));
   const token = anonymous ? "" : ' \\\n  -H "Authorization: Bearer $TOKEN"';
-  return `curl -s ${location.origin}/cds-services/${result?.service ?? "ho-orders"} \\\n` +
-    `  -H 'Content-Type: application/json'${token} \\\n  --data-binary ${quoted(visible(body))}`;
+  const service = result?.service ?? kit.services[parsed?.hook] ?? kit.services["order-sign"];
+  return `curl -sS ${location.origin}/cds-services/${service} \\\n` +
+    `  -H 'Content-Type: application/json'${token} \\\n  --data-binary ${body.length > LONGEST ? "@request.json" : body}`;
 }
 
 function curl(state, on) {
+  if (!state.text) return html`<p class="hint">There is no request to send.</p>`;
   const command = curlOf(state);
   return html`
+    ${command.endsWith("@request.json") ? html`<p class="hint">This request is too long for a command line: save it first (Share…, Save as .json).</p>` : nothing}
     <p><button type="button" @click=${() => on.copy(command)}>Copy</button> <span role="status" id="copied"></span></p>
     ${block(command, "curl command")}`;
 }

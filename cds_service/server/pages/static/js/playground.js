@@ -24,6 +24,8 @@ const state = {
   error: null,
   pending: false, // the result shown is of the request before
   kept: null, // a request to compare with: sample, text, request, result
+  alone: false, // the address named one to compare with that cannot be had
+  retry: null, // asks once more for what was asked last
   done: new Map(), // what was done with a card, by its uuid
   tab: "why",
   width: "", // of the pane in which cards are shown: "", "side" or "popup"
@@ -61,17 +63,19 @@ function draw() {
 // --- what can be done ---
 
 const on = {
-  async sample(id) {
-    const text = await api.sample(id).catch(fail);
-    if (text === undefined) return;
-    state.sample = id;
-    await send(text, { push: true });
-  },
+  sample: (id) => sample(id, { push: true }),
   request: (request, { push = true } = {}) => own(json(request), { push }),
   async file(input) {
     const [file] = input.files;
     input.value = "";
-    if (file) await own(await file.text(), { push: true });
+    if (!file) return;
+    const signal = begin();
+    const text = file.size > state.kit.maxBytes ? api.tooLarge(file.size, state.kit.maxBytes)
+      : await file.text().catch(() => new api.NotAsked("Not read", "This file cannot be read."));
+    if (signal.aborted) return;
+    if (!(text instanceof Error)) return own(text, { push: true });
+    nothing(text);
+    history.pushState(null, "", location.pathname + address.TOO_LONG); // no link leads back to it
   },
   own() {
     editor.focus();
@@ -99,6 +103,7 @@ const on = {
   keep() {
     const { sample, text, request, result } = state;
     state.kept = state.kept ? null : { sample, text, request: result?.wrapped ?? request, result };
+    state.alone = false;
     draw();
     remember({ push: true });
   },
@@ -121,7 +126,7 @@ const on = {
     await on.request(withActions(state.result.wrapped ?? state.request, suggestion.actions));
     focus("#seen-title");
   },
-  again: () => send(state.text, {}),
+  again: () => state.retry(),
   draw: () => draw(),
 };
 
@@ -139,41 +144,47 @@ let written = 0;
 
 /** Writes the state into the address: as a new step of the history, or over the last one. */
 async function remember({ push = false } = {}) {
+  if (state.error instanceof api.NotAsked) return; // the address is still that of what was asked for
   const turn = ++written;
   const fragment = await address.fragment(state);
   if (turn !== written) return;
   state.link = fragment === null ? null : new URL(fragment, location.origin + location.pathname).href;
-  const to = fragment ?? "#";
+  const to = fragment ?? address.TOO_LONG;
   if (to === location.hash) return;
   history[push ? "pushState" : "replaceState"](null, "", location.pathname + to);
   if (state.panel === "share") draw();
 }
 
+/** Shows what the address names. Where that cannot be had nothing else stands in its place. */
 async function restore() {
+  const signal = begin();
+  written++; // an address that is still being packed is that of a request before
   let wanted;
   try {
     wanted = await address.read(location);
   } catch {
-    fail({ message: "This link is cut or was changed: what it held cannot be read. Ask for it again, or choose a sample." });
+    if (!signal.aborted) nothing(new api.NotAsked("Cut link", "This link is cut or was changed: what it held cannot be read. Ask for it again, or choose a sample."));
     return;
   }
+  const beside = await kept(wanted.beside);
+  if (signal.aborted) return;
   state.tab = ["request", null].includes(wanted.tab) ? "why" : wanted.tab;
   state.width = wanted.width ?? "";
-  state.kept = await kept(wanted.beside);
-  const known = state.kit.samples.map((sample) => sample.id);
-  if (wanted.text !== null) {
-    state.sample = null;
-    return send(wanted.text, {});
+  state.kept = beside;
+  state.alone = isNamed(wanted.beside) && !beside;
+  if (wanted.tooLong) return nothing(new api.NotAsked("Not in the address", "The request that stood here is too long for an address, and nothing is stored. Open its file again, or choose a sample."));
+  if (wanted.text !== null) return own(wanted.text, {});
+  const known = state.kit.samples.map((one) => one.id);
+  if (wanted.sample && !known.includes(wanted.sample)) {
+    return nothing(new api.NotAsked("No such sample", `There is no sample patient "${wanted.sample}". Choose another one.`));
   }
-  state.sample = known.includes(wanted.sample) ? wanted.sample : known[0];
-  const asked = first.get(state.sample);
-  first.clear();
-  const text = (await asked) ?? (await api.sample(state.sample).catch(fail));
-  if (text !== undefined) await send(text, {});
+  return sample(wanted.sample ?? known[0], {});
 }
 
+const isNamed = ({ sample, text }) => Boolean(sample) || text !== null;
+
 async function kept({ sample, text }) {
-  if (!sample && text === null) return null;
+  if (!isNamed({ sample, text })) return null;
   try {
     text ??= await api.sample(sample);
     const result = await api.answer(text);
@@ -187,14 +198,35 @@ async function kept({ sample, text }) {
 
 let under_way = new AbortController();
 
-async function send(given, { push, typed = false }) {
-  const text = visible(given); // to JSON that is the same
+/** Ends whatever was asked before. The signal tells when something else is asked in its turn. */
+function begin() {
   clearTimeout(on.typing);
   under_way.abort();
   under_way = new AbortController();
-  const { signal } = under_way;
+  return under_way.signal;
+}
+
+/** Asks for a sample and sends it. While it is not here, no request of before stands under its name. */
+async function sample(id, { push }) {
+  const signal = begin();
+  Object.assign(state, { sample: id, pending: true, retry: () => sample(id, {}) });
+  draw();
+  const clear = setTimeout(() => signal.aborted || nothing(null, { pending: true }), PATIENCE);
+  const asked = first.get(id);
+  first.clear();
+  const text = (await asked) ?? (await api.sample(id).catch((error) => error));
+  clearTimeout(clear);
+  if (signal.aborted) return;
+  if (!(text instanceof Error)) return send(text, { push });
+  nothing(text);
+  remember({ push });
+}
+
+async function send(given, { push, typed = false }) {
+  const text = visible(given.replace(/\r\n?/g, "\n")); // to JSON that is the same
+  const signal = begin();
   const large = text.length > LARGEST_PARSED;
-  Object.assign(state, { text, typed, request: large ? null : parsed(text), pending: true });
+  Object.assign(state, { text, typed, request: large ? null : parsed(text), pending: true, retry: () => send(text, {}) });
   editor.set(text);
   draw();
   remember({ push });
@@ -206,6 +238,7 @@ async function send(given, { push, typed = false }) {
     Object.assign(state, { result, answered: state.request, error: null, done: new Map() });
   } catch (error) {
     if (signal.aborted) return;
+    if (error instanceof api.NotAsked) return nothing(error);
     Object.assign(state, { result: null, answered: null, error });
   } finally {
     clearTimeout(clear);
@@ -241,8 +274,12 @@ async function tell(card, outcome, label, suggestion = null) {
   draw();
 }
 
-function fail(error) {
-  Object.assign(state, { result: null, answered: null, pending: false, error });
+/** Shows an error, and no request: not the one before either, which nobody asked for now. */
+function nothing(error, { pending = false } = {}) {
+  if (error instanceof api.NotAsked) state.sample = null;
+  Object.assign(state, { text: "", request: null, result: null, answered: null, done: new Map(), link: null, pending, error });
+  editor.set("");
+  editor.mark(null);
   draw();
 }
 
@@ -270,5 +307,5 @@ async function start() {
 }
 
 addEventListener("popstate", () => state.kit && restore());
-addEventListener("online", () => (state.kit ? state.error && on.again() : start()));
+addEventListener("online", () => (state.kit ? state.error instanceof api.NoAnswer && on.again() : start()));
 await start();

@@ -35,8 +35,8 @@ let compare; // loaded when it is needed first
 function beside(state, on) {
   const { kept } = state;
   if (!compare) {
-    import("./compare.js").then((loaded) => ({ compare } = loaded)).then(on.draw);
-    return one(state, on);
+    import("./compare.js").then((loaded) => ({ compare } = loaded)).then(on.draw, () => {}); // the next drawing asks again
+    return html`<p class="hint">The comparison is not loaded yet.</p>${one(state, on)}`;
   }
   const { found, more } = compare(kept.request, state.answered ?? state.request);
   const frozen = { ...state, frozen: true, result: kept.result, answered: kept.request, error: null, pending: false, done: new Map() };
@@ -64,7 +64,7 @@ function banner(request, kit) {
 
 function said({ result, error, pending }) {
   if (pending) return "Asking the service …";
-  if (error) return error.status ? "The service refused this request." : "No answer: the request was refused before it was sent, or nobody answered.";
+  if (error) return error.status ? "The service refused this request." : `${error.title ?? "No answer"}.`;
   if (!result) return "…";
   const { cards: found } = result.answer;
   const time = `answered in ${result.stages.reduce((sum, stage) => sum + stage.ms, 0).toFixed(1)} ms`;
@@ -103,7 +103,6 @@ const named = ({ text }) => text.slice(text.indexOf(": ") + 1).trim();
 
 const HELP = {
   412: "The EHR gets this status, and the clinician sees nothing: an integrator has to mend it. A client can be registered to get a card that says so instead (unread = \"card\").",
-  413: "A real call of this size is refused in the same way.",
   429: "Wait a moment, then try again.",
   503: "The service is busy, or does not know yet what it needs. Try again.",
 };
@@ -113,10 +112,10 @@ export function refusal(error, again) {
   const offline = !error.status && navigator.onLine === false;
   return html`
     <div class="box error" role="alert">
-      <p><strong>${error.status ? `Refused with HTTP ${error.status}` : offline ? "You are offline" : "No answer"}</strong></p>
+      <p><strong>${error.status ? `Refused with HTTP ${error.status}` : error.title ?? (offline ? "You are offline" : "No answer")}</strong></p>
       ${error.place ? html`<p>Place: <code>${visible(error.place)}</code></p>` : nothing}
       <p>${visible(error.message)}</p>
       ${HELP[error.status] ? html`<p class="hint">${HELP[error.status]}</p>` : nothing}
-      ${again && !error.place && error.status !== 412 ? html`<p><button type="button" @click=${() => again()}>Try again</button></p>` : nothing}
+      ${again && !error.place && !error.title && error.status !== 412 ? html`<p><button type="button" @click=${() => again()}>Try again</button></p>` : nothing}
     </div>`;
 }

@@ -20,7 +20,7 @@ export function server(state, on) {
         templates: kit.templates, draft,
       });
       Object.assign(form, { busy: false });
-      on.panel("server");
+      if (state.panel === "server") on.panel("server");
       await on.request(request);
     } catch (error) {
       Object.assign(form, { busy: false, said: error.message });
@@ -32,7 +32,8 @@ export function server(state, on) {
       ${kit.readsServers ? nothing : html`<p class="box">This page may call the FHIR servers of CDS_FHIR_SERVERS only: ${kit.fhirServers.length ? kit.fhirServers.map((one) => html`<code>${one}</code> `) : "there are none"}. A playground on your own machine (<code>cds-service serve</code>) may call any.</p>`}
       <form @submit=${submit}>
         <div class="fields">
-          <label class="grow">FHIR base URL<input name="server" type="url" required placeholder="where /Patient/… is" autocomplete="off"></label>
+          <label class="grow">FHIR base URL<input name="server" type="url" required placeholder="where /Patient/… is" autocomplete="off" list="fhir-servers"></label>
+          <datalist id="fhir-servers">${kit.fhirServers.map((one) => html`<option value=${one}></option>`)}</datalist>
           <label>Patient id<input name="patient" required autocomplete="off" pattern="[A-Za-z0-9._~\\-]{1,256}"></label>
           <label>Order to sign<select name="order">${kit.orders.map((one, n) => html`<option value=${n}>${one.label}</option>`)}</select></label>
           <label>Token, if it asks for one<input name="token" type="password" autocomplete="off"></label>

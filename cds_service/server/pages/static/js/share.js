@@ -6,13 +6,15 @@ import { visible } from "./text.js";
 /** `on`: copy. */
 export function share(state, on) {
   const call = state.result?.wrapped ?? state.request;
+  const answered = !state.pending && (state.result || state.error?.status);
   const kinds = [
-    ["Copy the curl line", () => on.copy(curlOf(state), "shared")],
-    ["Save as .json", () => save("request.json", state.result?.wrapped ? JSON.stringify(call, null, 2) : state.text, "application/json")],
+    ["Copy the curl line", () => on.copy(curlOf(state), "shared"), !state.text],
+    ["Save as .json", () => save("request.json", state.result?.wrapped ? JSON.stringify(call, null, 2) : state.text, "application/json"), !state.text],
     ["Save as test case", async () => {
-      const { caseOf } = await import("./caselines.js");
-      save("from-the-playground.yaml", visible(caseOf(call, state.result, state.kit)), "application/yaml");
-    }, !call],
+      const loaded = await import("./caselines.js").catch(() => null);
+      if (loaded) save("from-the-playground.yaml", visible(loaded.caseOf(call, state, state.kit)), "application/yaml");
+      else document.getElementById("shared").textContent = "Not saved: the service cannot be reached.";
+    }, !call || !answered],
   ];
   return html`
     <section class="panel under" id="panel-share" tabindex="-1" aria-label="Share">
@@ -20,8 +22,8 @@ export function share(state, on) {
         <label for="link">Link to this page as it is</label>
         <div class="row"><input id="link" class="grow" readonly .value=${state.link} @focus=${(event) => event.target.select()}>
           <button type="button" class="first" @click=${() => on.copy(state.link, "shared")}>Copy the link</button></div>
-        <p class="hint">The link holds the whole request behind its #, which browsers send to no server. Who gets the link can read it: no real patients.</p>`
-    : html`<p>This request is too long for a link. Save it as a file and send that.</p>`}
+        <p class="hint">${state.sample ? "The link names the sample. Its dates move with the calendar." : "The link holds the whole request behind its #, which browsers send to no server. Who gets the link can read it: no real patients."}</p>`
+    : html`<p>${state.text ? "This request is too long for a link. Save it as a file and send that." : "There is no request to share."}</p>`}
       <div class="row">${kinds.map(([label, act, off]) => html`<button type="button" ?disabled=${off} @click=${act}>${label}</button>`)}
         <span role="status" id="shared"></span></div>
     </section>`;

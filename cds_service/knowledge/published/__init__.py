@@ -1,0 +1,1 @@
+"""The clinical content as FHIR R4 resources, for machines of others."""

@@ -1,0 +1,73 @@
+"""What all published resources have: canonical URL, version, date, author, sources, licence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.namespaces import FHIR_BASE
+from cds_service.knowledge.schema import Evidence, Rule
+
+Resource = dict[str, Any]
+"""A FHIR R4 resource as JSON."""
+
+FHIR_VERSION: Final = "4.0.1"
+PUBLISHER: Final = "the cds-service maintainers"
+LICENCE: Final = "Apache-2.0"
+OWN_LICENCE: Final = (
+    "Copyright 2026 the cds-service maintainers, Apache-2.0. The code systems whose codes the value"
+    " sets name belong to others and have terms of their own: see the copyright of each value set."
+)
+THO: Final = "http://terminology.hl7.org/CodeSystem/"
+
+
+def url_of(kind: str, id_: str) -> str:
+    """The canonical URL of the resource of type `kind` with this id."""
+    return f"{FHIR_BASE}{kind}/{id_}"
+
+
+def version_of(knowledge: Knowledge, written: str) -> str:
+    """The version `written` in a file, with the hash of the site overlay where there is one.
+
+    What a site changed must not go under the version of the base.
+    """
+    if knowledge.site is None:
+        return written
+    return f"{written}+{knowledge.version.rsplit('+', 1)[1]}"
+
+
+def name_of(id_: str) -> str:
+    """A name for machines (FHIR R4 invariant *-0): `ho-elsewhere` as `HoElsewhere`."""
+    return "".join(part.capitalize() for part in id_.split("-"))
+
+
+def head(kind: str, id_: str, title: str, knowledge: Knowledge) -> Resource:
+    """The members that a resource of ours begins with; its version is that of the content."""
+    return {
+        "resourceType": kind,
+        "id": id_,
+        "url": url_of(kind, id_),
+        "version": knowledge.version,
+        "name": name_of(id_),
+        "title": title,
+        "status": "active",
+        "experimental": False,
+        "date": knowledge.meta.date,
+        "publisher": PUBLISHER,
+    }
+
+
+def citations(knowledge: Knowledge, rules: Iterable[Rule]) -> list[Resource]:
+    """The sources of these rules as `relatedArtifact`, each once, in the order of evidence.yaml."""
+    named = {id_ for rule in rules for id_ in rule.evidence}
+    return [citation(source) for id_, source in knowledge.evidence.items() if id_ in named]
+
+
+def citation(source: Evidence) -> Resource:
+    """One source as a RelatedArtifact (FHIR R4) of type citation."""
+    url = f"https://doi.org/{source.doi}" if source.doi else source.url
+    if source.pmid:
+        url = f"https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/"
+    cited = {"type": "citation", "label": source.id, "citation": source.citation}
+    return {**cited, "url": url} if url else cited

@@ -1,0 +1,1 @@
+"""The rules as CQL, generated from the content."""
