@@ -21,6 +21,13 @@ ALLOWED: Mapping[str, str] = {
     "guidance.py": "tells which card each row of the decision table gives",
     "knowledge/checks.py": "refuses content without the cards of guidance, and a drug's wrong code",
     "knowledge/published/code_systems.py": "describes our code systems; a value set has one's name",
+    # The package says in CQL what `clinical` and `fhir` say in Python of the same value sets.
+    "knowledge/published/cql/libraries.py": "sides and sites that HOFacts asks of",
+    "knowledge/published/cql/orders.py": "what an order is, and its route",
+    "knowledge/published/cql/results.py": "results and their units",
+    "knowledge/published/cql/tests.py": "where a finding is",
+    "knowledge/published/plan_definition.py": "the service whose hook triggers the plan",
+    "knowledge/published/rows.py": "rows of the decision table as actions, as guidance.py has them",
     "server/pages/demo.py": "draws demonstration figures, in which cards have their usual shares",
     "server/pages/playground.py": "has a button for one result",
     "tools/synthetic/truth.py": "is a second decision table, written apart to test the first",
