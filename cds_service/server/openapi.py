@@ -248,7 +248,10 @@ _ONE_SET = _fhir(
         }
     ],
 )
-_ONE_SET["get"]["responses"]["404"] = _error("404") | {"description": "No such value set."}
+_ONE_SET["get"]["responses"]["404"] = {
+    "description": "No such value set.",
+    "content": {"application/fhir+json": {"schema": {"$ref": f"{_REF}OperationOutcome"}}},
+}
 _FHIR_PATHS = {
     "/fhir/ValueSet": _fhir("The value sets, FHIR R4", "Bundle"),
     "/fhir/ValueSet/{id}": _ONE_SET,
