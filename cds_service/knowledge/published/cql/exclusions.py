@@ -48,7 +48,7 @@ def part(knowledge: Knowledge) -> LibraryPart:
 
 _CHECKS = (
     "How complete a source is, is not looked at beyond the parameters of HOFacts: an empty list"
-    " counts as none."
+    " counts as none, and so does an entry in words or in a code that is in no value set."
 )
 
 
@@ -105,6 +105,8 @@ def _already(knowledge: Knowledge, scope: Scope) -> Iterable[str]:
         found('Facts."Medicines"', "M", clauses),
         found('Facts."Planned Services"', "S", [scope.among(radiotherapy, "S.code")]),
         found('Facts."Procedures"', "P", [scope.among(radiotherapy, "P.code"), given]),
+        'not (Facts."Medications Known" is true)',
+        'not (Facts."Procedures Known" is true)',
     ]
     yield define(
         "Prophylaxis may be there",
