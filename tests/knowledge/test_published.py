@@ -140,6 +140,11 @@ def test_a_list_counts_as_not_read_until_an_engine_says_so(made: Cql) -> None:
         assert f'not (Facts."{one} Known" is true)' in there.split("\ndefine")[0]
 
 
+def test_a_code_is_found_without_its_dots(made: Cql) -> None:
+    body = made.texts["HOCodes"].split('define function "in gnas-related"')[1].split("\n\n")[0]
+    assert "\"Is One Of\"(concept, 'http://hl7.org/fhir/sid/icd-10-cm', { 'E201' })" in body
+
+
 def test_a_suspicion_of_fop_asks_about_every_draft(made: Cql) -> None:
     body = made.texts["HOPlan"].split('define "row fop-not-understood":')[1].split("\n\n")[0]
     assert 'Genetic."fop on record or suspected" and (exists' in body

@@ -24,7 +24,8 @@ BEFORE_USE: Final = (
     "Genetic ossification is found by codes only: a chart that names it in words alone, or has it"
     " as a result of ACVR1, brings no warning and no question.",
     "An entry in words, or in a code that is in no value set, counts as absent, also in a list"
-    " that was read.",
+    " that was read. So does one whose code system has another name than in the value set (an OID,"
+    " a national URI), and a code of ICD-9-CM without its dot: translate those first.",
     "The parameters of HOFacts that end in Known say which lists were read, and are false unless"
     " the engine sets them: nothing for prophylaxis is drafted then, and the plan asks. Set one to"
     " true only where that list was read whole.",
