@@ -174,6 +174,11 @@ def test_the_stomach_is_protected_as_long_as_the_course_lasts(
             assert repeat["boundsDuration"]["value"] == regimen.course.days, id_
 
 
+def test_a_medicine_on_hold_protects_no_stomach(made: Cql) -> None:
+    body = made.texts["HOExclusions"].split('define "The stomach is to be protected":')[1]
+    assert "M.state in { 'active', 'draft' }" in body
+
+
 def test_what_is_lost_stands_where_the_package_is_loaded(
     knowledge: Knowledge, plan: Mapping[str, Any]
 ) -> None:

@@ -8,9 +8,17 @@ from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published.cql.results import CONCEPTS, results_defines
 from cds_service.knowledge.published.cql.rules import LibraryPart, Lost, lost_of, rule_define
 from cds_service.knowledge.published.cql.tests import Scope, expression, found
-from cds_service.knowledge.published.cql.text import closed, define, indented, joined, quoted
+from cds_service.knowledge.published.cql.text import (
+    closed,
+    define,
+    indented,
+    joined,
+    listing,
+    quoted,
+)
 from cds_service.knowledge.schema import Exclusion
 
+_IN_USE = ("active", "draft")
 _EFFECTS = {
     "exclude": "Rules out",
     "no-draft": "A decision of the clinician, and nothing is drafted, for",
@@ -114,7 +122,8 @@ def _already(knowledge: Knowledge, scope: Scope) -> Iterable[str]:
         "Whether dose, days and start are enough is for people: no other course is drafted.",
     )
     others = knowledge.protection.excluded_by
-    taken = [scope.among(others, "M.drug"), "not (M.state = 'ended')", "not M.asNeeded"]
+    # On hold, or not said: no protection, as in `cards/suggestions.py`.
+    taken = [scope.among(others, "M.drug"), f"M.state in {listing(_IN_USE)}", "not M.asNeeded"]
     medicines = found('Facts."Medicines"', "M", taken)
     body = f"not {medicines}" if others else "true"
     yield rule_define(knowledge.protection, body, "The stomach is to be protected")
