@@ -18,6 +18,7 @@ from cds_service.cards import decision_table
 from cds_service.knowledge.loader import load
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published import archive, catalogue
+from cds_service.knowledge.published.common import BEFORE_USE
 from cds_service.knowledge.published.cql.libraries import Cql, cql
 from cds_service.knowledge.published.cql.text import closed, literal, quoted, wrapped
 from cds_service.knowledge.published.rows import ROWS_LOST, actions
@@ -128,6 +129,66 @@ def test_drafts_are_offered_only_where_nothing_is_unknown(knowledge: Knowledge, 
         body = text.split(f'define "{id_} may be drafted":')[1].split("\ndefine")[0]
         assert f'not "{id_} ruled out"' in body
         assert f'not "{id_} has open questions"' in body
+
+
+def test_a_list_counts_as_not_read_until_an_engine_says_so(made: Cql) -> None:
+    parameters = re.findall(r'(?m)^parameter "(.+)" Boolean(.*)$', made.texts["HOFacts"])
+    assert len(parameters) == 5
+    assert {default for _, default in parameters} == {" default false"}
+    there = made.texts["HOExclusions"].split('define "Prophylaxis may be there":')[1]
+    for one in ("Medications", "Procedures"):  # unread is no reason to draft another course
+        assert f'not (Facts."{one} Known" is true)' in there.split("\ndefine")[0]
+
+
+def test_a_code_is_found_without_its_dots(made: Cql) -> None:
+    body = made.texts["HOCodes"].split('define function "in gnas-related"')[1].split("\n\n")[0]
+    assert "\"Is One Of\"(concept, 'http://hl7.org/fhir/sid/icd-10-cm', { 'E201' })" in body
+
+
+def test_a_suspicion_of_fop_asks_about_every_draft(made: Cql) -> None:
+    body = made.texts["HOPlan"].split('define "row fop-not-understood":')[1].split("\n\n")[0]
+    assert 'Genetic."fop on record or suspected" and (exists' in body
+    signs = made.texts["HOGenetic"].split('define "fop suspected":')[1].split("\n\n")[0]
+    assert 'Facts."Draft Medicines"' in signs  # by their reason
+
+
+def test_an_excision_makes_no_arthroplasty_of_both_hips(made: Cql) -> None:
+    body = made.texts["HOTriggers"].split('define "Sides Operated":')[1].split("\n\n")[0]
+    assert 'Codes."in hip-total-primary"' in body
+    assert "excision" not in body
+
+
+def test_the_stomach_is_protected_as_long_as_the_course_lasts(
+    knowledge: Knowledge, plan: Mapping[str, Any]
+) -> None:
+    drafted = {
+        one["id"]: one["definitionCanonical"]
+        for one in all_actions(plan)
+        if "definitionCanonical" in one
+    }
+    for regimen in knowledge.regimens.values():
+        for id_ in (f"draft-{regimen.id}", f"protect-{regimen.id}"):
+            made = catalogue.by_url(knowledge, "ActivityDefinition", drafted[id_], None)
+            assert made is not None
+            repeat = made["dosage"][0]["timing"]["repeat"]
+            assert repeat["boundsDuration"]["value"] == regimen.course.days, id_
+
+
+def test_a_medicine_on_hold_protects_no_stomach(made: Cql) -> None:
+    body = made.texts["HOExclusions"].split('define "The stomach is to be protected":')[1]
+    assert "M.state in { 'active', 'draft' }" in body
+
+
+def test_what_is_lost_stands_where_the_package_is_loaded(
+    knowledge: Knowledge, plan: Mapping[str, Any]
+) -> None:
+    page = Path("docs/fhir-package.md").read_text("utf-8")
+    top = " ".join(page.partition("## What is in it")[0].split())
+    lost = archive.files(knowledge)["other/not-exported.md"].decode()
+    for sentence in BEFORE_USE:
+        assert sentence in plan["usage"]
+        assert sentence in lost.partition("### Not exported")[0]
+        assert sentence in top
 
 
 def test_the_drafts_are_those_of_cards(knowledge: Knowledge, plan: Mapping[str, Any]) -> None:

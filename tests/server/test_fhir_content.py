@@ -301,6 +301,12 @@ def test_bodies_that_cannot_be_read(client: AppClient, body: bytes) -> None:
     outcome(client.post("/fhir/ValueSet/$expand", content=body, headers=headers), 400)
 
 
+def test_codings_that_are_no_list(client: AppClient) -> None:
+    concept = {"name": "codeableConcept", "valueCodeableConcept": {"coding": 5}}
+    body = {"resourceType": "Parameters", "parameter": [concept]}
+    outcome(client.post("/fhir/ValueSet/fop/$validate-code", json=body), 400)
+
+
 def test_a_body_that_is_larger_than_any_question(client: AppClient) -> None:
     headers = {"content-type": FHIR}
     outcome(client.post("/fhir/ValueSet/$expand", content=b" " * 70_000, headers=headers), 413)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cds_service.knowledge.dosages import dosage
 from cds_service.knowledge.model import Knowledge
@@ -18,18 +18,35 @@ def activity_definitions(knowledge: Knowledge) -> Mapping[str, Resource]:
     """
     made = [_course_of(one, knowledge) for one in knowledge.regimens.values() if one.enabled]
     if knowledge.protection.enabled:
-        one = knowledge.protection
-        made.append(_medicine(one, one.course, knowledge, None))
+        made += _protections(knowledge)
     made += [_referral(one, knowledge) for one in knowledge.referrals.values()]
     return {one["id"]: one for one in made}
 
 
+def protection_id(knowledge: Knowledge, days: int) -> str:
+    """The draft of the stomach protection that goes with a course of so many days."""
+    protection = knowledge.protection
+    same = days == protection.course.days
+    return protection.id if same else f"{protection.id}-{days}-days"
+
+
+def _protections(knowledge: Knowledge) -> Iterable[Resource]:
+    """One for each length of a course: the stomach is protected for as long as that lasts."""
+    rule = knowledge.protection
+    for days in dict.fromkeys(r.course.days for r in knowledge.regimens.values() if r.enabled):
+        whole = _medicine(rule, rule.course, knowledge, None, days)
+        named = head("ActivityDefinition", protection_id(knowledge, days), "", knowledge)
+        title = f"{rule.label}: {days} days"
+        yield {**whole, **{n: named[n] for n in ("id", "url", "name")}, "title": title}
+
+
 def _course_of(regimen: Regimen, knowledge: Knowledge) -> Resource:
-    return _medicine(regimen, regimen.course, knowledge, regimen.off_label)
+    course = regimen.course
+    return _medicine(regimen, course, knowledge, regimen.off_label, course.days)
 
 
 def _medicine(
-    rule: Rule, course: DoseForm, knowledge: Knowledge, off_label: str | None
+    rule: Rule, course: DoseForm, knowledge: Knowledge, off_label: str | None, days: int
 ) -> Resource:
     coding = {"system": course.system, "code": course.code, "display": course.display}
     made = {
@@ -40,7 +57,7 @@ def _medicine(
         "kind": "MedicationRequest",
         "intent": "order",
         "productCodeableConcept": {"coding": [coding], "text": course.display},
-        "dosage": [dosage(course, course.days)],
+        "dosage": [dosage(course, days)],
     }
     if off_label is not None:
         made["usage"] = off_label

@@ -16,7 +16,13 @@ from typing import Any, Final
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.namespaces import EXTENSION, FHIR_BASE
 from cds_service.knowledge.published import catalogue
-from cds_service.knowledge.published.common import FHIR_VERSION, LICENCE, PUBLISHER, Resource
+from cds_service.knowledge.published.common import (
+    BEFORE_USE,
+    FHIR_VERSION,
+    LICENCE,
+    PUBLISHER,
+    Resource,
+)
 from cds_service.knowledge.published.cql.libraries import cql
 from cds_service.knowledge.published.not_exported import as_markdown
 
@@ -78,7 +84,7 @@ def _manifest(knowledge: Knowledge) -> dict[str, Any]:
         "name": NAME,
         "version": npm_version(knowledge.version),
         "title": meta.title,
-        "description": meta.intended_use,
+        "description": f"{meta.intended_use} Read other/not-exported.md before use.",
         "canonical": FHIR_BASE.rstrip("/"),
         "fhirVersions": [FHIR_VERSION],
         "dependencies": {"hl7.fhir.r4.core": FHIR_VERSION},
@@ -102,6 +108,7 @@ def _not_exported(knowledge: Knowledge) -> bytes:
         f"# Not exported\n\nContent {knowledge.version}. The service itself looks at more than CQL"
         " can say: words, units in words,\nwhat a source tells of its own completeness.\n\n"
     )
+    head += "## Before use\n\n" + "".join(f"- {one}\n" for one in BEFORE_USE) + "\n"
     return (head + as_markdown(knowledge)).encode()
 
 

@@ -20,6 +20,22 @@ OWN_LICENCE: Final = (
     " sets name belong to others and have terms of their own: see the copyright of each value set."
 )
 THO: Final = "http://terminology.hl7.org/CodeSystem/"
+BEFORE_USE: Final = (
+    "Genetic ossification is found by codes only: a chart that names it in words alone, or has it"
+    " as a result of ACVR1, brings no warning and no question.",
+    "An entry in words, or in a code that is in no value set, counts as absent, also in a list"
+    " that was read. So does one whose code system has another name than in the value set (an OID,"
+    " a national URI), and a code of ICD-9-CM without its dot: translate those first.",
+    "The parameters of HOFacts that end in Known say which lists were read, and are false unless"
+    " the engine sets them: nothing for prophylaxis is drafted then, and the plan asks. Set one to"
+    " true only where that list was read whole.",
+    "A family history that was not read is not asked about.",
+    "Results and orders have no such parameter: those that an engine is not given count as absent,"
+    " but without an eGFR no NSAID is drafted.",
+    "An order that only words tell is not looked at, unless FOP is on record or suspected.",
+    "No engine has run this plan.",
+)
+"""What whoever loads the package has to know first; docs/fhir-package.md begins with it."""
 
 
 def url_of(kind: str, id_: str) -> str:

@@ -102,7 +102,8 @@ def _codings(asked: Parameters, system: str | None) -> list[Mapping[str, Any]]:
     concept, coding = asked.get("codeableConcept"), asked.get("coding")
     found: list[Any] = []
     if isinstance(concept, Mapping):
-        found = list(concept.get("coding") or ())
+        listed = concept.get("coding")
+        found = listed if isinstance(listed, list) else []
     elif isinstance(coding, Mapping):
         found = [coding]
     elif code := _text(asked, "code"):

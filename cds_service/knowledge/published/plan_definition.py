@@ -7,6 +7,7 @@ from typing import Final
 
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published.common import (
+    BEFORE_USE,
     OWN_LICENCE,
     THO,
     Resource,
@@ -28,7 +29,7 @@ def plan_definitions(knowledge: Knowledge) -> Mapping[str, Resource]:
         **head("PlanDefinition", PLAN, meta.title, knowledge),
         "type": {"coding": [{"system": f"{THO}plan-definition-type", "code": "eca-rule"}]},
         "description": meta.intended_use,
-        "usage": " ".join(meta.limits),
+        "usage": " ".join((*meta.limits, *BEFORE_USE)),
         "copyright": OWN_LICENCE,
         "lastReviewDate": meta.reviewed.isoformat(),
         "relatedArtifact": [citation(source) for source in knowledge.evidence.values()],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.published.activity_definitions import protection_id
 from cds_service.knowledge.published.cql.exclusions import exported, standing
 from cds_service.knowledge.published.cql.rules import Lost
 from cds_service.knowledge.schema import CardText, Genetic, Option, OrderKind, Regimen
@@ -91,7 +92,7 @@ def _genetic(knowledge: Knowledge) -> Iterator[PlanAction]:
             cql = f"{_stands(rule)}{above}\n  and {_any(kinds)}"
             yield _of_card(knowledge.cards[id_], f"row {id_}", cql, rule.evidence)
         if rule.every_order:
-            cql = f'Genetic."{rule.id} on record" is true and ({_DRAFTS})'
+            cql = f"{_stands(rule)} and ({_DRAFTS})"
             card = _card_of_row(knowledge, "1u")
             yield _of_card(card, f"row {card.id}", cql, rule.evidence)
         if not rule.beside:
@@ -248,13 +249,14 @@ def _beside(knowledge: Knowledge, name: str) -> tuple[PlanAction, ...]:
     if name not in knowledge.regimens:
         return ()
     regimen, protection = knowledge.regimens[name], knowledge.protection
+    guard = protection_id(knowledge, regimen.course.days)
     course = PlanAction(f"draft {name}", "7", regimen.label, regimen.off_label, f'"offer {name}"',
                     "info", regimen.evidence, name)  # fmt: skip
     if not protection.enabled:
         return (course,)
     wanted = 'Exclusions."The stomach is to be protected"'
     beside = PlanAction(f"protect {name}", "7", protection.label, protection.statement, wanted,
-                    "info", protection.evidence, protection.id)  # fmt: skip
+                    "info", protection.evidence, guard)  # fmt: skip
     return course, beside
 
 
@@ -276,7 +278,7 @@ def _against(knowledge: Knowledge) -> Iterator[PlanAction]:
 
 ROWS_LOST: Final = {
     "1": "Cards for needles, catheters, dental care and the like are told by words and routes; with"
-    " the disease on record the action of row 1u asks about every draft.",
+    " the disease on record or suspected the action of row 1u asks about every draft.",
     "3": "As row 1: vaccines, life-saving medicines and routes in words.",
     "6": "Whether prophylaxis is enough depends on dose, days and start: the action of row 6u"
     " asks.",

@@ -12,6 +12,7 @@ from cds_service.knowledge.published.value_sets import is_prefix, published, row
 HEAD = """\
 // Codes. A function tells whether a concept is in a value set. Some rows of a value set stand for
 // every code that begins so: no expansion holds those, so the function looks at the beginning, too.
+// Codes of ICD-10 and its like are also found without dots.
 library HOCodes version {version}
 
 using FHIR version '4.0.1'
@@ -31,6 +32,14 @@ define function "Begins"(
     concept.coding C
       where C.system.value = system
         and exists (starts S where StartsWith("Plain"(system, C.code.value), S))
+  )
+
+define function "Is One Of"(
+    concept FHIR.CodeableConcept, system System.String, codes List<System.String>):
+  exists (
+    concept.coding C
+      where C.system.value = system
+        and "Plain"(system, C.code.value) in codes
   )
 """
 
@@ -55,10 +64,11 @@ def _function(value_set: ValueSet) -> str:
     id_ = value_set["id"]
     starts = _starts(value_set)
     tests = [f"concept in {quoted(id_)}"]
-    tests += [
-        f'"Begins"(concept, {literal(system)}, {listing(codes)})'
-        for system, codes in starts.items()
-    ]
+    for name, rows in (("Begins", starts), ("Is One Of", _others(value_set, starts))):
+        tests += [
+            f"{quoted(name)}(concept, {literal(system)}, {listing(codes)})"
+            for system, codes in rows.items()
+        ]
     body = "\n      or ".join(tests)
     return (
         f"{comment(value_set['title'])}\n"
@@ -73,6 +83,16 @@ def _starts(value_set: ValueSet) -> Mapping[str, list[str]]:
     for system, concept in rows_of(value_set):
         if is_prefix(concept):
             found.setdefault(system, []).append(_plain(system, concept["code"]))
+    return found
+
+
+def _others(value_set: ValueSet, starts: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    """System to codes as `Plain` gives them, where that is not how the value set writes them."""
+    found: dict[str, list[str]] = {}
+    for system, concept in rows_of(value_set):
+        plain = _plain(system, concept["code"])
+        if plain != concept["code"] and not plain.startswith((*starts.get(system, ()),)):
+            found.setdefault(system, []).append(plain)
     return found
 
 

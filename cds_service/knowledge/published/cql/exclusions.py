@@ -8,9 +8,17 @@ from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published.cql.results import CONCEPTS, results_defines
 from cds_service.knowledge.published.cql.rules import LibraryPart, Lost, lost_of, rule_define
 from cds_service.knowledge.published.cql.tests import Scope, expression, found
-from cds_service.knowledge.published.cql.text import closed, define, indented, joined, quoted
+from cds_service.knowledge.published.cql.text import (
+    closed,
+    define,
+    indented,
+    joined,
+    listing,
+    quoted,
+)
 from cds_service.knowledge.schema import Exclusion
 
+_IN_USE = ("active", "draft")
 _EFFECTS = {
     "exclude": "Rules out",
     "no-draft": "A decision of the clinician, and nothing is drafted, for",
@@ -48,7 +56,7 @@ def part(knowledge: Knowledge) -> LibraryPart:
 
 _CHECKS = (
     "How complete a source is, is not looked at beyond the parameters of HOFacts: an empty list"
-    " counts as none."
+    " counts as none, and so does an entry in words or in a code that is in no value set."
 )
 
 
@@ -105,6 +113,8 @@ def _already(knowledge: Knowledge, scope: Scope) -> Iterable[str]:
         found('Facts."Medicines"', "M", clauses),
         found('Facts."Planned Services"', "S", [scope.among(radiotherapy, "S.code")]),
         found('Facts."Procedures"', "P", [scope.among(radiotherapy, "P.code"), given]),
+        'not (Facts."Medications Known" is true)',
+        'not (Facts."Procedures Known" is true)',
     ]
     yield define(
         "Prophylaxis may be there",
@@ -112,7 +122,8 @@ def _already(knowledge: Knowledge, scope: Scope) -> Iterable[str]:
         "Whether dose, days and start are enough is for people: no other course is drafted.",
     )
     others = knowledge.protection.excluded_by
-    taken = [scope.among(others, "M.drug"), "not (M.state = 'ended')", "not M.asNeeded"]
+    # On hold, or not said: no protection, as in `cards/suggestions.py`.
+    taken = [scope.among(others, "M.drug"), f"M.state in {listing(_IN_USE)}", "not M.asNeeded"]
     medicines = found('Facts."Medicines"', "M", taken)
     body = f"not {medicines}" if others else "true"
     yield rule_define(knowledge.protection, body, "The stomach is to be protected")

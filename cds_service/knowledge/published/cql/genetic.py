@@ -33,11 +33,11 @@ _EARLY_LOST = (
     "The age at onset is not read, the dates of onset and recording are.",
 )
 _ORDERS = {
-    "harms": "What an order does is told by its words, route and notes: with FOP on record every"
-    " draft asks instead.",
+    "harms": "What an order does is told by its words, route and notes: with FOP on record or"
+    " suspected every draft asks instead.",
     "kept": "No order is taken away by this plan.",
-    "harmless": "Harmless orders are known by codes and words together: with FOP on record every"
-    " draft asks instead.",
+    "harmless": "Harmless orders are known by codes and words together: with FOP on record or"
+    " suspected every draft asks instead.",
     "never": "See harmless.",
 }
 
@@ -50,6 +50,8 @@ def _disease(rule: Genetic, scope: Scope) -> Iterable[str]:
     signs = [found(conditions, "C", [coded, 'Facts."Suspected"(C)'])]
     reasons = found("S.reasonCode", "R", [scope.among(rule.value_sets, "R")])
     signs.append(found('Facts."Draft Services"', "S", [reasons]))
+    reasons = found("M.reasonCode", "R", [scope.among(rule.value_sets, "R")])
+    signs.append(found('Facts."Draft Medicines"', "M", [reasons]))
     if rule.signs:
         signs.append(found('Facts."Medicines"', "M", [scope.among(rule.signs, "M.drug")]))
     yield define(
@@ -76,6 +78,7 @@ def _disease(rule: Genetic, scope: Scope) -> Iterable[str]:
 
 def _lost(rule: Genetic) -> Iterable[Lost]:
     why = ["Text that names it without a code is not read, of the patient or of a relative."]
+    why.append("A reason by reference (reasonReference) is not followed.")
     if rule.disease == "fop":
         why.append("A result of ACVR1 is not read.")
         why.append("That M61.1 is doubted as the only sign in an old patient is not said.")

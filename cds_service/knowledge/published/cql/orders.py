@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.names import NEEDS_HIP_SITE
 from cds_service.knowledge.published.cql.rules import LibraryPart, Lost, rule_define
-from cds_service.knowledge.published.cql.tests import Scope, found, where
+from cds_service.knowledge.published.cql.tests import OPCS_LOST, Scope, found, where
 from cds_service.knowledge.published.cql.text import define, indented, joined, quoted
 from cds_service.knowledge.schema import ORDER_KINDS, Trigger
 
@@ -48,15 +49,15 @@ def _drafted(trigger: Trigger, scope: Scope) -> str:
 
 def _hips(triggers: Iterable[Trigger], scope: Scope) -> Iterable[str]:
     """The hip operations that are drafted, and whether a side of a fact is that of one."""
-    codes = [
-        id_ for one in triggers if one.kind in _HIP and not one.reasons for id_ in one.value_sets
-    ]
+    listed = [one for one in triggers if not one.reasons]
+    codes = [id_ for one in listed if one.kind in _HIP for id_ in one.value_sets]
     clause = indented(where([scope.among(dict.fromkeys(codes), "S.code")]))
     yield define("Hip Orders", f'Facts."Draft Services" S\n{clause}')
-    yield define(
-        "Sides Operated",
-        '"Hip Orders" S\n  return Facts."Side Of"(S.code, S.bodySite)',
-    )
+    codes = [id_ for one in listed if one.kind == "arthroplasty" for id_ in one.value_sets]
+    clause = indented(where([scope.among(dict.fromkeys(codes), "S.code")]))
+    side = '  return Facts."Side Of"(S.code, S.bodySite)'
+    yield define("Sides Operated", f'Facts."Draft Services" S\n{clause}\n{side}',
+                 "By an arthroplasty.")  # fmt: skip
     yield define(
         "Both Hips",
         'Facts."Both Sides"("Sides Operated")',
@@ -78,6 +79,8 @@ def _lost(triggers: Iterable[Trigger]) -> Iterable[Lost]:
         if one.named is not None:
             why = "An order in a code that is in no value set is not known by its words."
             yield Lost("triggers", one.id, "in part", (why,))
+        if not {*NEEDS_HIP_SITE.values()}.isdisjoint(one.value_sets):
+            yield Lost("triggers", one.id, "in part", (OPCS_LOST,))
         if _ROUTE in one.value_sets:
             why = "An intramuscular route in words is not read."
             yield Lost("triggers", one.id, "in part", (why,))

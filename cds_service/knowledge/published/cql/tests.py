@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from cds_service.knowledge.names import BROOKER
+from cds_service.knowledge.names import BROOKER, NEEDS_HIP_SITE
 from cds_service.knowledge.published.cql.results import measured
 from cds_service.knowledge.published.cql.text import (
     closed,
@@ -29,6 +29,10 @@ from cds_service.knowledge.when import (
     ProcedureTest,
     SexTest,
     When,
+)
+
+OPCS_LOST: Final = (
+    "An OPCS-4 code that means the hip only beside a site code is not known, whatever its site."
 )
 
 
@@ -154,6 +158,8 @@ def _condition(test: ConditionTest, scope: Scope) -> str:
     clauses = [scope.among(test.value_sets, "C.code"), *scope.without(test.other_than, "C.code")]
     if not scope.cautious:
         clauses.append('not Facts."Suspected"(C)')
+        scope.lose("A diagnosis that is not confirmed does not count, and nothing says that it is"
+                   " there.")  # fmt: skip
     if test.state == "current":
         clauses.append('not Facts."Over"(C)')
     clauses += _place(test, "C", scope)
@@ -175,6 +181,8 @@ def _condition(test: ConditionTest, scope: Scope) -> str:
 
 def _procedure(test: ProcedureTest, scope: Scope) -> str:
     clauses = [scope.among(test.value_sets, "P.code"), *scope.without(test.other_than, "P.code")]
+    if not {*NEEDS_HIP_SITE.values()}.isdisjoint(test.value_sets):
+        scope.lose(OPCS_LOST)
     if test.reasons:
         clauses.append(found("P.reasonCode", "R", [scope.among(test.reasons, "R")]))
         scope.lose("A reason by reference (reasonReference) is not followed.")
