@@ -45,6 +45,12 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
     "12g": ("FOP or POH", "an order that was not understood and may harm in these"),
     "12p": ("another patient's", "drafts that are all for other patients"),
 }
+# Where a row answers less than its cards say.
+_WEAKER: Final[dict[str, str]] = {
+    "1": "warning where FOP is only suspected",
+    "2": "warning where FOP is only suspected",
+    "6c": "info where the tier is not high and the course not too long",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,11 @@ class DecisionRow:
 
     @property
     def answer(self) -> str:
-        """The indicators of its cards, most severe first, or silence."""
+        """The indicators of its cards, most severe first, and what weakens them; or silence."""
         found = {card.indicator for card in self.cards}
         said = [one for one in ("critical", "warning", "info") if one in found]
-        return " or ".join(said) or SILENCE
+        weaker = _WEAKER.get(self.id)
+        return ", ".join(filter(None, (" or ".join(said) or SILENCE, weaker)))
 
 
 def rows(knowledge: Knowledge) -> tuple[DecisionRow, ...]:

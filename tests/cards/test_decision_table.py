@@ -20,6 +20,8 @@ def test_the_table_holds_the_row_of_every_card(knowledge: Knowledge) -> None:
         assert card in table[card.row].cards
     assert {id_ for id_, row in table.items() if row.answer == SILENCE} == {"6", "10"}
     assert table["7"].answer == "warning"
+    assert table["1"].answer == "critical, warning where FOP is only suspected"
+    assert table["6c"].answer.startswith("warning, info where the tier is not high")
 
 
 def test_a_trace_leads_to_its_row(make_client: ClientFactory) -> None:

@@ -15,7 +15,7 @@ from cds_service.server.pages import code_sources, exports
 from cds_service.server.pages.code_lists import Code, CodeLists
 from cds_service.server.pages.evidence_search import MOST_CODES, MOST_PAGES, EvidenceSearch
 from cds_service.server.pages.evidence_site import GROUPS
-from cds_service.server.pages.words import ASKS, COUNTS, roles
+from cds_service.server.pages.words import ASKS, AT_HIP, COUNTS, roles
 from tests.server.test_pages import PageClient
 from tests.support.app_client import ClientFactory
 
@@ -111,9 +111,9 @@ def test_all_icd10_codes_of_previous_ho(visitor: PageClient, knowledge: Knowledg
     assert {row["system"] for row in found} == {"ICD-10", "ICD-10-CM"}
     assert all(row["verified_in"] and row["knowledge_version"] for row in found)
     counted = {row["value_set"] for row in found if row["role"] == COUNTS}
-    assert counted == {"ho-hip-region", "ho-site-unspecified", "ho-elsewhere"}
+    assert counted == {"ho-hip-region", "ho-site-unspecified"}
     others = {(row["value_set"], row["role"]) for row in found} - {(c, COUNTS) for c in counted}
-    assert others == {("muscle-calcification", ASKS)}
+    assert others == {("muscle-calcification", ASKS), ("ho-elsewhere", AT_HIP)}
     assert not any(row["code"].startswith("M61.1") for row in found)  # FOP is not acquired HO
     disposition = response.headers["content-disposition"]
     assert re.fullmatch(r'attachment; filename="[a-z0-9.-]+\.csv"', disposition)

@@ -20,6 +20,7 @@ from cds_service.knowledge.when import (
 )
 
 COUNTS, ASKS, FAMILY, SIGN = "counts", "asked about, not counted", "in a relative", "raises a doubt"
+AT_HIP = "counts where the site is the hip"
 REASON, ASIDE = "as a stated reason", "set aside"
 
 # What a member of a rule, or of a test, does with its value sets.
@@ -77,7 +78,7 @@ def roles(*rules: Model) -> dict[str, str]:
 
 
 def _weight(role: str | None) -> int:
-    return {None: 0, ASIDE: 1, ASKS: 2, COUNTS: 4}.get(role, 3)
+    return {None: 0, ASIDE: 1, ASKS: 2, AT_HIP: 4, COUNTS: 5}.get(role, 3)
 
 
 def _of_when(when: When | None, role: str) -> Iterator[tuple[str, str]]:
@@ -87,7 +88,8 @@ def _of_when(when: When | None, role: str) -> Iterator[tuple[str, str]]:
             for one in said:
                 yield from _of_when(one, ASIDE if name == "none" else role)
         elif said is not None:
-            yield from _named(said, role)
+            at_hip = role == COUNTS and getattr(said, "site", "any") == "hip"
+            yield from _named(said, AT_HIP if at_hip else role)
 
 
 def _named(item: Any, role: str) -> Iterator[tuple[str, str]]:
