@@ -40,6 +40,8 @@ class LogQueue:
     def __init__(self, stream: str, line_of: Format) -> None:
         self.stream = stream
         self.dropped = 0
+        # There from the start: Prometheus sees no increase in a figure that begins above 0.
+        metrics.log_dropped.labels(stream)
         self._line_of = line_of
         self._waiting: queue.SimpleQueue[logging.LogRecord | Written] = queue.SimpleQueue()
         self._taken = 0

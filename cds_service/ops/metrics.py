@@ -15,7 +15,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from cds_service.ops.calls import ABORTED, CallLog
 
@@ -139,6 +139,12 @@ def _of(figure: _Figure, *labels: str) -> _Figure:
 @lru_cache(maxsize=2_000)  # most calls have one of a few patterns
 def _inputs_of(states: tuple[tuple[str, str], ...]) -> tuple[Counter, ...]:
     return tuple(inputs.labels(name, state) for name, state in states)
+
+
+def forget(worker: int | None) -> None:
+    """Leave out what a worker that is gone was doing, and how its switch stood. Counts stay."""
+    if worker is not None and SHARED_DIRECTORY in os.environ:
+        mark_process_dead(worker)  # type: ignore[no-untyped-call]
 
 
 def exposition() -> bytes:

@@ -22,7 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from cds_service.errors import CdsError
-from cds_service.ops import log
+from cds_service.ops import log, metrics
 from cds_service.ops.settings import from_environment
 from cds_service.ops.switch import TURNS, Switch
 from cds_service.server import at_rest, ending
@@ -177,7 +177,15 @@ class Workers(Multiprocess):
         self._listeners = list(sockets)
         self._address = sockets[0].family, sockets[0].getsockname()
         self._patient_until = time.monotonic() + _STARTING_SECONDS
+        self._failed = False
         super().__init__(config, [])
+
+    def run(self) -> None:
+        """Serve until told to end. Where a worker cannot start the process ends with an error:
+        systemd starts again what has failed, and not what has ended."""
+        super().run()
+        if self._failed:
+            sys.exit(STARTUP_FAILURE)
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -204,7 +212,9 @@ class Workers(Multiprocess):
                 continue
             process.kill()
             process.join()
+            metrics.forget(process.pid)
             if process.exitcode == STARTUP_FAILURE:  # it would fail again and again
+                self._failed = True
                 self.should_exit.set()
                 return
             self.processes[place] = self._started()

@@ -16,6 +16,7 @@ LAST_BY_HAND = Version("1.0.0")
 
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 _REV = re.compile(r"^ +rev: v(\S+)$", re.MULTILINE)
+_CHART = re.compile(r"^(?:version|appVersion|  tag): (\S+)$", re.MULTILINE)
 
 
 def version_of(root: Path) -> str:
@@ -73,13 +74,16 @@ def _in_the_changelog(
 def _in_the_documents(
     root: Path, version: Version, written: dict[str, tuple[str | None, str]]
 ) -> list[str]:
-    """Documents name the release that is under way, or while there is none the last one."""
+    """They and the chart name the release under way, or while there is none the last one."""
     wanted, problems = version.base_version, []
     good = {wanted, *list(written)[1:2]} if version.is_devrelease else {wanted}
     for document in sorted((root / "docs").glob("*.md")):
         for rev in _REV.findall(document.read_text(encoding="utf-8")):
             if rev not in good:
                 problems.append(f"docs/{document.name}: rev: v{rev} should be v{wanted}")
+    for file in sorted((root / "deploy" / "helm" / "cds-service").glob("*.yaml")):
+        for told in sorted(set(_CHART.findall(file.read_text(encoding="utf-8"))) - good):
+            problems.append(f"{file.relative_to(root)}: {told} should be {wanted}")
     upgrade = (root / "docs" / "upgrade.md").read_text(encoding="utf-8")
     if not version.is_devrelease and f"\n## To {wanted}" not in upgrade:
         problems.append(f"docs/upgrade.md: '## To {wanted}' is missing")

@@ -14,7 +14,10 @@ SUMS = "SHA256SUMS"
 
 
 def build(root: Path, out: Path) -> int:
-    """Build into an empty folder; 1 where the image could not be built."""
+    """Build into an empty folder; 1 where the image could not be built. What a release before left
+    there is taken away, anything else is not."""
+    if out != root / "dist" and out.is_dir() and any(out.iterdir()) and not (out / SUMS).is_file():
+        sys.exit(f"{out} is not empty and holds no release: name an empty folder")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     commit = _said(root, "from cds_service.ops import build; print(build.commit())")

@@ -88,11 +88,11 @@ def test_caddy_accepts_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["nginx/cds-service.conf", "caddy/Caddyfile"])
-def test_a_proxy_keeps_connections_shorter_than_the_service(file: str) -> None:
+def test_a_proxy_keeps_no_connection_that_is_idle_until_a_machine_ends(file: str) -> None:
     text = (DEPLOY / file).read_text(encoding="utf-8")
     kept = re.search(r"upstream.*?keepalive_timeout (\d+)s|keepalive (\d+)s", text, re.DOTALL)
     assert kept is not None
-    assert int(kept[1] or kept[2]) < 130
+    assert int(kept[1] or kept[2]) < 5, "CDS_DRAIN_SECONDS: a call over an idle one would be lost"
 
 
 # --- compose and Kubernetes ---
@@ -140,6 +140,15 @@ def test_a_value_that_does_not_exist_is_refused() -> None:
     told = said(tool("helm"), "template", "cds", chart, "--kube-version", "1.31",
                 "--set", "replica=3", code=1)  # fmt: skip
     assert "replica" in told
+
+
+def test_the_chart_calls_its_job_what_the_alerts_ask_for() -> None:
+    """Else it is called as the release is, and CdsDown never fires."""
+    templates = DEPLOY / "helm" / "cds-service" / "templates"
+    names = (templates / "_names.tpl").read_text(encoding="utf-8")
+    monitor = (templates / "servicemonitor.yaml").read_text(encoding="utf-8")
+    assert "\n  jobLabel: app.kubernetes.io/name" in monitor
+    assert "\napp.kubernetes.io/name: cds-service\n" in names
 
 
 # --- what is watched ---

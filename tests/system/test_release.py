@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cds_service.trust.clients import Client
 from tests.support.constants import ROOT
 from tests.system.clone import clone
 
@@ -51,6 +52,17 @@ def test_a_package_of_unknown_source_says_so(tmp_path: Path) -> None:
         assert file.read("cds_service/commit.txt") == b"unknown\n"
 
 
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters").touch()
+    run = subprocess.run(
+        [sys.executable, "-m", "scripts.releasing", "--build", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "name an empty folder" in run.stderr
+    assert (tmp_path / "letters").exists()
+
+
 # --- what has to agree ---
 
 
@@ -68,7 +80,7 @@ def papers(tmp_path: Path) -> Path:
     for name in ("pyproject.toml", "CHANGELOG.md", "cds_service/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("changelog.d", "docs", "scripts/releasing"):
+    for name in ("changelog.d", "deploy/helm", "docs", "scripts/releasing"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("img", "perf*"))
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
@@ -135,9 +147,20 @@ def test_what_disagrees_is_named(papers: Path) -> None:
     assert "the newest section should be [1.1.0]" in said
     assert "lines wait for a release: give __version__ a .dev0" in said
     assert "rev: v1.0.0 should be v1.1.0" in said
+    for name in ("Chart", "values"):
+        assert f"deploy/helm/cds-service/{name}.yaml: 1.0.0 should be 1.1.0" in said
     assert "'## To 1.1.0' is missing" in said
     set_version(papers, "one")
     assert "'one' is no version (PEP 440)" in checked(papers)[1]
+
+
+def test_the_way_back_names_the_keys_that_0_9_0_refuses() -> None:
+    known = {
+        "algorithms", "audiences", "cors_origins", "fhir_servers", "hooks", "id", "iss", "jku",
+        "jwks", "jwks_file", "private_hosts", "quirks", "tenants",
+    }  # fmt: skip
+    text = (ROOT / "docs" / "upgrade.md").read_text(encoding="utf-8")
+    assert {key for key in set(Client.model_fields) - known if f"`{key}`" not in text} == set()
 
 
 # --- files that run elsewhere ---
