@@ -156,6 +156,7 @@ def _lifespan(in_force: InForce, traces: Traces | None) -> Lifespan[FastAPI]:
                 yield
         finally:
             watching.cancel()
+            await in_force.end()
             await store.stop()
             await trust.outgoing.aclose()
             if traces is not None:

@@ -32,6 +32,7 @@ from cds_service.trust.clients import Client, Registry
 _NICE = 10  # the trial of new content gives way to calls
 _LINES = 20  # of what the trial says that are kept
 _AGAIN = 5.0  # seconds between two tries to write the history
+_END_SECONDS = 2.0  # for what is under way when the service ends
 _PATIENCE = 1800.0  # seconds for the trial of an overlay: on a busy machine calls go first
 _AS_ALL = "SIGHUP, as all from now on"
 
@@ -132,6 +133,14 @@ class InForce:
         for runtime in self._loaded.values():
             await asyncio.to_thread(warm, runtime)
         self._tell("start", None)
+
+    async def end(self) -> None:
+        """Let what goes into the history be written, within seconds."""
+        if tasks := set(self._history):
+            await asyncio.wait(tasks, timeout=_END_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def reload(self) -> None:
         """Load what changed on disk aside, try it, and swap. An overlay that is broken changes

@@ -13,6 +13,7 @@ from cds_service.store.writer import Store
 
 _EVERY_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0  # where the database did not answer
+_END_SECONDS = 2.0  # for what is under way when the service ends
 _DAY = timedelta(days=1)
 
 
@@ -20,27 +21,32 @@ _DAY = timedelta(days=1)
 async def in_force(store: Store, days: int, clock: Callable[[], datetime]) -> AsyncIterator[None]:
     """Delete at once and then each hour what is older than so many days (UTC). All workers do so:
     what one has deleted another does not find."""
-    task = asyncio.create_task(_for_ever(store, days, clock)) if store.is_kept else None
+    if not store.is_kept:
+        yield
+        return
+    ending = asyncio.Event()
+    task = asyncio.create_task(_until(ending, store, days, clock))
     try:
         yield
     finally:
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        ending.set()  # what is under way ends by itself: cut short, it leaves a connection open
+        with suppress(TimeoutError):
+            await asyncio.wait_for(task, _END_SECONDS)
 
 
-async def _for_ever(store: Store, days: int, clock: Callable[[], datetime]) -> None:
-    while True:
-        today = clock().astimezone(UTC).date()
+async def _until(
+    ending: asyncio.Event, store: Store, days: int, clock: Callable[[], datetime]
+) -> None:
+    while not ending.is_set():
+        today, pause = clock().astimezone(UTC).date(), _EVERY_SECONDS
         first_day = today - timedelta(days=days)
         try:
             await delete_before(store, datetime.combine(first_day, time(), UTC))
             await store.forget_repeats(today)
         except Unavailable:  # the store tells of it
-            await asyncio.sleep(_AGAIN_SECONDS)
-        else:
-            await asyncio.sleep(_EVERY_SECONDS)
+            pause = _AGAIN_SECONDS
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), pause)
 
 
 async def delete_before(store: Store, before: datetime) -> None:
