@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -70,11 +69,3 @@ async def test_how_long_is_a_setting(live: Live, database_url: str) -> None:
 
     async with live(database_url, retention_days=1):
         await until(is_done)
-
-
-@pytest.mark.parametrize("_", range(10))
-async def test_a_service_that_ends_at_once_leaves_no_connection_open(live: Live, _: int) -> None:
-    """What is under way at the end ends by itself; the warning of what does not is an error."""
-    async with live() as service:
-        assert (await service.request("GET", "/health/live")).status_code == 200
-    gc.collect()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from cds_service.store.records import ContentChange
+from tests.support.live import Live
 from tests.support.stores import opened
 
 pytestmark = pytest.mark.anyio
@@ -47,3 +50,16 @@ async def test_no_row_is_replaced(tmp_path: Path) -> None:
             async with database.engine.begin() as connection:
                 await connection.execute(text(f"{forged}{columns}, 'me' FROM content_in_force"))
         assert await database.content_history() == [FIRST]
+
+
+async def test_a_service_that_ends_while_it_writes_has_written(live: Live, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'db'}"
+    async with opened(url):
+        pass  # the tables are there
+    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with live(url) as service:
+            assert (await service.request("GET", "/health/live")).status_code == 200
+            other.execute("ROLLBACK")
+    async with opened(url) as database:
+        assert [change.how for change in await database.content_history()] == ["start"]
