@@ -134,13 +134,17 @@ def test_the_playground_is_opened_where_the_service_answers(tmp_path: Path) -> N
     """`--open`, with a browser that gets the page as one does: while its caller waits for it."""
     browser, told = tmp_path / "browser", tmp_path / "told"
     os.mkfifo(told)
-    code = "import sys, urllib.request as u; print(sys.argv[1], u.urlopen(sys.argv[1]).status)"
+    # In one piece: an unbuffered print writes its words one by one.
+    code = (
+        "import os, sys, urllib.request as u;"
+        "os.write(1, f'{sys.argv[1]} {u.urlopen(sys.argv[1]).status}'.encode())"
+    )
     browser.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}" "$1" >"{told}"\n')
     browser.chmod(0o755)
     pipe = os.open(told, os.O_RDWR | os.O_NONBLOCK)
     with running("--open", BROWSER=str(browser)) as base:
         assert select.select([pipe], [], [], 60)[0], "no browser was started"
-        assert os.read(pipe, 1000).decode() == f"{base}/ 200\n"
+        assert os.read(pipe, 1000).decode() == f"{base}/ 200"
     os.close(pipe)
 
 
