@@ -144,7 +144,7 @@ def _inputs_of(states: tuple[tuple[str, str], ...]) -> tuple[Counter, ...]:
 def forget(worker: int | None) -> None:
     """Leave out what a worker that is gone was doing, and how its switch stood. Counts stay."""
     if worker is not None and SHARED_DIRECTORY in os.environ:
-        mark_process_dead(worker)  # type: ignore[no-untyped-call]
+        mark_process_dead(worker)  # type: ignore[no-untyped-call]  # it has no types
 
 
 def exposition() -> bytes:

@@ -115,7 +115,7 @@ def _bundle(knowledge: Knowledge, kind: str, search: Search, root: str) -> Resou
 
 def _entry(knowledge: Knowledge, kind: str, id_: str, search: Search, url: str) -> Resource:
     resource = catalogue.read(knowledge, kind, id_)
-    assert resource is not None  # noqa: S101 - the search has just named it
+    assert resource is not None  # noqa: S101  # the search has just named it
     shown = catalogue.summary(resource) if search.summary == "true" else resource
     return {"fullUrl": f"{url}/{id_}", "resource": shown, "search": {"mode": "match"}}
 

@@ -214,9 +214,13 @@ class Workers(Multiprocess):
             process.join()
             metrics.forget(process.pid)
             if process.exitcode == STARTUP_FAILURE:  # it would fail again and again
+                log.warn("a worker cannot start; the service ends", worker=process.pid)
                 self._failed = True
                 self.should_exit.set()
                 return
+            if self.should_exit.is_set():
+                return
+            log.warn("a worker is replaced", worker=process.pid, exit_code=process.exitcode)
             self.processes[place] = self._started()
             self._patient_until = time.monotonic() + _STARTING_SECONDS
 

@@ -170,6 +170,7 @@ def test_a_worker_is_replaced() -> None:
         os.kill(old[0], signal.SIGKILL)
         got = [httpx.get(service.base + "/health/live", timeout=120).status_code for _ in range(20)]
         new = workers_of(service)
+        until(lambda: "a worker is replaced" in service.logged())
 
     assert got == [200] * 20
     assert len({*old, *new}) == 3
