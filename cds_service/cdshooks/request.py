@@ -7,7 +7,7 @@ chart is scanned here once and decoded only where somebody needs it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,11 +86,11 @@ def _usual_call(body: bytes) -> CallMembers | None:
         return None
     if len(call.context) > MAX_MEMBERS or len(call.prefetch) > MAX_MEMBERS:
         return None
-    small = [(name, raw) for name in _SMALL if (raw := getattr(call, name)) is not _NOTHING]
-    size = _size([*small, ("context", b""), ("prefetch", b"")])
-    if len(body) != size + _size(call.context.items()) + _size(call.prefetch.items()):
-        return None
-    return CallMembers(dict(small), call.context, call.prefetch)
+    small = {name: raw for name in _SMALL if (raw := getattr(call, name)) is not _NOTHING}
+    size = _size((*small, "context", "prefetch"), small.values())
+    context, prefetch = call.context, call.prefetch
+    size += _size(context, context.values()) + _size(prefetch, prefetch.values())
+    return CallMembers(small, context, prefetch) if len(body) == size else None
 
 
 def _unusual_call(members: dict[str, Raw]) -> CallMembers:
@@ -215,15 +215,14 @@ def _is_tight(raw: bytes, members: Members) -> bool:
     Compact JSON is told by this at once: each member takes two quotes and a colon, and a comma
     follows all but the last. Blanks or escapes in a key make the text longer.
     """
-    return len(raw) == _size(members.items())
+    return len(raw) == _size(members, members.values())
 
 
-def _size(members: Iterable[tuple[str, bytes | Raw]]) -> int:
+def _size(keys: Collection[str], values: Iterable[Raw]) -> int:
     """The length of the shortest text that holds these members."""
-    needed = 1
-    for key, value in members:
-        needed += (len(key) if key.isascii() else len(key.encode())) + 4 + memoryview(value).nbytes
-    return max(needed, 2)
+    names = "".join(keys)
+    length = len(names) if names.isascii() else len(names.encode())
+    return max(2, 1 + length + 4 * len(keys) + sum(memoryview(value).nbytes for value in values))
 
 
 def _is_null(raw: Raw | None) -> bool:

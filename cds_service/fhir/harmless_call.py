@@ -178,7 +178,7 @@ class _OwnReference:
 
     def check(self, value: Raw) -> None:
         """Raise _Unusual where it is not, or is no reference."""
-        if value == self._plain:  # nearly always
+        if bytes(value) == self._plain:  # nearly always; a Raw equals no bytes
             return
         subjects = Subjects(self._patient_id)
         if (

@@ -6,6 +6,7 @@ durations. Nothing of a chart or a token gets in.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import time
@@ -105,7 +106,7 @@ def begin(traceparent: str | None) -> CallLog:
     if found and found[1].strip("0") and found[2].strip("0"):
         call = CallLog(found[1], found[3], caller_span=found[2])
     else:
-        call = CallLog(secrets.token_hex(16))
+        call = CallLog(os.urandom(16).hex())
     _current.set(call)
     return call
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Generic, TypeVar
 
 from cds_service.ops import metrics
 
@@ -27,23 +28,23 @@ _MOST_AT_ONCE = select.PIPE_BUF  # bytes that workers on one pipe write without 
 _MOST_TAKEN = 100
 _WRITING = threading.Lock()  # of standard error: one line after the other
 
-Format = Callable[[logging.LogRecord], bytes]
 Written = Future[None]
+_Line = TypeVar("_Line")
 
 
-class LogQueue:
+class LogQueue(Generic[_Line]):
     """The lines of one stream on their way to standard error.
 
     Until `start` they are written at once, as a command line tool does.
     """
 
-    def __init__(self, stream: str, line_of: Format) -> None:
+    def __init__(self, stream: str, line_of: Callable[[logging.LogRecord | _Line], bytes]) -> None:
         self.stream = stream
         self.dropped = 0
         # There from the start: Prometheus sees no increase in a figure that begins above 0.
         metrics.log_dropped.labels(stream)
         self._line_of = line_of
-        self._waiting: queue.SimpleQueue[logging.LogRecord | Written] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[logging.LogRecord | _Line | Written] = queue.SimpleQueue()
         self._taken = 0
         self._started = False
         self._error: str | None = None
@@ -62,7 +63,7 @@ class LogQueue:
             # A daemon: at the end of the process it may hang in a pipe that nobody reads.
             threading.Thread(target=self._run, name=f"log {self.stream}", daemon=True).start()
 
-    def put(self, record: logging.LogRecord) -> None:
+    def put(self, record: logging.LogRecord | _Line) -> None:
         """Hand over a line. Never blocks and never raises, once started."""
         if not self._started:
             self._write_now(record)
@@ -111,7 +112,7 @@ class LogQueue:
             self._write_all(taken)
             self._taken = 0
 
-    def _write_all(self, taken: list[logging.LogRecord | Written]) -> None:
+    def _write_all(self, taken: list[logging.LogRecord | _Line | Written]) -> None:
         """Write lines, several at once where they are short, and tell who waits for them."""
         joined = b""
         for item in taken:
@@ -139,13 +140,13 @@ class LogQueue:
             else:
                 self._error = self._began = None
 
-    def _write_now(self, record: logging.LogRecord) -> None:
+    def _write_now(self, record: logging.LogRecord | _Line) -> None:
         try:
             _to_standard_error(self._safe_line(record))
         except OSError:
             self._drop()
 
-    def _safe_line(self, record: logging.LogRecord) -> bytes:
+    def _safe_line(self, record: logging.LogRecord | _Line) -> bytes:
         try:
             return self._line_of(record)
         except Exception as error:  # whatever is wrong with one line, the next ones are written

@@ -144,7 +144,7 @@ class Switch:
             log.audit(f"switched {fact['state']}", **told)
 
 
-def _seen(path: Path) -> _Seen:
+def _seen(path: str | Path) -> _Seen:
     """Changes with the content, place and rights of the file; None where there is none."""
     try:
         found = os.stat(path)

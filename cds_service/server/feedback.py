@@ -37,7 +37,7 @@ class Feedback:
         client = access.client_id(caller)
         read = self.read(body, service, client)
         if read.items:
-            mode: str = access.mode_of(caller.client, self._runtime.switch)
+            mode: str = access.mode_of(caller.client, self._runtime.switch.state)
             mode = calls.EXAMINATION if calls.current().examined else mode
             items = [replace(item, mode=mode) for item in read.items]
             with calls.stage("store"), self._quota(client, len(items)):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
 _CALLS = f"{access.ROOT}/"
 _EXAMINATION = calls.EXAMINATION_HEADER.lower().encode()
+_VARY = (b"vary", b"Origin")
 _HEADERS = [(b"content-type", b"application/json"), *ANSWER_HEADERS]
 
 
@@ -180,6 +181,8 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 def _vary(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers with `Origin` added to what the answer varies by."""
+    if b"vary" not in [name for name, _ in headers]:  # nearly always
+        return [*headers, _VARY]
     kept = [(name, value) for name, value in headers if name != b"vary"]
     said = [value for name, value in headers if name == b"vary"]
     return [*kept, (b"vary", b", ".join([*said, b"Origin"]))]

@@ -18,7 +18,7 @@ from cds_service.errors import SettingsError, Unauthorized, Unavailable
 from cds_service.ops import calls, log, metrics
 from cds_service.ops.quota import Quota
 from cds_service.ops.settings import Settings
-from cds_service.ops.switch import Switch
+from cds_service.ops.switch import Known, Switch
 from cds_service.ops.timezones import day_in
 from cds_service.trust.clients import Client, ClientFile, Names, Registry
 from cds_service.trust.jwks import KeyRing
@@ -251,18 +251,19 @@ def days_of(client: Client | None, settings: Settings, now: datetime) -> Days:
     return Days.at(now, ZoneInfo(zone) if zone else None)
 
 
-def mode_of(client: Client | None, switch: Switch) -> Mode:
+def mode_of(client: Client | None, state: Known) -> Mode:
     """The mode of a caller's client: off while the service is switched off."""
-    if switch.state == "off":
+    if state == "off":
         return "off"
     return client.mode if client is not None else "live"
 
 
 def is_off(client: Client | None, switch: Switch) -> bool:
     """Whether calls get an empty list at once. Raises Unavailable where nobody knows."""
-    if mode_of(client, switch) == "off":
+    state = switch.state  # a look at a file
+    if mode_of(client, state) == "off":
         return True
-    if switch.state == "unknown":
+    if state == "unknown":
         why = "whether this service is switched off cannot be read; the order was not checked"
         raise Unavailable(why)
     return False
