@@ -83,12 +83,12 @@ class Gate:
         if self.anonymous and (absent or not registry):
             return ANONYMOUS
         token = _bearer(authorization)
-        header, claims = _read(token)
+        header, claims, signature = _read(token)
         shown = _shown(header, claims)
         try:
             client = _client_of(registry, claims)
             keys = await self._keys(registry, client, header)
-            _verify(token, keys, header)
+            _verify(token, keys, header["alg"], signature)
             until = self._check_claims(client, claims, endpoints)
             use = await self._seen.first(client.iss, claims["jti"], until)
             if use is None:
@@ -187,8 +187,8 @@ def _jws() -> PyJWS:
     return PyJWS(ALGORITHMS)
 
 
-def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims, not yet verified."""
+def _read(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """Header, claims and signature, not yet verified."""
     import jwt
 
     try:
@@ -198,19 +198,25 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise Unauthorized("not a JSON Web Token") from None
     if not isinstance(claims, dict):
         raise Unauthorized("not a JSON Web Token")
-    return parts["header"], claims
+    return parts["header"], claims, parts["signature"]
 
 
-def _verify(token: str, keys: Sequence[Key], header: Mapping[str, Any]) -> None:
-    """Raise Unauthorized unless one of the keys made the signature."""
+def _verify(token: str, keys: Sequence[Key], algorithm: str, signature: bytes) -> None:
+    """Raise Unauthorized unless one of the keys made the signature; all of them fit the algorithm.
+
+    The token was taken apart before: `decode_complete` would do that again for each key. ES384
+    takes half a millisecond all the same, nearly all of it in OpenSSL's arithmetic on P-384.
+    """
     import jwt
 
+    signed = token.rpartition(".")[0].encode()
+    checker = _jws().get_algorithm_by_name(algorithm)
     for key in keys:
         try:
-            _jws().decode_complete(token, key.public, algorithms=[header["alg"]])
+            if checker.verify(signed, key.public, signature):
+                return
         except (jwt.PyJWTError, ValueError):
             continue
-        return
     raise Unauthorized("the signature is wrong")
 
 
