@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,14 @@ class Running:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{self.contender.path}"
 
+    def cpu_seconds(self) -> float:
+        """Of this process and its workers so far."""
+        pids, found = [self.process.pid], 0.0
+        for pid in pids:
+            found += sum(map(int, _stat(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+            pids += _children(pid)
+        return found
+
     def post(self, body: bytes) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self.url, body, headers)  # noqa: S310
@@ -81,14 +89,17 @@ class Running:
 
 
 @contextmanager
-def running(contender: Contender) -> Iterator[Running]:
+def running(
+    contender: Contender, settings: Mapping[str, str] | None = None, port: int = 0
+) -> Iterator[Running]:
     """The contender as a process of its own, one worker, with uvloop and httptools."""
     with TemporaryDirectory() as folder, open(os.devnull, "wb") as nothing:
-        port = _free_port()
+        port = port or free_port()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
         environment |= {"PYTHONPATH": str(ROOT), "CDS_DATA_DIR": folder}
         if contender is not KEEPING:
             environment["CDS_DATABASE_URL"] = "none"
+        environment |= settings or {}
         process = subprocess.Popen(
             _command(contender, port), stdout=nothing, stderr=nothing, env=environment, cwd=ROOT
         )
@@ -113,7 +124,7 @@ def _command(contender: Contender, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -129,6 +140,15 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         time.sleep(0.05)
     raise RuntimeError("does not listen")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc_pid_stat(5) from the third on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def resident_bytes(pid: int, field: str = "VmRSS") -> int:

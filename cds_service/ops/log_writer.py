@@ -26,6 +26,9 @@ _RETRY_SECONDS = 0.5
 _REMEMBERED_SECONDS = 300.0  # for which health tells of dropped lines
 _MOST_AT_ONCE = select.PIPE_BUF  # bytes that workers on one pipe write without mixing lines
 _MOST_TAKEN = 100
+_GATHERING_SECONDS = 0.02
+"""Between two writes of the common stream: to wake this thread for each line costs a busy service
+more than the line. Audited lines are written at once."""
 _WRITING = threading.Lock()  # of standard error: one line after the other
 
 Written = Future[None]
@@ -111,6 +114,8 @@ class LogQueue(Generic[_Line]):
             self._taken = len(taken)
             self._write_all(taken)
             self._taken = 0
+            if self.stream == OTHER and not any(isinstance(item, Future) for item in taken):
+                time.sleep(_GATHERING_SECONDS)
 
     def _write_all(self, taken: list[logging.LogRecord | _Line | Written]) -> None:
         """Write lines, several at once where they are short, and tell who waits for them."""

@@ -165,12 +165,14 @@ class Database:
         async with self.engine.connect() as connection:
             return await content_history.read(connection)
 
-    async def use_token(self, token: str, until: datetime) -> bool:
-        """Whether this is the first use of a token, of all workers and machines together."""
-        row = {"token": token, "until": until}
+    async def use_tokens(self, asked: Mapping[str, datetime]) -> set[str]:
+        """Keep tokens until their time; those that are used for the first time, of all workers and
+        machines together."""
+        # All workers insert in one order, so that no two wait for each other.
+        rows = [{"token": token, "until": asked[token]} for token in sorted(asked)]
+        statement = self.insert(tokens).on_conflict_do_nothing().returning(tokens.c.token)
         async with self.commit() as connection:
-            done = await connection.execute(self.insert(tokens).on_conflict_do_nothing(), row)
-        return cast("CursorResult[Any]", done).rowcount == 1
+            return set((await connection.execute(statement, rows)).scalars())
 
     async def give_back_token(self, token: str) -> None:
         """Delete a token."""

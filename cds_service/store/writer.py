@@ -28,6 +28,7 @@ from cds_service.store.records import (
     IssuedCard,
     SealedMark,
 )
+from cds_service.store.used_tokens import UsedTokens
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
@@ -79,7 +80,6 @@ class Store:
         self._outbox = Outbox(capacity, on_drop)
         self._posts: list[_Post] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._late: dict[str, asyncio.Task[None]] = {}  # tokens that may have to be taken out again
         self._brief_reads = BriefReads()
         self._condition = Condition()
         self._proof: asyncio.Task[None] | None = None
@@ -101,6 +101,7 @@ class Store:
         )
 
         self._database = Database(self._url)
+        self._used = UsedTokens(self._database)
         self._opened, self._tried = asyncio.Event(), asyncio.Event()
         self._posted, self._issued, self._stopping = (asyncio.Event() for _ in range(3))
         work = self._open, self._write_feedback, self._write_issued
@@ -115,11 +116,12 @@ class Store:
         self._stopping.set()
         self._issued.set()
         await asyncio.wait(self._tasks[-1:], timeout=_DRAIN if self._opened.is_set() else 0)
-        tasks = [*self._tasks, *self._late.values(), *([self._proof] if self._proof else [])]
+        tasks = [*self._tasks, *([self._proof] if self._proof else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
+        await self._used.stop()
         await self._brief_reads.stop()
         for post in self._posts:
             _fail(post)
@@ -242,20 +244,12 @@ class Store:
         `or_never` a token that it takes too late is taken out again.
         """
 
-        async def use(database: Database) -> bool:
-            if not or_never:
-                return await database.use_token(token, until)
-            if token in self._late:  # what came of the same question before has to be known first
-                await asyncio.wait({self._late[token]})
-            asked = asyncio.create_task(database.use_token(token, until))
-            try:
-                return await asyncio.shield(asked)
-            except asyncio.CancelledError:
-                undo = self._late[token] = asyncio.create_task(_undo(database, asked, token))
-                undo.add_done_callback(lambda _: self._late.pop(token, None))
-                raise
-
-        return await self._ask(_AT_ONCE, use, _TOKENS, "used tokens cannot be looked up now")
+        return await self._ask(
+            _AT_ONCE,
+            lambda _: self._used.use(token, until, or_never=or_never),
+            _TOKENS,
+            "used tokens cannot be looked up now",
+        )
 
     async def give_back_token(self, token: str) -> None:
         """Let a token be used again. Never fails: at worst its caller needs another one."""
@@ -384,13 +378,6 @@ class Store:
         """Sleep, but not beyond the order to stop."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
-
-
-async def _undo(database: Database, asked: asyncio.Task[bool], token: str) -> None:
-    """Take a token out again that was put in when nobody waited for it any more."""
-    with suppress(Exception):  # then it is not there, or stays used until it is too old
-        if await asked:
-            await database.give_back_token(token)
 
 
 def _fail(post: _Post) -> None:
