@@ -96,6 +96,12 @@ def growth(kind: str, numbers: tuple[int, ...]) -> list[tuple[int, int, float, f
     return found
 
 
+def many_orders(orders: int = 200, conditions: int = 1_000) -> float:
+    """The time of a call with so many orders over that of a call with one, with the same chart."""
+    several, one = body(conditions, orders=orders), body(conditions)
+    return best(lambda: decide(several), 2.0) / best(lambda: decide(one), 2.0)
+
+
 def exponent(points: list[tuple[float, float]]) -> float:
     """Slope of the line through the logarithms: 1 is a straight line, 2 a square."""
     logs = [(math.log(x), math.log(y)) for x, y in points]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import callgrind, inside, instructions, load, others, report
 from benchmarks.bodies import SIZES, body
+from benchmarks.practice import Measured, practice
 from benchmarks.servers import (
     ALL,
     HEALTHCHAIN_APP,
@@ -45,6 +46,9 @@ class Results:
     fairness: dict[str, load.Load] = field(default_factory=dict)
     instructions: dict[str, float] = field(default_factory=dict)
     """Of the control over ours, by case; empty where they cannot be counted."""
+    practice: list[Measured] = field(default_factory=list)
+    many_orders: float = 0.0
+    """200 orders on 1,000 conditions, over one order."""
     idle: int = 0
     idle_keeping: int = 0
     imports: tuple[float, float] = (0.0, 0.0)
@@ -110,6 +114,10 @@ def main() -> None:
         results.instructions = instructions.ratios()
     else:
         print(f"instructions are not counted: {why}", file=sys.stderr)
+    results.many_orders = inside.many_orders()
+    results.practice = practice(
+        *((1, 1) if options.quick else (3, 3)), has_healthchain=has_healthchain
+    )
     results.fairness = others.fairness(2 if options.quick else 5)
     throughput(results, *((2, 1) if options.quick else (3, 3)))
     results.load_after = os.getloadavg()[0]
