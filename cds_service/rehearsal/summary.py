@@ -35,6 +35,7 @@ RATES: Final[Mapping[str, tuple[str, ...]]] = {
 _WHOLE: Final = frozenset(
     {"kind", "about", "month", "quarter", "year", "age"}
 )  # each sums up to all events
+_WHOLE_OF: Final[Mapping[str, Cell]] = {"afterwards": ("about", "arthroplasty")}
 _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "rule": ("rule",),
     "ruled out": ("option", "rule"),
@@ -164,10 +165,11 @@ class _Told:
             put({(name, *labels): sum(pair.values())})
             put({(name, *labels, part): n for part, n in pair.items()})
             line((name, *labels), [(name, *labels, part) for part in pair])
-        if name in _WHOLE and found:
-            line(ALL, [(name, *labels) for labels in found])
+        whole = ALL if name in _WHOLE else _WHOLE_OF.get(name)
+        if whole is not None and found:
+            line(whole, [(name, *labels) for labels in found])
             for part in (CARD, SILENT):
-                line((*ALL, part), [(name, *labels, part) for labels in found])
+                line((*whole, part), [(name, *labels, part) for labels in found])
 
     def _put_periods(self) -> None:
         """A quarter and a year are sums of months."""
