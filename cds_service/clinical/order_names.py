@@ -1,4 +1,4 @@
-"""Hears a hip prosthesis in the words of an order, in the languages of the knowledge."""
+"""Hears a hip prosthesis, a biopsy or an excision in the words of an order, in many languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cds_service.knowledge.word_schema import OrderWords
 _NOTHING: frozenset[str] = frozenset()
 
 
-class HipWords:
+class OrderNames:
     """The words of the triggers of one content, made ready."""
 
     def __init__(self, knowledge: Knowledge) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from cds_service.clinical.chart import CodeSeen, DraftOrder
 from cds_service.clinical.evaluate import CallFacts
 from cds_service.clinical.not_understood import unread_system
-from cds_service.clinical.order_names import HipWords
+from cds_service.clinical.order_names import OrderNames
 from cds_service.clinical.triggers import (
     by_words,
     kind_of,
@@ -95,7 +95,7 @@ def _meanings(
     for coding in _codings(order):
         if more := knowledge.index.possible(coding.system, coding.code):
             yield Doubt.ROW, coding.system or "", more
-    words = knowledge.once(HipWords)
+    words = knowledge.once(OrderNames)
     left_open = order.kinds.intersection(NEEDS_HIP_SITE)
     if left_open and _ELSEWHERE.isdisjoint(order.sites) and not words.elsewhere(order):
         system = next((c.system for c in _codings(order) if c.system), "")
