@@ -6,7 +6,8 @@ orders that were read in full. This module decides nothing. It remembers what wa
 knows an order again by its bytes:
 
 * `learn` is told of a call that was read in full and passed over. Of each of its orders a digest is
-  kept, made of every member but those that say who, where and when (`_BESIDE`, `_WHOSE`).
+  kept, made of every member but those that say who, where and when (`_BESIDE`, `_WHOSE`), with its
+  identifiers and its dates left blank.
 * `passes_over` looks at the draft orders of a call. Where each has a digest that is kept, and is
   for the patient of the call, the full way would pass over the call, too: what it would read is
   the same to the byte. Then neither orders nor prefetch are opened.
@@ -42,18 +43,22 @@ _GAP = rb"[ \t\r\n]*"
 _Test = Callable[[Raw], re.Match[bytes] | None]
 
 
-def _object_of(*names: bytes) -> _Test:
+def _object(*names: bytes) -> bytes:
     """Objects with the first of these members and perhaps the others, in this order, once each."""
     first, *others = [rb'"%b"%b:%b%b' % (name, _GAP, _GAP, _TEXT) for name in names]
     more = b"".join(rb"(?:%b,%b%b)?" % (_GAP, _GAP, other) for other in others)
-    return re.compile(rb"\{%b%b%b%b\}" % (_GAP, first, more, _GAP)).fullmatch
+    return rb"\{%b%b%b%b\}" % (_GAP, first, more, _GAP)
+
+
+def _list_of(*kinds: bytes) -> _Test:
+    """Lists of these, also empty ones."""
+    one = rb"%b(?:%b)%b" % (_GAP, b"|".join(kinds), _GAP)
+    return re.compile(rb"\[(?:%b(?:,%b)*|%b)\]" % (one, one, _GAP)).fullmatch
 
 
 _IS_TEXT = re.compile(_TEXT).fullmatch
-_IS_REFERENCE = _object_of(b"reference", b"type", b"display")
-_IS_LIST = re.compile(
-    rb"\[%b(?:%b%b(?:,%b%b%b)*)?\]" % (_GAP, _TEXT, _GAP, _GAP, _TEXT, _GAP)
-).fullmatch
+_IS_REFERENCE = re.compile(_object(b"reference", b"type", b"display")).fullmatch
+_IS_LIST = _list_of(_TEXT)
 _ID = re.compile(rb'"(?:Patient/)?[A-Za-z0-9._\-]{1,64}"').fullmatch
 _SHORT = re.compile(rb'"[!#-\[\]-~]{1,200}"').fullmatch  # what nobody cuts, trims or refuses
 
@@ -77,6 +82,15 @@ _BESIDE: dict[str, _Test] = {
     "requester": _IS_REFERENCE,
 }
 _WHOSE = frozenset({"subject", "patient", "for"})
+_IS_IDENTIFIERS = _list_of(
+    _object(b"system", b"value", b"use"),
+    _object(b"use", b"system", b"value"),
+    _object(b"value"),
+)
+_BLANK = Raw(b'"?"')
+_DATES = re.compile(
+    rb'"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?"'
+)
 
 
 class _DraftEntry(Struct, gc=False, omit_defaults=True):
@@ -162,11 +176,14 @@ class HarmlessCalls:
                     raise _Unusual
             elif name in _WHOSE:
                 patient.check(value)
+            elif name == "identifier" and _IS_IDENTIFIERS(value):
+                told[name] = _BLANK
             else:
                 told[name] = value
         if _WHOSE.isdisjoint(order):
             raise _Unusual
-        return blake2b(_ENCODER.encode(told), key=self._secret, digest_size=16).digest()
+        text = _DATES.sub(b'"?"', _ENCODER.encode(told))
+        return blake2b(text, key=self._secret, digest_size=16).digest()
 
 
 class _OwnReference:
@@ -198,8 +215,8 @@ def _orders(raw: Raw) -> list[dict[str, Raw]]:
     if (
         len(_ENCODER.encode(bundle)) != memoryview(raw).nbytes
     ):  # blanks, escapes, or a member that stands twice
-        for entry in _RAWS.decode(_object(raw, _BUNDLE)["entry"]):
-            _object(_object(entry, _ENTRY)["resource"])
+        for entry in _RAWS.decode(_members_of(raw, _BUNDLE)["entry"]):
+            _members_of(_members_of(entry, _ENTRY)["resource"])
     return orders
 
 
@@ -226,7 +243,7 @@ def _passed(call: CallMembers) -> Passed:
     return Passed(_TEXT_OF.decode(sent["hook"]), user)
 
 
-def _object(raw: Raw, names: frozenset[str] | None = None) -> Members:
+def _members_of(raw: Raw, names: frozenset[str] | None = None) -> Members:
     """The members of an object, each once, and of these names only."""
     found = members(bytes(raw), "context.draftOrders")
     if names is not None and not names.issuperset(found):

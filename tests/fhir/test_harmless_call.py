@@ -120,6 +120,30 @@ def test_an_order_that_was_harmless_is_passed_over_in_any_dress(
     assert is_quick(app, packed(body, **style))
 
 
+def test_identifiers_and_dates_of_an_order_are_others_each_time(app: AppClient) -> None:
+    body = call("rxnorm 205323 celecoxib 200 MG Oral Capsule | route oral")
+    draft = order_of(body)
+
+    def dressed(number: int, *, backwards: bool) -> bytes:
+        draft["identifier"] = [{"use": "usual", "system": "urn:oid:1.2", "value": f"A-{number}"}]
+        if backwards:
+            draft["identifier"] = [
+                {"system": "urn:oid:1.2", "value": f"A-{number}", "use": "usual"}
+            ]
+        start = f"2026-11-{number:02}"
+        draft["dosageInstruction"] = [{
+            "text": "once daily by mouth",
+            "timing": {"repeat": {"boundsPeriod": {"start": start, "end": f"{start}T08:00:00Z"}}},
+        }]  # fmt: skip
+        return packed(body)
+
+    assert not is_quick(app, dressed(1, backwards=False))
+    assert is_quick(app, dressed(2, backwards=False))
+    assert is_quick(app, dressed(3, backwards=True))
+    del draft["identifier"]
+    assert not is_quick(app, packed(body))  # whether it has any is told
+
+
 def test_each_order_is_known_by_itself(app: AppClient) -> None:
     one, other = CREATININE, "loinc 2823-3 Potassium [Moles/volume] in Serum or Plasma"
     is_quick(app, packed(call(one)))
@@ -176,6 +200,12 @@ def test_changes_of_a_harmless_order(both: Both) -> None:
         {"status": "entered-in-error"},
         {"doNotPerform": True},
         {"quantityQuantity": {"value": 10**50}},
+        {"identifier": [{"value": "1"}]},
+        {"identifier": [{"value": 1e3}]},
+        {"identifier": [{"value": "1", "type": {"text": "muscle biopsy"}}]},
+        {"identifier": {"value": "1"}},
+        {"occurrencePeriod": {"start": "2026-11-20", "end": "2026-11-21T08:00:00+01:00"}},
+        {"note": [{"time": "2026-11-20", "text": "2026-11-20 muscle biopsy"}]},
     ]
     for change in changes:
         body = call(CREATININE)
@@ -211,6 +241,12 @@ TEXTS: dict[str, bytes] = {
     ),
     "code twice, the last harmful": CALL.replace(
         ORDER, ORDER[:-1] + b',"code":%b}' % packed(order_of(call(BIOPSY))["code"])
+    ),
+    "identifier twice": CALL.replace(
+        ORDER, ORDER[:-1] + b',"identifier":[{"value":"1"}],"identifier":[{"value":"2"}]}'
+    ),
+    "value twice in an identifier": CALL.replace(
+        ORDER, ORDER[:-1] + b',"identifier":[{"value":"1","value":"2"}]}'
     ),
     "id twice": CALL.replace(ORDER, ORDER[:-1] + b',"id":"y"}'),
     "subject twice": CALL.replace(ORDER, ORDER[:-1] + b',"subject":{"reference":"Patient/else"}}'),
