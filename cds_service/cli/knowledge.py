@@ -18,9 +18,11 @@ from cds_service.cli import export as export_command
 from cds_service.cli.database import run, settings_of
 from cds_service.cli.examples import DAY, DAY_FORMAT, examples
 from cds_service.cli.progress import spinning
+from cds_service.errors import KnowledgeError
 from cds_service.knowledge.diff import diff as differences
+from cds_service.knowledge.diff import diff_as_written, version_as_written
 from cds_service.knowledge.json_schema import schema_text
-from cds_service.knowledge.loader import OrderCheck, load
+from cds_service.knowledge.loader import CONTENT, OrderCheck, load
 from cds_service.knowledge.model import Knowledge, ValueSet
 from cds_service.knowledge.review import overdue
 from cds_service.knowledge.schema import Rule
@@ -162,9 +164,22 @@ def diff(
     new: Annotated[str, typer.Argument(help="The other one.")] = BASE,
 ) -> None:
     """Show what differs between two states: codes, rules, doses, options, wording, sources."""
-    before, after = _read(old), _read(new)
-    found = differences(before, after)
-    typer.echo(f"{before.version} -> {after.version}: {counted(len(found), 'difference')}")
+    try:
+        before, after = _read(old), _read(new)
+        found, versions = differences(before, after), (before.version, after.version)
+    except KnowledgeError:
+        places = _content_directories(old, new)
+        if places is None:
+            raise
+        # Content of another version of this program: what the files say is compared.
+        found = diff_as_written(*places)
+        versions = version_as_written(places[0]), version_as_written(places[1])
+        typer.echo(
+            "one of the two is for another version of this program: files are compared as they "
+            "stand, by the id of each item",
+            err=True,
+        )
+    typer.echo(f"{versions[0]} -> {versions[1]}: {counted(len(found), 'difference')}")
     for difference in found:
         typer.echo(plain(str(difference)))
 
@@ -186,6 +201,13 @@ def schema(
 
 
 # --- reading ---
+
+
+def _content_directories(old: str, new: str) -> tuple[Path, Path] | None:
+    """The two directories, where each name is `base` or a content directory; else None."""
+    before, after = (CONTENT if name == BASE else Path(name) for name in (old, new))
+    both = (before / "meta.yaml").is_file() and (after / "meta.yaml").is_file()
+    return (before, after) if both else None
 
 
 def _load(overlay: Path | None) -> Knowledge:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import terminology
+from cds_service.knowledge.documents import Document
+from cds_service.knowledge.loader import SECTIONS
 from cds_service.knowledge.model import Content, ValueSet
 from cds_service.knowledge.terminology import Row
 
@@ -65,6 +70,43 @@ def diff(old: Content, new: Content) -> tuple[Difference, ...]:
     return tuple(found)
 
 
+def diff_as_written(old: Path, new: Path) -> tuple[Difference, ...]:
+    """The same of two content directories as their files stand, where one is of an earlier program
+    and does not fit the models of this one. Raises KnowledgeError where a file cannot be read."""
+    found = list(_value_sets(_written_sets(old), _written_sets(new)))
+    for file, key, _, _, _ in SECTIONS:
+        found.extend(_items(key, _written(old / file, key), _written(new / file, key)))
+    return tuple(found)
+
+
+def version_as_written(content: Path) -> str:
+    """The version that a content directory gives itself. Raises KnowledgeError."""
+    meta = _written(content / "meta.yaml", "meta")
+    return str(meta.get("meta", {}).get("version", "version not stated"))
+
+
+def _written(path: Path, key: str) -> dict[str, Mapping[str, Any]]:
+    """The items below a key of a file, by id; none where the file or the key is not there."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+        raise KnowledgeError([Mistake(path.name, None, why)]) from None
+    document = Document(path.name, raw)
+    if document.mistakes:
+        raise KnowledgeError(document.mistakes)
+    part = (document.data or {}).get(key) or ()
+    items = [{"id": key, **part}] if isinstance(part, dict) else part
+    return {str(item.get("id", number)): item for number, item in enumerate(items)}
+
+
+def _written_sets(content: Path) -> dict[str, ValueSet]:
+    found = (json.loads(path.read_bytes()) for path in sorted(content.glob("valuesets/*.json")))
+    return {one["id"]: one for one in found}
+
+
 # --- codes ---
 
 
@@ -109,8 +151,11 @@ def _codes(
 
 
 def _parts(name: str, old: Any, new: Any) -> Iterator[Difference]:
+    return _items(name, _by_id(name, old), _by_id(name, new))
+
+
+def _items(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
     heading = HEADINGS.get(name, "wording")
-    before, after = _by_id(name, old), _by_id(name, new)
     for key in [*before, *(k for k in after if k not in before)]:
         if key not in after:
             yield Difference(heading, key, "removed")
@@ -141,19 +186,25 @@ def _by_id(name: str, part: Any) -> dict[str, BaseModel]:
     return {item.id: item for item in items}
 
 
-def _title(item: BaseModel) -> str:
+def _title(item: BaseModel | Mapping[str, Any]) -> str:
     for member in ("label", "display", "citation", "text", "summary", "id"):
-        if said := getattr(item, member, None):
+        said = item.get(member) if isinstance(item, Mapping) else getattr(item, member, None)
+        if said:
             return str(said)
     return type(item).__name__
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Members of a model as `when.condition.within_days` -> value."""
+    """Members of a model, or of what a file says, as `when.condition.within_days` -> value."""
+    parts: Iterable[tuple[str, Any]]
     if isinstance(value, BaseModel):
         names = type(value).model_fields
         parts = ((name, getattr(value, name)) for name in names)
-    elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
+    elif isinstance(value, dict):
+        parts = value.items()
+    elif (isinstance(value, list) and any(isinstance(item, dict) for item in value)) or (
+        isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value)
+    ):
         parts = ((str(number), item) for number, item in enumerate(value))
     else:
         return {path: value}
@@ -179,8 +230,8 @@ def _members(
 
 
 def _words(value: Any) -> str:
-    if value is None or value == ():
+    if value is None or value in ((), []):
         return "none"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return ", ".join(map(str, value))
     return repr(value) if isinstance(value, str) else str(value)

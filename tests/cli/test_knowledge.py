@@ -164,3 +164,26 @@ def test_export_writes_the_package(tmp_path: Path) -> None:
     code, _, err = run("export", "--package", str(tmp_path / "nowhere" / "ho.tgz"))
     assert code == 2
     assert "No such file" in err
+
+
+def test_content_of_an_earlier_program_is_compared_as_it_is_written(tmp_path: Path) -> None:
+    """A file and a value set are missing that this program asks for; a member is too many."""
+    older = tmp_path / "content"
+    shutil.copytree(CONTENT, older)
+    (older / "completeness.yaml").unlink()
+    (older / "valuesets" / "dish.json").unlink()
+    factors = (older / "factors.yaml").read_text(encoding="utf-8")
+    factors = factors.replace("- id: dish\n", "- id: dish\n    urgency: low\n", 1)
+    (older / "factors.yaml").write_text(factors, encoding="utf-8")
+    code, told, warned = run("diff", str(older))
+    assert code == 0
+    assert "one of the two is for another version" in warned
+    lines = told.splitlines()
+    assert any(line.startswith("codes: dish: value set added, ") for line in lines)
+    assert "rule: dish: urgency 'low' -> none" in lines
+
+
+def test_a_broken_overlay_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "overlay.yaml").write_text("overlay: [\n", encoding="utf-8")
+    with pytest.raises(KnowledgeError):
+        run("diff", "base", str(tmp_path))
