@@ -89,7 +89,7 @@ _IS_IDENTIFIERS = _list_of(
 )
 _BLANK = Raw(b'"?"')
 _DATES = re.compile(
-    rb'"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?"'
+    rb'"20\d\d-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?"'
 )
 
 

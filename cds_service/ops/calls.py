@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import msgspec
+from msgspec import Struct
+
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 EXAMINATION = "examination"
 """Mode of a call that says of itself that a conformance tool makes it. It is answered like any
@@ -50,8 +53,7 @@ class CallPart:
     failed: bool = False
 
 
-@dataclass(slots=True)
-class CallLog:
+class CallLog(Struct):
     """What is known of one call, for its log line, its metrics and the header Server-Timing."""
 
     request_id: str
@@ -70,9 +72,9 @@ class CallLog:
     skipped: int = 0  # entries that could not be read
     foreign: int = 0  # resources of other patients
     # By input: entries in codes that cannot be read, by systems of a closed list.
-    not_understood: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    stages: dict[str, float] = field(default_factory=dict)  # seconds
-    started: float = field(default_factory=time.perf_counter)
+    not_understood: Mapping[str, Mapping[str, int]] = {}
+    stages: dict[str, float] = {}  # seconds
+    started: float = msgspec.field(default_factory=time.perf_counter)
     status: int | None = None  # of the answer, once it has begun
     caller_span: str | None = None  # of the `traceparent` that came
     span: str = ""  # of this call, and `inside` of its part under way, where it has a trace

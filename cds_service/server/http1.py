@@ -211,7 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
             self._give_up(_VERSION)
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             self._give_up(_HOST)
         if self._place is Place.RESERVED and not self.url.startswith(_ON_RESERVE):
