@@ -17,10 +17,12 @@ WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
+# What is installed: requirements-otel.lock is the same with the extra `otel` (traces).
+ARG LOCK=requirements.lock
 # The lock changes less often than the code: a layer of its own.
-COPY requirements.lock ./
+COPY requirements.lock requirements-otel.lock ./
 # --no-deps: what the lock names and nothing else, as in scripts/environment.
-RUN pip install --no-deps --no-compile --require-hashes -r requirements.lock
+RUN pip install --no-deps --no-compile --require-hashes -r "${LOCK}"
 COPY pyproject.toml hatch_build.py README.md CHANGELOG.md LICENSE NOTICE ./
 COPY cds_service cds_service
 # Compiled last, without the times of files in it: the same source gives the same bytes.

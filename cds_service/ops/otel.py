@@ -129,6 +129,8 @@ class Watched(SpanExporter):
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
         self._fails = False
+        for outcome in ("handed", "sent", "failed"):  # Prometheus sees no increase from nothing
+            metrics.spans.labels(outcome)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; never raises."""

@@ -30,7 +30,8 @@ from cds_service.ops.urls import local_base
 from cds_service.server import at_rest
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
-from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers, listeners
+from cds_service.server.listening import listeners
+from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers
 from cds_service.trust import access
 
 _OTHER_FILES = 512  # database, FHIR servers, log

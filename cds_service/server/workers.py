@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache, cached_property
 from types import FrameType
 
@@ -28,6 +27,7 @@ from cds_service.ops.switch import TURNS, Switch
 from cds_service.server import at_rest, ending
 from cds_service.server.app import create_app
 from cds_service.server.http1 import BoundedProtocol
+from cds_service.server.listening import BACKLOG, BALANCES, begin_none, bound, take_rest
 
 GRACE_SECONDS = 10
 """After SIGTERM and CDS_DRAIN_SECONDS, for calls under way."""
@@ -35,54 +35,15 @@ GRACE_SECONDS = 10
 LAST_SECONDS = 20.0
 """After the same, until the process ends whatever hangs: calls, database, log."""
 
+_CONNECTING_SECONDS = 0.2  # for connections that have begun when no further one may
 _LAST_CALLS_SECONDS = 1.0  # for the first call on a connection that was accepted at the very end
+_LOG_SECONDS = 2.0  # for the last lines of the parent
 _TICK_SECONDS = 0.1  # as uvicorn's
 
 _STARTING_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 2.0
-_BACKLOG = 2048
 
 FACTORY = f"{__name__}:worker_app"
-_BALANCES = sys.platform == "linux"  # between sockets of one port (SO_REUSEPORT, socket(7))
-
-
-def listeners(
-    family: socket.AddressFamily, host: str, port: int, workers: int, *, early: bool
-) -> list[socket.socket]:
-    """Sockets to listen on, one for each worker. Raises OSError.
-
-    With `early` a call waits from here on until a worker answers it. Without, it is refused until
-    one can: a proxy goes to another machine then, and no clinician waits for this one.
-
-    One socket for all would give nearly all connections to the worker that waited last. All of them
-    stay open in the parent: what comes for a worker that died waits for the next one.
-    """
-    first = _bound(family, host, port)  # refused where another service listens
-    if workers == 1 or not _BALANCES:
-        found = [first] * workers
-    else:
-        port = first.getsockname()[1]
-        first.close()
-        found = [_bound(family, host, port, shared=True) for _ in range(workers)]
-    for each in found if early else ():
-        each.listen(_BACKLOG)
-    return found
-
-
-def _bound(
-    family: socket.AddressFamily, host: str, port: int, *, shared: bool = False
-) -> socket.socket:
-    listener = socket.socket(family)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.set_inheritable(True)  # for the workers
-    return listener
 
 
 @cache
@@ -95,8 +56,8 @@ class Server(uvicorn.Server):
     """Ends without losing a call, and in time, also where a call or the database hangs.
 
     After SIGTERM it is not ready, and answers for CDS_DRAIN_SECONDS all that comes, so that a proxy
-    can notice; each answer closes its connection. Then it takes what waits to be accepted, closes
-    its sockets, and ends with the last answer. SIGINT ends it without that time.
+    can notice; each answer closes its connection. Then it lets no connection begin, takes what has
+    begun, closes its sockets, and ends with the last answer. SIGINT ends it without that time.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -114,10 +75,15 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             if isinstance(connection, BoundedProtocol):
                 connection.end_with_answer()
-        until, tick = time.monotonic() + _drain_seconds(), 0
-        while time.monotonic() < until and self._may_wait():
+        await self._wait(_drain_seconds())
+
+    async def _wait(self, seconds: float) -> None:
+        """Answer for so long. Counted in ticks: a machine that stands still meanwhile takes one of
+        them, and not the time of those who have to notice."""
+        for tick in range(1, round(seconds / _TICK_SECONDS) + 1):
+            if not self._may_wait():
+                return
             await asyncio.sleep(_TICK_SECONDS)
-            tick += 1
             await self.on_tick(tick)  # the header Date
 
     def _may_wait(self) -> bool:
@@ -131,21 +97,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _take_the_last(self, sockets: Sequence[socket.socket]) -> None:
-        """Close the sockets, but answer what the kernel has accepted by then: it would be reset."""
-        kept, accepted = [each.dup() for each in sockets], []
+        """Close the sockets, but answer what has begun to connect: it would be reset."""
+        for each in sockets:
+            begin_none(each)
+        await self._wait(_CONNECTING_SECONDS)
+        kept, loop = [each.dup() for each in sockets], asyncio.get_running_loop()
         for server in self.servers:
             server.close()
         for own, listener in zip(sockets, kept, strict=True):
             own.close()
-            listener.setblocking(False)
-            with suppress(OSError):  # BlockingIOError: that was all
-                while True:
-                    accepted.append(listener.accept()[0])
+            for connection in take_rest(listener):
+                connection.setblocking(False)
+                await loop.connect_accepted_socket(self._protocol, connection)
             listener.close()
-        for connection in accepted:
-            connection.setblocking(False)
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        await asyncio.sleep(_LAST_CALLS_SECONDS)
+        await self._wait(_LAST_CALLS_SECONDS)
 
     def _protocol(self) -> asyncio.Protocol:
         return BoundedProtocol(
@@ -184,6 +149,7 @@ class Workers(Multiprocess):
         """Serve until told to end. Where a worker cannot start the process ends with an error:
         systemd starts again what has failed, and not what has ended."""
         super().run()
+        log.drain(_LOG_SECONDS)
         if self._failed:
             sys.exit(STARTUP_FAILURE)
 
@@ -246,14 +212,14 @@ class Workers(Multiprocess):
             log.warn("no worker can be started; the others take its calls", problem=str(error))
             self._look_again = time.monotonic() + _LOOK_AGAIN_SECONDS
             for listener, process in zip(self._listeners, self.processes, strict=True):
-                if process.exitcode is not None and _BALANCES:
+                if process.exitcode is not None and BALANCES:
                     listener.close()
             return False
         family, (host, port, *_) = self._address
         for place, listener in enumerate(self._listeners):
             if listener.fileno() < 0:
-                self._listeners[place] = _bound(family, host, port, shared=True)
-                self._listeners[place].listen(_BACKLOG)
+                self._listeners[place] = bound(family, host, port, shared=True)
+                self._listeners[place].listen(BACKLOG)
         return True
 
     def handle_hup(self) -> None:

@@ -96,7 +96,7 @@ def _debian(line: list[str]) -> dict[str, Any]:
 
 
 def _pinned(root: Path) -> list[dict[str, Any]]:
-    files = ("requirements.lock", "requirements-dev.lock", "Dockerfile")
+    files = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock", "Dockerfile")
     return [{"name": name, "digest": {"sha256": sha256(root / name)}} for name in files]
 
 

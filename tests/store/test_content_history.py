@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+import subprocess
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from cds_service.store.records import ContentChange
-from tests.support.live import Live
+from tests.support.databases import Postgres
+from tests.support.service_process import started
 from tests.support.stores import opened
 
 pytestmark = pytest.mark.anyio
@@ -52,14 +55,31 @@ async def test_no_row_is_replaced(tmp_path: Path) -> None:
         assert await database.content_history() == [FIRST]
 
 
-async def test_a_service_that_ends_while_it_writes_has_written(live: Live, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'db'}"
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """URL of an empty database."""
+    return postgres.new_database()
+
+
+@pytest.mark.process
+async def test_a_service_that_ends_while_it_writes_has_written(postgres_url: str) -> None:
+    url = postgres_url
     async with opened(url):
         pass  # the tables are there
-    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        async with live(url) as service:
-            assert (await service.request("GET", "/health/live")).status_code == 200
-            other.execute("ROLLBACK")
+    other = await asyncpg.connect(url)
+    try:
+        held = other.transaction()
+        await held.start()
+        await other.execute("LOCK TABLE content_in_force IN EXCLUSIVE MODE")
+        with started(CDS_DATABASE_URL=url) as service:
+            while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert httpx.get(f"{service.base}/health/live", timeout=60).status_code == 200
+            service.process.terminate()
+            with suppress(subprocess.TimeoutExpired):  # it waits for us
+                service.process.wait(0.3)
+            await held.rollback()
+            service.process.wait(60)
+    finally:
+        await other.close()
     async with opened(url) as database:
         assert [change.how for change in await database.content_history()] == ["start"]

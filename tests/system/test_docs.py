@@ -66,7 +66,7 @@ def test_files_that_are_named_exist() -> None:
 
 
 def test_lock_files_name_no_index() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock"):
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         assert not [line for line in lines if line.startswith("-") or "://" in line]
         assert all("==" in line for line in lines if re.match(r"[a-z]", line))

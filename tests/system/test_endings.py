@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from uvicorn.config import STARTUP_FAILURE
 
 from tests.support.attack_book import attack
 from tests.support.builders import request as build
+from tests.support.constants import ROOT
 from tests.support.ehr_calls import HIGH
 from tests.support.issuer import SIGN
 from tests.support.service_process import ServiceProcess, serve, started, workers_of
@@ -174,6 +179,72 @@ def test_a_worker_is_replaced() -> None:
 
     assert got == [200] * 20
     assert len({*old, *new}) == 3
+
+
+def under_way(service: ServiceProcess) -> int:
+    """Calls that are being answered, as the figures say."""
+    text = httpx.get(service.base + "/metrics", timeout=120).text
+    return sum(int(float(n)) for n in re.findall(r"^cds_requests_under_way (\S+)$", text, re.M))
+
+
+def is_open(client: socket.socket) -> bool:
+    """Whether the other side keeps a connection on which it has nothing to say."""
+    client.setblocking(False)
+    with suppress(ConnectionResetError):
+        try:
+            return client.recv(1) != b""
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_what_a_worker_was_doing_is_forgotten_when_it_dies() -> None:
+    """Its calls under way would be counted for ever."""
+    settings = {"CDS_READ_SECONDS": "300", "CDS_METRICS": "true"}
+    with started("--workers", "2", **settings) as service, ExitStack() as stack:
+        until(lambda: not refuses(service))
+        calls = [stack.enter_context(half_a_call(service)) for _ in range(12)]
+        until(lambda: under_way(service) == len(calls))
+        os.kill(workers_of(service)[0], signal.SIGKILL)
+        until(lambda: "a worker is replaced" in service.logged())
+        left = sum(is_open(call) for call in calls)
+        assert left < len(calls)
+        assert under_way(service) == left
+
+
+CANNOT_START = """
+import sys, uvicorn
+from pathlib import Path
+from cds_service.ops import log
+from cds_service.ops.switch import Switch
+from cds_service.server.listening import listeners
+from cds_service.server.workers import Workers
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed"})
+
+if __name__ == "__main__":
+    log.configure()
+    log.start()
+    sockets = listeners(2, "127.0.0.1", 0, 2, early=False)
+    config = uvicorn.Config("cannot_start:app", workers=2, lifespan="on", log_config=None)
+    Workers(config, sockets, Switch(Path("data").absolute()), lambda: None).run()
+"""
+
+
+def test_a_worker_that_cannot_start_is_an_error_of_the_service(tmp_path: Path) -> None:
+    """Restart=on-failure starts nothing again that has ended with 0; and the log tells why."""
+    (tmp_path / "cannot_start.py").write_text(CANNOT_START)
+    ended = subprocess.run(
+        [sys.executable, "cannot_start.py"],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "CDS_DATABASE_URL": "none"},
+    )  # fmt: skip
+    assert ended.returncode == STARTUP_FAILURE, ended.stderr
+    assert '"event":"a worker cannot start; the service ends"' in ended.stderr
+    assert "a worker is replaced" not in ended.stderr
 
 
 @attack(KIND, "many connections", "each worker takes its share")

@@ -107,6 +107,15 @@ def test_the_lock_pins_all_that_is_needed(lock: str, group: str, python: str) ->
     assert group == "build" or "coverage[toml]" in extras
 
 
+def test_the_image_with_traces_holds_what_was_tested() -> None:
+    """Its lock is the other one, and the extra in the versions that the tests run with."""
+    plain, more, tested = map(pins, ("requirements.lock", "requirements-otel.lock",
+                                     "requirements-dev.lock"))  # fmt: skip
+    assert plain.items() <= more.items()
+    assert {n: version for n, version in more.items() if n not in plain}.items() <= tested.items()
+    assert {"opentelemetry-sdk", "requests"} <= more.keys()
+
+
 # --- installing ---
 
 
