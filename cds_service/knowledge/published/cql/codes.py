@@ -70,7 +70,8 @@ def _function(value_set: ValueSet) -> str:
     """
     id_ = value_set["id"]
     starts = _starts(value_set)
-    tests, lists = [f"concept in {quoted(id_)}"], []
+    tests = [f"concept in {quoted(id_)}"]
+    lists: list[str] = []
     for name, rows in (("Begins", starts), ("Is One Of", _others(value_set, starts))):
         for system, codes in rows.items():
             listed = quoted(f"{id_} codes {len(lists) + 1}")
