@@ -108,10 +108,14 @@ def test_each_action_has_a_condition_of_its_own(plan: Mapping[str, Any], made: C
     (event,) = plan["action"]
     assert event["trigger"] == [{"type": "named-event", "name": "order-sign"}]
     listed = list(all_actions(event))
-    names = [one["condition"][0]["expression"]["expression"] for one in listed]
+    conditions = [one["condition"][0]["expression"] for one in listed]
+    names = [one["expression"] for one in conditions]
     known = defines(made.texts["HOPlan"])
-    assert {re.fullmatch(r'HOPlan\."(.+)"', name)[1] for name in names} == known  # type: ignore[index]  # none is None
+    assert set(names) == known
     assert len({one["id"] for one in listed}) == len(listed) == len(known)
+    for one in conditions:  # an engine that has the library translated has not to do it again
+        assert one["language"] == "text/cql-identifier"
+        assert [one["reference"]] == plan["library"]
 
 
 def test_what_is_unknown_is_asked(knowledge: Knowledge, plan: Mapping[str, Any], made: Cql) -> None:
@@ -141,8 +145,19 @@ def test_a_list_counts_as_not_read_until_an_engine_says_so(made: Cql) -> None:
 
 
 def test_a_code_is_found_without_its_dots(made: Cql) -> None:
-    body = made.texts["HOCodes"].split('define function "in gnas-related"')[1].split("\n\n")[0]
-    assert "\"Is One Of\"(concept, 'http://hl7.org/fhir/sid/icd-10-cm', { 'E201' })" in body
+    text = made.texts["HOCodes"]
+    body = text.split('define function "in gnas-related"')[1].split("\n\n")[0]
+    system = "http://hl7.org/fhir/sid/icd-10-cm"
+    listed = re.search(f'"Is One Of"\\(concept, \'{system}\', (".+")\\)', body)
+    assert listed is not None
+    assert f"define {listed[1]}:\n  {{ 'E201' }}" in text
+
+
+def test_a_result_of_the_gene_counts_as_the_service_reads_it(made: Cql) -> None:
+    text = made.texts["HOExclusions"]
+    body = text.split('define "cyp2c9-poor-metaboliser":')[1].split("\n\n")[0]
+    assert 'Facts."Results" O' in body
+    assert 'Codes."in lab-cyp2c9-activity"(O.code)' in body
 
 
 def test_a_suspicion_of_fop_asks_about_every_draft(made: Cql) -> None:

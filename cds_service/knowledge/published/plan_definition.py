@@ -33,7 +33,7 @@ def plan_definitions(knowledge: Knowledge) -> Mapping[str, Resource]:
         "copyright": OWN_LICENCE,
         "lastReviewDate": meta.reviewed.isoformat(),
         "relatedArtifact": [citation(source) for source in knowledge.evidence.values()],
-        "library": [f"{url_of('Library', 'HOPlan')}|{knowledge.version}"],
+        "library": [_logic(knowledge)],
         "action": [
             {
                 "id": "order-sign",
@@ -48,6 +48,12 @@ def plan_definitions(knowledge: Knowledge) -> Mapping[str, Resource]:
     return {PLAN: made}
 
 
+def _logic(knowledge: Knowledge) -> str:
+    """The library whose defines the conditions name. An engine keeps a named library translated; of
+    an expression (`text/cql`) it makes one of its own, and may translate all anew each time."""
+    return f"{url_of('Library', 'HOPlan')}|{knowledge.version}"
+
+
 def _action(one: PlanAction, knowledge: Knowledge) -> Resource:
     made: Resource = {
         "id": one.id.replace(": ", "-").replace(" ", "-"),
@@ -59,7 +65,11 @@ def _action(one: PlanAction, knowledge: Knowledge) -> Resource:
         "condition": [
             {
                 "kind": "applicability",
-                "expression": {"language": "text/cql", "expression": f'HOPlan."{one.condition}"'},
+                "expression": {
+                    "language": "text/cql-identifier",
+                    "expression": one.condition,
+                    "reference": _logic(knowledge),
+                },
             }
         ],
     }

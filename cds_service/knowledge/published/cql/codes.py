@@ -20,6 +20,8 @@ using FHIR version '4.0.1'
 include FHIRHelpers version '4.0.1' called FHIRHelpers
 """
 BEGINS = """\
+context Patient
+
 // Dots and case have no meaning in these code systems.
 define function "Plain"(system System.String, code System.String):
   if system in {dotless} then Upper(ReplaceMatches(code, '[.]', ''))
@@ -30,8 +32,9 @@ define function "Begins"(
     concept FHIR.CodeableConcept, system System.String, starts List<System.String>):
   exists (
     concept.coding C
+      let plain: "Plain"(system, C.code.value)
       where C.system.value = system
-        and exists (starts S where StartsWith("Plain"(system, C.code.value), S))
+        and exists (starts S where StartsWith(plain, S))
   )
 
 define function "Is One Of"(
@@ -61,17 +64,22 @@ def codes_library(knowledge: Knowledge, used: Iterable[str]) -> str:
 
 
 def _function(value_set: ValueSet) -> str:
+    """The function of a value set, and before it the lists that it looks through.
+
+    A list is a define of its own: engines look a function up by all that it is called with.
+    """
     id_ = value_set["id"]
     starts = _starts(value_set)
     tests = [f"concept in {quoted(id_)}"]
+    lists: list[str] = []
     for name, rows in (("Begins", starts), ("Is One Of", _others(value_set, starts))):
-        tests += [
-            f"{quoted(name)}(concept, {literal(system)}, {listing(codes)})"
-            for system, codes in rows.items()
-        ]
+        for system, codes in rows.items():
+            listed = quoted(f"{id_} codes {len(lists) + 1}")
+            lists.append(f"define {listed}:\n  {listing(codes)}\n\n")
+            tests.append(f"{quoted(name)}(concept, {literal(system)}, {listed})")
     body = "\n      or ".join(tests)
     return (
-        f"{comment(value_set['title'])}\n"
+        f"{''.join(lists)}{comment(value_set['title'])}\n"
         f"define function {quoted('in ' + id_)}(concept FHIR.CodeableConcept):\n"
         f"  concept is not null\n    and (\n      {body}\n    )\n"
     )

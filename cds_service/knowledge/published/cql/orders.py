@@ -74,6 +74,12 @@ def _hips(triggers: Iterable[Trigger], scope: Scope) -> Iterable[str]:
     )
 
 
+_ROUTE_LOST: Final = (
+    "An intramuscular route in words is not read.",
+    "A vaccine that is drafted as an Immunization is not looked at: that type has no status draft.",
+)
+
+
 def _lost(triggers: Iterable[Trigger]) -> Iterable[Lost]:
     for one in triggers:
         if one.named is not None:
@@ -82,5 +88,4 @@ def _lost(triggers: Iterable[Trigger]) -> Iterable[Lost]:
         if not {*NEEDS_HIP_SITE.values()}.isdisjoint(one.value_sets):
             yield Lost("triggers", one.id, "in part", (OPCS_LOST,))
         if _ROUTE in one.value_sets:
-            why = "An intramuscular route in words is not read."
-            yield Lost("triggers", one.id, "in part", (why,))
+            yield Lost("triggers", one.id, "in part", _ROUTE_LOST)

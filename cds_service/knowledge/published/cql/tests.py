@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from cds_service.knowledge.names import BROOKER, NEEDS_HIP_SITE
+from cds_service.knowledge.names import (
+    BROOKER,
+    CYP2C9_ACTIVITY,
+    NEEDS_HIP_SITE,
+    POOR_METABOLISER,
+)
 from cds_service.knowledge.published.cql.results import measured
 from cds_service.knowledge.published.cql.text import (
     closed,
@@ -176,7 +181,19 @@ def _condition(test: ConditionTest, scope: Scope) -> str:
     if scope.cautious and test.undated == "ask" and test.within_days:
         undated = f'{date} is null and not Facts."Over"(C)'
         return _asked(source, "C", clauses, window, undated, "Conditions")
-    return answer(found(source, "C", [*clauses, *window]), "Conditions")
+    told = found(source, "C", [*clauses, *window])
+    if POOR_METABOLISER in test.value_sets:
+        scope.lose("Words that name the gene are not read.")
+        told = joined("or", [told, _gene_result(scope)])
+    return answer(told, "Conditions")
+
+
+def _gene_result(scope: Scope) -> str:
+    """Whether a result, or a part of one, has the answer of a poor metaboliser in a code."""
+    scope.used |= {POOR_METABOLISER, CYP2C9_ACTIVITY}
+    part = '"in {0}"({1}.code) and Codes."in {2}"({1}.value as FHIR.CodeableConcept)'
+    whole, part = (f"Codes.{part.format(CYP2C9_ACTIVITY, one, POOR_METABOLISER)}" for one in "OK")
+    return found('Facts."Results"', "O", [joined("or", [whole, found("O.component", "K", [part])])])
 
 
 def _procedure(test: ProcedureTest, scope: Scope) -> str:

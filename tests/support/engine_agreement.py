@@ -1,0 +1,209 @@
+"""Counts by rule where the service and the second engine agree, and explains where they do not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Final
+
+import yaml
+
+from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.published.cql.exclusions import standing
+from cds_service.knowledge.published.cql.libraries import cql
+from tests.support.second_engine import SOURCES, Said
+from tests.support.two_engines import Ours, Value, theirs
+
+DIFFERENCES: Final = SOURCES / "differences.yaml"
+_WORDS: Final[Mapping[str, Value]] = {"yes": True, "no": False, "unknown": None}
+EQUAL, NOT_EXPORTED, OPEN = "equal", "not exported", "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A known reason for which the answers differ.
+
+    `about` are patterns of rules, `ours` and `theirs` the answers (none: any), `where` the name of
+    what has to be so for this patient, `why` the reason in words.
+    """
+
+    id: str
+    about: tuple[str, ...]
+    why: str
+    where: str
+    ours: tuple[Value, ...] = ()
+    theirs: tuple[Value, ...] = ()
+
+    def explains(self, rule: str, ours: Value, theirs: Value, seen: Seen) -> bool:
+        """Whether this is the reason."""
+        return (
+            any(fnmatchcase(rule, one) for one in self.about)
+            and (not self.ours or ours in self.ours)
+            and (not self.theirs or theirs in self.theirs)
+            and _WHERE[self.where](rule, seen)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One patient by both."""
+
+    ours: Ours
+    said: Said
+    knowledge: Knowledge
+
+    def define(self, library: str, name: str) -> Value:
+        return self.said.defines[library].get(name)
+
+
+@dataclass
+class Line:
+    """One rule: `kinds` counts equal, not exported, different, and each known reason."""
+
+    rule: str
+    kinds: Counter[str] = field(default_factory=Counter)
+    open: list[tuple[str, Value, Value]] = field(default_factory=list)
+
+    @property
+    def patients(self) -> int:
+        return self.kinds.total()
+
+    @property
+    def explained(self) -> int:
+        return self.patients - sum(self.kinds[one] for one in (EQUAL, NOT_EXPORTED, OPEN))
+
+
+class Agreement:
+    """All patients so far, by rule."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.lines: dict[str, Line] = {}
+        self.patients = 0
+        self.same = 0
+        self._knowledge = knowledge
+        self._known = tuple(differences())
+        self._questions = {
+            f"exclusion {one.rule}" for one in knowledge.once(cql).lost if one.how == "a question"
+        }
+
+    def add(self, ours: Ours, said: Said) -> None:
+        """Count one patient."""
+        seen, found = Seen(ours, said, self._knowledge), theirs(said, self._knowledge)
+        kinds = set()
+        for rule, value in ours.values.items():
+            line = self.lines.setdefault(rule, Line(rule))
+            kind = self._kind(rule, value, found, seen)
+            kinds.add(kind)
+            line.kinds[kind] += 1
+            if kind == OPEN:
+                line.open.append((ours.id, value, found[rule]))
+        self.patients += 1
+        self.same += kinds == {EQUAL}
+
+    def _kind(self, rule: str, value: Value, found: Mapping[str, Value], seen: Seen) -> str:
+        if rule not in found:
+            return NOT_EXPORTED
+        if found[rule] == value:
+            return EQUAL
+        if rule in self._questions and found[rule] is None:
+            return A_QUESTION
+        reasons = (d.id for d in self._known if d.explains(rule, value, found[rule], seen))
+        return next(reasons, OPEN)
+
+    @property
+    def unexplained(self) -> list[Line]:
+        return [one for one in self.lines.values() if one.open]
+
+    def by_reason(self) -> Mapping[str, Counter[str]]:
+        """Reason to rule to number of answers."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for line in self.lines.values():
+            for kind, number in line.kinds.items():
+                if kind not in (EQUAL, NOT_EXPORTED, OPEN):
+                    found[kind][line.rule] += number
+        return found
+
+
+A_QUESTION: Final = "a-question"
+
+
+def differences() -> Iterator[Difference]:
+    """The known reasons of the file. Raises KeyError for a word that nobody knows."""
+    for one in yaml.safe_load(DIFFERENCES.read_text("utf-8"))["differences"]:
+        yield Difference(
+            one["id"],
+            tuple(one["about"]),
+            one["why"],
+            one["where"],
+            tuple(_WORDS[word] for word in one.get("ours", ())),
+            tuple(_WORDS[word] for word in one.get("theirs", ())),
+        )
+        if one["where"] not in _WHERE:
+            raise KeyError(one["where"])
+
+
+# --- what has to be so for a patient ---
+
+
+def _asks_first(rule: str, seen: Seen) -> bool:
+    """Something is unknown that would rule the option out, or prophylaxis may be there."""
+    if seen.define("HOExclusions", "Prophylaxis may be there"):
+        return True
+    regimens, drug = seen.knowledge.regimens, rule.removeprefix("offer ")
+    names = (
+        name
+        for name in standing(seen.knowledge)
+        if drug in (name, regimens[name].drug if name in regimens else name)
+    )
+    return all(seen.define("HOExclusions", f"{name} may be drafted") is not True for name in names)
+
+
+def _in_words(rule: str, seen: Seen) -> bool:
+    """The chart or an order says in words what no code says."""
+    chart = seen.ours.chart
+    orders = (*seen.ours.orders, *chart.planned)
+    told = any(one.mentions or one.unidentified or one.says_intramuscular for one in orders)
+    return bool(chart.mentions or chart.unidentified or told)
+
+
+def _unread(rule: str, seen: Seen) -> bool:
+    """A list was not read whole."""
+    return not all(one.known for one in seen.ours.chart.inputs)
+
+
+def _another_type(rule: str, seen: Seen) -> bool:
+    """A draft is no ServiceRequest and no MedicationRequest."""
+    types = {one.resource_type for one in seen.ours.orders}
+    return not types <= {"ServiceRequest", "MedicationRequest"}
+
+
+def _rows(*rows: str) -> Callable[[str, Seen], bool]:
+    return lambda _, seen: bool(seen.ours.rows & {*rows})
+
+
+def _value(name: str) -> Callable[[str, Seen], bool]:
+    return lambda _, seen: bool(seen.ours.values.get(name))
+
+
+_WHERE: Final[Mapping[str, Callable[[str, Seen], bool]]] = {
+    "always": lambda _, seen: True,
+    "fop": _value("genetic fop"),
+    "row 9q": _rows("9q"),
+    "a draft of another type": _another_type,
+    "prophylaxis is there": _rows("6", "6c", "6u"),
+    "it asks first": _asks_first,
+    "in words": _in_words,
+    "a list was not read": _unread,
+}
+
+
+def table(lines: Iterable[Line]) -> Iterator[str]:
+    """Lines of text: rule, patients, equal, not exported, explained, different."""
+    head = ("rule", "patients", "equal", "not exported", "explained", "different")
+    yield f"{head[0]:52}" + "".join(f"{one:>13}" for one in head[1:])
+    for one in sorted(lines, key=lambda line: line.rule):
+        counts = (one.patients, one.kinds[EQUAL], one.kinds[NOT_EXPORTED], one.explained,
+                  one.kinds[OPEN])  # fmt: skip
+        yield f"{one.rule:52}" + "".join(f"{number:13}" for number in counts)
