@@ -27,7 +27,6 @@ from cds_service.clinical.chart import (
     AllergyFact,
     Chart,
     ConditionFact,
-    DraftOrder,
     FamilyFact,
     MeasurementFact,
     MedicationFact,
@@ -40,11 +39,12 @@ from cds_service.clinical.chart import (
 from cds_service.clinical.days import Days
 from cds_service.clinical.steps import whole
 from cds_service.fhir.allergy import read_allergy
-from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
+from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_glanced, open_value
 from cds_service.fhir.completeness import SignalTable
 from cds_service.fhir.condition import read_condition
 from cds_service.fhir.context import Item, ReadContext, References
 from cds_service.fhir.decoding import GLANCE, NOTHING, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.dull_codes import DullCodes
 from cds_service.fhir.elements import (
     Doc,
     identifier,
@@ -71,7 +71,7 @@ from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.mentions import Mentions, Patterns, quick_mentions
 from cds_service.fhir.modifiers import IN_JSON, as_questions
 from cds_service.fhir.observation import read_observation
-from cds_service.fhir.order import is_planned, read_order
+from cds_service.fhir.order import planned_in
 from cds_service.fhir.patient import fullest
 from cds_service.fhir.prescreen import Prescreen
 from cds_service.fhir.procedure import read_procedure
@@ -102,6 +102,7 @@ _KEPT_TURN = 50  # resources that are read in full, in one turn
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
 _IN_WORDS = frozenset({Mention, Unidentified})  # what is told although no code was understood
 _LISTS = frozenset({"List", "Composition"})
+_REQUESTS = frozenset(kind for kind, name in INPUT_OF.items() if name is InputName.SERVICE_REQUESTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class ChartReader:
     """Reads prefetch and search answers of one patient into a Chart.
 
     `patient_id` is `context.patientId` in any of its forms; `mentions` are pairs of a disease and
-    the pattern of texts that name it. Can be asked for the chart at any time and go on reading.
+    the pattern of texts that name it; `dull` are codes that said nothing in other charts. Can be
+    asked for the chart at any time and go on reading.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class ChartReader:
         profile: Profile | None = None,
         *,
         signals: SignalTable,
+        dull: DullCodes | None = None,
     ) -> None:
         self.index = index
         self.days = Days.of(today)
@@ -139,7 +142,7 @@ class ChartReader:
         self.subjects = Subjects(patient_id)
         self.mentions = mentions if isinstance(mentions, Mentions) else quick_mentions(mentions)
         self._signals = signals
-        self._prescreen = Prescreen(index, self.mentions, signals)
+        self._prescreen = Prescreen(index, self.mentions, signals, dull or DullCodes())
         self._ledger = Ledger(self.subjects, signals, profile)
         self._unread = UnreadCount()  # of what was held back after one glance
         self._kept: list[_Kept] = []
@@ -219,7 +222,7 @@ class ChartReader:
             allergies=in_order(kinds[AllergyFact]),
             measurements=in_order(kinds[MeasurementFact]),
             family=in_order(kinds[FamilyFact]),
-            planned=_planned(own, look),
+            planned=planned_in([kept.doc for kept in own if kept.kind in _REQUESTS], look),
             unidentified=in_order(kinds[Unidentified]),
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
@@ -235,7 +238,7 @@ class ChartReader:
     # --- one value ---
 
     def _read(self, raw: bytes | Raw, answer: InputAnswer) -> Iterator[None]:
-        opened = open_value(raw)
+        opened = open_glanced(raw)
         if answer.asked is None and opened.empty:  # nothing in it tells what was asked for
             answer.asked = LIST_OF.get(opened.searched or "")
         yield from self._walk(opened, answer, 0)
@@ -257,7 +260,7 @@ class ChartReader:
         self._ledger.beside(opened, answer)
         if opened.lost_page or (opened.cut and answer.whole):
             answer.defects.append(CUT)
-        for start in range(0, len(opened.entries), _TURN):
+        for start in range(0, opened.size, _TURN):
             if start:
                 yield
             self._glance(opened, start, answer, depth)
@@ -266,19 +269,20 @@ class ChartReader:
 
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
-        glance, holds_back, own = GLANCE.decode, self._prescreen.holds_back, self.subjects.own
-        strange = self._prescreen.strange
+        glance, dull_as, own = GLANCE.decode, self._prescreen.dull_as, self.subjects.own
         logs: dict[str | None, InputLog] = {}
-        for position, entry in enumerate(opened.entries[start : start + _TURN], start):
+        for position in range(start, min(start + _TURN, opened.size)):
+            entry = opened.glanced[position] if opened.glanced else opened.entries[position]
             if entry.extension is not NOTHING or entry.response is not NOTHING:
                 self._ledger.beside_entry(entry, answer)
             try:
-                seen = glance(entry.resource)
+                seen = glance(entry.resource) if isinstance(entry, Entry) else entry.resource
             except UNFIT:
-                self._take(entry, answer, opened.place(answer.place, position), depth)
-                continue
-            if not holds_back(seen):
-                self._take(entry, answer, opened.place(answer.place, position), depth)
+                seen = None
+            unread = dull_as(seen) if seen is not None else None
+            if seen is None or unread is None:
+                place = opened.place(answer.place, position)
+                self._take(opened.entry(position), answer, place, depth)
                 continue
             log = logs.get(seen.resourceType)
             if log is None:
@@ -288,8 +292,8 @@ class ChartReader:
             ref = subject.reference if subject is not None else None
             if ref in own:
                 log.seen += 1
-                if strange and (system := strange.get(seen.code)) is not None:
-                    self._unread.note(log.name, system)
+                if unread:
+                    self._unread.note(log.name, unread)
             else:
                 self._ledger.count(self.subjects.whose(ref), ref, log)
 
@@ -390,11 +394,3 @@ def _facts(kept: _Kept, look: ReadContext, ledger: Ledger) -> Iterator[Item]:
     reader = _READERS.get(kept.kind)
     found = reader(kept.doc, look) if reader else iter(())
     return as_questions(found, look, ledger.logs[INPUT_OF[kept.kind]]) if kept.modified else found
-
-
-def _planned(own: list[_Kept], look: ReadContext) -> tuple[DraftOrder, ...]:
-    """Orders of the record still to happen that a value set knows, or for genetic HO."""
-    requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
-    orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
-    known = in_order(o for o in orders if o.kinds or o.suspicions or o.mentions or o.unidentified)
-    return tuple(replace(order, index=i) for i, order in enumerate(known))

@@ -31,6 +31,7 @@ from cds_service.fhir import client as ehr
 from cds_service.fhir.capabilities import Servers
 from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.draft_orders import Drafts, OrdersRead
+from cds_service.fhir.dull_codes import DullCodes
 from cds_service.fhir.harmless_call import HarmlessCalls
 from cds_service.fhir.mentions import mentions_of
 from cds_service.fhir.search import HALF, Queries, is_half, queries_of
@@ -275,9 +276,9 @@ class Consultation:
         self._about_orders = service.question.about_orders
         self._selected = selected(service.question, request.context.selections)
         patient = request.context.patient_id
-        index, named = knowledge.index, knowledge.once(mentions_of)
+        index, named, dull = knowledge.index, knowledge.once(mentions_of), knowledge.once(DullCodes)
         signals = signals_for(knowledge, profile.vendor if profile else None)
-        self.reader = ChartReader(index, patient, days, named, profile, signals=signals)
+        self.reader = ChartReader(index, patient, days, named, profile, signals=signals, dull=dull)
         self._drafts = Drafts(request.context.draft_orders, index, patient, days, named)
         self._orders = OrdersRead()
         self._passed_over = self._card_if_unread = False

@@ -13,6 +13,7 @@ from cds_service.clinical.chart import (
     ConditionFact,
     DraftOrder,
     MedicationFact,
+    Mention,
     ProcedureFact,
     Provenance,
 )
@@ -94,6 +95,11 @@ class CallFacts:
         for order in (*self.orders, *chart.planned):
             found |= order.kinds
         return frozenset(found)
+
+    def mentions(self) -> tuple[Mention, ...]:
+        """What texts of the chart and of the orders name without a code."""
+        orders = (*self.orders, *self.chart.planned)
+        return (*self.chart.mentions, *(one for order in orders for one in order.mentions))
 
     def can_hold(self, when: When) -> bool:
         """False when the chart has nothing that the test asks for."""

@@ -54,10 +54,11 @@ def genetics(session: CallFacts, knowledge: Knowledge) -> Genetics:
     for rule in knowledge.genetic.values():
         wanted = rule.value_sets
         facts = [c for c in session.chart.conditions if not c.concepts.isdisjoint(wanted)]
-        signs = _once((*_suspected(session.orders, wanted), *_signs(session, rule)))
-        sources = _once(with_status(c) for c in facts) or signs
-        if not sources:
+        also = (*_suspected(session.orders, wanted), *_signs(session, rule))
+        if not (facts or also):  # nearly always
             continue
+        signs = _once(also)
+        sources = _once(with_status(c) for c in facts) or signs
         suspected = all(c.suspected for c in facts)
         role, status = ("suspected", "suspected") if suspected else ("genetic", "on record")
         finding = Finding(rule.id, role, rule.label, sources, evidence=rule.evidence)
@@ -71,8 +72,8 @@ def genetics(session: CallFacts, knowledge: Knowledge) -> Genetics:
 
 def _signs(session: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     """What is evidence of the disease beside a diagnosis."""
-    wanted = frozenset(rule.signs)
-    yield from (m.source for m in session.medications if m.concepts & wanted)
+    signs = rule.signs
+    yield from (m.source for m in session.medications if not m.concepts.isdisjoint(signs))
     if rule.disease == "fop":
         found = {ACVR1_GERMLINE} if _brain_tumour(session) else {ACVR1_GERMLINE, ACVR1_SOURCE_OPEN}
         yield from (m.source for m in session.chart.measurements if m.concepts & found)
@@ -104,6 +105,10 @@ def open_questions(found: Genetics, knowledge: Knowledge) -> frozenset[str]:
 
 def question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding, ...]:
     """Text that names the disease without a code, and codes or medicines that only hint at it."""
+    return facts.once("questions", lambda: _question_findings(facts, knowledge))
+
+
+def _question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding, ...]:
     found = []
     for rule in knowledge.genetic.values():
         if clues := [*_hints(facts, rule), *_named(facts, rule)]:
@@ -115,23 +120,19 @@ def question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding, 
 
 def _hints(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     """What an order of the record was for is no more than a hint: it may have been answered."""
-    clues = frozenset(rule.clues)
-    if not clues.isdisjoint(facts.present):
-        yield from (with_status(c) for c in facts.chart.conditions if c.concepts & clues)
-        yield from (m.source for m in facts.medications if m.concepts & clues)
+    clues = rule.clues
+    if not facts.present.isdisjoint(clues):
+        yield from (with_status(c) for c in facts.chart.conditions if c.concepts & {*clues})
+        yield from (m.source for m in facts.medications if m.concepts & {*clues})
     if rule.disease == "fop":
         asked = {ACVR1_ASKED, ACVR1_SOURCE_OPEN}
         yield from (m.source for m in facts.chart.measurements if m.concepts & asked)
     yield from _suspected(facts.orders, clues)
-    yield from _suspected(facts.chart.planned, clues.union(rule.value_sets))
+    yield from _suspected(facts.chart.planned, clues, rule.value_sets)
 
 
 def _named(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
-    chart = facts.chart
-    told = [*chart.mentions]
-    for order in (*facts.orders, *chart.planned):
-        told += order.mentions
-    yield from (m.source for m in told if m.disease == rule.disease)
+    yield from (m.source for m in facts.once("named", facts.mentions) if m.disease == rule.disease)
 
 
 def early_findings(session: CallFacts, knowledge: Knowledge) -> tuple[Finding, ...]:
@@ -198,9 +199,14 @@ def _of_relative(fact: FamilyFact, status: str | None) -> Provenance:
     return replace(fact.source, status=status)
 
 
-def _suspected(orders: Iterable[DraftOrder], wanted: Collection[str]) -> list[Provenance]:
+def _suspected(orders: Iterable[DraftOrder], *wanted: Collection[str]) -> list[Provenance]:
     """Coded reasons of orders that name one of these value sets."""
-    return [s.source for o in orders for s in o.suspicions if not s.concepts.isdisjoint(wanted)]
+    return [
+        s.source
+        for o in orders
+        for s in o.suspicions
+        if any(not s.concepts.isdisjoint(sets) for sets in wanted)
+    ]
 
 
 def _once(sources: Iterable[Provenance]) -> tuple[Provenance, ...]:

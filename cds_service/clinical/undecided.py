@@ -7,7 +7,7 @@ would take what is not known for a no.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cds_service.clinical.assessment import Finding, NotAssessed, Tier
 from cds_service.clinical.chart import DraftOrder, Provenance
@@ -82,11 +82,14 @@ def hinted(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple
     found = []
     for rule in case.knowledge.once(_asking):
         sources, note = _hints(case, order, rule) if rule.id not in told else ((), "")
-        finding = Finding(rule.id, "undecided", rule.label, sources, Tier(rule.tier), rule.evidence)
-        might_be = tier_of(case, (*factors, finding))
-        if not sources or might_be is tier:
+        if not sources:  # nearly always
             continue
-        finding = replace(finding, note=note)
+        finding = Finding(
+            rule.id, "undecided", rule.label, sources, Tier(rule.tier), rule.evidence, note
+        )
+        might_be = tier_of(case, (*factors, finding))
+        if might_be is tier:
+            continue
         found.append(Undecided(finding, _said(finding, ((InputName.CONDITIONS, ""),), might_be)))
     return tuple(found)
 
@@ -133,8 +136,9 @@ def _hints(case: Case, order: DraftOrder, rule: Factor) -> tuple[tuple[Provenanc
         if perhaps.undated:
             return perhaps.sources, NO_DATE
         sources = case.view(order).ask(rule.clues).sources
-    named = (m.source for m in case.chart.mentions if rule.mentions and m.disease == HO)
-    return tuple(dict.fromkeys((*sources, *named))), "not clearly coded"
+    if rule.mentions:
+        sources += tuple(m.source for m in case.chart.mentions if m.disease == HO)
+    return tuple(dict.fromkeys(sources)), "not clearly coded"
 
 
 def _said(finding: Finding, lacks: tuple[_Lack, ...], might_be: Tier) -> NotAssessed:

@@ -12,11 +12,15 @@ from cds_service.fhir.decoding import (
     BUNDLE,
     ENTRIES,
     ENVELOPE,
+    GLANCED_BUNDLE,
     NOTHING,
     RAWS,
     UNFIT,
+    Bundle,
     Entry,
     Envelope,
+    GlancedBundle,
+    GlancedEntry,
     Unreadable,
     decode,
     first_byte,
@@ -27,6 +31,8 @@ from cds_service.fhir.elements import Doc, member, word
 NO_RESOURCE = "no resource"
 _BUNDLE = b'"Bundle"'
 _WHOSE = frozenset({"patient", "subject"})
+_STEP = ".entry[{}].resource"
+_GLANCED_AT_ONCE = 1 << 20  # bytes; a larger Bundle is glanced at in turns
 DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 
 
@@ -50,11 +56,24 @@ class Opened:
     absent: list[str] = field(default_factory=list)  # reasons in place of resources
     nameless_page: bool = False  # a further page is announced, without an address
     why: str | None = None
+    glanced: list[GlancedEntry] | None = None  # in place of `entries`, which `entry` decodes
+    raw: bytes | Raw = b""
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return len(self.entries if self.glanced is None else self.glanced)
+
+    def entry(self, position: int) -> Entry:
+        """The entry at this position, its resource undecoded."""
+        if not self.entries:
+            self.entries = BUNDLE.decode(self.raw).entry or []
+        return self.entries[position]
 
     @property
     def empty(self) -> bool:
         lacks = self.junk or self.failed or self.absent or self.why is not None
-        return not (self.entries or lacks)
+        return not (self.size or lacks)
 
     @property
     def searched(self) -> str | None:
@@ -77,7 +96,7 @@ class Opened:
     @property
     def cut(self) -> bool:
         """Whether a Bundle names more matches than it holds and no page that has the others."""
-        held = len(self.entries) + len(self.junk) + len(self.absent) + self.failed
+        held = self.size + len(self.junk) + len(self.absent) + self.failed
         return self.total is not None and self.total > held and self.next_link is None
 
     def place(self, start: str, position: int) -> str:
@@ -100,11 +119,31 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
         return Opened(why="nested too deeply")
     if bundle.resourceType != "Bundle":
         return Opened([Entry(Raw(bytes(raw)))])
-    opened = Opened(bundle.entry, ".entry[{}].resource") if bundle.entry is not None else Opened()
+    opened = Opened(bundle.entry or [], _STEP if bundle.entry is not None else "")
+    return _with_rest(opened, bundle)
+
+
+def open_glanced(raw: bytes | Raw) -> Opened:
+    """As `open_value`, with a glance at the entries of a Bundle that is as usual, in one pass."""
+    if memoryview(raw).nbytes > _GLANCED_AT_ONCE:
+        return open_value(raw)
+    try:
+        bundle = GLANCED_BUNDLE.decode(raw)
+    except UNFIT:
+        return open_value(raw)
+    if bundle.resourceType != "Bundle":
+        return Opened([Entry(Raw(bytes(raw)))])
+    if not bundle.entry or bundle.issues is not NOTHING:
+        return open_value(raw)
+    return _with_rest(Opened(step=_STEP, glanced=bundle.entry, raw=raw), bundle)
+
+
+def _with_rest(opened: Opened, bundle: Bundle | GlancedBundle) -> Opened:
+    """With what a Bundle has beside its entries."""
     opened.total = bundle.total
-    if bytes(bundle.meta):
+    if bundle.meta is not NOTHING:
         opened.meta = _plain(bundle.meta)
-    if bytes(bundle.link):
+    if bundle.link is not NOTHING:
         _read_links(opened, bundle.link)
     if bundle.issues is not NOTHING:
         _add_issues(opened, bundle.issues)

@@ -77,14 +77,15 @@ class GlancedMeta(Struct, gc=False):
 
 
 class Glance(Struct, gc=False):
-    """The members of a resource that decide whether it is read in full."""
+    """The members of a resource that decide whether it is read in full. What says what it is stays
+    undecoded: of most codes it is known what they say."""
 
     resourceType: str | None = None
     status: str | None = None
     subject: Ref | None = None
     patient: Ref | None = None
-    code: Concept | None = None
-    medicationCodeableConcept: Concept | None = None
+    code: Raw = NOTHING
+    medicationCodeableConcept: Raw = NOTHING
     medicationReference: Ref | None = None
     note: list[GlancedNote] | None = None
     notes: str | None = None  # DSTU2
@@ -119,6 +120,26 @@ class Bundle(Struct, gc=False):
     issues: Raw = NOTHING  # R5: an OperationOutcome about the whole
 
 
+class GlancedEntry(Struct, gc=False):
+    """Bundle.entry with a glance at its resource."""
+
+    resource: Glance
+    fullUrl: str | None = None
+    extension: Raw = NOTHING
+    response: Raw = NOTHING
+
+
+class GlancedBundle(Struct, gc=False):
+    """The same as `Bundle`, and in the same pass a glance at all that it holds."""
+
+    resourceType: str
+    entry: list[GlancedEntry] | None = None
+    link: Raw = NOTHING
+    total: int | None = None
+    meta: Raw = NOTHING
+    issues: Raw = NOTHING
+
+
 class Envelope(Struct, gc=False):
     """A JSON object of which nothing is believed: a Bundle, a Bundle entry, a resource, or the
     wrapper `{response, resource}` of CDS Hooks before 1.0. Missing members are empty."""
@@ -136,7 +157,9 @@ class Envelope(Struct, gc=False):
 
 
 GLANCE = msgspec.json.Decoder(Glance)
+CONCEPT = msgspec.json.Decoder(Concept | None)
 BUNDLE = msgspec.json.Decoder(Bundle)
+GLANCED_BUNDLE = msgspec.json.Decoder(GlancedBundle)
 ENTRIES = msgspec.json.Decoder(list[Entry])
 ENVELOPE = msgspec.json.Decoder(Envelope)
 RAWS = msgspec.json.Decoder(list[Raw])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cds_service.clinical.chart import InputReport, InputState, Problem
 from cds_service.fhir.bundle import Opened, outcome_in
 from cds_service.fhir.completeness import SignalTable
-from cds_service.fhir.decoding import NOTHING, Entry
+from cds_service.fhir.decoding import NOTHING, Entry, GlancedEntry
 from cds_service.fhir.elements import Doc, kind_of, word
 from cds_service.fhir.input_answer import InputAnswer, concerned, is_other_list
 from cds_service.fhir.medicine_lists import both
@@ -348,7 +348,7 @@ class Ledger:
             log.seen -= whose is not Whose.LATER
         return alone
 
-    def beside_entry(self, entry: Entry, answer: InputAnswer) -> None:
+    def beside_entry(self, entry: Entry | GlancedEntry, answer: InputAnswer) -> None:
         """What stands beside the resource of an entry: a reason, or an outcome of its own."""
         if entry.extension is not NOTHING:
             answer.signals += self.signals.of_extension(entry.extension)

@@ -6,7 +6,7 @@ Codes decide; such a text only raises a question.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -119,9 +119,10 @@ class Mentions:
         reach = _reach(words for _, words in said)
         telling = [max(words, key=reach) if words else "" for _, words in said]
         self._patterns = tuple(
-            zip((d for d, _ in patterns), (p for p, _ in said), telling, strict=True)
+            (disease, pattern, word, tuple(other for other in words if other != word))
+            for (disease, pattern), (_, words), word in zip(patterns, said, telling, strict=True)
         )
-        for _, pattern, word in self._patterns:
+        for _, pattern, word, _ in self._patterns:
             if word:
                 self._quick += (word,)
             else:
@@ -143,7 +144,7 @@ class Mentions:
     def _for_orders(self) -> Mentions:
         """These without acquired HO: an order is no history of it; made once."""
         if self._of_orders is None:
-            kept = tuple((disease, one) for disease, one, _ in self._patterns if disease != HO)
+            kept = tuple((disease, one) for disease, one, *_ in self._patterns if disease != HO)
             self._of_orders = Mentions(
                 kept, self._also, self._medicines, self.drugs, self.conditions, self.results
             )
@@ -185,9 +186,9 @@ class Mentions:
         """What the texts of one entry name beyond what its code says itself. The patient's own
         disease comes before a relative's; HO of another joint than the hip asks nothing."""
         own: dict[str, Mention] = {}
-        for disease, value, one in self._places(all_texts(entry.get("code"), notes_of(entry))):
-            if not coded.isdisjoint(CODED_AS[disease]):
-                continue
+        told = {disease for disease, sets in CODED_AS.items() if not coded.isdisjoint(sets)}
+        texts = all_texts(entry.get("code"), notes_of(entry))
+        for disease, value, one in self._places(texts, told):
             if disease == HO and self.sayings.is_elsewhere(_sentence(value, one)):
                 continue
             of_relative = self.sayings.of_relative(value[: one.start()], value[one.end() :])
@@ -197,14 +198,20 @@ class Mentions:
                 own[disease] = Mention(disease, where, of_relative)
         yield from own.values()
 
-    def _places(self, values: Iterable[str]) -> Iterator[tuple[str, str, re.Match[str]]]:
-        """Each place of a disease that the words around it do not deny."""
-        for value in values:
+    def _places(
+        self, values: Iterable[str], told: Collection[str] = ()
+    ) -> Iterator[tuple[str, str, re.Match[str]]]:
+        """Each place of a disease, beside those that are `told`, that the words around it do not
+        deny."""
+        for value in dict.fromkeys(values):  # a text and its display are often the same
             if not self.speaks(value):  # nearly always
                 continue
             lowered = value.lower()
-            for disease, pattern, word in self._patterns:
-                if word not in lowered:  # the blank one of a pattern without such a word is
+            is_plain = lowered.isascii()  # else a letter may match that is not the same in lower
+            for disease, pattern, word, others in self._patterns:
+                if word not in lowered or disease in told:  # a pattern may have a blank word
+                    continue
+                if is_plain and not all(other in lowered for other in others):
                     continue
                 for number, one in enumerate(pattern.finditer(value)):
                     if number >= _LOOKED_AT or not self._is_denied(disease, value, one):

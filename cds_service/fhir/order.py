@@ -38,6 +38,7 @@ from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.modifiers import as_questions, is_modified, with_note
 from cds_service.fhir.order_said import what_is_said
 from cds_service.fhir.order_text import read_genetic_words
+from cds_service.fhir.sorting import in_order
 from cds_service.knowledge.names import (
     INJECTION_IM,
     RADIOTHERAPY,
@@ -188,6 +189,13 @@ def is_planned(doc: Doc) -> bool:
     state = status(doc.get("status"))
     prohibited = flag(doc.get("doNotPerform")) or status(doc.get("intent")) == "option"
     return (state is None or state in _PLANNED) and not prohibited
+
+
+def planned_in(requests: Iterable[Doc], look: ReadContext) -> tuple[DraftOrder, ...]:
+    """Orders of the record still to happen that a value set knows, or for genetic HO."""
+    orders = [read_order(doc, 0, look) for doc in requests if is_planned(doc)]
+    known = in_order(o for o in orders if o.kinds or o.suspicions or o.mentions or o.unidentified)
+    return tuple(replace(order, index=i) for i, order in enumerate(known))
 
 
 def _coded_elements(doc: Doc) -> list[object]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Raw
 
 from cds_service.fhir.codings import wants_reading
 from cds_service.fhir.completeness import ABSENT, SignalTable
-from cds_service.fhir.decoding import NOTHING, Component, Concept, Glance, GlancedQuantity
+from cds_service.fhir.decoding import CONCEPT, NOTHING, UNFIT, Component, Concept, Glance
+from cds_service.fhir.dull_codes import DullCodes
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.medication import OVER
 from cds_service.fhir.medicine_lists import LISTS
@@ -20,69 +23,110 @@ from cds_service.knowledge.word_search import TEXT_LIMIT
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
 
-_CODED = frozenset({"Condition", "Procedure", "Observation"})
-_MEDICINES = frozenset(kind for kind, name in INPUT_OF.items() if name in LISTS)
-_NAMED = frozenset({"Condition", "Procedure"})
+_NAMED, _RESULT, _MEDICINE = b"named:", b"result:", b"medicine:"
+_GROUPS = {
+    "Condition": _NAMED,
+    "Procedure": _NAMED,
+    "Observation": _RESULT,
+    **{kind: _MEDICINE for kind, name in INPUT_OF.items() if name in LISTS},
+}
 _ABSENT = ABSENT.encode()
 _MEMORY = 2_000  # more would cost more than it saves
+UNDERSTOOD: Final = ""
+_NEW: Final = "new"
+_IF_OVER: Final = "?"  # of a medicine that nobody can know: it says nothing once it is over
 
 
 class Prescreen:
     """Lets through what has a coding in a value set or a text that may be worth reading, medicines
-    without a code to know them by, and whatever it cannot judge. Remembers the codes and texts
-    that say nothing: a record repeats itself."""
+    without a code to know them by, and whatever it cannot judge. Remembers what codes and texts
+    say: a record repeats itself, and `dull` is what other records said."""
 
-    def __init__(self, index: CodeIndex, mentions: Mentions, signals: SignalTable) -> None:
+    def __init__(
+        self, index: CodeIndex, mentions: Mentions, signals: SignalTable, dull: DullCodes
+    ) -> None:
         self._index = index
         self._signals = signals
         self._statements = signals.codes
         self._mentions = mentions
+        self._dull_codes = dull
         self._dull: set[Concept] = set()
-        self._plain: set[Concept] = set()  # they name no condition
-        self._plain_results: set[Concept] = set()
-        self._known: set[Concept] = set()  # medicines whose code is in no value set
-        self.strange: dict[
-            Concept | None, str
-        ] = {}  # of the dull ones, those in systems nobody reads
+        self._told: dict[bytes, dict[bytes, str | None]] = {
+            _NAMED: {}, _RESULT: {}, _MEDICINE: {}
+        }  # fmt: skip
 
-    def holds_back(self, glance: Glance) -> bool:
-        """True when the resource need not be read in full."""
-        kind = glance.resourceType
-        if (glance.reasonCode or glance.reason) and self._reason_speaks(glance):
-            return False
-        if glance.meta is not None and self._signals.is_labelled(glance.meta):
-            return False
-        if glance.extension is not NOTHING and _ABSENT in bytes(glance.extension):
-            return False
-        if kind in _CODED:
-            code = glance.code
-            if kind in _NAMED and (
-                code is None
-                or not (code.coding or code.text or code.concept)
-                or (code.coding and code.coding[0].code is None)
-                or code.extension
-            ):
-                return False  # nothing says what it is: then it may say why
-            if (
-                kind in _NAMED
-                and code is not None
-                and code not in self._plain
-                and self._names_condition(code)
-            ):
-                return False
-            return not (
-                (code is not None and self._speaks(code))
-                or (glance.valueString is not None and self._tells(glance.valueString))
-                or (glance.note is not None and any(self._tells(n.text) for n in glance.note))
-                or self._tells(glance.notes)
-                or (glance.valueCodeableConcept and self._speaks(glance.valueCodeableConcept))
-                or (glance.component and any(map(self._part_tells, glance.component)))
-                or (kind == "Observation" and self._is_result(code, glance.valueQuantity))
-            )
-        if kind in _MEDICINES and glance.medicationReference is None:
-            inline = glance.medicationCodeableConcept
-            return inline is not None and not self._counts(inline, glance)
-        return False
+    def dull_as(self, glance: Glance) -> str | None:
+        """None for a resource that has to be read in full. For any other UNDERSTOOD, or the system
+        of its code where that is one that nobody reads."""
+        group = _GROUPS.get(glance.resourceType or "")
+        if group is None:
+            return None
+        if group is _MEDICINE:
+            if glance.medicationReference is not None:
+                return None
+            told = self._by_code(group, glance.medicationCodeableConcept)
+            if told == _IF_OVER:
+                told = UNDERSTOOD if glance.status in OVER else None
+        else:
+            told = self._by_code(group, glance.code)
+        if told is None or _is_bare(glance):  # nearly always
+            return told
+        if self._is_marked(glance) or (group is not _MEDICINE and self._speaks_beside(glance)):
+            return None
+        return told
+
+    def _is_marked(self, glance: Glance) -> bool:
+        """Whether a reason, a label or an extension may say something of any resource."""
+        return bool(
+            ((glance.reasonCode or glance.reason) and self._reason_speaks(glance))
+            or (glance.meta is not None and self._signals.is_labelled(glance.meta))
+            or (glance.extension is not NOTHING and _ABSENT in bytes(glance.extension))
+        )
+
+    def _speaks_beside(self, glance: Glance) -> bool:
+        """Whether something beside its code may be worth reading."""
+        return bool(
+            (glance.valueString is not None and self._tells(glance.valueString))
+            or (glance.note is not None and any(self._tells(n.text) for n in glance.note))
+            or (glance.notes is not None and self._tells(glance.notes))
+            or (glance.valueCodeableConcept and self._speaks(glance.valueCodeableConcept))
+            or (glance.component and any(map(self._part_tells, glance.component)))
+            or (glance.valueQuantity is not None and self._is_result_in(glance))
+        )
+
+    def _by_code(self, group: bytes, raw: Raw) -> str | None:
+        """What the code alone says, remembered."""
+        code, told = bytes(raw), self._told[group]
+        said = told.get(code, _NEW)
+        if said is not _NEW:
+            return said
+        digest = self._dull_codes.digest(group, code)
+        found: str | None = UNDERSTOOD
+        if digest not in self._dull_codes:
+            found = self._judged(group, code)
+            if found == UNDERSTOOD:
+                self._dull_codes.add(digest)
+        if len(told) < _MEMORY:
+            told[code] = found
+        return found
+
+    def _judged(self, group: bytes, raw: bytes) -> str | None:
+        """What a code says, for `dull_as`."""
+        try:
+            code = CONCEPT.decode(raw) if raw else None
+        except UNFIT:
+            return None
+        if group is _MEDICINE:
+            return self._of_medicine(code)
+        if code is None:
+            return None if group is _NAMED else UNDERSTOOD
+        if group is _NAMED:
+            speaks = _says_no_name(code) or self._names_condition(code)
+        else:
+            speaks = self._is_result(code)
+        if speaks or self._speaks(code):
+            return None
+        return unread_system(code.coding or ()) or UNDERSTOOD
 
     def _reason_speaks(self, glance: Glance) -> bool:
         return any(map(self._names_genetic, (*(glance.reasonCode or ()), *(glance.reason or ()))))
@@ -105,20 +149,15 @@ class Prescreen:
             or (part.valueCodeableConcept and self._speaks(part.valueCodeableConcept))
         )
 
-    def _counts(self, medicine: Concept, glance: Glance) -> bool:
+    def _of_medicine(self, medicine: Concept | None) -> str | None:
         """Whether a medicine is in a value set, or is one that the reader has to name as unknown:
         without any code to know it by, and not over by its status."""
-        if medicine in self._known:
-            return False
-        if self._speaks(medicine):
-            return True
+        if medicine is None or self._speaks(medicine):
+            return None
         coded = medicine.coding or ()
         told = bool(medicine.text) or any(c.display for c in coded)
-        if readable(coded, MEDICINES, named=told) and not self._names_drug(medicine):
-            if len(self._known) < _MEMORY:
-                self._known.add(medicine)
-            return False
-        return glance.status not in OVER
+        known = readable(coded, MEDICINES, named=told) and not self._names_drug(medicine)
+        return UNDERSTOOD if known else _IF_OVER
 
     def _names_drug(self, medicine: Concept) -> bool:
         """Whether its words or codes name a drug that matters, whose code is in no value set."""
@@ -133,28 +172,23 @@ class Prescreen:
         for coding in code.coding or ():
             if coding.display and coding.display != code.text:
                 said += f"\n{coding.display[:TEXT_LIMIT]}"
-        if self._mentions.conditions.speaks(said):
-            return True
-        if len(self._plain) < _MEMORY:
-            self._plain.add(code)
-        return False
+        return self._mentions.conditions.speaks(said)
 
-    def _is_result(self, code: Concept | None, value: GlancedQuantity | None) -> bool:
-        """Whether its words, its code or its unit names a result that is asked for, in a code that
-        stands in no value set."""
-        results = self._mentions.results
-        if value is not None and results.in_unit(f"{value.unit} {value.code}"):
+    def _is_result(self, code: Concept) -> bool:
+        """Whether its words or its code name a result that is asked for, in a code that stands in
+        no value set."""
+        results, coded = self._mentions.results, code.coding or ()
+        said = (code.text, *(coding.display for coding in coded))
+        if results.coded(c.code for c in coded):
             return True
-        if code is None or code in self._plain_results:
+        return bool(results.named(text for text in said if text))
+
+    def _is_result_in(self, glance: Glance) -> bool:
+        """Whether its unit names a result that is asked for."""
+        value = glance.valueQuantity
+        if value is None:
             return False
-        said = (code.text, *(coding.display for coding in code.coding or ()))
-        if results.coded(c.code for c in code.coding or ()):
-            return True
-        if results.named(text for text in said if text):
-            return True
-        if len(self._plain_results) < _MEMORY:
-            self._plain_results.add(code)
-        return False
+        return self._mentions.results.in_unit(f"{value.unit} {value.code}") is not None
 
     def _speaks(self, concept: Concept) -> bool:
         """Whether a coding is in a value set or a text may be worth reading."""
@@ -164,10 +198,6 @@ class Prescreen:
             return True
         if len(self._dull) < _MEMORY:
             self._dull.add(concept)
-        if len(self.strange) < _MEMORY:
-            unread = unread_system(concept.coding or ())
-            if unread is not None:
-                self.strange[concept] = unread
         return False
 
     def _says_something(self, concept: Concept) -> bool:
@@ -197,3 +227,28 @@ class Prescreen:
 
     def _tells(self, value: str | None) -> bool:
         return value is not None and self._mentions.speaks(value)
+
+
+def _is_bare(glance: Glance) -> bool:
+    """Whether it has nothing beside its code that could say something."""
+    return (
+        glance.note is None
+        and glance.notes is None
+        and glance.component is None
+        and glance.valueCodeableConcept is None
+        and glance.valueString is None
+        and glance.valueQuantity is None
+        and glance.reasonCode is None
+        and glance.reason is None
+        and glance.extension is NOTHING
+        and glance.meta is None
+    )
+
+
+def _says_no_name(code: Concept) -> bool:
+    """Whether nothing says what it is: then it may say why."""
+    return (
+        not (code.coding or code.text or code.concept)
+        or bool(code.coding and code.coding[0].code is None)
+        or bool(code.extension)
+    )

@@ -87,7 +87,7 @@ class Knowledge(Content):
         """What `make` gives for this content, made at the first call and kept as long as it.
 
         For tables and ready text that follow from the content alone: nothing of a request may
-        get in.
+        get in, save what `fhir.dull_codes` keeps in place of it.
         """
         try:
             made: _T = self._made[make]

@@ -94,23 +94,33 @@ class _Found:
 # --- what is a hip order ---
 
 
+_NONE: Final = Raw()
 _CODES: Final = ("code", "orderDetail", "type", "serviceRequested", "item", "codeCodeableConcept")
 
 
-class _Ordered(Struct, gc=False):
-    """The members of an order or a procedure that may say what it is (see `fhir.order`)."""
+class GlancedSubject(Struct, gc=False):
+    """The patient of a resource, as it names it."""
 
-    code: Raw = Raw()
-    orderDetail: Raw = Raw()
-    type: Raw = Raw()
-    serviceRequested: Raw = Raw()
-    item: Raw = Raw()
-    codeCodeableConcept: Raw = Raw()
-    reasonReference: Raw = Raw()
-    reason: Raw = Raw()
+    reference: str | None = None
 
 
-_ORDERED = msgspec.json.Decoder(_Ordered)
+class Ordered(Struct, gc=False):
+    """Whose an order or a procedure is, and the members that may say what it is (see
+    `fhir.order`)."""
+
+    resourceType: str = ""
+    subject: GlancedSubject | None = None
+    code: Raw = _NONE
+    orderDetail: Raw = _NONE
+    type: Raw = _NONE
+    serviceRequested: Raw = _NONE
+    item: Raw = _NONE
+    codeCodeableConcept: Raw = _NONE
+    reasonReference: Raw = _NONE
+    reason: Raw = _NONE
+
+
+ORDERED = msgspec.json.Decoder(Ordered)
 
 
 class HipOrders:
@@ -135,9 +145,12 @@ class HipOrders:
     def in_line(self, line: bytes) -> bool:
         """Whether the JSON of an order or a procedure is, or may be, a hip operation."""
         try:
-            seen = _ORDERED.decode(line)
+            return self.in_glanced(ORDERED.decode(line), line)
         except UNFIT:
             return self._in_odd_line(line)
+
+    def in_glanced(self, seen: Ordered, line: bytes) -> bool:
+        """As `in_line`, of what was decoded of the line."""
         parts = (seen.code, seen.orderDetail, seen.type, seen.serviceRequested, seen.item,
                  seen.codeCodeableConcept)  # fmt: skip
         known = self._known(tuple(map(bytes, parts)))
@@ -152,11 +165,13 @@ class HipOrders:
         return self._known(tuple(parts)) is not False
 
     def _known(self, parts: tuple[bytes, ...]) -> bool | None:
-        if parts not in self._seen:
+        try:
+            return self._seen[parts]
+        except KeyError:
             if len(self._seen) >= _MEMORY:
                 self._seen.clear()
-            self._seen[parts] = self._by_code(parts)
-        return self._seen[parts]
+            known = self._seen[parts] = self._by_code(parts)
+            return known
 
     def _in_odd_line(self, line: bytes) -> bool:
         try:
@@ -196,14 +211,23 @@ class HipOrders:
     def genetic_in_line(self, line: bytes) -> bool:
         """Whether the JSON of a Condition is genetic HO."""
         try:
-            code = bytes(_ORDERED.decode(line).code)
-            if code not in self._conditions:
-                if len(self._conditions) >= _MEMORY:
-                    self._conditions.clear()
-                self._conditions[code] = self.is_genetic({"code": decode(code) if code else None})
-            return self._conditions[code]
-        except (*UNFIT, Unreadable):
+            return self.genetic_in_glanced(ORDERED.decode(line))
+        except UNFIT:
             return False
+
+    def genetic_in_glanced(self, seen: Ordered) -> bool:
+        """As `genetic_in_line`, of what was decoded of the line."""
+        code = bytes(seen.code)
+        known = self._conditions.get(code)
+        if known is None:
+            if len(self._conditions) >= _MEMORY:
+                self._conditions.clear()
+            try:
+                known = self.is_genetic({"code": decode(code) if code else None})
+            except Unreadable:
+                known = False
+            self._conditions[code] = known
+        return known
 
 
 # --- drafts ---

@@ -21,6 +21,7 @@ from cds_service.fhir.completeness import signals_for
 from cds_service.fhir.context import References
 from cds_service.fhir.dates import read_date
 from cds_service.fhir.draft_orders import Drafts
+from cds_service.fhir.dull_codes import DullCodes
 from cds_service.fhir.elements import (
     Doc,
     identifier,
@@ -190,7 +191,8 @@ class _Replayer:
         """What a live call with this chart and these drafts would decide (see `hooks`)."""
         days = self._days(event)
         named, index = knowledge.once(mentions_of), knowledge.index
-        reader = ChartReader(index, self._id, days, named, signals=signals_for(knowledge, None))
+        signals, dull = signals_for(knowledge, None), knowledge.once(DullCodes)
+        reader = ChartReader(index, self._id, days, named, signals=signals, dull=dull)
         raw = bundle_of(map(msgspec.json.encode, event.drafts), "collection")
         drafts = Drafts(raw, index, self._id, days, named)
         if not any_may_harm(drafts.read().orders, knowledge):

@@ -20,7 +20,7 @@ from msgspec import Struct
 from cds_service.fhir.decoding import UNFIT, Unreadable, decode
 from cds_service.fhir.elements import Doc, identifier, kind_of, member, reference
 from cds_service.fhir.subject import bare_id
-from cds_service.rehearsal.events import PROCEDURE, SURGICAL, HipOrders
+from cds_service.rehearsal.events import ORDERED, PROCEDURE, SURGICAL, HipOrders, Ordered
 from cds_service.rehearsal.files import NEEDED, ExportFile
 from cds_service.rehearsal.lines import CutShort, batches
 
@@ -82,6 +82,9 @@ class _Owned(Struct, gc=False):
 
 
 _WHOSE = msgspec.json.Decoder(_Owned)
+_UNFIT = _Owned()
+_NO_ORDER = Ordered()
+_PATIENT = "Patient/"
 
 
 def whose(line: bytes) -> tuple[str, str | None]:
@@ -100,8 +103,8 @@ def whose(line: bytes) -> tuple[str, str | None]:
 
 def patient_id(ref: str) -> str | None:
     """The id in a reference to a Patient; None for one to anything else."""
-    if ref.startswith("Patient/") and "/" not in ref[8:]:  # nearly always
-        return ref[8:]
+    if _is_plain(ref):  # nearly always
+        return ref[len(_PATIENT) :]
     if ref.startswith("urn:"):
         return ref.rpartition(":")[2]
     plain = ref.partition("/_history/")[0].rstrip("/").split("/")
@@ -125,17 +128,31 @@ def _whose_odd(line: bytes) -> tuple[str, str | None]:
 def patients_with_events(unit: FileRange, hips: HipOrders) -> set[str]:
     """The ids of the patients of a unit who have a hip order or operation, or genetic HO."""
     found: set[str] = set()
-    only = unit.file.kind
     for line in _lines(unit, Counter()):
         try:
-            kind, patient = whose(line)
-        except Unreadable:
-            continue  # the second reading counts it
-        if patient is None or patient in found or (only is None and kind not in _FIRST):
+            seen = ORDERED.decode(line)
+        except UNFIT:
+            seen = _NO_ORDER
+        kind, ref = seen.resourceType, seen.subject.reference if seen.subject is not None else None
+        if kind not in _FIRST or not _is_plain(ref):
+            patient = _patient_of_event(line, hips, found)
+        elif hips.genetic_in_glanced(seen) if kind == "Condition" else hips.in_glanced(seen, line):
+            patient = patient_id(ref or "")
+        else:
             continue
-        if makes_event(kind, line, hips):
+        if patient is not None:
             found.add(patient)
     return found
+
+
+def _patient_of_event(line: bytes, hips: HipOrders, found: Collection[str]) -> str | None:
+    """Whose any line is, where it makes an event and `found` lacks the patient."""
+    try:
+        kind, patient = whose(line)
+    except Unreadable:
+        return None  # the second reading counts it
+    is_new = patient is not None and patient not in found and kind in _FIRST
+    return patient if is_new and makes_event(kind, line, hips) else None
 
 
 def makes_event(kind: str, line: bytes, hips: HipOrders) -> bool:
@@ -146,13 +163,18 @@ def makes_event(kind: str, line: bytes, hips: HipOrders) -> bool:
 
 
 def _lines(unit: FileRange, findings: Counter[str]) -> Iterator[bytes]:
-    """The lines of a unit. Where a packed file ends in its middle that is one finding."""
+    """The lines of a unit."""
+    for batch in _batches(unit, findings):
+        for line in batch:
+            if len(line) > 1:
+                yield line
+
+
+def _batches(unit: FileRange, findings: Counter[str]) -> Iterator[list[bytes]]:
+    """The lines of a unit, some at a time. Where a packed file ends in its middle that is one
+    finding."""
     try:
-        file = unit.file
-        for batch in batches(file.path, file.form, unit.start, unit.stop):
-            for line in batch:
-                if len(line) > 1:
-                    yield line
+        yield from batches(unit.file.path, unit.file.form, unit.start, unit.stop)
     except CutShort:
         findings["cut short"] += 1
 
@@ -211,25 +233,63 @@ def keep_lines(
     """Write the lines of the wanted patients to an open file, at most `most` bytes held at once."""
     blocks, resources, findings = _Blocks(target, most), Counter[str](), Counter[str]()
     medications: set[str] = set()
-    line = b""
-    for line in _lines(unit, findings):
-        try:
-            kind, patient = whose(line)
-        except Unreadable:
-            if not _is_blank(line):
-                findings["cut short" if _is_end(unit, line) else "unreadable"] += 1
-            continue
-        if kind not in NEEDED:
-            continue
-        resources[kind] += 1
-        if patient is None:
-            findings["without patient"] += kind != MEDICATION
-        elif patient in wanted:
-            blocks.add(shard_of(patient, shards), line)
-            if _MEDICINES in line:
-                medications |= pointed_at(decode(line))
+    for patient, line in _of_wanted(unit, wanted, resources, findings):
+        blocks.add(shard_of(patient, shards), line)
+        if _MEDICINES in line:
+            medications |= pointed_at(decode(line))
     blocks.write()
     return Kept(blocks.made, dict(resources), dict(findings), sorted(medications))
+
+
+def _of_wanted(
+    unit: FileRange, wanted: Collection[str], resources: Counter[str], findings: Counter[str]
+) -> Iterator[tuple[str, bytes]]:
+    """The lines of the wanted patients, each with its patient; all lines are counted. This runs for
+    every line of an export, so what nearly all of them are is looked at here and in one go."""
+    refs, kinds = frozenset(_PATIENT + one for one in wanted), NEEDED - {"Patient"}
+    whose_is, last, plain, is_wanted = _WHOSE.decode, None, False, False
+    for batch in _batches(unit, findings):
+        for line in batch:
+            try:
+                seen = whose_is(line)
+            except UNFIT:
+                seen = _UNFIT
+            subject = seen.subject or seen.patient
+            ref = subject.reference if subject is not None else None
+            if ref != last:  # those of one patient often stand together
+                last, plain, is_wanted = ref, _is_plain(ref), ref in refs
+            kind = seen.resourceType
+            if plain and kind in kinds:
+                resources[kind] += 1
+                if is_wanted:
+                    yield str(ref)[len(_PATIENT) :], line
+            else:
+                patient = _patient_of(line, unit, resources, findings)
+                if patient is not None and patient in wanted:
+                    yield patient, line
+
+
+def _is_plain(ref: str | None) -> bool:
+    """Whether a reference is `Patient/id`, and no more."""
+    return ref is not None and ref.startswith(_PATIENT) and "/" not in ref[len(_PATIENT) :]
+
+
+def _patient_of(
+    line: bytes, unit: FileRange, resources: Counter[str], findings: Counter[str]
+) -> str | None:
+    """Whose any line is, which is counted; None for one that is not needed or cannot be used."""
+    try:
+        kind, patient = whose(line)
+    except Unreadable:
+        if not _is_blank(line):
+            findings["cut short" if _is_end(unit, line) else "unreadable"] += 1
+        return None
+    if kind not in NEEDED:
+        return None
+    resources[kind] += 1
+    if patient is None:
+        findings["without patient"] += kind != MEDICATION
+    return patient
 
 
 def keep_medications(unit: FileRange, wanted: Collection[str], target: int, most: int) -> Kept:
