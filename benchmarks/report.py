@@ -58,6 +58,7 @@ def _parts(results: Results) -> Iterator[str]:
     ]
     yield _table(["small calls", "calls/s", "p50 ms", "p99 ms"], rows)
     yield "## Memory and import\n\n" + _footprint(results)
+    yield _BESIDE_CQL
     yield _HOW
 
 
@@ -243,6 +244,13 @@ line of the log 0.11 and the figures 0.05. To answer in the protocol class, past
 the most and was not tried. From 70 kB on the scan and the depth of the whole body decide: both are
 exact, also for what is never opened. An order that was never seen costs what the patterns of
 `harms` and `never` cost on its words.
+"""
+
+_BESIDE_CQL = """
+## Beside CQL
+
+The same rules as CQL, in an engine of others: `scripts/second-engine cost` asks both about the same
+patients in one run. The figures stand with [the second engine](second-engine.md#cost).
 """
 
 _HOW = """
