@@ -60,6 +60,7 @@ def _parts(results: Results) -> Iterator[str]:
     ]
     yield _table(["small calls", "calls/s", "p50 ms", "p99 ms"], rows)
     yield "## Memory and import\n\n" + _footprint(results)
+    yield _BESIDE_CQL
     yield _HOW
 
 
@@ -263,6 +264,13 @@ hospital was counted, and that the harmless ones were seen before is one, too. `
 
 An order that was never seen costs what the patterns of
 `harms` and `never` cost on its words.
+"""
+
+_BESIDE_CQL = """
+## Beside CQL
+
+The same rules as CQL, in an engine of others: `scripts/second-engine cost` asks both about the same
+patients in one run. The figures stand with [the second engine](second-engine.md#cost).
 """
 
 _HOW = """

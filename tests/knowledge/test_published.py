@@ -160,6 +160,27 @@ def test_a_result_of_the_gene_counts_as_the_service_reads_it(made: Cql) -> None:
     assert 'Codes."in lab-cyp2c9-activity"(O.code)' in body
 
 
+def test_where_the_problem_list_was_not_read_every_kind_of_order_has_the_card_of_the_service(
+    made: Cql,
+) -> None:
+    body = made.texts["HOPlan"].split('define "row not-assessed":')[1].split("\n\n")[0]
+    for kind in ("arthroplasty", "biopsy", "intramuscular", "surgery"):
+        assert f'Triggers."Draft {kind}"' in body
+    assert "genetic-not-assessed" not in made.texts["HOPlan"]
+
+
+def test_a_relative_is_no_question_where_the_disease_stands(made: Cql) -> None:
+    body = made.texts["HOPlan"].split('define "row family-history":')[1].split("\n\n")[0]
+    assert body.count('not Genetic."fop on record or suspected"') == 3
+    assert 'not Genetic."ask: fop"' in body
+
+
+def test_an_order_not_to_do_something_is_no_order(made: Cql) -> None:
+    for name in ("Draft Services", "Draft Medicines", "Planned Services"):
+        body = made.texts["HOFacts"].split(f'define "{name}":')[1].split("\n\n")[0]
+        assert "doNotPerform.value, false)" in body, name
+
+
 def test_a_suspicion_of_fop_asks_about_every_draft(made: Cql) -> None:
     body = made.texts["HOPlan"].split('define "row fop-not-understood":')[1].split("\n\n")[0]
     assert 'Genetic."fop on record or suspected" and (exists' in body

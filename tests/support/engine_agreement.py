@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Final
 
 import yaml
 
+from cds_service.knowledge.code_systems import canonical
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published.cql.exclusions import standing
 from cds_service.knowledge.published.cql.libraries import cql
@@ -161,11 +163,67 @@ def _asks_first(rule: str, seen: Seen) -> bool:
 
 
 def _in_words(rule: str, seen: Seen) -> bool:
-    """The chart or an order says in words what no code says."""
+    """The chart or an order says it in words, or in codes that nobody knows."""
     chart = seen.ours.chart
     orders = (*seen.ours.orders, *chart.planned)
     told = any(one.mentions or one.unidentified or one.says_intramuscular for one in orders)
-    return bool(chart.mentions or chart.unidentified or told)
+    family = any(one.named for one in chart.family)
+    strange = chart.unidentified or chart.not_understood
+    return bool(chart.mentions or strange or family or told)
+
+
+def _codings(seen: Seen) -> Iterator[Mapping[str, str]]:
+    waiting: list[object] = [seen.ours.call]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if isinstance(one.get("system"), str) and isinstance(one.get("code"), str):
+                yield one
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+
+
+def _other_system(rule: str, seen: Seen) -> bool:
+    """A code system has another name than in the value sets."""
+    names = (canonical(one["system"]) for one in _codings(seen))
+    systems = (one["system"] for one in _codings(seen))
+    return any(name != system for name, system in zip(names, systems, strict=True))
+
+
+def _expression(rule: str, seen: Seen) -> bool:
+    """A code is an expression of several codes."""
+    return any("|" in one["code"] for one in _codings(seen))
+
+
+def _several_kinds(rule: str, seen: Seen) -> bool:
+    """One order is of several kinds."""
+    kinds = sum(v is True for name, v in seen.ours.values.items() if name.startswith("order "))
+    return kinds > 1
+
+
+def _said(word: str) -> Callable[[str, Seen], bool]:
+    return lambda _, seen: word in json.dumps(seen.ours.call)
+
+
+def _asks_fop(rule: str, seen: Seen) -> bool:
+    """The plan asks about every draft."""
+    return "row-fop-not-understood" in seen.said.actions
+
+
+def _may_be_there(rule: str, seen: Seen) -> bool:
+    """The plan asks whether prophylaxis is there."""
+    return seen.define("HOExclusions", "Prophylaxis may be there") is True
+
+
+def _only_asked(rule: str, seen: Seen) -> bool:
+    """A rule that rules an option out here is a question there."""
+    asked = (one for one in seen.knowledge.once(cql).lost if one.how == "a question")
+    return any(
+        seen.ours.values.get(f"exclusion {one.rule}") is True
+        and seen.define("HOExclusions", one.rule) is None
+        for one in asked
+    )
 
 
 def _unread(rule: str, seen: Seen) -> bool:
@@ -190,6 +248,21 @@ def _value(name: str) -> Callable[[str, Seen], bool]:
 _WHERE: Final[Mapping[str, Callable[[str, Seen], bool]]] = {
     "always": lambda _, seen: True,
     "fop": _value("genetic fop"),
+    "another name of a code system": _other_system,
+    "an expression of codes": _expression,
+    "a modifierExtension": _said('"modifierExtension"'),
+    "a coded result": _said('"valueCodeableConcept"'),
+    "the gene in words": _said("CYP2C9"),
+    "a dosage in words": _said('"dosageInstruction": [{"text"'),
+    "several kinds": _several_kinds,
+    "the plan asks about every draft": _asks_fop,
+    "prophylaxis may be there": _may_be_there,
+    "an exclusion is a question there": _only_asked,
+    "a reason by reference": lambda _, seen: (
+        _said("reasonReference")(_, seen) or _said("supportingInfo")(_, seen)
+    ),
+    "row 9": _rows("9"),
+    "row 12h": _rows("12h"),
     "row 9q": _rows("9q"),
     "a draft of another type": _another_type,
     "prophylaxis is there": _rows("6", "6c", "6u"),

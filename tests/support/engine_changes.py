@@ -9,9 +9,10 @@ from itertools import islice
 from typing import Any, Final, Literal
 
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.published.cql.libraries import cql
 from tests.support.mutation import Mutant, moved_bounds, switched_off
 from tests.support.second_engine import SecondEngine
-from tests.support.two_engines import Ours, Values, ours, theirs
+from tests.support.two_engines import Ours, Values, ours, rules_of, theirs
 
 Verdict = Literal["followed", "not followed", "nobody noticed", "not exported"]
 _PREFIX: Final = {
@@ -23,6 +24,8 @@ _PREFIX: Final = {
 }
 _SHOWN: Final = 2
 """Patients whose answer changes that the engine is asked about, for each change."""
+_LOOKED_AT: Final = 60
+"""Patients whom the rule is about that are looked at, to find such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,12 @@ class Followed:
     astray: tuple[tuple[str, str, Any, Any, Any, Any], ...] = ()
 
 
-def mutants(knowledge: Knowledge) -> Iterator[Mutant]:
-    """Each exported rule off, and each number of one moved."""
-    yield from switched_off(knowledge)
-    yield from moved_bounds(knowledge)
+def mutants(knowledge: Knowledge) -> list[Mutant]:
+    """Each rule off, and each number of one moved.
+
+    A list, for what was asked of a chart is remembered by the identity of the test.
+    """
+    return [*switched_off(knowledge), *moved_bounds(knowledge)]
 
 
 class Changes:
@@ -50,25 +55,34 @@ class Changes:
         self._knowledge = knowledge
         self._today = today
         self._before: dict[str, Values] = {}
+        lost = knowledge.once(cql).lost
+        self._lost = {(one.part, one.rule) for one in lost if one.how == "not exported"}
+
+    def is_exported(self, mutant: Mutant) -> bool:
+        """Whether the package says anything of the rule."""
+        return mutant.section in _PREFIX and (mutant.section, mutant.rule) not in self._lost
 
     def choose(self, mutant: Mutant) -> list[tuple[Ours, Ours]]:
         """A few patients for whom the service answers otherwise, before and after."""
         found = (
             (one, after)
-            for one in self._touched(mutant)
+            for one in islice(self._touched(mutant), _LOOKED_AT)
             if changed(one.values, (after := self._ours(one, mutant.knowledge)).values)
         )
-        return list(islice(found, _SHOWN))
+        return list(islice(found, _SHOWN)) if self.is_exported(mutant) else []
 
     def _touched(self, mutant: Mutant) -> Iterator[Ours]:
-        """Patients for whom the rule is no plain no; for a moved number those about whom it may
-        tell something else."""
-        rule = f"{_PREFIX.get(mutant.section, '')} {mutant.rule}"
+        """Patients for whom the rule says something, or something else than before."""
+        rule = f"{_PREFIX[mutant.section]} {mutant.rule}"
         for one in self._patients:
             if mutant.section == "regimens":
-                if any(name.startswith("offer ") for name in one.values):
-                    yield one
-            elif one.values.get(rule, False) is not False or mutant.change != "off":
+                is_touched = any(name.startswith("offer ") for name in one.values)
+            elif mutant.change == "off":
+                is_touched = one.values.get(rule, False) is not False
+            else:
+                moved = rules_of(one.facts, mutant.knowledge, mutant.rule)
+                is_touched = moved.get(rule) is not one.values.get(rule)
+            if is_touched:
                 yield one
 
     def _ours(self, one: Ours, knowledge: Knowledge) -> Ours:
@@ -85,6 +99,8 @@ class Changes:
         self, mutant: Mutant, chosen: Sequence[tuple[Ours, Ours]], engine: SecondEngine
     ) -> Followed:
         """Load the changed content and compare what changes."""
+        if not self.is_exported(mutant):
+            return Followed(mutant, "not exported")
         if not chosen:
             return Followed(mutant, "nobody noticed")
         engine.load(mutant.knowledge)
@@ -92,21 +108,21 @@ class Changes:
         for was, now in chosen:
             said = engine.ask(was.call, self._today, now.known)
             before, after = self._before[was.id], theirs(said, mutant.knowledge)
-            astray += [
-                (was.id, rule, was.values[rule], now.values[rule], before.get(rule), after[rule])
-                for rule in sorted({*was.values} & {*now.values} & {*before} & {*after})
+            for rule in sorted({*was.values} & {*before}):
+                mine = was.values[rule], now.values.get(rule, False)
+                other = before[rule], after.get(rule, False)
                 # Where both agreed before they have to agree after.
-                if was.values[rule] == before[rule] and now.values[rule] != after[rule]
-            ]
+                if mine[0] == other[0] and mine[1] != other[1]:
+                    astray.append((was.id, rule, *mine, *other))
         told = tuple(was.id for was, _ in chosen)
         verdict: Verdict = "not followed" if astray else "followed"
         return Followed(mutant, verdict, told, tuple(astray))
 
 
 def changed(before: Values, after: Values) -> Mapping[str, tuple[Any, Any]]:
-    """The rules that both have and that have another answer."""
+    """The rules that have another answer; one that is gone says no."""
     return {
-        rule: (before[rule], after[rule])
-        for rule in {*before} & {*after}
-        if before[rule] != after[rule]
+        rule: (before.get(rule, False), after.get(rule, False))
+        for rule in {*before, *after}
+        if before.get(rule, False) != after.get(rule, False)
     }

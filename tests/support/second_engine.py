@@ -58,17 +58,11 @@ def class_path() -> str:
 
 
 class SecondEngine:
-    """The engine in a process of its own, started once for all patients. Raises HapiMissing."""
+    """The engine in a process of its own, started once for all patients, when it is needed."""
 
     def __init__(self) -> None:
-        command = [str(shutil.which("java")), *_OPTIONS, "-cp", class_path(), "Judge"]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        self._started: subprocess.Popen[str] | None = None
+        self._loaded: Knowledge | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -79,10 +73,30 @@ class SecondEngine:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._process.communicate()
+        if self._started is not None:
+            self._started.communicate()
+
+    @property
+    def _process(self) -> subprocess.Popen[str]:
+        if self._started is None:
+            command = [str(shutil.which("java")), *_OPTIONS, "-cp", class_path(), "Judge"]
+            self._started = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        return self._started
+
+    def need(self, knowledge: Knowledge) -> None:
+        """Load the content unless it is the one that is loaded. Raises HapiMissing."""
+        if self._loaded is not knowledge:
+            self.load(knowledge)
 
     def load(self, knowledge: Knowledge) -> int:
-        """Export the content and load it; gives the number of its resources."""
+        """Export the content and load it; gives the number of its resources. Raises HapiMissing."""
+        self._loaded = knowledge
         with tempfile.TemporaryDirectory() as folder:
             package = unpacked(archive.package(knowledge), Path(folder))
             return int(self._asked({"package": str(package)})["loaded"])
@@ -93,10 +107,15 @@ class SecondEngine:
         today: date,
         known: Mapping[str, bool],
         *,
-        plan: bool = True,
+        once: bool = True,
         defines: Sequence[str] = LIBRARIES,
     ) -> Said:
-        """What it says of the patient of a call. `known` are the parameters of HOFacts."""
+        """What it says of the patient of a call. `known` are the parameters of HOFacts.
+
+        With `once` the defines are asked once for all conditions of `$apply`. Without it the engine
+        asks for each condition by itself, as it does for everybody: the same answer, and the cost
+        that a user has.
+        """
         patient = str(call["context"]["patientId"]).split("/")[-1]
         asked: dict[str, Any] = {
             "id": patient,
@@ -104,7 +123,8 @@ class SecondEngine:
             "today": today.isoformat(),
             "bundle": bundle_of(call),
             "parameters": dict(known),
-            "plan": plan,
+            "plan": True,
+            "once": once,
             "defines": list(defines),
         }
         said = self._asked(asked)

@@ -73,7 +73,7 @@ def ours(id_: str, call: Mapping[str, Any], knowledge: Knowledge, today: date) -
     values = {
         **_orders(live, knowledge),
         **_genetic(facts, knowledge),
-        **_rules(facts, knowledge),
+        **rules_of(facts, knowledge),
         **_cards(assessment, knowledge),
         **_options(facts, assessment, knowledge),
     }
@@ -112,24 +112,36 @@ def _genetic(facts: CallFacts, knowledge: Knowledge) -> Values:
     return values
 
 
-def _rules(facts: CallFacts, knowledge: Knowledge) -> Values:
-    """Factors and exclusions, of whichever hip order says most; nothing where no hip is ordered."""
+def rules_of(facts: CallFacts, knowledge: Knowledge, only: str | None = None) -> Values:
+    """Factors and exclusions, of whichever hip order says most; nothing where no hip is ordered.
+
+    `only` is the id of the one rule that is asked for.
+    """
     hips = [one for one in facts.orders if kind_of(one, knowledge) in HIP]
-    if not hips:
-        return {}
-    values: dict[str, Value] = {}
     joints = [one for one in hips if kind_of(one, knowledge) == "arthroplasty"]
+    values: dict[str, Value] = {}
     for factor in knowledge.factors.values() if joints else ():
-        if factor.enabled:
+        if factor.enabled and only in (None, factor.id):
             values[f"factor {factor.id}"] = _asked(facts, joints, factor.when, cautious=False)
-    for rule in exported(knowledge):
-        values[f"exclusion {rule.id}"] = _asked(facts, hips, rule.when, cautious=True)
+    for rule in exported(knowledge) if hips else ():
+        if only in (None, rule.id):
+            values[f"exclusion {rule.id}"] = _asked(facts, hips, rule.when, cautious=True)
     return values
 
 
 def _asked(facts: CallFacts, orders: Iterable[DraftOrder], when: When, *, cautious: bool) -> Value:
-    found = [facts.view(one, cautious=cautious).test(when).answer for one in orders]
+    found = [_exact(facts.view(one, cautious=cautious), when) for one in orders]
     return _VALUE[max(found, key=_RANK.index)]
+
+
+def _exact(view: OrderView, when: When) -> Answer:
+    """As `OrderView.ask`, which takes all that is not in the chart for unknown as soon as any input
+    is: here only what an unread input would answer is unknown."""
+    if when.any:
+        return max((_exact(view, part) for part in when.any), key=_RANK.index)
+    if when.all:
+        return min((_exact(view, part) for part in when.all), key=_RANK.index)
+    return view.test(when).answer
 
 
 def plan_cards(knowledge: Knowledge) -> frozenset[str]:

@@ -17,9 +17,8 @@ from cds_service.tools.synthetic.generate import Wish, generate
 from tests.support.builders import request
 from tests.support.casebook import load_all
 from tests.support.engine_agreement import Agreement
-from tests.support.engine_changes import Changes
+from tests.support.engine_changes import Changes, mutants
 from tests.support.hapi_server import HapiMissing, lacking
-from tests.support.mutation import Mutant, moved_bounds, switched_off
 from tests.support.reasoning_server import applied, apply, put, reasoning_server
 from tests.support.second_engine import KNOWN, SecondEngine, bundle_of, loaded
 from tests.support.shorthand import TODAY
@@ -76,11 +75,6 @@ def test_a_change_of_the_content_changes_both(engine: SecondEngine, knowledge: K
         engine.load(knowledge)
     assert [one for one in verdicts if one.verdict == "not followed"] == []
     assert sum(one.verdict == "followed" for one in verdicts) >= len(CHANGED)
-
-
-def mutants(knowledge: Knowledge) -> Iterator[Mutant]:
-    yield from switched_off(knowledge)
-    yield from moved_bounds(knowledge)
 
 
 def test_an_overlay_changes_both(engine: SecondEngine, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ BEFORE_USE: Final = (
     "Results and orders have no such parameter: those that an engine is not given count as absent,"
     " but without an eGFR no NSAID is drafted.",
     "An order that only words tell is not looked at, unless FOP is on record or suspected.",
-    "No engine has run this plan.",
+    "A modifierExtension is not looked at; the service asks about such an entry.",
+    "It was run in one engine beside the service; docs/second-engine.md has what was compared.",
 )
 """What whoever loads the package has to know first; docs/fhir-package.md begins with it."""
 

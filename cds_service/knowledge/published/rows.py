@@ -105,10 +105,14 @@ def _questions(knowledge: Knowledge, stronger: Iterable[str]) -> Iterator[PlanAc
     asked: list[str] = []
     family: list[str] = []
     sources: list[str] = []
+    open_ = ""  # only what weighs more than the disease that stands is a question
     for rule in rules:
         kinds = _any(f'Triggers."Draft {kind}"' for kind, card in rule.cards.items() if card)
-        asked.append(f'(Genetic."ask: {rule.id}" and {kinds})')
-        family.append(f'(Genetic."{rule.id} in the family" is true and {kinds})')
+        open_ += f" and not {_stands(rule)}"
+        hint = f'Genetic."ask: {rule.id}"'
+        asked.append(f"({hint} and {kinds}{open_})")
+        relative = f'Genetic."{rule.id} in the family" is true'
+        family.append(f"({relative} and {kinds}{open_} and not {hint})")
         sources += rule.evidence
     card = knowledge.cards["genetic-question"]
     yield _of_card(card, f"row {card.id}", "\n  or ".join(asked), sources)
@@ -128,13 +132,11 @@ def _questions(knowledge: Knowledge, stronger: Iterable[str]) -> Iterator[PlanAc
 
 
 def _unread(knowledge: Knowledge) -> Iterator[PlanAction]:
-    kinds = {
-        kind for rule in knowledge.genetic.values() for kind, card in rule.cards.items() if card
-    }
-    others = _any(f'Triggers."Draft {kind}"' for kind in sorted(kinds - {"arthroplasty"}))
-    for id_, drafted in (("not-assessed", HIP), ("genetic-not-assessed", others)):
-        cql = f"not ({_CONDITIONS_KNOWN}) and {drafted}"
-        yield _of_card(knowledge.cards[id_], f"row {id_}", cql)
+    rules = knowledge.genetic.values()
+    kinds = {kind for rule in rules for kind, card in rule.cards.items() if card}
+    drafted = _any(f'Triggers."Draft {kind}"' for kind in sorted({*kinds, "arthroplasty"}))
+    cql = f"not ({_CONDITIONS_KNOWN}) and {drafted}"
+    yield _of_card(knowledge.cards["not-assessed"], "row not-assessed", cql)
 
 
 def _not_genetic(knowledge: Knowledge, kind: OrderKind) -> str:

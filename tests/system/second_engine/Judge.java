@@ -20,12 +20,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.apache.commons.lang3.tuple.Pair;
-import org.hl7.elm.r1.FunctionDef;
 import org.hl7.elm.r1.VersionedIdentifier;
 import org.hl7.fhir.instance.model.api.IBase;
 import org.hl7.fhir.instance.model.api.IBaseBundle;
 import org.hl7.fhir.instance.model.api.IBaseParameters;
-import org.hl7.fhir.r4.model.BooleanType;
 import org.hl7.fhir.r4.model.Bundle;
 import org.hl7.fhir.r4.model.CarePlan;
 import org.hl7.fhir.r4.model.IdType;
@@ -33,6 +31,8 @@ import org.hl7.fhir.r4.model.OperationOutcome;
 import org.hl7.fhir.r4.model.Parameters;
 import org.hl7.fhir.r4.model.RequestGroup;
 import org.hl7.fhir.r4.model.Resource;
+import org.opencds.cqf.cql.engine.execution.EvaluationResult;
+import org.opencds.cqf.cql.engine.execution.EvaluationResultsForMultiLib;
 import org.opencds.cqf.fhir.cql.Engines;
 import org.opencds.cqf.fhir.cql.EvaluationSettings;
 import org.opencds.cqf.fhir.cql.LibraryConstructor;
@@ -52,6 +52,8 @@ import org.opencds.cqf.fhir.cql.engine.parameters.CqlParameterDefinition;
  *
  * <p>{"package": folder} loads the resources of a package. {"id", "today", "bundle", "parameters"} asks about one
  * patient: "plan": true runs PlanDefinition/$apply, "defines": [library, ...] gives the value of every define.
+ * With "once": true all defines are asked once, and each condition of $apply gets its value from there: the engine
+ * alone would build itself anew for each condition, which gives the same and costs several times as much.
  */
 public final class Judge {
     private static final FhirContext R4 = FhirContext.forR4Cached();
@@ -112,7 +114,7 @@ public final class Judge {
         asked.get("parameters").properties()
                 .forEach(one -> known.addParameter(one.getKey(), one.getValue().asBoolean()));
         ZonedDateTime now = LocalDate.parse(asked.get("today").asText()).atTime(12, 0).atZone(ZoneOffset.UTC);
-        Dated engine = new Dated(repository, settings, now);
+        Dated engine = new Dated(repository, settings, now, asked.path("once").asBoolean());
         long start = cpu();
         if (asked.path("plan").asBoolean()) {
             plan(asked.get("patient").asText(), known, engine, said);
@@ -156,12 +158,13 @@ public final class Judge {
 
     private void defines(
             JsonNode libraries, String patient, Parameters known, Dated engine, ObjectNode into) {
-        List<VersionedIdentifier> ids = new ArrayList<>();
-        libraries.forEach(one -> ids.add(new VersionedIdentifier().withId(one.asText())));
-        var found = engine.getEvaluationResult(
-                ids, patient, known, Map.of(), null, null, null, engine.now, null);
-        found.getExceptions().forEach((id, error) -> { throw error; });
+        List<String> names = new ArrayList<>();
+        libraries.forEach(one -> names.add(one.asText()));
+        var found = engine.once ? engine.everything(patient, known) : engine.all(names, patient, known);
         found.getResults().forEach((id, results) -> {
+            if (!names.contains(id.getId())) {
+                return;
+            }
             ObjectNode values = into.putObject(id.getId());
             results.expressionResults.forEach((name, result) -> {
                 if (result.value() == null) {
@@ -175,18 +178,44 @@ public final class Judge {
 
     /** The engine on a day that is told: what the engine itself does, where it would take the day of today. */
     private static final class Dated extends LibraryEngine {
+        private static final List<String> ALL =
+                List.of("HOTriggers", "HOFactors", "HOGenetic", "HOExclusions", "HOPlan");
         private final ZonedDateTime now;
+        private final boolean once;
+        private EvaluationResultsForMultiLib asked;
 
-        Dated(IRepository repository, EvaluationSettings settings, ZonedDateTime now) {
+        Dated(IRepository repository, EvaluationSettings settings, ZonedDateTime now, boolean once) {
             super(repository, settings);
             this.now = now;
+            this.once = once;
+        }
+
+        EvaluationResultsForMultiLib all(List<String> names, String patient, IBaseParameters known) {
+            var ids = names.stream().map(one -> new VersionedIdentifier().withId(one)).toList();
+            var found = getEvaluationResult(ids, patient, known, Map.of(), null, null, null, now, null);
+            found.getExceptions().forEach((id, error) -> { throw error; });
+            return found;
+        }
+
+        EvaluationResultsForMultiLib everything(String patient, IBaseParameters known) {
+            asked = asked == null ? all(ALL, patient, known) : asked;
+            return asked;
         }
 
         @Override
         public IBaseParameters evaluate(
                 VersionedIdentifier id, String patient, IBaseParameters parameters, Map<String, Object> raw,
                 IBaseBundle data, ZonedDateTime when, Set<String> expressions) {
-            return super.evaluate(id, patient, parameters, raw, data, now, expressions);
+            if (!once) {
+                return super.evaluate(id, patient, parameters, raw, data, now, expressions);
+            }
+            EvaluationResult one = new EvaluationResult();
+            everything(patient, parameters).getResults().forEach((library, found) -> {
+                if (library.getId().equals(id.getId())) {
+                    expressions.forEach(name -> one.expressionResults.put(name, found.forExpression(name)));
+                }
+            });
+            return Engines.getCqlFhirParametersConverter(fhirContext).toFhirParameters(one);
         }
 
         @Override

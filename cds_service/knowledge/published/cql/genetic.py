@@ -78,9 +78,9 @@ def _disease(rule: Genetic, scope: Scope) -> Iterable[str]:
 
 def _lost(rule: Genetic) -> Iterable[Lost]:
     why = ["Text that names it without a code is not read, of the patient or of a relative."]
-    why.append("A reason by reference (reasonReference) is not followed.")
+    why.append("A reason by reference (reasonReference, supportingInfo) is not followed.")
     if rule.disease == "fop":
-        why.append("A result of ACVR1 is not read.")
+        why.append("A result of ACVR1 is not read, and none that names the disease.")
         why.append("That M61.1 is doubted as the only sign in an old patient is not said.")
     if rule.sign_words:
         why.append("A medicine of the disease is known by its code only.")

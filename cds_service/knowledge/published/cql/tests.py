@@ -232,7 +232,9 @@ def _medication(test: MedicationTest, scope: Scope) -> str:
     if test.indications:
         clauses.append(found("M.reasons", "R", [scope.among(test.indications, "R")]))
     if test.taken:
-        scope.lose("A single dose is not told apart from a course.")
+        scope.lose(
+            "A single dose is not told apart from a course, and a need that only words say is none."
+        )
         if "as-needed" not in test.taken:
             clauses.append("not M.asNeeded")
         elif "scheduled" not in test.taken:
