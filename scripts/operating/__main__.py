@@ -3,7 +3,8 @@ each, nginx or Caddy of Debian with TLS and the files of deploy/, a registered c
 tokens.
 
   roll      both instances are restarted one after the other under load, with each proxy (--proxies,
-            --rounds); each is stopped by SIGTERM, the next one as soon as the one before is ready
+            --rounds); each is stopped by SIGTERM, the next one as soon as the one before is ready.
+            With --freeze proxy and instances stand still for three seconds while one ends
   upgrade   from 0.9.0 to this version and back under load, on one database, with nginx (--old)
   load      how many calls go through, by instances and workers; --write puts the table into
             docs/deploy.md
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--old", type=Path, help="a folder with a checkout of v0.9.0 (upgrade)")
     parser.add_argument("--proxies", nargs="+", default=["caddy", "nginx"])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--freeze", action="store_true", help="stand still meanwhile (roll)")
     parser.add_argument("--seconds", type=float, default=10, help="of each load (load)")
     parser.add_argument("--write", action="store_true", help="the table into the docs (load)")
     parser.add_argument("--picture", type=Path)
@@ -44,7 +46,7 @@ def main() -> int:
     if given.what == "upgrade" and given.old is None:
         parser.error(rolling.WHAT_UPGRADE_NEEDS)
     drills: dict[str, Callable[[], bool]] = {
-        "roll": lambda: rolling.roll(given.proxies, given.rounds),
+        "roll": lambda: rolling.roll(given.proxies, given.rounds, freezes=given.freeze),
         "upgrade": lambda: rolling.upgrade(given.old),
         "load": lambda: load.load(given.seconds, write=given.write),
         "figures": lambda: figures.figures(given.picture),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.operating.site import Hospital, Site
+from scripts.operating.site import Hospital, Site, family
 from tests.support.constants import ROOT
 
 PAGE = ROOT / "docs" / "deploy.md"
@@ -74,14 +73,6 @@ def _put_in(rows: list[str]) -> None:
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     PAGE.write_text(f"{before}{begin}{text}{end}{after}")
-
-
-def family(pid: int) -> Iterator[int]:
-    """A process and its living children."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from family(int(child))
 
 
 def cpu(pid: int) -> float:

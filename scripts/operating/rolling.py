@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 
 import asyncpg
 import httpx
@@ -21,8 +22,9 @@ WHAT_UPGRADE_NEEDS = (
 )
 
 
-def roll(proxies: list[str], rounds: int) -> bool:
-    """Restart one after the other, as a service manager would, with each proxy."""
+def roll(proxies: list[str], rounds: int, *, freezes: bool) -> bool:
+    """Restart one after the other, as a service manager would, with each proxy. With `freezes`
+    proxy and instances stand still for some seconds while an instance ends, each time later."""
     well = True
     for name in proxies:
         with ExitStack() as stack:
@@ -34,8 +36,14 @@ def roll(proxies: list[str], rounds: int) -> bool:
             took = []
             with hospital.calling():
                 time.sleep(3)
-                for each in machines * rounds:
+                for number, each in enumerate(machines * rounds):
+                    after = _ENDING_SECONDS * number / (2 * rounds)
+                    frozen = Thread(target=site.freeze, args=(after, _FROZEN_SECONDS))
+                    if freezes:
+                        frozen.start()
                     took.append(each.stop())
+                    if freezes:
+                        frozen.join()
                     each.start()
                     time.sleep(SEEN_SECONDS)
             ends = f"{2 * rounds} restarts, each ended in {min(took):.1f} to {max(took):.1f} s"
@@ -43,6 +51,8 @@ def roll(proxies: list[str], rounds: int) -> bool:
     return well
 
 
+_FROZEN_SECONDS = 3.0
+_ENDING_SECONDS = 6.5  # from SIGTERM to the end of an instance, with no freeze
 SEEN_SECONDS = 2.0
 """After which a proxy of deploy/ sends calls to a machine again that is ready."""
 

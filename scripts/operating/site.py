@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,15 @@ def until(condition: Callable[[], bool], seconds: float = 300) -> None:
         if time.monotonic() > last:
             raise TimeoutError
         time.sleep(0.1)
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and its children, as far as they live."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+        yield pid
 
 
 def answers(url: str) -> bool:
@@ -182,6 +192,7 @@ class Site:
         stack.callback(self.postgres.stop)
         self.url = self.postgres.new_database()
         self.instances: list[Instance] = []
+        self.proxies: list[subprocess.Popen[bytes]] = []
 
     def clients(self, **members: object) -> str:
         """The file of the registered client."""
@@ -207,6 +218,7 @@ class Site:
     def _proxy(self, command: list[str], port: int, **environment: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{command[0]}.log").open("wb")
         process = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+        self.proxies.append(process)
         self.stack.callback(process.wait)
         self.stack.callback(process.terminate)
         url = f"https://localhost:{port}/health/live"
@@ -259,6 +271,18 @@ class Site:
         (self.folder / "site.conf").write_text(self._nginx_file(port))
         self._proxy(["nginx", "-c", str(main)], port)
         return f"https://localhost:{port}"
+
+    def freeze(self, after: float, seconds: float) -> None:
+        """As a machine that stands still: proxy and instances get no processor for a while."""
+        time.sleep(after)
+        running = list(self.proxies) + [one.process for one in self.instances]
+        pids = [pid for one in running if one.poll() is None for pid in family(one.pid)]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if number is signal.SIGSTOP:
+                time.sleep(seconds)
 
     @contextmanager
     def out_of_nginx(self, one: Instance) -> Iterator[None]:
