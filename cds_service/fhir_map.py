@@ -43,7 +43,7 @@ from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_glanced, open_valu
 from cds_service.fhir.completeness import SignalTable
 from cds_service.fhir.condition import read_condition
 from cds_service.fhir.context import Item, ReadContext, References
-from cds_service.fhir.decoding import GLANCE, NOTHING, UNFIT, Entry, Unreadable, decode
+from cds_service.fhir.decoding import NOTHING, Entry, Glances, Unreadable, decode, glance_of
 from cds_service.fhir.dull_codes import DullCodes
 from cds_service.fhir.elements import (
     Doc,
@@ -102,7 +102,6 @@ _KEPT_TURN = 50  # resources that are read in full, in one turn
 _CODED = frozenset({"Condition", "Procedure", "Observation", "AllergyIntolerance"})
 _IN_WORDS = frozenset({Mention, Unidentified})  # what is told although no code was understood
 _LISTS = frozenset({"List", "Composition"})
-_REQUESTS = frozenset(kind for kind, name in INPUT_OF.items() if name is InputName.SERVICE_REQUESTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +119,8 @@ class ChartReader:
     """Reads prefetch and search answers of one patient into a Chart.
 
     `patient_id` is `context.patientId` in any of its forms; `mentions` are pairs of a disease and
-    the pattern of texts that name it; `dull` are codes that said nothing in other charts. Can be
-    asked for the chart at any time and go on reading.
+    the pattern of texts that name it; `dull` are codes that said nothing before. Can be asked for
+    the chart at any time and go on reading.
     """
 
     def __init__(
@@ -214,6 +213,7 @@ class ChartReader:
                 unread.note(INPUT_OF[kept.kind], system)
             if number % _KEPT_TURN == 0:
                 yield
+        requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
         return Chart(
             patient=patient,
             conditions=in_order(kinds[ConditionFact]),
@@ -222,7 +222,7 @@ class ChartReader:
             allergies=in_order(kinds[AllergyFact]),
             measurements=in_order(kinds[MeasurementFact]),
             family=in_order(kinds[FamilyFact]),
-            planned=planned_in([kept.doc for kept in own if kept.kind in _REQUESTS], look),
+            planned=planned_in(requests, look),
             unidentified=in_order(kinds[Unidentified]),
             mentions=in_order(kinds[Mention]),
             set_aside=in_order(kinds[SetAside]),
@@ -269,16 +269,13 @@ class ChartReader:
 
     def _glance(self, opened: Opened, start: int, answer: InputAnswer, depth: int) -> None:
         """Look at the resources of one turn; most are counted after one glance."""
-        glance, dull_as, own = GLANCE.decode, self._prescreen.dull_as, self.subjects.own
+        dull_as, own = self._prescreen.dull_as, self.subjects.own
         logs: dict[str | None, InputLog] = {}
-        for position in range(start, min(start + _TURN, opened.size)):
-            entry = opened.glanced[position] if opened.glanced else opened.entries[position]
+        entries: Glances = opened.glanced or opened.entries
+        for position, entry in enumerate(entries[start : start + _TURN], start):
             if entry.extension is not NOTHING or entry.response is not NOTHING:
                 self._ledger.beside_entry(entry, answer)
-            try:
-                seen = glance(entry.resource) if isinstance(entry, Entry) else entry.resource
-            except UNFIT:
-                seen = None
+            seen = glance_of(entry)
             unread = dull_as(seen) if seen is not None else None
             if seen is None or unread is None:
                 place = opened.place(answer.place, position)

@@ -74,7 +74,7 @@ class CallFacts:
         told = (u for u in stored if not u.beside or not u.beside.isdisjoint(self.present))
         self.unidentified = (*told, *unidentified)
         self._shared: dict[str, Any] = {}
-        self._answers: dict[tuple[Side | None, bool, bool], dict[int, Outcome]] = {}
+        self._answers: dict[tuple[Side | None, bool, bool], dict[str, Outcome]] = {}
 
     def once(self, name: str, make: Callable[[], _T]) -> _T:
         """What `make` gives, made once for all orders of this call and kept under `name`."""
@@ -128,9 +128,9 @@ class OrderView:
     order: DraftOrder | None
     cautious: bool
     sure: bool
-    answers: dict[int, Outcome]
-    """What was asked of the chart for this side, by the identity of the test: many orders of one
-    call ask the same of a chart that may hold thousands of facts."""
+    answers: dict[str, Outcome]
+    """What was asked of the chart for this side, by the key of the test: many orders of one call,
+    and many rules, ask the same of a chart that may hold thousands of facts."""
 
     @property
     def chart(self) -> Chart:
@@ -154,9 +154,9 @@ class OrderView:
         any input is."""
         if when.about_order:
             return self._answer(when)
-        answer = self.answers.get(id(when))
+        answer = self.answers.get(when.key)
         if answer is None:
-            answer = self.answers[id(when)] = self._answer(when)
+            answer = self.answers[when.key] = self._answer(when)
         return answer
 
     def _answer(self, when: When) -> Outcome:

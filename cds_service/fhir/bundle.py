@@ -32,7 +32,7 @@ NO_RESOURCE = "no resource"
 _BUNDLE = b'"Bundle"'
 _WHOSE = frozenset({"patient", "subject"})
 _STEP = ".entry[{}].resource"
-_GLANCED_AT_ONCE = 1 << 20  # bytes; a larger Bundle is glanced at in turns
+_GLANCED_AT_ONCE = 1 << 21  # bytes; a larger Bundle is glanced at in turns
 DEPTH = 4  # text in a wrapper in a list in a Bundle is as deep as anybody goes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from cds_service.clinical.chart import FhirDate
 from cds_service.clinical.days import DAY, hours_between
@@ -19,6 +20,7 @@ _DATE = re.compile(
 )
 _EPOCH = date(1970, 1, 1).toordinal()
 _START = datetime(1970, 1, 1)
+_UTC = ZoneInfo("UTC")  # which is the same object each time
 
 
 def read_date(value: object, zone: tzinfo | None = None) -> FhirDate | None:
@@ -56,7 +58,7 @@ def _day(text: str, zone: tzinfo | None) -> FhirDate | None:
 
 def _midnight(day: date, zone: tzinfo | None) -> float:
     utc = (day.toordinal() - _EPOCH) * DAY
-    return utc if zone is None else utc - _ahead(utc, zone)
+    return utc if zone is None or zone is _UTC else utc - _ahead(utc, zone)
 
 
 def _ahead(local: float, zone: tzinfo) -> float:

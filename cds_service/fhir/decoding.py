@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -166,6 +166,19 @@ RAWS = msgspec.json.Decoder(list[Raw])
 
 # Everything that decoding can raise: wrong JSON, wrong types, half surrogates, no UTF-8, depth.
 UNFIT = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+Glances = Sequence[Entry | GlancedEntry]
+
+
+def glance_of(entry: Entry | GlancedEntry) -> Glance | None:
+    """A glance at the resource of an entry; None where that is not as usual."""
+    if isinstance(entry, GlancedEntry):
+        return entry.resource
+    try:
+        return GLANCE.decode(entry.resource)
+    except UNFIT:
+        return None
 
 
 class Unreadable(ValueError):

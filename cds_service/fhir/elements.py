@@ -23,6 +23,11 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"
 )
 _TYPE_LIMIT = 64
+# Types that are asked for again and again; no others are wrong.
+_USUAL = frozenset({
+    "Patient", "Condition", "Procedure", "Observation", "AllergyIntolerance", "ServiceRequest",
+    "MedicationRequest", "MedicationStatement", "FamilyMemberHistory", "Bundle",
+})  # fmt: skip
 _BLANKS = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -238,7 +243,11 @@ def reference(value: object) -> str | None:
 def kind_of(doc: object) -> str | None:
     """The resource type; None when this is no resource."""
     kind = doc.get("resourceType") if isinstance(doc, dict) else None
-    if not isinstance(kind, str) or not kind.isalpha() or not kind.isascii():
+    if not isinstance(kind, str):
+        return None
+    if kind in _USUAL:
+        return kind
+    if not kind.isalpha() or not kind.isascii():
         return None
     return kind if len(kind) <= _TYPE_LIMIT else None
 

@@ -142,14 +142,14 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     names = [element for element, _ in elements]
     suspicions, mentions = read_genetic_words(doc, look, names)
     medication, unidentified = _medication(doc, look)
-    said = what_is_said(doc, names, medicine.targets)
+    said, label = what_is_said(doc, names, medicine.targets), _label(doc, elements)
     if unidentified is None and medication is None and RADIOTHERAPY.isdisjoint(kinds):
-        unidentified = _prophylaxis_in_words(doc, look, said, _label(doc, elements))
+        unidentified = _prophylaxis_in_words(doc, look, said, label)
     return DraftOrder(
         index=index,
         resource_type=kind_of(doc) or "Resource",
         resource_id=identifier(doc.get("id")),
-        label=with_note(_label(doc, elements)) if is_modified(doc) else _label(doc, elements),
+        label=with_note(label) if is_modified(doc) else label,
         kinds=kinds | (routes & _ROUTES),
         side=side_of(known, site),
         sites=sites,

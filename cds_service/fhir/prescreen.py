@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Raw
-
 from cds_service.fhir.codings import wants_reading
 from cds_service.fhir.completeness import ABSENT, SignalTable
 from cds_service.fhir.decoding import CONCEPT, NOTHING, UNFIT, Component, Concept, Glance
@@ -33,7 +31,6 @@ _GROUPS = {
 _ABSENT = ABSENT.encode()
 _MEMORY = 2_000  # more would cost more than it saves
 UNDERSTOOD: Final = ""
-_NEW: Final = "new"
 _IF_OVER: Final = "?"  # of a medicine that nobody can know: it says nothing once it is over
 
 
@@ -58,18 +55,25 @@ class Prescreen:
     def dull_as(self, glance: Glance) -> str | None:
         """None for a resource that has to be read in full. For any other UNDERSTOOD, or the system
         of its code where that is one that nobody reads."""
-        group = _GROUPS.get(glance.resourceType or "")
-        if group is None:
+        kind = glance.resourceType
+        if kind is None or kind not in _GROUPS:
             return None
+        group = _GROUPS[kind]
+        raw = glance.code
         if group is _MEDICINE:
             if glance.medicationReference is not None:
                 return None
-            told = self._by_code(group, glance.medicationCodeableConcept)
-            if told == _IF_OVER:
-                told = UNDERSTOOD if glance.status in OVER else None
-        else:
-            told = self._by_code(group, glance.code)
-        if told is None or _is_bare(glance):  # nearly always
+            raw = glance.medicationCodeableConcept
+        code, known = bytes(raw), self._told[group]
+        told = known[code] if code in known else self._by_code(group, code)
+        if told == _IF_OVER:
+            told = UNDERSTOOD if glance.status in OVER else None
+        beside = (
+            glance.note or glance.notes or glance.component or glance.valueCodeableConcept
+            or glance.valueString or glance.valueQuantity or glance.reasonCode or glance.reason
+            or glance.meta or glance.extension is not NOTHING
+        )  # fmt: skip
+        if told is None or not beside:  # nearly always
             return told
         if self._is_marked(glance) or (group is not _MEDICINE and self._speaks_beside(glance)):
             return None
@@ -94,20 +98,16 @@ class Prescreen:
             or (glance.valueQuantity is not None and self._is_result_in(glance))
         )
 
-    def _by_code(self, group: bytes, raw: Raw) -> str | None:
-        """What the code alone says, remembered."""
-        code, told = bytes(raw), self._told[group]
-        said = told.get(code, _NEW)
-        if said is not _NEW:
-            return said
+    def _by_code(self, group: bytes, code: bytes) -> str | None:
+        """What a code alone says that this record has not shown yet; from now on remembered."""
         digest = self._dull_codes.digest(group, code)
         found: str | None = UNDERSTOOD
-        if digest not in self._dull_codes:
+        if digest not in self._dull_codes.known:
             found = self._judged(group, code)
             if found == UNDERSTOOD:
                 self._dull_codes.add(digest)
-        if len(told) < _MEMORY:
-            told[code] = found
+        if len(self._told[group]) < _MEMORY:
+            self._told[group][code] = found
         return found
 
     def _judged(self, group: bytes, raw: bytes) -> str | None:
@@ -227,22 +227,6 @@ class Prescreen:
 
     def _tells(self, value: str | None) -> bool:
         return value is not None and self._mentions.speaks(value)
-
-
-def _is_bare(glance: Glance) -> bool:
-    """Whether it has nothing beside its code that could say something."""
-    return (
-        glance.note is None
-        and glance.notes is None
-        and glance.component is None
-        and glance.valueCodeableConcept is None
-        and glance.valueString is None
-        and glance.valueQuantity is None
-        and glance.reasonCode is None
-        and glance.reason is None
-        and glance.extension is NOTHING
-        and glance.meta is None
-    )
 
 
 def _says_no_name(code: Concept) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from sys import intern
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -220,6 +221,11 @@ class When(Model):
         if self.order is not None and not self.order.both_hips:
             return frozenset(self.order.kinds)
         return None
+
+    @cached_property
+    def key(self) -> str:
+        """The same for tests that ask the same, in whatever rule they stand."""
+        return intern(self.model_dump_json(exclude_defaults=True))
 
     @cached_property
     def about_order(self) -> bool:
