@@ -15,6 +15,7 @@ from cds_service.knowledge.code_systems import canonical
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published.cql.exclusions import standing
 from cds_service.knowledge.published.cql.libraries import cql
+from tests.support.constants import ROOT
 from tests.support.second_engine import SOURCES, Said
 from tests.support.two_engines import Ours, Value, theirs
 
@@ -85,7 +86,7 @@ class Agreement:
         self.patients = 0
         self.same = 0
         self._knowledge = knowledge
-        self._known = tuple(differences())
+        self.known = tuple(differences())
         self._questions = {
             f"exclusion {one.rule}" for one in knowledge.once(cql).lost if one.how == "a question"
         }
@@ -111,7 +112,7 @@ class Agreement:
             return EQUAL
         if rule in self._questions and found[rule] is None:
             return A_QUESTION
-        reasons = (d.id for d in self._known if d.explains(rule, value, found[rule], seen))
+        reasons = (d.id for d in self.known if d.explains(rule, value, found[rule], seen))
         return next(reasons, OPEN)
 
     @property
@@ -196,6 +197,13 @@ def _expression(rule: str, seen: Seen) -> bool:
     return any("|" in one["code"] for one in _codings(seen))
 
 
+def _two_days(rule: str, seen: Seen) -> bool:
+    """Both hips on two days, which is no one session here."""
+    name = "one-stage-bilateral"
+    mine = seen.ours.values.get(f"factor {name}")
+    return mine is False and seen.define("HOFactors", name) is True
+
+
 def _several_kinds(rule: str, seen: Seen) -> bool:
     """One order is of several kinds."""
     kinds = sum(v is True for name, v in seen.ours.values.items() if name.startswith("order "))
@@ -255,6 +263,7 @@ _WHERE: Final[Mapping[str, Callable[[str, Seen], bool]]] = {
     "the gene in words": _said("CYP2C9"),
     "a dosage in words": _said('"dosageInstruction": [{"text"'),
     "several kinds": _several_kinds,
+    "two days": _two_days,
     "the plan asks about every draft": _asks_fop,
     "prophylaxis may be there": _may_be_there,
     "an exclusion is a question there": _only_asked,
@@ -280,3 +289,43 @@ def table(lines: Iterable[Line]) -> Iterator[str]:
         counts = (one.patients, one.kinds[EQUAL], one.kinds[NOT_EXPORTED], one.explained,
                   one.kinds[OPEN])  # fmt: skip
         yield f"{one.rule:52}" + "".join(f"{number:13}" for number in counts)
+
+
+def page(found: Agreement) -> str:
+    """The agreement as Markdown: the reasons, then every rule."""
+    lines = sorted(found.lines.values(), key=lambda one: one.rule)
+    answers = sum(one.patients for one in lines)
+    equal = sum(one.kinds[EQUAL] for one in lines)
+    lost = sum(one.kinds[NOT_EXPORTED] for one in lines)
+    unexplained = sum(one.kinds[OPEN] for one in lines)
+    rest = answers - equal - lost - unexplained
+    made = [
+        f"{found.patients} patients, {found.same} of them with every answer equal. Of {answers:,}"
+        f" answers {equal:,} are equal, {lost} are about cards that are not exported, {rest:,}"
+        f" differ for a known reason, {unexplained} without one.",
+        "",
+        "| reason | answers | rules | why |",
+        "|---|---|---|---|",
+    ]
+    why = {one.id: " ".join(one.why.split()) for one in found.known}
+    why[A_QUESTION] = "CQL cannot say all of it: a question, as the package lists it."
+    for reason, rules in sorted(found.by_reason().items()):
+        named = ", ".join(f"`{rule}`" for rule in sorted(rules))
+        made.append(f"| {reason} | {rules.total()} | {named} | {why[reason]} |")
+    made += ["", "| rule | patients | equal | not exported | explained | different |"]
+    made.append("|---|---|---|---|---|---|")
+    for one in lines:
+        counts = (one.patients, one.kinds[EQUAL], one.kinds[NOT_EXPORTED], one.explained,
+                  one.kinds[OPEN])  # fmt: skip
+        made.append(f"| `{one.rule}` | " + " | ".join(str(number) for number in counts) + " |")
+    return "\n".join(made)
+
+
+def write_section(name: str, text: str) -> None:
+    """Replace what stands between the marks of a section of docs/second-engine.md."""
+    path = ROOT / "docs" / "second-engine.md"
+    before, start, rest = path.read_text("utf-8").partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    if not (start and end):
+        raise ValueError(f"no section {name}")
+    path.write_text(f"{before}{start}{text}\n{end}{after}", "utf-8")
