@@ -98,6 +98,12 @@ switched_off = Gauge(
     multiprocess_mode="livemax",
 )
 
+degraded = Gauge(
+    "cds_degraded",
+    "1 while readiness names a problem. Looked at when figures are asked for.",
+    multiprocess_mode="livemostrecent",  # of the worker that was asked last
+)
+
 
 def observe(call: CallLog, seconds: float) -> None:
     """Count one call."""

@@ -40,6 +40,11 @@ async def ready(request: Request) -> Response:
     """
     if ending.has_begun():
         return json_response(b'{"status":"ending"}', HTTPStatus.SERVICE_UNAVAILABLE)
+    return json_response(msgspec.json.encode(await _state(request)))
+
+
+async def _state(request: Request) -> dict[str, object]:
+    """What readiness tells; `problems` only where there are any."""
     runtime = runtime_of(request)
     keys = runtime.trust.ring.states(runtime.trust.clients.registry)
     files = descriptors.count()
@@ -69,7 +74,7 @@ async def ready(request: Request) -> Response:
         state["files"] = {"open": files.used, "limit": files.limit}
     if problems:
         state["problems"] = problems
-    return json_response(msgspec.json.encode(state))
+    return state
 
 
 def _told(known: KeyState) -> dict[str, object]:
@@ -100,6 +105,7 @@ async def show_metrics(request: Request) -> Response:
     runtime = runtime_of(request)
     if not runtime.settings.shows_metrics:
         raise UnknownService("set CDS_METRICS to serve figures")
+    metrics.degraded.set("problems" in await _state(request))
     text = await run_in_threadpool(metrics.exposition)
     return Response(text, headers={"Cache-Control": "no-store"}, media_type=metrics.CONTENT_TYPE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from cds_service.knowledge.loader import Knowledge
 from cds_service.ops import calls
 from cds_service.ops.log import JsonFormatter
+from cds_service.ops.switch import State, Switch
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.constants import FIXTURES
@@ -68,6 +70,17 @@ def test_what_was_dropped_is_in_the_line_and_in_the_figures(
     figures = client.get("/metrics").text
     for why in ("foreign", "unreadable"):
         assert f'cds_entries_dropped_total{{service="ho-order-sign",why="{why}"}}' in figures
+
+
+def test_whether_readiness_names_a_problem_is_a_figure(
+    make_client: ClientFactory, tmp_path: Path
+) -> None:
+    client = make_client(data_dir=tmp_path, database_url="none")
+    turns: list[tuple[State, str]] = [("on", "0.0"), ("off", "1.0"), ("on", "0.0")]
+    for state, told in turns:
+        assert Switch(tmp_path).turn(state, "an operator")
+        assert f"\ncds_degraded {told}\n" in client.get("/metrics").text
+        assert ("problems" in client.get("/health/ready").json()) is (told == "1.0")
 
 
 def test_a_call_without_draft_orders_is_warned_of(

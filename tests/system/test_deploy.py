@@ -101,6 +101,15 @@ def test_a_proxy_keeps_no_connection_that_is_idle_until_a_machine_ends(file: str
     assert max(map(int, kept)) <= 2, "CDS_DRAIN_SECONDS is 5: a call over an idle one would be lost"
 
 
+def test_no_caller_can_make_a_proxy_take_a_machine_for_gone() -> None:
+    """A body that is refused or does not come fails in the proxy like a fault of the machine."""
+    nginx = (DEPLOY / "nginx" / "cds-service.conf").read_text(encoding="utf-8")
+    machines = re.findall(r"^ *(?:# )?server [\d.]+:8000 (.*?);", nginx, re.MULTILINE)
+    assert machines == ["max_fails=0", "max_fails=0"]
+    caddy = (DEPLOY / "caddy" / "Caddyfile").read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(fail_duration|unhealthy_)", caddy, re.MULTILINE)
+
+
 # --- compose and Kubernetes ---
 
 
