@@ -25,6 +25,8 @@ MAX_HEADERS = 100
 _OFFER = frozenset({b"upgrade", b"connection", b"http2-settings"})
 _VERSIONS = frozenset({"1.0", "1.1"})
 _ON_RESERVE = (b"/health/", b"/metrics")
+_PASSING_SECONDS = 2.0
+_MOST_PASSED_BY = 64 * 1024 * 1024
 
 
 @cache
@@ -77,6 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _refusal: Refusal | None = None
     _place = Place.NONE
     _who = ""
+    _passed_by: int | None = None  # bytes of a body that nobody reads, after its answer
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,6 +112,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes outside of bodies, and time it unless it came at once."""
+        if self._passed_by is not None:
+            self._pass_by(len(data))
+            return
         self._unset_keepalive_if_required()
         self._header_bytes += len(data)  # a piece of a body sets it back
         try:
@@ -144,6 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         self._stop_clock()
         super().on_headers_complete()
+        self.cycle.transport = _Ending(self)  # type: ignore[assignment]  # all that a cycle asks of one
         if self._place is Place.RESERVED or ending.has_begun():
             self.cycle.keep_alive = False
 
@@ -165,8 +172,28 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle is not None and not (cycle.response_started or self.pipeline):
             cycle.keep_alive = False
 
+    def end_in_stages(self) -> None:
+        """Close the connection after an answer (RFC 9112 section 9.6). Where the body is still on
+        its way, what comes of it is let in and thrown away for a while: a socket that is closed
+        with unread bytes is reset, and the other side may lose the answer with it."""
+        if not self._in_body or self.pipeline or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._passed_by = 0
+        self._stop_clock()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(_PASSING_SECONDS, self.transport.abort)
+
+    def _pass_by(self, size: int) -> None:
+        self._passed_by = (self._passed_by or 0) + size
+        if self._passed_by > _MOST_PASSED_BY:
+            self.transport.abort()
+
     def on_response_complete(self) -> None:
         """The answer is written; where the connection ends with it, it has to be taken in time."""
+        if self._passed_by is not None:  # nothing else comes on this connection
+            return
         super().on_response_complete()
         if self.transport.is_closing():
             self._time_sending()
@@ -280,6 +307,20 @@ def _answer(refusal: Refusal) -> bytes:
         f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n"
     ).encode() + body
+
+
+class _Ending:
+    """The transport as an answer sees it, which ends the connection in stages."""
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        self._protocol = protocol
+        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
+
+    def close(self) -> None:
+        """See `BoundedProtocol.end_in_stages`."""
+        self._protocol.end_in_stages()
 
 
 class _Parser(httptools.HttpRequestParser):
