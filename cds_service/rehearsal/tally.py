@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -51,7 +52,7 @@ class Tally:
         count["row", outcome.row, main, outcome.indicator, outcome.tier] += 1
         count["kind", outcome.kind, carded] += 1
         count["about", outcome.about, carded] += 1
-        count["month", outcome.day.strftime("%Y-%m") if outcome.day else "unknown", carded] += 1
+        count["month", _month(outcome.day), carded] += 1
         count["age", outcome.sex, age_band(outcome.age), carded] += 1
         if outcome.group is not None:
             count["group", outcome.group, carded] += 1
@@ -59,8 +60,9 @@ class Tally:
         count["dated", "some undated" if outcome.undated else "all dated", carded, dated] += 1
         if outcome.other_row is not None:
             count["other", carded, "card" if outcome.other_carded else "silent"] += 1
-            count["other row", outcome.other_row] += 1
-        if outcome.about == "arthroplasty":
+            moved = outcome.row, main, outcome.indicator, outcome.tier, outcome.other_row
+            count["other row", *moved, "card" if outcome.other_carded else "silent"] += 1
+        if outcome.about == "arthroplasty" and outcome.ho_after is not None:
             count["afterwards", "HO" if outcome.ho_after else "no HO", carded] += 1
         self._add_why(outcome)
         self._add_surgeon(outcome)
@@ -122,6 +124,11 @@ class Tally:
             data, type=list[tuple[list[str], int]]
         )
         return cls(key, {tuple(k): n for k, n in pairs})
+
+
+def _month(day: date | None) -> str:
+    """The month of a day; a year of few digits, as a typing error makes one, has four here, too."""
+    return f"{day.year:04}-{day.month:02}" if day else "unknown"
 
 
 def _repeat(days: int | None) -> str:
