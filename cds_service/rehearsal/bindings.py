@@ -29,6 +29,23 @@ def bind_moved(disclosure: Disclosure, moved: Mapping[tuple[str, ...], int]) -> 
         disclosure.line(total, parts)
 
 
+def bind_rules(disclosure: Disclosure, found: Mapping[tuple[str, ...], int]) -> None:
+    """Rules beside rows. `found` has a rule and the labels of a row. Where one rule leads to one
+    card the number of the rule is that of the row: what one hides the other must not tell."""
+    rules: dict[str, list[Cell]] = defaultdict(list)
+    for (rule, *labels), n in found.items():
+        cell: Cell = ("rule row", rule, *labels)
+        row: Cell = ("row", *labels)
+        parts = {cell: n}
+        if rest := disclosure.counts[row] - n:
+            parts["rule lacks", rule, *labels] = rest
+        disclosure.put_unseen(parts)
+        disclosure.line(row, parts)
+        rules[rule].append(cell)
+    for rule, cells in rules.items():
+        disclosure.line(("rule", rule), cells)
+
+
 def bind_undated(disclosure: Disclosure, found: Mapping[tuple[str, ...], int]) -> None:
     """Events with an undated fact of one input, beside those with any undated fact."""
     bind_rests(disclosure, ("touched", "some undated"), "undated", found)

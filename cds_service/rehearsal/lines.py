@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, Final, Protocol
 
 from cds_service.errors import BadRequest, SettingsError
@@ -204,7 +204,7 @@ def _unpacked(store: Storage, name: str) -> Iterator[list[bytes]]:
             yield lines
 
 
-def _fill(lines: list[bytes], file: IO[bytes]) -> None:
+def _fill(lines: list[bytes], file: Iterable[bytes]) -> None:
     """Read some lines into a list: those before the place where a file is cut stay in it."""
     size = 0
     for line in file:

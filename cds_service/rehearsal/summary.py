@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cds_service.ops.intervals import wilson
-from cds_service.rehearsal.bindings import bind_moved, bind_rests, bind_undated
+from cds_service.rehearsal.bindings import bind_moved, bind_rests, bind_rules, bind_undated
 from cds_service.rehearsal.disclosure import Cell, Disclosure
 from cds_service.rehearsal.surgeons import surgeons_told
 
@@ -145,6 +145,7 @@ class _Told:
         for name in (*_PLAIN, *_ENTRIES, "undated events"):
             self._put_plain(name)
         bind_moved(self._disclosure, tables.get("other row", {}))
+        bind_rules(self._disclosure, tables.get("rule row", {}))
         bind_undated(self._disclosure, tables.get("undated", {}))
         for name in ("rule", "ruled out", "doubt", *_ENTRIES):
             bind_rests(self._disclosure, ALL, name, tables.get(name, {}))

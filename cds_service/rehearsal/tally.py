@@ -48,8 +48,7 @@ class Tally:
             self.counts["undated events",] += 1
             return
         count, carded = self.counts, "card" if outcome.carded else "silent"
-        main = outcome.cards[0].card if outcome.cards else ""
-        count["row", outcome.row, main, outcome.indicator, outcome.tier] += 1
+        count["row", *_row(outcome)] += 1
         count["kind", outcome.kind, carded] += 1
         count["about", outcome.about, carded] += 1
         count["month", _month(outcome.day), carded] += 1
@@ -60,8 +59,8 @@ class Tally:
         count["dated", "some undated" if outcome.undated else "all dated", carded, dated] += 1
         if outcome.other_row is not None:
             count["other", carded, "card" if outcome.other_carded else "silent"] += 1
-            moved = outcome.row, main, outcome.indicator, outcome.tier, outcome.other_row
-            count["other row", *moved, "card" if outcome.other_carded else "silent"] += 1
+            other = "card" if outcome.other_carded else "silent"
+            count["other row", *_row(outcome), outcome.other_row, other] += 1
         if outcome.about == "arthroplasty" and outcome.ho_after is not None:
             count["afterwards", "HO" if outcome.ho_after else "no HO", carded] += 1
         self._add_why(outcome)
@@ -71,6 +70,7 @@ class Tally:
         count = self.counts
         for rule in outcome.rules:
             count["rule", rule] += 1
+            count["rule row", rule, *_row(outcome)] += 1
         for option, rule in outcome.ruled_out:
             count["ruled out", option, rule] += 1
         for name, state in outcome.inputs:
@@ -124,6 +124,12 @@ class Tally:
             data, type=list[tuple[list[str], int]]
         )
         return cls(key, {tuple(k): n for k, n in pairs})
+
+
+def _row(outcome: EventOutcome) -> tuple[str, str, str, str]:
+    """The row of the card table with its main card, indicator and tier."""
+    main = outcome.cards[0].card if outcome.cards else ""
+    return outcome.row, main, outcome.indicator, outcome.tier
 
 
 def _month(day: date | None) -> str:

@@ -82,6 +82,19 @@ def test_a_few_events_that_another_content_moves_are_not_told() -> None:
         assert these[row] is None or others[row] is None
 
 
+def test_a_rule_tells_no_row_that_is_hidden() -> None:
+    """FOP leads to a critical card, of which there are 14; 3 of a warning are told with them."""
+    fop = replace(HIGH, row="1", tier="none", indicator="critical", rules=("fop",),
+                  cards=(RehearsedCard("1", "fop-surgery", "critical", "none"),))  # fmt: skip
+    few = replace(fop, row="5", rules=("poh",),
+                  cards=(RehearsedCard("5", "poh-surgery", "critical", "none"),))  # fmt: skip
+    told = summary(*[fop] * 14, *[few] * 3, *[HIGH] * 40, *[SILENT] * 200)
+    rows, rules = by(told["rows"], "row"), by(told["counts"]["rule"], "rule")
+    assert (rows["5"], rules["poh"]) == (None, None)
+    critical = by(told["indicators"], "indicator")["critical"]
+    assert critical is None or (rows["1"] is None and rules["fop"] is None)
+
+
 @settings(max_examples=60, deadline=None)
 @given(few=st.integers(1, 10), many=st.integers(11, 200))
 def test_what_nearly_all_have_tells_not_who_lacks_it(few: int, many: int) -> None:
