@@ -166,10 +166,12 @@ def _groups(path: Path) -> dict[str, str]:
 
 def _tell(plan: RehearsalPlan, summary: dict[str, Any]) -> None:
     told = summary["events"]
-    shown = "too few to show" if told["per_100"] is None else (
+    events = "(not shown)" if told["events"] is None else told["events"]
+    shown = "a rate that is not shown" if told["per_100"] is None else (
         f"{told['per_100']:.1f} of 100 ({told['low']:.1f} to {told['high']:.1f}) with a card"
     )  # fmt: skip
-    typer.echo(f"{told['events'] or 'too few'} hip orders and operations, {shown}")
+    found = f"{events} hip orders and operations"
+    typer.echo(found if events == 0 else f"{found}, {shown}")
     for name, number in summary["export"]["findings"].items():
         typer.echo(f"note: {name}: {number or f'fewer than {plan.min_cell}'}", err=True)
     if plan.min_cell < _USUAL:

@@ -139,14 +139,14 @@ def _row_bar(row: Mapping[str, Any]) -> tuple[str, float | None, str, str]:
     card = str(row["card"]).replace("-", " ") or "silence"
     name = f"{card} ({row['indicator'] or 'no card'}, row {row['row']})"
     if row["events"] is None:
-        return name, None, "too few to show", ""
+        return name, None, "not shown", ""
     said = f"{row['per_100']:.1f} of 100 ({row['events']:,})"
     return name, float(row["events"]), said, str(row["indicator"]) or "silent"
 
 
 def _count(row: Mapping[str, Any], name: str) -> tuple[str, float | None, str, str]:
     if row["events"] is None:
-        return name, None, "too few to show", ""
+        return name, None, "not shown", ""
     return name, float(row["events"]), f"{row['events']:,}", ""
 
 
@@ -162,7 +162,7 @@ def _age(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     if row["per_100"] is None:
-        return {**row, "name": name, "text": "too few to show"}
+        return {**row, "name": name, "text": "not shown"}
     ratio = f", {row['ratio']:.2f} times" if row["ratio"] is not None else ""
     return {**row, "name": name, "text": f"{row['per_100']:.1f} of 100{ratio}"}
 
