@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 UNUSABLE = 2
 STOPPED = 130
+_USUAL = 11  # numbers below it are not shown
 _SIZES = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _EVERY = 10.0  # seconds between two lines where there is no terminal
 
@@ -67,7 +68,7 @@ def rehearse(
     ] = None,
     min_cell: Annotated[
         int, typer.Option(min=1, max=1000, help="Smaller numbers are not shown.")
-    ] = 11,
+    ] = _USUAL,
     jobs: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes (default: all cores).")
     ] = None,
@@ -104,6 +105,7 @@ def rehearse(
         raise typer.Exit(UNUSABLE) from None
     except KeyboardInterrupt:
         typer.echo("stopped; the same command with --restart goes on from here", err=True)
+        typer.echo(f"lines of patients lie in {out / '.rehearsal-work'} until then", err=True)
         raise typer.Exit(STOPPED) from None
     _tell(plan, summary)
 
@@ -164,12 +166,16 @@ def _groups(path: Path) -> dict[str, str]:
 
 def _tell(plan: RehearsalPlan, summary: dict[str, Any]) -> None:
     told = summary["events"]
-    shown = "too few to show" if told["per_100"] is None else (
+    events = "(not shown)" if told["events"] is None else told["events"]
+    shown = "a rate that is not shown" if told["per_100"] is None else (
         f"{told['per_100']:.1f} of 100 ({told['low']:.1f} to {told['high']:.1f}) with a card"
     )  # fmt: skip
-    typer.echo(f"{told['events'] or 'too few'} hip orders and operations, {shown}")
+    found = f"{events} hip orders and operations"
+    typer.echo(found if events == 0 else f"{found}, {shown}")
     for name, number in summary["export"]["findings"].items():
         typer.echo(f"note: {name}: {number or f'fewer than {plan.min_cell}'}", err=True)
+    if plan.min_cell < _USUAL:
+        typer.echo(f"note: numbers below {_USUAL} are shown: keep the report in house", err=True)
     typer.echo(f"report: {plan.out / 'report.html'}")
 
 

@@ -32,10 +32,16 @@ class Disclosure:
     headlines: frozenset[Cell] = frozenset()
     counts: dict[Cell, int] = field(default_factory=dict)
     lines: list[TotalLine] = field(default_factory=list)
+    unseen: set[Cell] = field(default_factory=set)
 
     def put(self, cells: Mapping[Cell, int]) -> None:
         """Numbers that stand in no line yet."""
         self.counts.update(cells)
+
+    def put_unseen(self, cells: Mapping[Cell, int]) -> None:
+        """Numbers that no report shows, and that bind those that it shows."""
+        self.counts.update(cells)
+        self.unseen |= cells.keys()
 
     def line(self, total: Cell, parts: Iterable[Cell]) -> None:
         """These parts sum up to the total. Raises ValueError where they do not."""
@@ -48,7 +54,7 @@ class Disclosure:
     def hidden(self) -> frozenset[Cell]:
         """The cells that must not be shown."""
         small = {cell for cell, count in self.counts.items() if 0 < count < self.least}
-        out = set(small)
+        out = small | self.unseen
         while True:
             more = self._by_lines(small, out) or self._beside_determined(small, out)
             if not more:

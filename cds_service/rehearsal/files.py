@@ -126,9 +126,13 @@ def _of_manifest(store: Storage, name: str) -> Iterator[ExportFile]:
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError):
         why = "is no bulk manifest: an object with output, a list of objects with type and url"
         raise BadRequest(why, store.path(name)) from None
+    seen: dict[str, str] = {}
     for url in listed:
         beside = store.join(os.path.dirname(name), url.split("?")[0].rpartition("/")[2])
         if store.is_file(beside):
+            if seen.setdefault(beside, url) != url:
+                last = os.path.basename(beside)
+                raise BadRequest(f"names two files {last}; only one is beside it", store.path(name))
             yield from _looked_at(store, [beside])
         elif url.startswith(("http://", "https://")):
             last = os.path.basename(beside)

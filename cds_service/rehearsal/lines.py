@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, Final, Protocol
 
 from cds_service.errors import BadRequest, SettingsError
@@ -148,11 +148,15 @@ class _BehindUrl:
 
 
 def first_line(path: str, form: str) -> bytes | None:
-    """The first resource of a file; None where there is none."""
-    for batch in batches(path, form):
-        for line in batch:
-            if plain := line.removeprefix(_BOM).strip():
-                return plain
+    """The first resource of a file; None where there is none. Raises BadRequest for a packed file
+    that is cut before the end of its first line."""
+    try:
+        for batch in batches(path, form):
+            for line in batch:
+                if plain := line.removeprefix(_BOM).strip():
+                    return plain
+    except CutShort:
+        raise BadRequest("is cut short before its first resource", path) from None
     return None
 
 
@@ -187,15 +191,27 @@ def _plain(file: IO[bytes], start: int, stop: int | None) -> Iterator[list[bytes
 def _unpacked(store: Storage, name: str) -> Iterator[list[bytes]]:
     with store.open(name) as packed, gzip.open(packed) as file:
         while True:
+            lines: list[bytes] = []
             try:
-                lines = file.readlines(_BATCH)
+                _fill(lines, file)
             except EOFError:
+                yield lines
                 raise CutShort from None
             except (gzip.BadGzipFile, zlib.error):
                 raise BadRequest("is no gzip file, or a damaged one", store.path(name)) from None
             if not lines:
                 return
             yield lines
+
+
+def _fill(lines: list[bytes], file: Iterable[bytes]) -> None:
+    """Read some lines into a list: those before the place where a file is cut stay in it."""
+    size = 0
+    for line in file:
+        lines.append(line)
+        size += len(line)
+        if size >= _BATCH:
+            return
 
 
 def _rows(store: Storage, name: str, form: str) -> Iterator[list[bytes]]:

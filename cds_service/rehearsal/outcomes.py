@@ -34,7 +34,8 @@ class EventOutcome:
     `ruled_out` pairs an option with a rule; `inputs` an input with its state; `late` and `undated`
     an input with the number of facts; `not_understood` an input with a system and a number, and
     `codes` an input, a system and a code. `days_since` counts from the last event of the patient
-    with the same card. `ho_after`: HO is coded later than the operation. `other_row` is the row by
+    with the same card. `ho_after`: HO is coded later than the operation; None where what
+    came later was not left out. `other_row` is the row by
     the content that is compared with, None where there is none.
     """
 
@@ -62,7 +63,7 @@ class EventOutcome:
     sex: str = "unknown"
     age: int | None = None
     days_since: int | None = None
-    ho_after: bool = False
+    ho_after: bool | None = False
     other_row: str | None = None
     other_carded: bool = False
 

@@ -69,7 +69,7 @@ def over_time(rows: Sequence[Mapping[str, Any]], label: str) -> Series:
     for number, row in enumerate(rows):
         x = round(_LEFT + step * (number + 0.5), 1)
         if row["per_100"] is None:
-            dots.append(Dot(x, "too few to show", row[label]))
+            dots.append(Dot(x, "not shown", row[label]))
             pieces.append([])
             continue
         said = f"{row['per_100']:.1f} ({row['low']:.1f} to {row['high']:.1f}), {row['events']:,}"

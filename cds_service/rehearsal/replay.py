@@ -138,7 +138,7 @@ class _Replayer:
             cards=answer.cards,
             late=tuple(sorted(chart.late.items())),
             undated=tuple(sorted(chart.undated_by_input.items())),
-            ho_after=any(self._is_ho(doc) for doc in chart.late_conditions),
+            ho_after=self._ho_after(chart),
             other_row=against.row if against else None,
             other_carded=bool(against and against.cards),
             codes=unread_codes(self._record.docs, event, self._knowledge) if is_first else (),
@@ -175,6 +175,11 @@ class _Replayer:
                           for one in items(doc.get(name))]  # fmt: skip
         ends = ("/".join(one.split("/")[-2:]) for one in named if one)
         return next((groups[end] for end in ends if end in groups), None)
+
+    def _ho_after(self, chart: PastChart) -> bool | None:
+        if self._record.options.as_of is not AsOf.EVENT:
+            return None
+        return any(self._is_ho(doc) for doc in chart.late_conditions)
 
     def _is_ho(self, doc: Doc) -> bool:
         known = self._knowledge.once(hip_orders).plain.know(doc.get("code"))

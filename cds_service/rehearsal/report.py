@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cds_service.knowledge.model import Knowledge
 from cds_service.rehearsal import plots
 from cds_service.rehearsal.cells import as_csv, cells_of, unknown_codes_csv
+from cds_service.rehearsal.summary import FORMAT
 
 SUMMARY: Final = "summary.json"
 REPORT: Final = "report.html"
@@ -20,6 +21,8 @@ CELLS: Final = "cells.csv"
 CELLS_PARQUET: Final = "cells.parquet"
 CODES: Final = "unknown-codes.csv"
 _MOST_BARS: Final = 15
+_ASKED: Final = {"events", "as_of", "since", "until"}
+_EARLIER: Final = {"events", "cards", "per_100", "low", "high"}
 _MOST_OF: Final = 0.7  # of the events
 _STATES: Final = {"read": "good", "none-stated": "good", "empty": "plain", "not looked at": "plain"}
 
@@ -33,7 +36,10 @@ _pages = Environment(
 
 
 def write_report(
-    summary: Mapping[str, Any], out: Path, knowledge: Knowledge, earlier: Path | None = None
+    summary: Mapping[str, Any],
+    out: Path,
+    knowledge: Knowledge,
+    earlier: Mapping[str, Any] | None = None,
 ) -> None:
     """Write all files of a report into a folder; `earlier` is the summary of another rehearsal."""
     data = msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n"
@@ -41,8 +47,7 @@ def write_report(
     cells = cells_of(summary)
     _write(out / CELLS, as_csv(cells).encode())
     _write(out / CODES, unknown_codes_csv(summary).encode())
-    before = msgspec.json.decode(earlier.read_bytes()) if earlier is not None else None
-    _write(out / REPORT, page(summary, knowledge, before).encode())
+    _write(out / REPORT, page(summary, knowledge, earlier).encode())
     _write_parquet(cells, out / CELLS_PARQUET)
 
 
@@ -60,6 +65,18 @@ def _write_parquet(cells: Sequence[Mapping[str, Any]], path: Path) -> None:
     except ImportError:
         return
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(cells)), path)
+
+
+def read_summary(data: bytes) -> Mapping[str, Any]:
+    """A summary.json. Raises ValueError for anything else."""
+    try:
+        told = msgspec.json.decode(data)
+        whole = told["events"].keys() >= _EARLIER and told["options"].keys() >= _ASKED
+        if told["format"] == FORMAT and whole and told["knowledge"]:
+            return dict(told)
+    except (msgspec.MsgspecError, TypeError, KeyError, AttributeError):
+        pass
+    raise ValueError("is no summary of a rehearsal by this version")
 
 
 # --- the page ---
@@ -84,9 +101,23 @@ def page(
         ruled_out=plots.bars([_reason(row, names) for row in _most(counts["ruled out"])]),
         rules=plots.bars(found),
         inputs=_inputs(summary),
-        period=_period([row for row in rates["month"] if row["month"] != "unknown"]),
-        earlier=earlier,
+        period=_period([str(row[period]) for row in course]),
+        earlier=earlier and {**earlier, "events": _apart(earlier["events"], summary)},
     )
+
+
+def _apart(events: Mapping[str, Any], summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The events of an earlier rehearsal; hidden where they are few, or differ from these by few:
+    two periods that differ by a day tell of that day."""
+    least, now = summary["min_cell"], summary["events"]
+    for one in (events, now):
+        if one["events"] is None or one["cards"] is None:
+            return {**events, "events": None, "per_100": None}
+    before = events["events"], events["cards"], events["events"] - events["cards"]
+    these = now["events"], now["cards"], now["events"] - now["cards"]
+    near = any(0 < abs(a - b) < least for a, b in zip(before, these, strict=True))
+    few = any(0 < n < least for n in before)
+    return {**events, "events": None, "per_100": None} if near or few else events
 
 
 def _names(knowledge: Knowledge) -> dict[str, str]:
@@ -108,14 +139,14 @@ def _row_bar(row: Mapping[str, Any]) -> tuple[str, float | None, str, str]:
     card = str(row["card"]).replace("-", " ") or "silence"
     name = f"{card} ({row['indicator'] or 'no card'}, row {row['row']})"
     if row["events"] is None:
-        return name, None, "too few to show", ""
+        return name, None, "not shown", ""
     said = f"{row['per_100']:.1f} of 100 ({row['events']:,})"
     return name, float(row["events"]), said, str(row["indicator"]) or "silent"
 
 
 def _count(row: Mapping[str, Any], name: str) -> tuple[str, float | None, str, str]:
     if row["events"] is None:
-        return name, None, "too few to show", ""
+        return name, None, "not shown", ""
     return name, float(row["events"]), f"{row['events']:,}", ""
 
 
@@ -131,7 +162,7 @@ def _age(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     if row["per_100"] is None:
-        return {**row, "name": name, "text": "too few to show"}
+        return {**row, "name": name, "text": "not shown"}
     ratio = f", {row['ratio']:.2f} times" if row["ratio"] is not None else ""
     return {**row, "name": name, "text": f"{row['per_100']:.1f} of 100{ratio}"}
 
@@ -158,8 +189,8 @@ def _course(summary: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     return name, rows[shown[0] : shown[-1] + 1] if shown else rows
 
 
-def _period(months: Sequence[Mapping[str, Any]]) -> str:
-    if not months:
+def _period(names: Sequence[str]) -> str:
+    """From the first to the last period of the plot: a day that was typed wrong sets no title."""
+    if not names:
         return "no dated event"
-    first, last = months[0]["month"], months[-1]["month"]
-    return str(first) if first == last else f"{first} to {last}"
+    return names[0] if names[0] == names[-1] else f"{names[0]} to {names[-1]}"

@@ -15,10 +15,11 @@ from typing import Any, Final, Protocol
 
 from cds_service import __version__
 from cds_service.cards.suggested_orders import load_checked
+from cds_service.errors import BadRequest
 from cds_service.knowledge.model import Knowledge
 from cds_service.rehearsal.files import ExportFile, find
 from cds_service.rehearsal.options import ReplayOptions
-from cds_service.rehearsal.report import write_report
+from cds_service.rehearsal.report import read_summary, write_report
 from cds_service.rehearsal.sieve import MEDICATION, FileRange, Kept, has_orders, units_of
 from cds_service.rehearsal.steps import Crew, RunStep, StepPlan
 from cds_service.rehearsal.tally import Tally
@@ -74,14 +75,19 @@ def rehearse(plan: RehearsalPlan, watch: ProgressWatch | None = None) -> dict[st
     files = find(plan.paths)
     knowledge, other = contents(plan)
     about = about_of(plan, knowledge, other)
+    earlier = read_earlier(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     work = WorkFolder(plan.out)
-    work.open(fingerprint_of(files, about), restart=plan.restart)
+    groups = sorted(plan.options.groups.items())
+    work.open(fingerprint_of(files, {**about, "groups": groups}), restart=plan.restart)
     try:
         loaded = {plan.overlay: knowledge} | ({plan.compare: other} if other else {})
         tally = _Run(plan, files, work, watch or Unwatched()).tally(loaded)
         summary = tally.summary(plan.min_cell, about)
-        write_report(summary, plan.out, knowledge, earlier_summary(plan))
+        write_report(summary, plan.out, knowledge, earlier)
+    except BadRequest:
+        work.remove()  # no restart mends the export
+        raise
     finally:
         work.close()
     work.remove()
@@ -98,6 +104,18 @@ def earlier_summary(plan: RehearsalPlan) -> Path | None:
     """The summary of an earlier rehearsal, where that is what to compare with."""
     path = plan.compare / "summary.json" if plan.compare else None
     return path if path is not None and path.is_file() else None
+
+
+def read_earlier(plan: RehearsalPlan) -> Mapping[str, Any] | None:
+    """The earlier rehearsal to compare with, read before this one may take its place. Raises
+    BadRequest where it is none."""
+    path = earlier_summary(plan)
+    if path is None:
+        return None
+    try:
+        return read_summary(path.read_bytes())
+    except ValueError as error:
+        raise BadRequest(str(error), str(path)) from None
 
 
 def about_of(plan: RehearsalPlan, knowledge: Knowledge, other: Knowledge | None) -> dict[str, Any]:
@@ -148,6 +166,7 @@ class _Run:
 
     def tally(self, loaded: Mapping[Path | None, Knowledge]) -> Tally:
         """Do what is still to be done, and add it up."""
+        self._work.divide(self._shards)
         with Crew(self._steps, self._jobs, loaded) as crew:
             first = [unit for unit in self._units if has_orders(unit)]
             self._do(crew, "orders", [RunStep("find", u) for u in first], _bytes)

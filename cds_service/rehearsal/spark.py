@@ -27,7 +27,7 @@ from cds_service.rehearsal import replay
 from cds_service.rehearsal.files import NEEDED
 from cds_service.rehearsal.options import ReplayOptions
 from cds_service.rehearsal.report import write_report
-from cds_service.rehearsal.run import RehearsalPlan, about_of, contents, earlier_summary
+from cds_service.rehearsal.run import RehearsalPlan, about_of, contents, read_earlier
 from cds_service.rehearsal.sieve import MEDICATION, makes_event, pointed_at, whose
 from cds_service.rehearsal.steps import count_patient
 from cds_service.rehearsal.tally import Tally
@@ -67,12 +67,13 @@ def rehearse(lines: DataFrame, plan: RehearsalPlan) -> dict[str, Any]:
     used. Raises what `rows` raises, and KnowledgeError.
     """
     knowledge, other = contents(plan)
+    earlier = read_earlier(plan)
     total = Tally()
     for row in _rows(lines, plan, knowledge, other).collect():
         total.note(*row["key"], n=row["n"])
     summary = total.summary(plan.min_cell, about_of(plan, knowledge, other))
     plan.out.mkdir(parents=True, exist_ok=True)
-    write_report(summary, plan.out, knowledge, earlier_summary(plan))
+    write_report(summary, plan.out, knowledge, earlier)
     return summary
 
 

@@ -5,19 +5,21 @@ A number that must not be shown is null; see `disclosure`.
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cds_service.ops.intervals import wilson
+from cds_service.rehearsal.bindings import bind_moved, bind_rests, bind_rules, bind_undated
 from cds_service.rehearsal.disclosure import Cell, Disclosure
+from cds_service.rehearsal.surgeons import surgeons_told
 
 FORMAT: Final = 1
 ALL: Final[Cell] = ("all",)
 CARD: Final = "card"
 SILENT: Final = "silent"
 WARNED: Final[Cell] = (*ALL, "warned")
+NO_GROUP: Final = "(in no group)"
 URGENT: Final = ("warning", "critical")
 HEADLINES: Final = frozenset({ALL, (*ALL, CARD), (*ALL, SILENT), WARNED})
 """Hidden only where nothing else is left to hide."""
@@ -33,7 +35,7 @@ RATES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Tables of rates, with the names of their labels."""
 _WHOLE: Final = frozenset(
-    {"kind", "about", "month", "quarter", "year", "age"}
+    {"kind", "about", "month", "quarter", "year", "age", "group"}
 )  # each sums up to all events
 _WHOLE_OF: Final[Mapping[str, Cell]] = {"afterwards": ("about", "arthroplasty")}
 _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -72,11 +74,11 @@ def summarise(counts: Counts, min_cell: int, about: Mapping[str, Any]) -> dict[s
         "indicators": told.sums("indicator"),
         "repeats": told.parts("repeat", "days"),
         "inputs": told.inputs(),
-        "undated_facts": told.dated(),
+        "undated_facts": told.dated() if _is_of_event(about) else None,
         "compared": told.compared(),
         "counts": {name: told.plain(name) for name in _PLAIN},
         "entries": {name: told.entries(name) for name in _ENTRIES},
-        "surgeons": _surgeons(tables, min_cell),
+        "surgeons": surgeons_told(tables.get("surgeon", {}), min_cell),
     }
 
 
@@ -90,7 +92,26 @@ def _tables(counts: Counts) -> dict[str, dict[tuple[str, ...], int]]:
         for (month, part), n in tables["month"].items():
             sums[longer(month), part] += n
         tables[name] = dict(sums)
+    if "group" in tables:
+        _add_ungrouped(tables)
     return tables
+
+
+def _add_ungrouped(tables: Mapping[str, dict[tuple[str, ...], int]]) -> None:
+    """The events that are in no group: without them a small group is what the others lack."""
+    rest = Counter[tuple[str, ...]]()
+    for key, n in tables["row"].items():
+        rest[NO_GROUP, CARD if key[1] else SILENT] += n
+    for key, n in tables["group"].items():
+        rest[NO_GROUP, key[-1]] -= n
+    for key, n in rest.items():
+        if n:
+            tables["group"][key] = tables["group"].get(key, 0) + n
+
+
+def _is_of_event(about: Mapping[str, Any]) -> bool:
+    """Whether charts were those of the event: else nothing says what came later, or has no date."""
+    return bool(about.get("options", {}).get("as_of", "event") == "event")
 
 
 def quarter_of(month: str) -> str:
@@ -121,8 +142,13 @@ class _Told:
         self._put_touched()
         self._put_inputs()
         self._put_repeats()
-        for name in (*_PLAIN, *_ENTRIES, "other row", "undated events"):
+        for name in (*_PLAIN, *_ENTRIES, "undated events"):
             self._put_plain(name)
+        bind_moved(self._disclosure, tables.get("other row", {}))
+        bind_rules(self._disclosure, tables.get("rule row", {}))
+        bind_undated(self._disclosure, tables.get("undated", {}))
+        for name in ("rule", "ruled out", "doubt", *_ENTRIES):
+            bind_rests(self._disclosure, ALL, name, tables.get(name, {}))
         self._hidden = self._disclosure.hidden()
 
     # --- what goes in ---
@@ -309,14 +335,12 @@ class _Told:
         """The same events by the other content; None where none was asked for."""
         if "other" not in self._tables:
             return None
-        rows = sorted(self._tables.get("other row", {}))
+        rows = sorted({key[4] for key in self._tables["other row"]})
         return {
             "cards": self.number((*ALL, CARD)),
             "other_cards": self.number(("other margin", CARD)),
             "changed": self._changed("other"),
-            "other_rows": [
-                {"row": key[0], "events": self.number(("other row", *key))} for key in rows
-            ],
+            "other_rows": [{"row": row, "events": self.number(("other row", row))} for row in rows],
         }
 
     def plain(self, name: str) -> list[dict[str, Any]]:
@@ -337,6 +361,8 @@ class _Told:
         for labels in sorted({key[:-1] for key in found}):
             row: dict[str, Any] = dict(zip(names, labels, strict=True))
             row["events"] = events = self.number((name, *labels, "events"))
+            if events is None and "://" in row.get("system", ""):
+                continue  # a URI may name somebody: it is told only where many have it
             what = "entries" if name == "not understood" else "facts"
             row[what] = None if events is None else self.number((name, *labels, what))
             rows.append(row)
@@ -352,6 +378,9 @@ def _export(tables: Mapping[str, Mapping[tuple[str, ...], int]], min_cell: int) 
     read = {key[0]: n for key, n in tables.get("resource", {}).items()}
     found = {"/".join(key): n for key, n in tables.get("finding", {}).items()}
     patients = sum(tables.get("patients", {}).values())
+    near = [read.get("Patient", 0), sum(tables.get("row", {}).values())]
+    near += tables.get("code", {}).values()
+    few_apart = any(0 < abs(n - patients) < min_cell for n in near)
 
     def shown(n: int) -> int | None:
         return n if n == 0 or n >= min_cell else None
@@ -359,32 +388,5 @@ def _export(tables: Mapping[str, Mapping[tuple[str, ...], int]], min_cell: int) 
     return {
         "resources": {name: shown(n) for name, n in read.items()},
         "findings": {name: shown(n) for name, n in found.items() if n},
-        "patients": shown(patients),
+        "patients": None if few_apart else shown(patients),
     }
-
-
-def _surgeons(
-    tables: Mapping[str, Mapping[tuple[str, ...], int]], min_cell: int
-) -> dict[str, Any] | None:
-    """Cards of one surgeon in one week in which there was an event: median, p90 and the most.
-
-    None where there are fewer surgeons than a cell must have. A week is of the ISO calendar.
-    """
-    found = tables.get("surgeon", {})
-    surgeons = {who for who, _ in found}
-    if len(surgeons) < min_cell:
-        return None
-    weeks = sorted(found.values())
-    return {
-        "surgeons": len(surgeons),
-        "weeks": len(weeks),
-        "median": statistics.median(weeks),
-        "p90": _percentile(weeks, 90),
-        "most": weeks[-1],
-    }
-
-
-def _percentile(values: Sequence[int] | Iterable[int], part: int) -> int:
-    """The smallest value that `part` of 100 values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-part * len(ordered) // 100) - 1)]

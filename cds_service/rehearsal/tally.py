@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -47,11 +48,10 @@ class Tally:
             self.counts["undated events",] += 1
             return
         count, carded = self.counts, "card" if outcome.carded else "silent"
-        main = outcome.cards[0].card if outcome.cards else ""
-        count["row", outcome.row, main, outcome.indicator, outcome.tier] += 1
+        count["row", *_row(outcome)] += 1
         count["kind", outcome.kind, carded] += 1
         count["about", outcome.about, carded] += 1
-        count["month", outcome.day.strftime("%Y-%m") if outcome.day else "unknown", carded] += 1
+        count["month", _month(outcome.day), carded] += 1
         count["age", outcome.sex, age_band(outcome.age), carded] += 1
         if outcome.group is not None:
             count["group", outcome.group, carded] += 1
@@ -59,8 +59,9 @@ class Tally:
         count["dated", "some undated" if outcome.undated else "all dated", carded, dated] += 1
         if outcome.other_row is not None:
             count["other", carded, "card" if outcome.other_carded else "silent"] += 1
-            count["other row", outcome.other_row] += 1
-        if outcome.about == "arthroplasty":
+            other = "card" if outcome.other_carded else "silent"
+            count["other row", *_row(outcome), outcome.other_row, other] += 1
+        if outcome.about == "arthroplasty" and outcome.ho_after is not None:
             count["afterwards", "HO" if outcome.ho_after else "no HO", carded] += 1
         self._add_why(outcome)
         self._add_surgeon(outcome)
@@ -69,6 +70,7 @@ class Tally:
         count = self.counts
         for rule in outcome.rules:
             count["rule", rule] += 1
+            count["rule row", rule, *_row(outcome)] += 1
         for option, rule in outcome.ruled_out:
             count["ruled out", option, rule] += 1
         for name, state in outcome.inputs:
@@ -122,6 +124,17 @@ class Tally:
             data, type=list[tuple[list[str], int]]
         )
         return cls(key, {tuple(k): n for k, n in pairs})
+
+
+def _row(outcome: EventOutcome) -> tuple[str, str, str, str]:
+    """The row of the card table with its main card, indicator and tier."""
+    main = outcome.cards[0].card if outcome.cards else ""
+    return outcome.row, main, outcome.indicator, outcome.tier
+
+
+def _month(day: date | None) -> str:
+    """The month of a day; a year of few digits, as a typing error makes one, has four here, too."""
+    return f"{day.year:04}-{day.month:02}" if day else "unknown"
 
 
 def _repeat(days: int | None) -> str:

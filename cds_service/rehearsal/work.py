@@ -23,6 +23,7 @@ from cds_service.rehearsal.lines import storage_of
 FOLDER: Final = ".rehearsal-work"
 _MARK: Final = "run.json"
 _LOCK: Final = "lock"
+_SHARDS: Final = "shards"
 _HEAD: Final = 64 << 10  # bytes of each file from which the key of a run is made
 T = TypeVar("T")
 
@@ -107,6 +108,15 @@ class WorkFolder:
             return (self.path / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def divide(self, shards: int) -> None:
+        """Lines are kept in so many shards: what was kept in another number of them is removed."""
+        if self.read(_SHARDS, int) == shards:
+            return
+        for name in ("tally-*", "keep-*"):
+            for path in self.path.glob(name):
+                path.unlink()
+        self.write(_SHARDS, shards)
 
     def has(self, name: str) -> bool:
         return (self.path / name).exists()

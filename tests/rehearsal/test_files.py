@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from cds_service.errors import BadRequest, SettingsError
 from cds_service.rehearsal.files import find
-from cds_service.rehearsal.lines import batches
+from cds_service.rehearsal.lines import CutShort, batches
 from tests.support.exports import HABITS, condition, order, patient, write
 
 RESOURCES = [patient(), order(), condition()]
@@ -99,6 +101,31 @@ def test_ranges_of_bytes_hold_each_line_once(tmp_path: Path) -> None:
             for batch in batches(str(path), "ndjson", start, min(start + step, size)):
                 found += batch
         assert found == lines
+
+
+def test_of_a_packed_file_that_is_cut_the_lines_before_are_read(tmp_path: Path) -> None:
+    lines = [json.dumps(condition(number=n * 7919 % 104729)).encode() + b"\n" for n in range(500)]
+    packed = gzip.compress(b"".join(lines))
+    path = tmp_path / "Condition.ndjson.gz"
+    path.write_bytes(packed[: len(packed) // 2])
+    (found,) = find([str(path)])
+    read: list[bytes] = []
+    with pytest.raises(CutShort):
+        read.extend(chain.from_iterable(batches(str(path), found.form)))
+    assert read
+    assert read == lines[: len(read)]
+    path.write_bytes(packed[:20])
+    with pytest.raises(BadRequest, match="cut short before its first resource"):
+        find([str(path)])
+
+
+def test_two_files_of_one_name_cannot_both_lie_beside_a_manifest(tmp_path: Path) -> None:
+    folder = write(tmp_path / "e", RESOURCES)
+    urls = [f"https://ehr.example/{number}/Patient.ndjson" for number in (1, 2)]
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps({"output": [{"type": "Patient", "url": url} for url in urls]}))
+    with pytest.raises(BadRequest, match=r"names two files Patient\.ndjson"):
+        find([str(manifest)])
 
 
 def test_an_export_may_lie_in_folders_below(tmp_path: Path) -> None:
