@@ -121,7 +121,7 @@ public final class Judge {
             said.put("plan_ms", (cpu() - start) / 1e6);
         }
         start = cpu();
-        if (asked.has("defines")) {
+        if (!asked.path("defines").isEmpty()) {
             defines(asked.get("defines"), asked.get("patient").asText(), known, engine, said.putObject("defines"));
             said.put("defines_ms", (cpu() - start) / 1e6);
         }
