@@ -39,6 +39,7 @@ class Concept(Struct, gc=False, frozen=True):
     text: str | None = None
     concept: Concept | None = None
     code: str | None = None  # a Coding where the concept should be
+    display: str | None = None  # likewise, or a Reference
     extension: tuple[GlancedExtension, ...] | None = None
 
 
@@ -95,6 +96,14 @@ class Glance(Struct, gc=False):
     valueQuantity: GlancedQuantity | None = None
     reasonCode: tuple[Concept, ...] | None = None
     reason: tuple[Concept, ...] | None = None  # R5
+    reasonReference: Raw = NOTHING
+    reasonCodeableConcept: Raw = NOTHING  # this and the next five: DSTU2, STU3
+    indication: Raw = NOTHING
+    reasonGiven: Raw = NOTHING
+    reasonForUse: Raw = NOTHING
+    reasonForUseCodeableConcept: Raw = NOTHING
+    reasonForUseReference: Raw = NOTHING
+    contained: Raw = NOTHING
     extension: Raw = NOTHING
     meta: GlancedMeta | None = None
 

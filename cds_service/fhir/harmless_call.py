@@ -168,7 +168,13 @@ class HarmlessCalls:
         return [self._digest(order, whose) for order in _orders(context["draftOrders"])]
 
     def _digest(self, order: Members, patient: _OwnReference) -> bytes:
-        """Of all that an order says beyond who, where and when. Raises _NOT_FOR_US."""
+        """Of all that an order says beyond who, where and when. Raises _NOT_FOR_US.
+
+        A Bundle among the orders may hold several. Then as many as the entries can be read while
+        one of the entries was passed by, as the repeat of another order: it was never judged.
+        """
+        if _TEXT_OF.decode(order["resourceType"]) == "Bundle":
+            raise _Unusual
         told = {}
         for name, value in order.items():
             if (usual := _BESIDE.get(name)) is not None:

@@ -72,6 +72,7 @@ class Prescreen:
             glance.note or glance.notes or glance.component or glance.valueCodeableConcept
             or glance.valueString or glance.valueQuantity or glance.reasonCode or glance.reason
             or glance.meta or glance.extension is not NOTHING
+            or glance.reasonReference is not NOTHING or _has_older_reason(glance)
         )  # fmt: skip
         if told is None or not beside:  # nearly always
             return told
@@ -83,6 +84,8 @@ class Prescreen:
         """Whether a reason, a label or an extension may say something of any resource."""
         return bool(
             ((glance.reasonCode or glance.reason) and self._reason_speaks(glance))
+            or _has_older_reason(glance)
+            or (glance.reasonReference is not NOTHING and self._reference_speaks(glance))
             or (glance.meta is not None and self._signals.is_labelled(glance.meta))
             or (glance.extension is not NOTHING and _ABSENT in bytes(glance.extension))
         )
@@ -129,18 +132,30 @@ class Prescreen:
         return unread_system(code.coding or ()) or UNDERSTOOD
 
     def _reason_speaks(self, glance: Glance) -> bool:
+        if glance.contained is not NOTHING:  # to which a reason may point
+            return True
         return any(map(self._names_genetic, (*(glance.reasonCode or ()), *(glance.reason or ()))))
+
+    def _reference_speaks(self, glance: Glance) -> bool:
+        """Whether a reason that is a reference may be genetic HO: by its words, by what the
+        resource carries with it, or by a code where none belongs."""
+        raw = bytes(glance.reasonReference)
+        if glance.contained is not NOTHING or b"\\" in raw or b'"cod' in raw:
+            return True
+        return self._tells(raw.decode("utf-8", "replace"))
 
     def _names_genetic(self, reason: Concept) -> bool:
         """Whether a reason may be genetic HO: a code in a value set, or words."""
         inner = reason.concept or reason
+        if inner.code is not None:  # a Coding where the concept should be
+            return True
         for coding in inner.coding or ():
             match = self._index.match(coding.system, coding.code)
             if match is not None and not match.concepts.isdisjoint(GENETIC):
                 return True
             if self._tells(coding.display):
                 return True
-        return self._tells(inner.text)
+        return self._tells(inner.text) or self._tells(reason.display)
 
     def _part_tells(self, part: Component) -> bool:
         return bool(
@@ -201,7 +216,7 @@ class Prescreen:
         return False
 
     def _says_something(self, concept: Concept) -> bool:
-        if concept.code is not None or concept.extension:
+        if concept.code is not None or concept.display is not None or concept.extension:
             return True
         match = self._index.match
         for coding in concept.coding or ():
@@ -235,4 +250,16 @@ def _says_no_name(code: Concept) -> bool:
         not (code.coding or code.text or code.concept)
         or bool(code.coding and code.coding[0].code is None)
         or bool(code.extension)
+    )
+
+
+def _has_older_reason(glance: Glance) -> bool:
+    """Whether a reason stands in an element of an older release; then all of it is read."""
+    return (
+        glance.reasonCodeableConcept is not NOTHING
+        or glance.indication is not NOTHING
+        or glance.reasonGiven is not NOTHING
+        or glance.reasonForUse is not NOTHING
+        or glance.reasonForUseCodeableConcept is not NOTHING
+        or glance.reasonForUseReference is not NOTHING
     )

@@ -330,6 +330,21 @@ def test_selected_orders(both: Both) -> None:
     assert '"cards":[{' in both.agree(packed(call(BIOPSY)))
 
 
+def test_a_repeat_beside_a_bundle_of_orders_teaches_nothing(both: Both) -> None:
+    """Two entries and two orders, but one entry holds both, and the other is a biopsy that goes
+    by the id of the first."""
+    body = call(CREATININE, "loinc 2823-3 Potassium [Moles/volume] in Serum or Plasma", BIOPSY)
+    one, other, biopsy = (order_of(body, number) for number in range(3))
+    held = [{"resource": one}, {"resource": other}]
+    biopsy["id"] = one["id"]
+    inner = {"resourceType": "Bundle", "type": "collection", "subject": one["subject"]}
+    drafts = [{"resource": {**inner, "entry": held}}, {"resource": biopsy}]
+    body["context"]["draftOrders"]["entry"] = drafts
+    for text in (packed(body), packed(body).replace(b'"Bundle"', b'"Bundl\\u0065"')):
+        both.agree(text)
+        assert '"cards":[{' in both.agree(packed(call(BIOPSY)))
+
+
 @pytest.mark.parametrize("release", ["R5", "STU3"])
 def test_other_releases(both: Both, release: str) -> None:
     for order in (CREATININE, BIOPSY, "rxnorm 205323 celecoxib 200 MG Oral Capsule"):

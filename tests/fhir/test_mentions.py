@@ -140,3 +140,33 @@ def test_without_patterns_there_are_no_mentions() -> None:
     made = ChartReader(index(), "p1", TODAY, signals=signals())
     made.read_prefetch({"conditions": raw(bundle(condition({"text": "FOP"})))})
     assert made.chart().mentions == ()
+
+
+@pytest.mark.parametrize("kind", ["Procedure", "MedicationRequest"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        {"reasonCode": [{"text": "FOP"}]},
+        {"reasonCode": [{"display": "FOP"}]},
+        {"reasonCode": [FOP["coding"][0]]},
+        {"reason": [{"concept": {"text": "FOP"}}]},
+        {"reason": [{"reference": "#c"}]},
+        {"reasonReference": [{"reference": "Condition/1", "display": "FOP"}]},
+        {"reasonReference": {"display": "FO\u200bP, FOP"}},
+        {"reasonReference": [{"reference": "#c"}]},
+        {"reasonReference": [FOP]},
+        {"reasonCodeableConcept": FOP},
+        {"indication": [{"text": "FOP"}]},
+        {"reasonGiven": [FOP]},
+        {"reasonForUse": {"text": "FOP"}},
+        {"reasonForUseCodeableConcept": FOP},
+        {"reasonForUseReference": {"display": "FOP"}},
+    ],
+)
+def test_a_reason_names_the_disease_beside_a_code_that_says_nothing(kind: str, reason: Any) -> None:
+    name = "code" if kind == "Procedure" else "medicationCodeableConcept"
+    held = [{"resourceType": "Condition", "id": "c", "code": FOP}]
+    more = {"contained": held} if "#c" in str(reason) else {}
+    read_before = resource(kind, **{name: DULL})
+    found = read(read_before, resource(kind, **{name: DULL}, **reason, **more)).mentions
+    assert [mention.disease for mention in found] == ["fop"]
