@@ -15,6 +15,7 @@ from typing import Any, Self
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.published import archive
 from tests.support.fhir_package import unpacked
+from tests.support.hapi_server import HapiMissing
 from tests.support.second_engine import LIBRARIES, SOURCES, bundle_of, class_path
 
 
@@ -25,6 +26,8 @@ class ElmEngine:
     """
 
     def __init__(self, knowledge: Knowledge, folder: Path) -> None:
+        if shutil.which("node") is None or shutil.which("npm") is None:
+            raise HapiMissing("no engine of JavaScript: it needs Node and npm")
         package = unpacked(archive.package(knowledge), folder)
         elm = folder / "elm"
         java = [str(shutil.which("java")), "-Xmx1g", "-cp", class_path(), "Elm"]
