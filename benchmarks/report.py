@@ -270,7 +270,7 @@ _BESIDE_CQL = """
 ## Beside CQL
 
 The same rules as CQL, in an engine of others: `scripts/second-engine cost` asks both about the same
-patients in one run. The figures stand with [the second engine](second-engine.md#cost).
+patients in one run. `--write` puts the figures beside [the second engine](second-engine.md#cost).
 """
 
 _HOW = """

@@ -63,9 +63,11 @@ class Seen:
 
 @dataclass
 class Line:
-    """One rule: `kinds` counts equal, not exported, different, and each known reason."""
+    """One rule: `kinds` counts equal, not exported, different, and each known reason; `holds` the
+    patients for whom the service says yes."""
 
     rule: str
+    holds: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     open: list[tuple[str, Value, Value]] = field(default_factory=list)
 
@@ -85,6 +87,8 @@ class Agreement:
         self.lines: dict[str, Line] = {}
         self.patients = 0
         self.same = 0
+        self.complaints: list[tuple[str, str]] = []
+        self.beside: Counter[str] = Counter()
         self._knowledge = knowledge
         self.known = tuple(differences())
         self._questions = {
@@ -92,7 +96,7 @@ class Agreement:
         }
 
     def add(self, ours: Ours, said: Said) -> None:
-        """Count one patient."""
+        """Count one patient; `beside` are the drafts where the service weighs no option."""
         seen, found = Seen(ours, said, self._knowledge), theirs(said, self._knowledge)
         kinds = set()
         for rule, value in ours.values.items():
@@ -100,8 +104,15 @@ class Agreement:
             kind = self._kind(rule, value, found, seen)
             kinds.add(kind)
             line.kinds[kind] += 1
+            line.holds += value is True
             if kind == OPEN:
                 line.open.append((ours.id, value, found[rule]))
+        self.complaints += ((ours.id, one) for one in said.errors)
+        self.beside.update(
+            rule
+            for rule, value in found.items()
+            if value and rule.startswith("offer ") and rule not in ours.values
+        )
         self.patients += 1
         self.same += kinds == {EQUAL}
 
@@ -114,6 +125,16 @@ class Agreement:
             return A_QUESTION
         reasons = (d.id for d in self.known if d.explains(rule, value, found[rule], seen))
         return next(reasons, OPEN)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was nobody, a difference without a reason, or a complaint of the engine."""
+        return not self.patients or bool(self.unexplained or self.complaints)
+
+    @property
+    def never(self) -> list[str]:
+        """The rules that hold for no patient: their equal answers show little."""
+        return sorted(one.rule for one in self.lines.values() if not one.holds)
 
     @property
     def unexplained(self) -> list[Line]:
@@ -282,13 +303,26 @@ _WHERE: Final[Mapping[str, Callable[[str, Seen], bool]]] = {
 
 
 def table(lines: Iterable[Line]) -> Iterator[str]:
-    """Lines of text: rule, patients, equal, not exported, explained, different."""
-    head = ("rule", "patients", "equal", "not exported", "explained", "different")
+    """Lines of text: rule, patients, yes of ours, equal, not exported, explained, different."""
+    head = ("rule", "patients", "ours yes", "equal", "not exported", "explained", "different")
     yield f"{head[0]:52}" + "".join(f"{one:>13}" for one in head[1:])
     for one in sorted(lines, key=lambda line: line.rule):
-        counts = (one.patients, one.kinds[EQUAL], one.kinds[NOT_EXPORTED], one.explained,
-                  one.kinds[OPEN])  # fmt: skip
+        counts = (one.patients, one.holds, one.kinds[EQUAL], one.kinds[NOT_EXPORTED],
+                  one.explained, one.kinds[OPEN])  # fmt: skip
         yield f"{one.rule:52}" + "".join(f"{number:13}" for number in counts)
+
+
+def spare(found: Agreement) -> Iterator[str]:
+    """Sentences about what the table does not show."""
+    if found.never:
+        yield f"No patient has a yes of the service for: {', '.join(found.never)}."
+    if found.beside:
+        drafts = ", ".join(f"{rule} ({number})" for rule, number in found.beside.most_common())
+        yield f"Drafts of the plan where the service weighs no option, not compared: {drafts}."
+    if unused := sorted({one.id for one in found.known} - {*found.by_reason()}):
+        yield f"Reasons that no answer needed: {', '.join(unused)}."
+    for patient, complaint in found.complaints:
+        yield f"The engine complains of {patient}: {complaint}"
 
 
 def page(found: Agreement) -> str:
@@ -312,11 +346,12 @@ def page(found: Agreement) -> str:
     for reason, rules in sorted(found.by_reason().items()):
         named = ", ".join(f"`{rule}`" for rule in sorted(rules))
         made.append(f"| {reason} | {rules.total()} | {named} | {why[reason]} |")
-    made += ["", "| rule | patients | equal | not exported | explained | different |"]
-    made.append("|---|---|---|---|---|---|")
+    made += ["", *(line for text in spare(found) for line in (text, ""))]
+    made.append("| rule | patients | ours yes | equal | not exported | explained | different |")
+    made.append("|---|---|---|---|---|---|---|")
     for one in lines:
-        counts = (one.patients, one.kinds[EQUAL], one.kinds[NOT_EXPORTED], one.explained,
-                  one.kinds[OPEN])  # fmt: skip
+        counts = (one.patients, one.holds, one.kinds[EQUAL], one.kinds[NOT_EXPORTED],
+                  one.explained, one.kinds[OPEN])  # fmt: skip
         made.append(f"| `{one.rule}` | " + " | ".join(str(number) for number in counts) + " |")
     return "\n".join(made)
 

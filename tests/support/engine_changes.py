@@ -16,7 +16,7 @@ from tests.support.mutation import Mutant, moved_bounds, switched_off
 from tests.support.second_engine import SecondEngine
 from tests.support.two_engines import Ours, Value, Values, ours, rules_of, theirs
 
-Verdict = Literal["followed", "not followed", "nobody noticed", "not exported"]
+Verdict = Literal["followed", "not followed", "not comparable", "nobody noticed", "not exported"]
 _PREFIX: Final = {
     "triggers": "order",
     "genetic": "genetic",
@@ -24,6 +24,7 @@ _PREFIX: Final = {
     "exclusions": "exclusion",
     "regimens": "offer",
 }
+_LIBRARY: Final = {"triggers": "HOTriggers", "factors": "HOFactors", "exclusions": "HOExclusions"}
 _SHOWN: Final = 2
 """Patients whose answer changes that the engine is asked about, for each change."""
 _LOOKED_AT: Final = 60
@@ -33,7 +34,10 @@ _LOOKED_AT: Final = 60
 @dataclass(frozen=True, slots=True)
 class Followed:
     """What became of one change: the patients that were asked about, and where the engine did not
-    change as the service did (patient, rule, service before and after, engine before and after)."""
+    change as the service did (patient, rule, service before and after, engine before and after).
+
+    Not comparable: both differed before wherever the service has another answer now.
+    """
 
     mutant: Mutant
     verdict: Verdict
@@ -111,10 +115,16 @@ class Changes:
         if not chosen:
             return Followed(mutant, "nobody noticed")
         engine.load(mutant.knowledge)
-        astray = []
+        astray: list[tuple[str, str, Any, Any, Any, Any]] = []
+        compared = False
         for was, now in chosen:
             said = engine.ask(was.call, self._today, now.known)
+            if is_still_there(mutant, said.defines):
+                astray.append((was.id, f"define {mutant.rule}", True, False, True, True))
             before, after = self._before[was.id], theirs(said, mutant.knowledge)
+            moved = changed(was.values, now.values)
+            compared |= any(rule in before and was.values[rule] == before[rule]
+                            for rule in moved if rule in was.values)  # fmt: skip
             seen = Seen(now, said, mutant.knowledge)
             # A course is weighed only where a card comes; what is not weighed now says nothing.
             own = f"{_PREFIX[mutant.section]} {mutant.rule}"
@@ -126,13 +136,24 @@ class Changes:
                 if parted and not self._is_known(rule, mine[1], other[1], seen):
                     astray.append((was.id, rule, *mine, *other))
         told = tuple(was.id for was, _ in chosen)
-        verdict: Verdict = "not followed" if astray else "followed"
+        verdict: Verdict = "followed" if compared else "not comparable"
+        if astray:
+            verdict = "not followed"
         return Followed(mutant, verdict, told, tuple(astray))
 
 
 @functools.cache
 def _reasons() -> tuple[Difference, ...]:
     return tuple(differences())
+
+
+def is_still_there(mutant: Mutant, defines: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a rule that is off has a define in the engine all the same.
+
+    Without this look its own line would agree whatever the engine does: no answer counts as a no.
+    """
+    library = _LIBRARY.get(mutant.section)
+    return mutant.change == "off" and library is not None and mutant.rule in defines[library]
 
 
 def changed(before: Values, after: Values) -> Mapping[str, tuple[Any, Any]]:

@@ -32,7 +32,7 @@ def _java_version() -> int:
 def lacking() -> str | None:
     """What this machine lacks for HAPI FHIR; None when it can be tried."""
     if _java_version() < 17 or shutil.which("mvn") is None:
-        return "no HAPI FHIR server: it needs Java 17 or newer (JDK) and Maven"
+        return "no engine of HAPI FHIR: it needs Java 17 or newer (JDK) and Maven"
     return None
 
 

@@ -19,7 +19,7 @@ from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.names import InputName
 from cds_service.knowledge.published import archive
 from tests.support.fhir_package import unpacked
-from tests.support.hapi_server import prepare
+from tests.support.hapi_server import HapiMissing, lacking, prepare
 
 SOURCES = Path(__file__).parents[1] / "system" / "second_engine"
 LIBRARIES = ("HOTriggers", "HOFactors", "HOGenetic", "HOExclusions")
@@ -54,6 +54,8 @@ class Said:
 @functools.cache
 def class_path() -> str:
     """The class path of the engine, compiled once a process. Raises HapiMissing."""
+    if why := lacking():
+        raise HapiMissing(why)
     return prepare(Path(tempfile.mkdtemp(prefix="second-engine-")), SOURCES)
 
 
