@@ -148,9 +148,15 @@ class SecondEngine:
         if not line:
             raise AssertionError("the engine ended")
         said: dict[str, Any] = json.loads(line)
+        if "DataFormatException" in said.get("error", ""):
+            raise Unreadable(said["error"])
         if "error" in said:
             raise AssertionError(f"the engine could not answer: {said['error']}")
         return said
+
+
+class Unreadable(Exception):
+    """The FHIR reader of the engine refuses a resource of the call: no patient for it."""
 
 
 def bundle_of(call: Mapping[str, Any]) -> dict[str, Any]:
