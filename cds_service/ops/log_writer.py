@@ -26,7 +26,7 @@ _RETRY_SECONDS = 0.5
 _REMEMBERED_SECONDS = 300.0  # for which health tells of dropped lines
 _MOST_AT_ONCE = select.PIPE_BUF  # bytes that workers on one pipe write without mixing lines
 _MOST_TAKEN = 100
-_GATHERING_SECONDS = 0.02
+_GATHERING_SECONDS = 0.005
 """Between two writes of the common stream: to wake this thread for each line costs a busy service
 more than the line. Audited lines are written at once."""
 _WRITING = threading.Lock()  # of standard error: one line after the other
