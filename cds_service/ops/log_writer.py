@@ -114,7 +114,7 @@ class LogQueue(Generic[_Line]):
             self._taken = len(taken)
             self._write_all(taken)
             self._taken = 0
-            if self.stream == OTHER and not any(isinstance(item, Future) for item in taken):
+            if self.stream == OTHER and self._waiting.empty():
                 time.sleep(_GATHERING_SECONDS)
 
     def _write_all(self, taken: list[logging.LogRecord | _Line | Written]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import httpx
 from playwright.sync_api import Page, expect
@@ -36,36 +37,42 @@ def test_demonstration_says_that_it_is_one(visit: Open) -> None:
     assert drawn
 
 
-def test_figures_of_calls_and_feedback(visit: Open, site: str) -> None:
-    body = (FOLDER / "high-risk-previous-ho.json").read_text()
-    with httpx.Client(base_url=site) as client:
-        cards = [client.post(SIGN, content=body).json()["cards"][0] for _ in range(3)]
-        suggestion = {"id": cards[0]["suggestions"][0]["uuid"]}
-        reason = {"reason": {k: cards[1]["overrideReasons"][3][k] for k in ("code", "system")}}
-        items = [
-            {"card": cards[0]["uuid"], "outcome": "accepted", "acceptedSuggestions": [suggestion]},
-            {"card": cards[1]["uuid"], "outcome": "overridden", "overrideReason": reason},
-        ]
-        sent = client.post(f"{SIGN}/feedback", json={"feedback": items})
-        assert sent.status_code == 200
+def test_figures_of_calls_and_feedback(visit: Open, knowledge: Knowledge, tmp_path: Path) -> None:
+    """In a service of its own: other tests make cards in the common one."""
+    with serving(knowledge, database_url=f"sqlite:///{tmp_path / 'db.sqlite3'}") as site:
+        body = (FOLDER / "high-risk-previous-ho.json").read_text()
+        with httpx.Client(base_url=site) as client:
+            cards = [client.post(SIGN, content=body).json()["cards"][0] for _ in range(3)]
+            suggestion = {"id": cards[0]["suggestions"][0]["uuid"]}
+            reason = {"reason": {k: cards[1]["overrideReasons"][3][k] for k in ("code", "system")}}
+            items = [
+                {
+                    "card": cards[0]["uuid"],
+                    "outcome": "accepted",
+                    "acceptedSuggestions": [suggestion],
+                },
+                {"card": cards[1]["uuid"], "outcome": "overridden", "overrideReason": reason},
+            ]
+            sent = client.post(f"{SIGN}/feedback", json={"feedback": items})
+            assert sent.status_code == 200
 
-    page = visit().go("/insights")
-    for _ in range(20):
-        if page.get_by_role("note").count() == 0 and "3" in page.locator(".tiles").inner_text():
-            break
-        page.wait_for_timeout(100)
-        page.reload()
-    expect(page.get_by_role("note")).to_have_count(0)
-    cells = page.locator("#table-tier tbody tr > *").all_text_contents()
-    assert cells == ["high", "3", "1", "1", "0", "1"]
-    expect(page.locator("#table-reason")).to_contain_text("Patient declined")
-    expect(page.locator("#table-day")).to_contain_text("2026-11-23")
-    expect(page.locator("#table-time")).to_contain_text("ho-order-sign")
+        page = visit(base=site).go("/insights")
+        for _ in range(20):
+            if page.get_by_role("note").count() == 0 and "3" in page.locator(".tiles").inner_text():
+                break
+            page.wait_for_timeout(100)
+            page.reload()
+        expect(page.get_by_role("note")).to_have_count(0)
+        cells = page.locator("#table-tier tbody tr > *").all_text_contents()
+        assert cells == ["high", "3", "1", "1", "0", "1"]
+        expect(page.locator("#table-reason")).to_contain_text("Patient declined")
+        expect(page.locator("#table-day")).to_contain_text("2026-11-23")
+        expect(page.locator("#table-time")).to_contain_text("ho-order-sign")
 
-    answer = httpx.get(f"{site}/insights/rule.csv")
-    table = list(csv.reader(io.StringIO(answer.text)))
-    assert table[0] == ["rule", "issued", "accepted", "overridden", "ignored", "no feedback"]
-    assert ["previous-ho-site-not-stated", "3", "1", "1", "0", "1"] in table
+        answer = httpx.get(f"{site}/insights/rule.csv")
+        table = list(csv.reader(io.StringIO(answer.text)))
+        assert table[0] == ["rule", "issued", "accepted", "overridden", "ignored", "no feedback"]
+        assert ["previous-ho-site-not-stated", "3", "1", "1", "0", "1"] in table
 
 
 def test_operators_show_their_token(visit: Open, knowledge: Knowledge) -> None:
