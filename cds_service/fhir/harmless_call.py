@@ -9,8 +9,8 @@ knows an order again by its bytes:
   kept, made of every member but those that say who, where and when (`_BESIDE`, `_WHOSE`), with its
   identifiers and its dates left blank.
 * `passes_over` looks at the draft orders of a call. Where each has a digest that is kept, and is
-  for the patient of the call, the full way would pass over the call, too: what it would read is
-  the same to the byte. Then neither orders nor prefetch are opened.
+  for the patient of the call, the full way would pass over the call, too: all that it would judge
+  is the same to the byte. Then neither orders nor prefetch are opened.
 
 Whatever is not as usual is not passed over here but goes the full way: a member nobody expects, a
 reference that is none, an order without subject, for somebody else, or never seen. So this can
