@@ -99,12 +99,23 @@ def _written(path: Path, key: str) -> dict[str, Mapping[str, Any]]:
         raise KnowledgeError(document.mistakes)
     part = (document.data or {}).get(key) or ()
     items = [{"id": key, **part}] if isinstance(part, dict) else part
+    if not isinstance(items, list | tuple) or not all(isinstance(item, dict) for item in items):
+        why = f"{key!r} holds no list of items"
+        raise KnowledgeError([document.mistake((key,), why, "compare with `knowledge schema`")])
     return {str(item.get("id", number)): item for number, item in enumerate(items)}
 
 
 def _written_sets(content: Path) -> dict[str, ValueSet]:
-    found = (json.loads(path.read_bytes()) for path in sorted(content.glob("valuesets/*.json")))
-    return {one["id"]: one for one in found}
+    found = {}
+    for path in sorted(content.glob("valuesets/*.json")):
+        try:
+            one = json.loads(path.read_bytes())
+            found[str(one["id"])] = one
+            list(terminology.rows(one))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            why = "is no FHIR ValueSet that lists its codes"
+            raise KnowledgeError([Mistake(f"valuesets/{path.name}", None, why)]) from None
+    return found
 
 
 # --- codes ---

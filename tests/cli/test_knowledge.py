@@ -183,6 +183,19 @@ def test_content_of_an_earlier_program_is_compared_as_it_is_written(tmp_path: Pa
     assert "rule: dish: urgency 'low' -> none" in lines
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("valuesets/dish.json", "{"), ("valuesets/dish.json", "[]"), ("factors.yaml", "factors: [x]")],
+)
+def test_older_content_that_cannot_be_read_is_named(tmp_path: Path, file: str, text: str) -> None:
+    older = tmp_path / "content"
+    shutil.copytree(CONTENT, older)
+    (older / "completeness.yaml").unlink()
+    (older / file).write_text(text, encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=file):
+        run("diff", str(older))
+
+
 def test_a_broken_overlay_is_not_compared(tmp_path: Path) -> None:
     (tmp_path / "overlay.yaml").write_text("overlay: [\n", encoding="utf-8")
     with pytest.raises(KnowledgeError):
