@@ -97,7 +97,7 @@ class _Memory(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-class _Connection:
+class Connection:
     """One connection to an application, as uvicorn keeps it."""
 
     def __init__(self, app: Any, protocol: Any) -> None:
@@ -106,7 +106,7 @@ class _Connection:
 
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, ws="none", http=protocol,
-            timeout_keep_alive=600,
+            timeout_keep_alive=600, proxy_headers=False,
         )  # fmt: skip
         config.load()
         self._memory = _Memory()
@@ -138,7 +138,7 @@ async def _count(cases: list[str]) -> None:
     log.start()
     ours = create_app()
     settle_memory()
-    both = (_Connection(control.app, HttpToolsProtocol), _Connection(ours, BoundedProtocol))
+    both = (Connection(control.app, HttpToolsProtocol), Connection(ours, BoundedProtocol))
     counter = callgrind.Counter()
     for case in cases:
         kind, _, size = case.partition(", ")

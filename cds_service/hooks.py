@@ -18,7 +18,7 @@ from cds_service.cards.compose import Composer
 from cds_service.cards.issued import tell_log
 from cds_service.cards.rollout import Teller
 from cds_service.cdshooks import bounds, models
-from cds_service.cdshooks import request as envelope
+from cds_service.cdshooks.request import CallMembers, Sent, hook_of, request_of
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.days import Days
@@ -50,9 +50,6 @@ from cds_service.store.records import Origin
 from cds_service.store.writer import Store
 from cds_service.trust import access
 from cds_service.trust.tokens import Caller
-
-LARGE = 256 * 1024
-"""Bytes of a body above which a chart is read in turns with other calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +108,24 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
 # --- a call ---
 
 
-async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes:
+async def answer(service_id: str, sent: Sent, caller: Caller, runtime: Runtime) -> bytes:
     """The JSON that answers a call, as its client gets it; what was issued goes to the store.
 
-    `body` is UTF-8. Raises a RequestError: UnknownService, WrongHook, BadRequest, TooLarge,
-    Forbidden, or MissingData when nothing can be said without the problem list (PD-01).
+    `sent` is UTF-8, or what `answer_at_once` did not answer. Raises a RequestError: UnknownService,
+    WrongHook, BadRequest, TooLarge, Forbidden, or MissingData when nothing can be said without the
+    problem list (PD-01).
     """
     arrived, client, name = time.monotonic(), caller.client, access.client_id(caller)
     if access.is_off(client, runtime.switch):
-        hook = envelope.hook_of(body) or ""
-        served = {service.hook for service in services.find(service_id, runtime.knowledge)}
-        return runtime.teller.switched_off(Origin(service_id, hook if hook in served else "", name))
-    call = _taken_apart(body, runtime)
-    content = _passed_over(service_id, call, caller, runtime)
-    if content is not None:
-        return content
-    consultation = await _consult(service_id, call, len(body), caller, runtime)
+        asked, served = hook_of(sent), services.find(service_id, runtime.knowledge)
+        hook = next((service.hook for service in served if service.hook == asked), "")
+        return runtime.teller.switched_off(Origin(service_id, hook, name))
+    with calls.stage("parse"):
+        call = sent if isinstance(sent, CallMembers) else bounds.opened(sent, runtime.settings)
+        known = None if call is sent else _passed_over(service_id, call, caller, runtime)
+    if known is not None:
+        return known
+    consultation = await _consult(service_id, call, caller, runtime)
     request, teller, found = consultation.request, runtime.teller, consultation.answer
     found, marks = await teller.settle(found, consultation.assessment, caller, request)
     shown = vendors.fit(found, client.quirks, client.features) if client else found
@@ -140,17 +139,18 @@ async def answer(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     return content
 
 
-def _taken_apart(body: bytes, runtime: Runtime) -> envelope.CallMembers:
-    with calls.stage("parse"):
-        bounds.check_body(body, runtime.settings)
-        return envelope.open_call(body)
+def answer_at_once(
+    service_id: str, call: CallMembers, caller: Caller, runtime: Runtime
+) -> bytes | None:
+    """The answer to a call whose orders are all known to be harmless by now; None for all others.
+    Raises a RequestError where `answer` would refuse, too."""
+    is_off = access.is_off(caller.client, runtime.switch)
+    return None if is_off else _passed_over(service_id, call, caller, runtime)
 
 
 def _passed_over(
-    service_id: str, call: envelope.CallMembers, caller: Caller, runtime: Runtime
+    service_id: str, call: CallMembers, caller: Caller, runtime: Runtime
 ) -> bytes | None:
-    """The answer to a call whose orders are all known to be harmless by now; None for all others,
-    and for whatever has to be refused."""
     settings, client = runtime.settings, caller.client
     passed = runtime.harmless.passes_over(call, settings.max_draft_orders)
     if passed is None or (client is not None and not client.may_call(passed.hook)):
@@ -158,6 +158,7 @@ def _passed_over(
     service = services.answering(service_id, passed.hook, runtime.knowledge)
     if service is None or not service.question.about_orders:
         return None
+    bounds.check_body(call.body, settings)
     calls.current().hook = passed.hook
     exposure = access.exposure_of(client, passed.user, call.members.get("extension"), settings)
     origin = Origin(service_id, passed.hook, access.client_id(caller))
@@ -170,16 +171,16 @@ async def consult(
     """Go the whole way of a call, and give all that came of it; a large chart is worked on in turns
     with other calls. Without `service_id` the hook says who is asked. Raises what `answer` does.
     """
-    call = _taken_apart(body, runtime)
-    return await _consult(service_id, call, len(body), caller, runtime)
+    with calls.stage("parse"):
+        call = bounds.opened(body, runtime.settings)
+    return await _consult(service_id, call, caller, runtime)
 
 
 async def _consult(
-    service_id: str | None, call: envelope.CallMembers, size: int, caller: Caller, runtime: Runtime
+    service_id: str | None, call: CallMembers, caller: Caller, runtime: Runtime
 ) -> Consultation:
-    """See `consult`; `size` is how many bytes the call has."""
     started, client = time.monotonic(), caller.client
-    turns = Turns(started + runtime.settings.give_up_ms / 1000, is_large=size > LARGE)
+    turns = Turns(started + runtime.settings.give_up_ms / 1000, len(call.body))
     async with runtime.desk.place(turns):
         consultation = _open(service_id, call, caller, runtime)
         with calls.stage("read"):
@@ -208,12 +209,13 @@ async def _consult(
 
 
 def _open(
-    service_id: str | None, call: envelope.CallMembers, caller: Caller, runtime: Runtime
+    service_id: str | None, call: CallMembers, caller: Caller, runtime: Runtime
 ) -> Consultation:
     """A call with nothing read yet. Raises what `answer` does."""
     settings, client = runtime.settings, caller.client
     with calls.stage("parse"):
-        request = envelope.request_of(call)
+        bounds.check_body(call.body, settings)
+        request = request_of(call)
         bounds.check_orders(request.context.draft_orders, settings)
     service = services.called(service_id, request.hook, runtime.knowledge)
     if service.question.about_orders and request.context.draft_orders is None:  # RQ-07
@@ -329,15 +331,13 @@ class Consultation:
         """Whether something was ordered, and for other patients only."""
         return bool(self._orders.foreign) and not self._orders.orders
 
-    def _triggers(self) -> bool:
-        return may_trigger(self._orders.orders, self.knowledge, self._selected)
-
     def lacking(self, queries: Queries) -> dict[InputName, str]:
         """What has to be read from the FHIR server, each with its URL: searches for what was not
         sent, and further pages. Only the problem list where no order triggers but FOP would make
         one; nothing where all are harmless. Raises ValueError for an id that cannot be used."""
         wanted: Collection[str] = self.service.inputs
-        if self._about_orders and not self._triggers():
+        orders, asked = self._orders.orders, self._selected
+        if self._about_orders and not may_trigger(orders, self.knowledge, asked):
             wanted = (InputName.CONDITIONS,) if self._may_harm() else ()
         patient, release = self.request.context.patient_id, self._orders.release
         missing, pages = self.reader.missing(), self.reader.next_links()

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from cds_service.errors import BadRequest, TooLarge
+from cds_service.cdshooks.request import CallMembers, open_call
+from cds_service.errors import BadRequest, RequestError, TooLarge
 
 MAX_CONTAINERS = 1_000_000  # objects and lists in one body
 _PER_RESOURCE = len(b'"resourceType":')  # bytes that each takes at least
+_FLAT = 200  # bytes for each level that may be, above which there are surely more brackets
 _LEVELS = 20  # what real bodies do not reach
 MAX_DIGITS = 40  # of a number in a draft order
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -46,11 +48,33 @@ def check_body(body: bytes, bounds: Bounds) -> None:
     most = len(body) // _PER_RESOURCE  # nearly always less than what may be: then none is counted
     if most > bounds.max_resources and body.count(b'"resourceType"') > bounds.max_resources:
         raise TooLarge(f"more than {bounds.max_resources} resources", "body")
+    if _is_surely_flat(body, bounds.max_depth):
+        return
     brackets = _brackets(body)
     if len(brackets) > MAX_CONTAINERS and brackets.count(b"[") > MAX_CONTAINERS:
         raise TooLarge(f"more than {MAX_CONTAINERS} objects and lists", "body")
     if _is_deeper(brackets, bounds.max_depth):
         raise BadRequest(f"nested deeper than {bounds.max_depth} levels", "body")
+
+
+def opened(body: bytes, bounds: Bounds) -> CallMembers:
+    """See `open_call`; what is also too large or deep is refused for that."""
+    try:
+        return open_call(body)
+    except RequestError:
+        check_body(body, bounds)
+        raise
+
+
+def _is_surely_flat(body: bytes, limit: int) -> bool:
+    """Whether there are too few brackets, also inside strings, for any place to be deeper than
+    that: as many as its depth open before it, and as many close after it."""
+    half = len(body) // 2
+    return (
+        len(body) < limit * _FLAT
+        and body.count(b"{", 0, half) + body.count(b"[", 0, half) <= limit
+        and body.count(b"}", half) + body.count(b"]", half) <= limit
+    )
 
 
 def _brackets(body: bytes) -> bytes:

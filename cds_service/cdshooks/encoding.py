@@ -27,6 +27,8 @@ def to_utf8(body: bytes, content_type: str | None) -> bytes:
     that header by default (Apache HttpClient). Raises UnsupportedBody or BadRequest.
     """
     charset = _declared_charset(content_type)
+    if charset == "utf-8" and body.isascii():  # nearly always
+        return body
     for mark, name in _BOMS:
         if body.startswith(mark):
             body, charset = body[len(mark) :], name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,12 +46,17 @@ class CallMembers:
     """The members of a call, undecoded, each once; those of `context` and `prefetch`, too, where
     they are objects."""
 
+    body: bytes
     members: Members
     context: Members | None
     prefetch: Members | None
 
 
-class _UsualCall(Struct, gc=False):
+Sent: TypeAlias = bytes | CallMembers
+"""A call as it came, or taken apart."""
+
+
+class _UsualCall(Struct, gc=False, omit_defaults=True):
     """What calls are made of, with nothing else beside it: taken apart in one pass."""
 
     hook: Raw
@@ -64,6 +69,7 @@ class _UsualCall(Struct, gc=False):
 
 
 _USUAL = msgspec.json.Decoder(_UsualCall)
+_ENCODER = msgspec.json.Encoder()
 _SMALL = ("hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension")
 
 
@@ -75,7 +81,7 @@ def parse(body: bytes) -> CDSRequest:
 def open_call(body: bytes) -> CallMembers:
     """Take a call apart. Raises BadRequest with the place when the body is not one JSON object, or
     when a member of the call, its context or prefetch stands twice; TooLarge for too many."""
-    return _usual_call(body) or _unusual_call(_object(body, "body"))
+    return _usual_call(body) or _unusual_call(body, _object(body, "body"))
 
 
 def _usual_call(body: bytes) -> CallMembers | None:
@@ -86,17 +92,19 @@ def _usual_call(body: bytes) -> CallMembers | None:
         return None
     if len(call.context) > MAX_MEMBERS or len(call.prefetch) > MAX_MEMBERS:
         return None
+    # No text can be shorter than this one with the same members: blanks, escapes, and a member that
+    # stands twice make it longer.
+    if len(_ENCODER.encode(call)) != len(body):
+        return None
     small = {name: raw for name in _SMALL if (raw := getattr(call, name)) is not _NOTHING}
-    size = _size((*small, "context", "prefetch"), small.values())
-    context, prefetch = call.context, call.prefetch
-    size += _size(context, context.values()) + _size(prefetch, prefetch.values())
-    return CallMembers(small, context, prefetch) if len(body) == size else None
+    return CallMembers(body, small, call.context, call.prefetch)
 
 
-def _unusual_call(members: dict[str, Raw]) -> CallMembers:
+def _unusual_call(body: bytes, members: dict[str, Raw]) -> CallMembers:
     context, prefetch = members.get("context"), members.get("prefetch")
     is_object = context is not None and bytes(context).startswith(b"{")
     return CallMembers(
+        body,
         members,
         _object(bytes(context or b""), "context") if is_object else None,
         None if _is_null(prefetch) else _object(bytes(prefetch or b""), "prefetch"),
@@ -131,8 +139,9 @@ class _Hook(msgspec.Struct):
     hook: str | None = None
 
 
-def hook_of(body: bytes) -> str | None:
+def hook_of(sent: Sent) -> str | None:
     """The hook of a call that is not read otherwise; None where it cannot be seen."""
+    body = sent.body if isinstance(sent, CallMembers) else sent
     try:
         return msgspec.json.decode(body, type=_Hook).hook
     except (msgspec.DecodeError, RecursionError):

@@ -133,7 +133,7 @@ class HarmlessCalls:
     """The orders of one content that were harmless so far."""
 
     def __init__(self) -> None:
-        self._secret = secrets.token_bytes(16)
+        self._digest_of = blake2b(key=secrets.token_bytes(16), digest_size=16).copy
         self._known: set[bytes] = set()
 
     def passes_over(self, call: CallMembers, most: int) -> Passed | None:
@@ -188,8 +188,9 @@ class HarmlessCalls:
                 told[name] = value
         if _WHOSE.isdisjoint(order):
             raise _Unusual
-        text = _DATES.sub(b'"?"', _ENCODER.encode(told))
-        return blake2b(text, key=self._secret, digest_size=16).digest()
+        digest = self._digest_of()
+        digest.update(_DATES.sub(b'"?"', _ENCODER.encode(told)))
+        return digest.digest()
 
 
 class _OwnReference:

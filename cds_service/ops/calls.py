@@ -113,6 +113,11 @@ def begin(traceparent: str | None) -> CallLog:
     return call
 
 
+def leave() -> None:
+    """The call is over. Needed where no task of its own ends with it."""
+    _current.set(None)
+
+
 def current() -> CallLog:
     """The log of this call; a loose one outside of a call (command line, tests)."""
     return _current.get() or CallLog("0" * 32)

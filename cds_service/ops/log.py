@@ -42,7 +42,7 @@ def log_request(call: CallLog, method: str, seconds: float) -> None:
     if not _LOGGER.handlers:  # as on the command line: only warnings are shown
         return
     line = RequestLine(
-        cards=[shown.card for shown in call.cards],
+        cards=[shown.card for shown in call.cards] if call.cards else [],
         client=call.client,
         event="request",
         foreign=call.foreign,
@@ -57,12 +57,12 @@ def log_request(call: CallLog, method: str, seconds: float) -> None:
         rules=call.rules,
         service=call.service,
         skipped=call.skipped,
-        stages={name: _milliseconds(spent) for name, spent in call.stages.items()},
+        stages={name: _milliseconds(t) for name, t in call.stages.items()} if call.stages else {},
         status=call.status or ABORTED,
         stream="request",
         tier=call.tier,
         timestamp=datetime.now(UTC),
-        withheld=[shown.card for shown in call.withheld],
+        withheld=[shown.card for shown in call.withheld] if call.withheld else [],
     )
     _OTHER.put(line)
 

@@ -14,14 +14,20 @@ from cds_service.ops import metrics
 
 _T = TypeVar("_T")
 _OPEN = nullcontext()
+LARGE = 256 * 1024
+"""Bytes of a body above which a chart is read in turns with other calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns of one call. `until` is a time of `time.monotonic`."""
+    """The turns of one call of `size` bytes. `until` is a time of `time.monotonic`."""
 
     until: float
-    is_large: bool
+    size: int
+
+    @property
+    def is_large(self) -> bool:
+        return self.size > LARGE
 
     async def take(self, steps: Generator[None, None, _T]) -> _T:
         """Work through the steps, and let other calls go first after each of a large call.

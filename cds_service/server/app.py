@@ -25,9 +25,11 @@ from cds_service.ops import log, metrics, repeat_key
 from cds_service.ops.settings import Settings, from_environment
 from cds_service.ops.switch import HELD, TURNS, Switch
 from cds_service.server import fhir_content, health, retention, routes
+from cds_service.server.at_once import AtOnce
 from cds_service.server.feedback import Feedback
 from cds_service.server.in_force import InForce
 from cds_service.server.middleware import Front
+from cds_service.server.reports import Reports
 from cds_service.server.responses import error_response, failure, not_allowed
 from cds_service.store.writer import Store
 from cds_service.trust import access
@@ -89,7 +91,8 @@ def create_app(
 
         app.state.operators = pages.Operators(runtime)
         app.include_router(pages.router)
-    app.add_middleware(Front, in_force=in_force, traces=traces)
+    at_once = app.state.at_once = AtOnce(in_force, Reports(traces))
+    app.add_middleware(Front, in_force=in_force, at_once=at_once)
     return app
 
 

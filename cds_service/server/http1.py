@@ -4,25 +4,34 @@ for every byte. Offers to change to another protocol are passed over."""
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 import httptools
-from msgspec.json import encode
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from cds_service.errors import operation_outcome
 from cds_service.ops import metrics
 from cds_service.ops.settings import from_environment
 from cds_service.server import ending
+from cds_service.server.at_once import OPENED, URL, AtOnce
 from cds_service.server.connections import Place, Places, who_is
 from cds_service.server.gone import GONE
+from cds_service.server.http_refusals import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    NO_HOST,
+    NO_HTTP,
+    NO_VERSION,
+    TOO_LARGE,
+    TOO_MANY,
+    TOO_SLOW,
+    Refusal,
+    answer_of,
+)
 
-MAX_HEADER_BYTES = 64 * 1024
-MAX_HEADERS = 100
+_OK = b"HTTP/1.1 200 OK\r\n"
 _OFFER = frozenset({b"upgrade", b"connection", b"http2-settings"})
+_SOON = 0.1  # seconds
 _VERSIONS = frozenset({"1.0", "1.1"})
 _ON_RESERVE = (b"/health/", b"/metrics")
 _PASSING_SECONDS = 2.0
@@ -41,29 +50,6 @@ def _places() -> Places:
     return Places(settings.max_connections, settings.max_connections_per_address)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a connection is closed, as it is answered."""
-
-    status: HTTPStatus
-    code: str
-    message: str
-
-
-_NO_HTTP = Refusal(HTTPStatus.BAD_REQUEST, "structure", "this is no HTTP request")
-_TOO_LARGE = Refusal(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "too-long",
-    f"more than {MAX_HEADER_BYTES} bytes or {MAX_HEADERS} lines of header",
-)
-_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the request did not arrive in time")
-_HOST = Refusal(HTTPStatus.BAD_REQUEST, "structure", "one Host is needed (RFC 9112 section 3.2)")
-_VERSION = Refusal(
-    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "not-supported", "HTTP/1.1 or HTTP/1.0 is spoken here"
-)
-_TOO_MANY = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "throttled", "too many connections")
-
-
 class BoundedProtocol(HttpToolsProtocol):
     """Closes connections that are too many, too slow, too large, or speak no proper HTTP.
 
@@ -80,10 +66,13 @@ class BoundedProtocol(HttpToolsProtocol):
     _place = Place.NONE
     _who = ""
     _passed_by: int | None = None  # bytes of a body that nobody reads, after its answer
+    _idle_since = 0.0
+    _held: list[bytes] | None = None  # the body of a call that may be answered at once
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)
+        self._at_once: AtOnce = self.config.loaded_app.state.at_once
 
     def connection_made(  # type: ignore[override]  # uvicorn narrows the type of asyncio, too
         self, transport: asyncio.Transport
@@ -93,7 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._who = who_is(self.client[0] if self.client else None)
         self._place = _places().take(self._who)
         if self._place is Place.NONE:
-            metrics.connections_refused.labels(_TOO_MANY.message).inc()
+            metrics.connections_refused.labels(TOO_MANY.message).inc()
             transport.abort()
         else:
             self._start_clock()
@@ -115,32 +104,32 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._passed_by is not None:
             self._pass_by(len(data))
             return
-        self._unset_keepalive_if_required()
         self._header_bytes += len(data)  # a piece of a body sets it back
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
-            self._refuse(self._refusal or _NO_HTTP)
+            self._refuse(self._refusal or NO_HTTP)
             return
+        if self._held is not None:  # more of it is to come
+            self._lead_on()
         if self._timer is None and (self._in_header or self._in_body or not self._is_answering()):
             self._start_clock()
         if self._header_bytes > MAX_HEADER_BYTES:
-            self._refuse(_TOO_LARGE)
+            self._refuse(TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
+        """A request begins; what an application wants to know of it is put together later."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_header = True
         self._stop_clock()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line of the header. Those after a body (trailers) are passed over: what stands there
         was not seen when the caller was let in (RFC 9110 section 6.5.1)."""
-        if not self._in_header:
-            return
-        if len(self.headers) >= MAX_HEADERS or len(name) + len(value) > MAX_HEADER_BYTES:
-            self._give_up(_TOO_LARGE)
-        super().on_header(name, value)
+        if self._in_header:
+            if len(self.headers) >= MAX_HEADERS:
+                self._give_up(TOO_LARGE)
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The header is complete; the body has a clock of its own."""
@@ -149,22 +138,70 @@ class BoundedProtocol(HttpToolsProtocol):
         self._check_head()
         self._in_header, self._in_body, self._header_bytes = False, True, 0
         self._stop_clock()
+        if self._stays_idle():
+            self._held = []
+        else:
+            self._to_application()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._header_bytes = 0
+        if self._held is not None:
+            self._held.append(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body is complete."""
+        if self.parser.should_upgrade():
+            return
+        self._in_body, self._header_bytes = False, 0
+        self._stop_clock()
+        if self._held is not None:
+            found = self._at_once.answer(self.url, self.headers, b"".join(self._held))
+            if isinstance(found, bytes):
+                self._answer(found)
+                return
+            self._lead_on()
+            self.scope[OPENED] = found  # type: ignore[literal-required]  # as scopes are used
+        super().on_message_complete()
+
+    def _to_application(self) -> None:
+        self._unset_keepalive_if_required()
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
         super().on_headers_complete()
         self.cycle.transport = _Ending(self)  # type: ignore[assignment]  # all that a cycle asks of one
         if self._place is Place.RESERVED or ending.has_begun():
             self.cycle.keep_alive = False
 
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        self._header_bytes = 0
-        super().on_body(body)
+    def _stays_idle(self) -> bool:
+        """Whether this is a call on a connection that does nothing else and stays open."""
+        return (
+            self.url.startswith(URL)
+            and self.parser.get_method() == b"POST"
+            and self.parser.should_keep_alive()
+            and not (self._is_answering() or self._place is Place.RESERVED or ending.has_begun())
+        )
 
-    def on_message_complete(self) -> None:
-        """The body is complete."""
-        if not self.parser.should_upgrade():
-            self._in_body, self._header_bytes = False, 0
-            self._stop_clock()
-            super().on_message_complete()
+    def _answer(self, found: bytes) -> None:
+        """Send what was found at once, and wait for the next request."""
+        self._held = None
+        named = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join([_OK, *named, found]))
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()  # a timer that runs is left alone: it looks here
+        if self.timeout_keep_alive_task is None:
+            self._time_idling(self.timeout_keep_alive)
+
+    def _lead_on(self) -> None:
+        """Give to the application what was held back."""
+        held, self._held = self._held, None
+        self._to_application()
+        for body in held or ():
+            super().on_body(body)
 
     def end_with_answer(self) -> None:
         """Close the connection with the answer that is being worked on, if there is one."""
@@ -194,12 +231,22 @@ class BoundedProtocol(HttpToolsProtocol):
         """The answer is written; where the connection ends with it, it has to be taken in time."""
         if self._passed_by is not None:  # nothing else comes on this connection
             return
+        self._idle_since = self.loop.time()
         super().on_response_complete()
         if self.transport.is_closing():
             self._time_sending()
 
+    def _time_idling(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for a long time."""
+        """Nothing came for a long time, unless something is arriving or was answered at once."""
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._timer is not None or left > _SOON:
+            self._time_idling(max(left, _SOON))
+            return
         super().timeout_keep_alive_handler()
         self._time_sending()
 
@@ -237,12 +284,19 @@ class BoundedProtocol(HttpToolsProtocol):
         """Raise where the header is none that is answered here."""
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
-            self._give_up(_VERSION)
-        hosts = [name for name, _ in self.headers].count(b"host")
+            self._give_up(NO_VERSION)
+        hosts = size = 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            hosts += name == b"host"
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+        if size > MAX_HEADER_BYTES:
+            self._give_up(TOO_LARGE)
         if hosts > 1 or (hosts == 0 and version == "1.1"):
-            self._give_up(_HOST)
+            self._give_up(NO_HOST)
         if self._place is Place.RESERVED and not self.url.startswith(_ON_RESERVE):
-            self._give_up(_TOO_MANY)
+            self._give_up(TOO_MANY)
 
     def _give_up(self, refusal: Refusal) -> None:
         """Leave the parser, which makes an error of its own from any error of ours."""
@@ -276,37 +330,25 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(_read_seconds(), self._too_slow)
             self._late = True
             return
-        self._refuse(_TOO_SLOW)
+        self._refuse(TOO_SLOW)
 
     def _refuse(self, refusal: Refusal) -> None:
         if self.transport.is_closing():
             return
         metrics.connections_refused.labels(refusal.message).inc()
         if self._may_answer():
-            self.transport.write(_answer(refusal))
+            self.transport.write(answer_of(refusal))
         self.transport.close()
         self._time_sending()
 
     def _may_answer(self) -> bool:
         """Whether the other side would take an answer for that to what is refused."""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None:
+        if cycle is None or self._held is not None:
             return True
         if self._in_body:
             return not (cycle.response_started or self.pipeline)
         return self._in_header and cycle.response_complete
-
-
-@cache
-def _answer(refusal: Refusal) -> bytes:
-    body = encode(operation_outcome(refusal.code, refusal.message, None))
-    head = f"HTTP/1.1 {refusal.status.value} {refusal.status.phrase}\r\n"
-    retry = "Retry-After: 1\r\n" * (refusal is _TOO_MANY)
-    return (
-        f"{head}{retry}Content-Type: application/json\r\nCache-Control: no-store\r\n"
-        f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    ).encode() + body
 
 
 class _Ending:

@@ -29,8 +29,13 @@ class Capacity:
         self._most = most
         self._under_way = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one would be refused."""
+        return self._under_way >= self._most
+
     def __enter__(self) -> None:
-        if self._under_way >= self._most:
+        if self.is_full:
             metrics.overloaded.inc()
             raise Overloaded("too many calls at once")
         self._under_way += 1

@@ -3,9 +3,7 @@ calls of services straight to their handler."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -14,27 +12,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_service import hooks
 from cds_service.errors import Overloaded, RequestError, TooMany, Unavailable
 from cds_service.knowledge import services
-from cds_service.ops import calls, log, metrics
-from cds_service.ops.calls import CallLog
-from cds_service.ops.quota import Quota
+from cds_service.ops import calls, log
 from cds_service.ops.settings import Settings
 from cds_service.ops.urls import is_loopback_origin
 from cds_service.server import body
+from cds_service.server.at_once import CALLS, OPENED, AtOnce
 from cds_service.server.gone import WhileConnected
 from cds_service.server.in_force import InForce
-from cds_service.server.limits import ROOM, BytesInFlight, Capacity, ClientPlaces
+from cds_service.server.limits import ROOM, BytesInFlight, ClientPlaces
 from cds_service.server.origins import OpenDoor
-from cds_service.server.responses import ANSWER_HEADERS, failure, not_allowed, refusal
+from cds_service.server.responses import (
+    CALL_HEADERS,
+    VARY,
+    failure,
+    not_allowed,
+    refusal,
+    server_timing,
+)
 from cds_service.trust import access
 
-if TYPE_CHECKING:
-    from cds_service.ops.otel import Traces
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"})
-_CALLS = f"{access.ROOT}/"
 _EXAMINATION = calls.EXAMINATION_HEADER.lower().encode()
-_VARY = (b"vary", b"Origin")
-_HEADERS = [(b"content-type", b"application/json"), *ANSWER_HEADERS]
 
 
 class Front:
@@ -42,34 +39,31 @@ class Front:
     nothing goes past it.
 
     One class, not a middleware for each step: the steps of a small call would cost less than the
-    layers around them. The path is not logged: whoever calls a wrong URL may have put anything
-    into it.
+    layers around them. Calls that `at_once` answers do not come here.
     """
 
-    def __init__(self, app: ASGIApp, in_force: InForce, traces: Traces | None = None) -> None:
+    def __init__(self, app: ASGIApp, in_force: InForce, at_once: AtOnce) -> None:
         settings, trust = in_force.runtime.settings, in_force.runtime.trust
         self.app = app
-        self._in_force, self._traces = in_force, traces
+        self._in_force = in_force
+        self._reports, self._capacity = at_once.reports, at_once.capacity
         self._access = access.Access(trust, settings)
-        self._capacity = Capacity(settings.max_concurrent)
         self._places = ClientPlaces(settings)
         self._bytes = BytesInFlight(settings)
         # Around all that answers, so that errors carry its headers, too (CR-02).
         self._cors = RegisteredOrigins(self._guarded, trust, settings)
         is_named = self._cors.is_allowed_origin
         self._door = OpenDoor(settings, is_named) if trust.gate.anonymous else None
+        at_once.door = self._door
         self._timed = settings.server_timing
-        self._of_nobody = Quota(log.requests_held_back)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        trace = calls.begin(_header(scope, b"traceparent"))
+        trace = self._reports.begin(_header(scope, b"traceparent"))
         sent = {name for name, _ in scope["headers"]}
-        if self._traces is not None:
-            self._traces.begin(trace)
         trace.examined, from_browser = _EXAMINATION in sent, b"origin" in sent
 
         async def watch(message: Message) -> None:
@@ -79,13 +73,13 @@ class Front:
                     # EHRs call without `Origin`: then only `Vary` is to be said.
                     message["headers"] = _vary(message.get("headers", ()))
                 if self._timed:
-                    message["headers"] = [*message["headers"], _server_timing(trace)]
+                    message["headers"] = [*message["headers"], server_timing(trace)]
             await send(message)
 
         try:
             await (self._cors if from_browser else self._guarded)(scope, receive, watch)
         finally:
-            self._report(trace, scope)
+            self._reports.end(trace, scope["method"], scope["path"])
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and every error with what it is."""
@@ -140,37 +134,20 @@ class Front:
         calls.current().service = service_id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):
-            answer = await hooks.answer(service_id, content, caller, runtime)
-        headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
+            sent = scope.get(OPENED) or content
+            answer = await hooks.answer(service_id, sent, caller, runtime)
+        headers = [*CALL_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
-
-    def _report(self, trace: CallLog, scope: Scope) -> None:
-        seconds = time.perf_counter() - trace.started
-        metrics.observe(trace, seconds)
-        if self._traces is not None:
-            self._traces.end(trace, seconds)
-        is_probe = scope["path"].startswith(("/health/", "/metrics")) and trace.status == 200
-        if is_probe or (trace.client is None and not self._of_nobody.allows(str(trace.status))):
-            return
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        log.log_request(trace, method, seconds)
 
 
 def _service_id(scope: Scope) -> str | None:
     """`x` of `/cds-services/x`; None for every other path."""
     path: str = scope["path"]
-    if not path.startswith(_CALLS):
+    if not path.startswith(CALLS):
         return None
-    service_id = path[len(_CALLS) :]
+    service_id = path[len(CALLS) :]
     return service_id if service_id and "/" not in service_id else None
-
-
-def _server_timing(trace: CallLog) -> tuple[bytes, bytes]:
-    """https://www.w3.org/TR/server-timing/ : the stages of this call, in milliseconds."""
-    total = time.perf_counter() - trace.started
-    parts = [f"{name};dur={spent * 1000:.2f}" for name, spent in trace.stages.items()]
-    return b"server-timing", ", ".join([*parts, f"total;dur={total * 1000:.2f}"]).encode()
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
@@ -182,7 +159,7 @@ def _header(scope: Scope, name: bytes) -> str | None:
 def _vary(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers with `Origin` added to what the answer varies by."""
     if b"vary" not in [name for name, _ in headers]:  # nearly always
-        return [*headers, _VARY]
+        return [*headers, VARY]
     kept = [(name, value) for name, value in headers if name != b"vary"]
     said = [value for name, value in headers if name == b"vary"]
     return [*kept, (b"vary", b", ".join([*said, b"Origin"]))]

@@ -53,6 +53,10 @@ class OpenDoor:
         self._is_named = is_named
         self._good: set[bytes] = set()
 
+    def knows(self, host: bytes) -> bool:
+        """Whether a value of Host was found to be ours before."""
+        return host in self._good
+
     def check(self, scope: Scope, from_browser: bool) -> None:
         """Raise Misdirected for the name of another host, Forbidden for a page of others."""
         for name, value in scope["headers"]:

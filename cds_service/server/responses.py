@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from math import ceil
 
@@ -18,11 +19,15 @@ from cds_service.errors import (
     Unavailable,
     operation_outcome,
 )
+from cds_service.ops.calls import CallLog
 from cds_service.server import limits
 
 _RETRY_SECONDS = 5
 ANSWER_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Of an answer to a call: it is about one patient and is not cached (PE-02)."""
+
+CALL_HEADERS = ((b"content-type", b"application/json"), *ANSWER_HEADERS)
+VARY = (b"vary", b"Origin")
 
 
 def json_response(content: bytes, status: int = 200, cache: str = "no-store") -> Response:
@@ -56,6 +61,13 @@ def failure() -> Response:
     """The answer where the service itself failed: never an empty one."""
     message = "the service failed; the order was not checked"
     return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "exception", message)
+
+
+def server_timing(call: CallLog) -> tuple[bytes, bytes]:
+    """https://www.w3.org/TR/server-timing/ : the stages of a call, in milliseconds."""
+    total = time.perf_counter() - call.started
+    parts = [f"{name};dur={spent * 1000:.2f}" for name, spent in call.stages.items()]
+    return b"server-timing", ", ".join([*parts, f"total;dur={total * 1000:.2f}"]).encode()
 
 
 def not_allowed(method: str, allowed: set[str]) -> Response:

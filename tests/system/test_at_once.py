@@ -1,0 +1,275 @@
+"""A call that comes whole may be answered past the application, and nobody can tell.
+
+Each request goes to one real service twice: whole, and with its last byte sent after the rest was
+read, so that the application has it. The answers have to be the same to the byte, but for the time
+and for ids that are new each time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.builders import request as build
+from tests.support.service_process import ServiceProcess, started
+
+pytestmark = pytest.mark.process
+
+SIGN = "/cds-services/ho-order-sign"
+CREATININE = "loinc 2160-0 Creatinine [Mass/volume] in Serum or Plasma"
+FOP = {"conditions": ["sct 82725007 Progressive myositis ossificans"]}
+_NEW = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|date: [^\r]*")
+_TIMES = re.compile(rb"dur=[\d.]+|(?<=server-timing: )[^\r]*")
+
+
+def packed(body: Any) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def known() -> dict[str, Any]:
+    """A call of an order that the service has seen before."""
+    return build({"orders": [CREATININE], "chart": FOP})
+
+
+def deep(levels: int) -> dict[str, Any]:
+    """The same with so many levels in a part that nobody reads."""
+    body, value = known(), json.loads("[" * levels + "]" * levels)
+    body["prefetch"]["nobody"] = value
+    return body
+
+
+LEVELS = 100  # CDS_MAX_DEPTH; two are around what is in prefetch
+
+BODIES: dict[str, bytes] = {
+    "known": packed(known()),
+    "another patient": packed(known()).replace(b"Patient/", b"Patient/x"),
+    "new": packed(build({"orders": ["loinc 718-7 Hemoglobin in Blood"], "chart": FOP})),
+    "biopsy": packed(build({"orders": ["cpt 20206 Biopsy, muscle"], "chart": FOP})),
+    "hip": packed(build({"orders": ["cpt 27130 Arthroplasty of hip"], "chart": FOP})),
+    "known and a biopsy": packed(
+        build({"orders": [CREATININE, "cpt 20206 Biopsy, muscle"], "chart": FOP})
+    ),
+    "no order": packed(build({"orders": [], "chart": FOP})),
+    "deep": packed(deep(LEVELS - 2)),
+    "too deep": packed(deep(LEVELS - 1)),
+    "much too deep": packed(known())[:-2] + b',"z":' + b"[" * 9_000 + b"]" * 9_000 + b"}}",
+    "twice": packed(known())[:-2] + b',"patient":{}}}',
+    "wrong hook": packed(known() | {"hook": "order-select"}),
+    "pretty": json.dumps(known(), indent=1).encode(),
+    "UTF-8": packed(known()).replace(b"Creatinine", "Kreatinín".encode()),
+    "UTF-16": json.dumps(known()).encode("utf-16"),
+    "not UTF-8": packed(known()).replace(b"Creatinine", b"\xff"),
+    "half": packed(known())[:-30],
+    "blank": b" ",
+    "list": b"[]",
+}
+
+HEADERS: dict[str, bytes] = {
+    "plain": b"",
+    "origin": b"Origin: http://localhost:5173\r\n",
+    "origin of others": b"Origin: https://evil.example\r\n",
+    "examination": b"CDS-Examination: 1\r\n",
+    "token": b"Authorization: Bearer x\r\n",
+    "null token": b"Authorization: null\r\n",
+    "traceparent": b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n",
+    "two traceparents": b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+    * 2,
+    "xml": b"Content-Type: application/xml\r\n",
+    "latin": b"Content-Type: application/json; charset=iso-8859-1\r\n",
+    "unknown charset": b"Content-Type: application/json; charset=klingon\r\n",
+    "gzip that is none": b"Content-Encoding: gzip\r\n",
+    "close": b"Connection: close\r\n",
+    "offer": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n",
+    "expect": b"Expect: 100-continue\r\n",
+}
+
+
+def post(body: bytes, header: bytes = b"", path: str = SIGN, version: bytes = b"1.1") -> bytes:
+    head = b"POST %b HTTP/%b\r\nHost: localhost\r\nContent-Length: %d\r\n%b\r\n"
+    return head % (path.encode(), version, len(body), header) + body
+
+
+class Line:
+    """One connection."""
+
+    def __init__(self, base: str) -> None:
+        url = httpx.URL(base)
+        self._socket = socket.create_connection((url.host, url.port or 80), timeout=30)
+        self._file = self._socket.makefile("rb")
+
+    def send(self, content: bytes) -> None:
+        self._socket.sendall(content)
+
+    def answer(self) -> bytes:
+        """The next answer, whole."""
+        head = b"".join(iter(self._file.readline, b"\r\n"))
+        if head.startswith(b"HTTP/1.1 100 "):
+            return self.answer()
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length, head
+        return head + b"\r\n" + self._file.read(int(length[1]))
+
+    def asked(self, request: bytes) -> bytes:
+        self.send(request)
+        return self.answer()
+
+    def is_closed(self) -> bool:
+        """Waits until the other side has closed it."""
+        return self._file.read(1) == b""
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[ServiceProcess]:
+    with started(CDS_SERVER_TIMING="true") as running:
+        for _ in range(2):
+            assert httpx.post(running.base + SIGN, content=packed(known())).json() == {"cards": []}
+        yield running
+
+
+@pytest.fixture
+def line(service: ServiceProcess) -> Iterator[Line]:
+    with closing(Line(service.base)) as line:
+        yield line
+
+
+def ask(service: ServiceProcess, *requests: bytes) -> list[bytes]:
+    """The answers to requests, one after the other on one connection."""
+    with closing(Line(service.base)) as line:
+        return [line.asked(request) for request in requests]
+
+
+def in_pieces(service: ServiceProcess, request: bytes) -> bytes:
+    """The answer to a request whose end comes when the rest was read: a service that answers
+    something else on the same thread in between has read it."""
+    with closing(Line(service.base)) as late:
+        late.send(request[:-1])
+        httpx.get(f"{service.base}/health/live")
+        late.send(request[-1:])
+        return late.answer()
+
+
+def told(answer: bytes) -> tuple[bytes, frozenset[bytes], bytes]:
+    """Status, header lines and content, without what is new each time."""
+    head, _, content = _TIMES.sub(b"", _NEW.sub(b"*", answer)).partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    return status, frozenset(lines), content
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("body", BODIES)
+def test_both_ways_are_the_same(
+    service: ServiceProcess, line: Line, body: str, header: str
+) -> None:
+    request = post(BODIES[body], HEADERS[header])
+    line.send(request)
+    assert told(line.answer()) == told(in_pieces(service, request))
+
+
+@pytest.mark.parametrize(
+    "path", [f"{SIGN}?a=b", f"{SIGN}/", "/cds-services/", "/cds-services/x", "/cds-services/%68o",
+             "/cds-services/ho-order-sign/feedback", "/cds-services/ho-order%2Dsign"]
+)  # fmt: skip
+def test_other_paths_are_the_same(service: ServiceProcess, line: Line, path: str) -> None:
+    request = post(BODIES["known"], path=path)
+    line.send(request)
+    assert told(line.answer()) == told(in_pieces(service, request))
+
+
+def test_http_1_0_is_closed_after_its_answer(line: Line) -> None:
+    line.send(post(BODIES["known"], version=b"1.0"))
+    assert line.answer().endswith(b'{"cards":[]}')
+    assert line.is_closed()
+
+
+def test_answers_come_in_the_order_of_their_requests(line: Line) -> None:
+    """Several in one packet: some are answered at once, and some wait for the application."""
+    names = ["known", "hip", "known", "known", "biopsy", "too deep", "known"]
+    line.send(b"".join(post(BODIES[name]) for name in names))
+    said = [json.loads(line.answer().partition(b"\r\n\r\n")[2]) for _ in names]
+    cards = [len(one["cards"]) if "cards" in one else one["resourceType"] for one in said]
+    assert cards == [0, 1, 0, 0, 1, "OperationOutcome", 0]
+
+
+def counted(service: ServiceProcess) -> dict[str, float]:
+    """The figures of calls, without their times."""
+    lines = httpx.get(service.base + "/metrics").text.splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    wanted = ("cds_request_seconds_count", "cds_answers_total", "cds_requests_under_way")
+    return {name: float(value) for name, _, value in pairs if name.startswith(wanted)}
+
+
+def test_both_ways_are_counted(service: ServiceProcess, line: Line) -> None:
+    def more(ask: Callable[[], object]) -> dict[str, float]:
+        before = counted(service)
+        ask()
+        after = counted(service)
+        return {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}
+
+    def whole() -> None:
+        line.send(post(BODIES["known"]))
+        line.answer()
+
+    found = more(whole)
+    assert found == more(lambda: in_pieces(service, post(BODIES["known"]))) | found
+    assert found['cds_answers_total{client="anonymous",mode="live"}'] == 1
+    assert found['cds_request_seconds_count{service="ho-order-sign",status="200"}'] == 1
+
+
+def test_both_ways_are_logged() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    header = f"traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n".encode()
+    with started() as service:
+        request = post(BODIES["known"], header)
+        ask(service, request, request, request)
+        in_pieces(service, request)
+        service.process.terminate()
+        service.process.wait(timeout=20)
+        said = [json.loads(one) for one in service.logged().splitlines() if trace in one]
+    stages = [one.pop("stages") for one in said]
+    for one in said:
+        del one["ms"], one["timestamp"]
+    assert [bool(one) for one in stages] == [True, False, False, True]  # two were at once
+    assert all(one == said[0] for one in said), said
+
+
+def test_a_call_at_once_is_kept_as_any_other(tmp_path: Path) -> None:
+    with started(CDS_DATABASE_URL=f"sqlite:///{tmp_path / 'kept.db'}") as service:
+        ask(service, *[post(BODIES["known"])] * 3)
+        service.process.terminate()
+        service.process.wait(timeout=20)
+    with closing(sqlite3.connect(tmp_path / "kept.db")) as kept:
+        assert kept.execute("select sum(calls) from calls_by_day").fetchone() == (3,)
+
+
+def test_an_idle_connection_is_closed_though_it_was_answered_at_once() -> None:
+    with started(CDS_KEEP_ALIVE_SECONDS="1") as service, closing(Line(service.base)) as line:
+        for _ in range(3):
+            line.send(post(BODIES["known"]))
+            line.answer()
+        assert line.is_closed()
+
+
+def test_nothing_is_answered_at_once_while_the_service_is_switched_off(tmp_path: Path) -> None:
+    (tmp_path / "switch.json").write_text('{"state":"on"}', encoding="utf-8")
+    with started(CDS_DATA_DIR=str(tmp_path)) as service:
+        answers = []
+        for state in ("on", "on", "off"):
+            (tmp_path / "switch.json").write_text(json.dumps({"state": state}), encoding="utf-8")
+            answers += ask(service, post(BODIES["known"]))
+        found = counted(service)
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b'{"cards":[]}'] * 3
+    assert found['cds_answers_total{client="anonymous",mode="live"}'] == 2
+    assert found['cds_answers_total{client="anonymous",mode="off"}'] == 1
