@@ -5,7 +5,6 @@ The pieces are asked one by one with what they get in a call; what they leave of
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys

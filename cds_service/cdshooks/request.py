@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -41,8 +40,7 @@ _ORDER_MEMBERS = ("draftOrders", "orders", "medications")
 Members = Mapping[str, Raw]
 
 
-@dataclass(frozen=True, slots=True)
-class CallMembers:
+class CallMembers(Struct, frozen=True, gc=False):
     """The members of a call, undecoded, each once; those of `context` and `prefetch`, too, where
     they are objects."""
 
@@ -70,7 +68,7 @@ class _UsualCall(Struct, gc=False, omit_defaults=True):
 
 _USUAL = msgspec.json.Decoder(_UsualCall)
 _ENCODER = msgspec.json.Encoder()
-_SMALL = ("hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension")
+_SELDOM = ("fhirServer", "fhirAuthorization", "extension")
 
 
 def parse(body: bytes) -> CDSRequest:
@@ -96,7 +94,10 @@ def _usual_call(body: bytes) -> CallMembers | None:
     # stands twice make it longer.
     if len(_ENCODER.encode(call)) != len(body):
         return None
-    small = {name: raw for name in _SMALL if (raw := getattr(call, name)) is not _NOTHING}
+    small = {"hook": call.hook, "hookInstance": call.hookInstance}
+    for name in _SELDOM:
+        if (raw := getattr(call, name)) is not _NOTHING:
+            small[name] = raw
     return CallMembers(body, small, call.context, call.prefetch)
 
 

@@ -22,8 +22,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -62,26 +62,22 @@ _IS_LIST = _list_of(_TEXT)
 _ID = re.compile(rb'"(?:Patient/)?[A-Za-z0-9._\-]{1,64}"').fullmatch
 _SHORT = re.compile(rb'"[!#-\[\]-~]{1,200}"').fullmatch  # what nobody cuts, trims or refuses
 
-# What stands in a usual call, and how. The rest of it is not looked at, here or elsewhere.
-_CALL: dict[str, _Test] = {"hook": _SHORT, "hookInstance": _SHORT, "fhirServer": _IS_TEXT}
-_UNCHECKED = frozenset({"fhirAuthorization", "extension", "context", "prefetch"})
-_CONTEXT: dict[str, _Test] = {
-    "patientId": _ID,
-    "userId": _SHORT,
-    "encounterId": _SHORT,
-    "selections": _IS_LIST,
-}
+# What stands in a usual call. The rest of it is not looked at, here or elsewhere.
+_CALL = frozenset(
+    {"hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension", "context", "prefetch"}
+)
+_CONTEXT = frozenset({"userId", "patientId", "encounterId", "draftOrders", "selections"})
 _BUNDLE = frozenset({"resourceType", "type", "entry"})
 _ENTRY = frozenset({"resource", "fullUrl"})
 # Members of an order that are another in every call, and by which nothing is harmful or harmless.
-_BESIDE: dict[str, _Test] = {
-    "id": _IS_TEXT,
-    "authoredOn": _IS_TEXT,
-    "occurrenceDateTime": _IS_TEXT,
-    "encounter": _IS_REFERENCE,
-    "requester": _IS_REFERENCE,
-}
-_WHOSE = frozenset({"subject", "patient", "for"})
+_BESIDE: tuple[tuple[str, _Test], ...] = (
+    ("id", _IS_TEXT),
+    ("authoredOn", _IS_TEXT),
+    ("occurrenceDateTime", _IS_TEXT),
+    ("encounter", _IS_REFERENCE),
+    ("requester", _IS_REFERENCE),
+)
+_WHOSE = ("subject", "patient", "for")
 _IS_IDENTIFIERS = _list_of(
     _object(b"system", b"value", b"use"),
     _object(b"use", b"system", b"value"),
@@ -121,8 +117,7 @@ class _Unusual(Exception):
 _NOT_FOR_US = (_Unusual, RequestError, KeyError, msgspec.MsgspecError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """A call that was passed over: its hook, and `context.userId`."""
 
     hook: str
@@ -167,29 +162,26 @@ class HarmlessCalls:
         whose = _OwnReference(_TEXT_OF.decode(context["patientId"]))
         return [self._digest(order, whose) for order in _orders(context["draftOrders"])]
 
-    def _digest(self, order: Members, patient: _OwnReference) -> bytes:
-        """Of all that an order says beyond who, where and when. Raises _NOT_FOR_US.
+    def _digest(self, order: dict[str, Raw], patient: _OwnReference) -> bytes:
+        """Of all that an order says beyond who, where and when, which is taken out of it. Raises
+        _NOT_FOR_US.
 
         A Bundle among the orders may hold several. Then as many as the entries can be read while
         one of the entries was passed by, as the repeat of another order: it was never judged.
         """
         if _TEXT_OF.decode(order["resourceType"]) == "Bundle":
             raise _Unusual
-        told = {}
-        for name, value in order.items():
-            if (usual := _BESIDE.get(name)) is not None:
-                if usual(value) is None:
-                    raise _Unusual
-            elif name in _WHOSE:
-                patient.check(value)
-            elif name == "identifier" and _IS_IDENTIFIERS(value):
-                told[name] = _BLANK
-            else:
-                told[name] = value
-        if _WHOSE.isdisjoint(order):
+        for name, is_usual in _BESIDE:
+            _expect(is_usual, order.pop(name, None))
+        whose = [value for name in _WHOSE if (value := order.pop(name, None)) is not None]
+        if not whose:
             raise _Unusual
+        for reference in whose:
+            patient.check(reference)
+        if "identifier" in order and _IS_IDENTIFIERS(order["identifier"]):
+            order["identifier"] = _BLANK
         digest = self._digest_of()
-        digest.update(_DATES.sub(b'"?"', _ENCODER.encode(told)))
+        digest.update(_DATES.sub(b'"?"', _ENCODER.encode(order)))
         return digest.digest()
 
 
@@ -227,27 +219,27 @@ def _orders(raw: Raw) -> list[dict[str, Raw]]:
     return orders
 
 
+def _expect(is_usual: _Test, value: Raw | None) -> None:
+    """Raise where there is a value, and it is not so."""
+    if value is not None and is_usual(value) is None:
+        raise _Unusual
+
+
 def _passed(call: CallMembers) -> Passed:
     """Raise where something beside the orders is not as usual, and could be refused."""
     sent, context = call.members, call.context or {}
-    for name, value in sent.items():
-        if (usual := _CALL.get(name)) is not None:
-            if usual(value) is None:
-                raise _Unusual
-        elif name not in _UNCHECKED:
-            raise _Unusual
-    for name, value in context.items():
-        if (usual := _CONTEXT.get(name)) is not None:
-            if usual(value) is None:
-                raise _Unusual
-        elif name != "draftOrders":
-            raise _Unusual
+    if not (sent.keys() <= _CALL and context.keys() <= _CONTEXT):
+        raise _Unusual
+    user = context.get("userId")
+    for value in (sent["hook"], sent["hookInstance"], user, context.get("encounterId")):
+        _expect(_SHORT, value)
+    _expect(_ID, context["patientId"])
+    _expect(_IS_LIST, context.get("selections"))
+    _expect(_IS_TEXT, sent.get("fhirServer"))
     if "fhirAuthorization" in sent:
         _ACCESS.decode(sent["fhirAuthorization"])
-    if "hookInstance" not in sent:
-        raise _Unusual
-    user = _TEXT_OF.decode(context["userId"]) if "userId" in context else None
-    return Passed(_TEXT_OF.decode(sent["hook"]), user)
+    hook = _TEXT_OF.decode(sent["hook"])
+    return Passed(hook, _TEXT_OF.decode(user) if user is not None else None)
 
 
 def _members_of(raw: Raw, names: frozenset[str] | None = None) -> Members:

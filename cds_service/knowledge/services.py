@@ -37,8 +37,13 @@ def find(service_id: str, knowledge: Knowledge) -> tuple[HookService, ...]:
 
 
 def answering(service_id: str, hook: str, knowledge: Knowledge) -> HookService | None:
-    """The service of this id that answers a hook. Raises UnknownService."""
-    return next((s for s in find(service_id, knowledge) if s.hook == hook), None)
+    """The service of this id that answers a hook, if there is one."""
+    return knowledge.once(_answering).get((service_id, hook))
+
+
+def _answering(knowledge: Knowledge) -> Mapping[tuple[str, str], HookService]:
+    ids = _served(knowledge).items()
+    return {(id_, service.hook): service for id_, services in ids for service in services}
 
 
 def called(service_id: str | None, hook: str, knowledge: Knowledge) -> HookService:
