@@ -51,6 +51,12 @@ CASES = tuple(f"{kind}, {size}" for kind in KINDS for size in SIZES)
 def ratios(cases: Iterable[str] = CASES) -> dict[str, float]:
     """Instructions of the control over ours, by case. What it returns grows as we get cheaper."""
     names = list(cases)
+    found = counted("benchmarks.instructions", names)
+    return {name: found[2 * n] / found[2 * n + 1] for n, name in enumerate(names)}
+
+
+def counted(module: str, arguments: list[str]) -> list[int]:
+    """What a module counts that is run under callgrind, with a service that keeps nothing."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
@@ -58,11 +64,10 @@ def ratios(cases: Iterable[str] = CASES) -> dict[str, float]:
             "PYTHONHASHSEED": "0", "CDS_DATABASE_URL": "none", "CDS_DATA_DIR": name,
         }  # fmt: skip
         subprocess.run(
-            [*callgrind.command(folder), sys.executable, "-m", "benchmarks.instructions", *names],
+            [*callgrind.command(folder), sys.executable, "-m", module, *arguments],
             cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        found = callgrind.counts(folder)
-    return {name: found[2 * n] / found[2 * n + 1] for n, name in enumerate(names)}
+        return callgrind.counts(folder)
 
 
 def mixed(of: dict[str, float], size: str) -> float:

@@ -49,6 +49,8 @@ def _parts(results: Results) -> Iterator[str]:
     if results.instructions:
         yield "## Instructions\n\n" + _INSTRUCTIONS
         yield _instructions(results.instructions)
+        yield _SHARES
+        yield _shares(results.shares)
     yield "## In process\n\n" + _INSIDE
     yield _stages(results)
     yield "## Growth\n\n" + _GROWTH
@@ -129,6 +131,11 @@ def _practice(results: Results) -> str:
     return _table(head, rows)
 
 
+def _shares(found: dict[str, list[float]]) -> str:
+    rows = [[piece, *(f"{number:,.0f}" for number in numbers)] for piece, numbers in found.items()]
+    return _table(["thousand instructions", *instructions.SIZES], rows)
+
+
 def _instructions(found: dict[str, float]) -> str:
     rows = [
         [kind, *(f"{found[f'{kind}, {size}']:.2f}" for size in instructions.SIZES)]
@@ -198,14 +205,13 @@ def _footprint(results: Results) -> str:
 _WHY = """
 What stands in the way where a goal is not reached.
 
-*A laboratory order*: of some 1.0 million instructions at 7 kB uvicorn takes 0.23 and the bounds on
-connections 0.06; the scan of the body for JSON takes 0.14, its depth 0.19, to know the order again
-0.09, the log 0.07, the figures 0.06. From 70 kB on the scan and the depth of the whole body decide:
-both are exact, also for what is never opened. Without the depth of what is not opened the ratios
-would be some 1.1, 2.5 and 4.0; a body that is nested too deeply would get an empty answer then. A
-parser with vector instructions (pysimdjson) was tried for the scan: it takes 7 instructions a byte
-where msgspec takes 8, and bounds the depth at 1,024 only. To answer in the protocol class, past
-ASGI, was not tried: with a token to check, which waits for the database, it would not be gone.
+*A laboratory order*: the table [by piece](#instructions) tells. HTTP on a connection with bounds, the
+order known again, figures and log are paid by every call. From 70 kB on the scan and the depth of
+the whole body decide: both are exact, also for what is never opened, because a body that is nested
+too deeply must not get an empty answer. A small body is known to be flat by a count of its
+brackets. A parser with vector instructions (pysimdjson) was tried for the scan: it was hardly
+cheaper, and its bound on the depth is fixed. Over HTTP a body that comes in several pieces, and a
+call with a token, goes through ASGI.
 
 *A card*: reading takes about a third, deciding a third, the card a fifth; HTTP, the figures and the
 log are the rest. A result cannot be remembered for the next call, because it is about a patient.
@@ -239,6 +245,13 @@ the body and decodes nothing. The body holds one draft for a hip
 replacement, a patient, and so many conditions, one of which is a high risk; the answer is one card
 with two suggestions.
 """
+_SHARES = """
+Of a laboratory order that is answered past ASGI (at 700 kB: through it), by piece, each counted by
+itself (`python -m benchmarks.shares`). *Scan*: every byte is JSON, and no member stands twice.
+*Depth*: no place is nested deeper than CDS_MAX_DEPTH. *Answer*: what is counted and kept of it. HTTP
+includes the asking side.
+"""
+
 _INSIDE = """
 Milliseconds, the best of many runs, without HTTP. *limits*: depth and number of resources.
 *envelope*: the members of the call. *read*: draft orders and prefetch. *chart*: facts from what

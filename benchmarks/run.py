@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import callgrind, inside, instructions, load, others, report
+from benchmarks import callgrind, inside, instructions, load, others, report, shares
 from benchmarks.bodies import SIZES, body
 from benchmarks.practice import Measured, practice
 from benchmarks.servers import (
@@ -46,6 +46,8 @@ class Results:
     fairness: dict[str, load.Load] = field(default_factory=dict)
     instructions: dict[str, float] = field(default_factory=dict)
     """Of the control over ours, by case; empty where they cannot be counted."""
+    shares: dict[str, list[float]] = field(default_factory=dict)
+    """Thousands of instructions of a laboratory order by piece, one number a size."""
     practice: list[Measured] = field(default_factory=list)
     many_orders: float = 0.0
     """200 orders on 1,000 conditions, over one order."""
@@ -112,6 +114,7 @@ def main() -> None:
     results.by_orders = inside.growth("orders", ORDERS[::2] if options.quick else ORDERS)
     if (why := callgrind.lacking()) is None:
         results.instructions = instructions.ratios()
+        results.shares = shares.shares()
     else:
         print(f"instructions are not counted: {why}", file=sys.stderr)
     results.many_orders = inside.many_orders()

@@ -1,61 +1,46 @@
-"""Counts the instructions of each piece of a laboratory order: `python -m benchmarks.shares`.
-
-The pieces are asked one by one with what they get in a call; what they leave of the whole is HTTP.
-"""
+"""Counts the instructions of each piece of a laboratory order: `python -m benchmarks.shares`."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from benchmarks import callgrind
 from benchmarks.bodies import laboratory
-from benchmarks.instructions import SIZES, Connection
-from benchmarks.servers import PATH, ROOT
+from benchmarks.instructions import SIZES, Connection, counted
+from benchmarks.servers import PATH
 
-_CALLS = 50
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_CALLS = 20
 _SERVICE = PATH.rpartition("/")[2]
-_PIECES = ("open", "order", "depth", "told", "figures", "line")
+WHOLE, REST = "whole", "HTTP and the rest"
+PIECES = ("scan of the body", "the order known again", "depth", "answer", "figures", "log")
 
 
-def main() -> None:
-    """Print thousands of instructions a call, by piece and size."""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
-        kept |= {"PYTHONHASHSEED": "0", "CDS_DATABASE_URL": "none", "CDS_DATA_DIR": name}
-        subprocess.run(
-            [*callgrind.command(folder), sys.executable, "-m", "benchmarks.shares", "count"],
-            cwd=ROOT, env=kept, check=True, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        found = [number / _CALLS / 1000 for number in callgrind.counts(folder)]
-    width = len(_PIECES) + 1
-    print("thousand instructions".ljust(24), *(f"{size:>9}" for size in SIZES))
-    rows = {piece: found[place::width] for place, piece in enumerate(("whole", *_PIECES))}
-    rest = [whole - sum(pieces) for whole, *pieces in zip(*rows.values(), strict=True)]
-    for piece, numbers in (rows | {"http, the rest": rest}).items():
-        print(piece.ljust(24), *(f"{number:9.1f}" for number in numbers))
+def shares() -> dict[str, list[float]]:
+    """Thousands of instructions a call by piece, one number for each of SIZES."""
+    found = [number / _CALLS / 1000 for number in counted("benchmarks.shares", ["count"])]
+    names = (WHOLE, *PIECES)
+    rows = {name: found[place :: len(names)] for place, name in enumerate(names)}
+    by_size = zip(*(rows[name] for name in names), strict=True)
+    return rows | {REST: [whole - sum(pieces) for whole, *pieces in by_size]}
+
+
+# --- in the process that is counted ---
 
 
 async def _count() -> None:
-    from cds_service.cdshooks.bounds import check_body
-    from cds_service.cdshooks.request import open_call
-    from cds_service.ops import calls, log, metrics
+    from benchmarks import callgrind
+    from cds_service.ops import log
     from cds_service.server.app import create_app, settle_memory
     from cds_service.server.http1 import BoundedProtocol
-    from cds_service.store.records import Origin
-    from cds_service.trust.rollout import ALL_LIVE
 
     log.start()
     app = create_app()
     settle_memory()
-    connection = Connection(app, BoundedProtocol)
-    counter = callgrind.Counter()
-    runtime = app.state.in_force.runtime
+    connection, counter = Connection(app, BoundedProtocol), callgrind.Counter()
     for conditions in SIZES.values():
         content = laboratory(conditions)
         for _ in range(4):
@@ -66,24 +51,7 @@ async def _count() -> None:
             await connection.ask(content)
         log.drain(5)
         counter.stop()
-        call = calls.begin(None)
-        call.service, call.hook, call.client, call.status = _SERVICE, "order-sign", "x", 200
-        call.stages, call.mode = {"parse": 0.001}, "live"
-        opened = open_call(content)
-        origin = Origin(_SERVICE, "order-sign", "anonymous")
-
-        def line() -> None:
-            log.log_request(call, "POST", 0.001)  # noqa: B023  # asked at once
-
-        pieces: tuple[Callable[[], object], ...] = (
-            lambda: open_call(content),  # noqa: B023  # asked at once
-            lambda: runtime.harmless.passes_over(opened, 200),  # noqa: B023  # asked at once
-            lambda: check_body(content, runtime.settings),  # noqa: B023  # asked at once
-            lambda: runtime.teller.passed_over(ALL_LIVE, origin),  # noqa: B023  # asked at once
-            lambda: metrics.observe(call, 0.001),  # noqa: B023  # asked at once
-            line,
-        )
-        for piece in pieces:
+        for piece in _pieces(app, content):
             piece()
             log.drain(5)
             counter.start()
@@ -91,6 +59,41 @@ async def _count() -> None:
                 piece()
             log.drain(5)
             counter.stop()
+
+
+def _pieces(app: FastAPI, content: bytes) -> tuple[Callable[[], object], ...]:
+    """What a call goes through, in the order of PIECES."""
+    from cds_service.cdshooks.bounds import check_body
+    from cds_service.cdshooks.request import open_call
+    from cds_service.ops import calls, log, metrics
+    from cds_service.store.records import Origin
+    from cds_service.trust.rollout import ALL_LIVE
+
+    runtime, opened = app.state.in_force.runtime, open_call(content)
+    hook, client = "order-sign", "anonymous"
+    call = calls.begin(None)
+    call.service, call.hook, call.client, call.status, call.mode = (
+        _SERVICE,
+        hook,
+        client,
+        200,
+        "live",
+    )
+    return (
+        lambda: open_call(content),
+        lambda: runtime.harmless.passes_over(opened, 200),
+        lambda: check_body(content, runtime.settings),
+        lambda: runtime.teller.passed_over(ALL_LIVE, Origin(_SERVICE, hook, client)),
+        lambda: metrics.observe(call, 0.001),
+        lambda: log.log_request(call, "POST", 0.001),
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    print("thousand instructions".ljust(24), *(f"{size:>9}" for size in SIZES))
+    for piece, numbers in shares().items():
+        print(piece.ljust(24), *(f"{number:9,.0f}" for number in numbers))
 
 
 if __name__ == "__main__":
