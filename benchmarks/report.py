@@ -205,13 +205,13 @@ def _footprint(results: Results) -> str:
 _WHY = """
 What stands in the way where a goal is not reached.
 
-*A laboratory order*: the table [by piece](#instructions) tells. HTTP on a connection with bounds, the
-order known again, figures and log are paid by every call. From 70 kB on the scan and the depth of
-the whole body decide: both are exact, also for what is never opened, because a body that is nested
-too deeply must not get an empty answer. A small body is known to be flat by a count of its
-brackets. A parser with vector instructions (pysimdjson) was tried for the scan: it was hardly
-cheaper, and its bound on the depth is fixed. Over HTTP a body that comes in several pieces, and a
-call with a token, goes through ASGI.
+*A laboratory order*: the table [by piece](#instructions) tells. HTTP on a connection with bounds,
+the order known again, figures and log are paid by every call. From 70 kB on the scan for JSON and
+the depth of the whole body decide: both are exact, also for what is never opened, because a body
+that is nested too deeply must not get an empty answer. A small body is known to be flat by a count
+of its brackets. A parser with vector instructions (pysimdjson) was tried for the scan: it was
+hardly cheaper, and its bound on the depth is fixed. Over HTTP a body that comes in several pieces,
+and a call with a token, goes through ASGI.
 
 *A card*: reading takes about a third, deciding a third, the card a fifth; HTTP, the figures and the
 log are the rest. A result cannot be remembered for the next call, because it is about a patient.
@@ -247,9 +247,9 @@ with two suggestions.
 """
 _SHARES = """
 Of a laboratory order that is answered past ASGI (at 700 kB: through it), by piece, each counted by
-itself (`python -m benchmarks.shares`). *Scan*: every byte is JSON, and no member stands twice.
-*Depth*: no place is nested deeper than CDS_MAX_DEPTH. *Answer*: what is counted and kept of it. HTTP
-includes the asking side.
+itself (`python -m benchmarks.shares`). *Known again*: with the scan for JSON.
+*Depth*: no place is nested deeper than CDS_MAX_DEPTH. *Answer*: what is counted and kept of it.
+HTTP includes the asking side.
 """
 
 _INSIDE = """

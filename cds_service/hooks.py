@@ -18,7 +18,7 @@ from cds_service.cards.compose import Composer
 from cds_service.cards.issued import tell_log
 from cds_service.cards.rollout import Teller
 from cds_service.cdshooks import bounds, models
-from cds_service.cdshooks.request import CallMembers, Sent, hook_of, request_of
+from cds_service.cdshooks.request import CallMembers, hook_of, request_of
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.chart import Chart
 from cds_service.clinical.days import Days
@@ -108,23 +108,25 @@ def offline(knowledge: Knowledge, today: date, settings: Settings | None = None)
 # --- a call ---
 
 
-async def answer(service_id: str, sent: Sent, caller: Caller, runtime: Runtime) -> bytes:
+async def answer(
+    service_id: str, body: bytes, caller: Caller, runtime: Runtime, *, is_new: bool = False
+) -> bytes:
     """The JSON that answers a call, as its client gets it; what was issued goes to the store.
 
-    `sent` is UTF-8, or what `answer_at_once` did not answer. Raises a RequestError: UnknownService,
-    WrongHook, BadRequest, TooLarge, Forbidden, or MissingData when nothing can be said without the
-    problem list (PD-01).
+    `body` is UTF-8, `is_new` if `answer_at_once` had no answer. Raises a RequestError: BadRequest,
+    UnknownService, WrongHook, TooLarge, Forbidden, or MissingData when nothing can be said without
+    the problem list (PD-01).
     """
     arrived, client, name = time.monotonic(), caller.client, access.client_id(caller)
     if access.is_off(client, runtime.switch):
-        asked, served = hook_of(sent), services.find(service_id, runtime.knowledge)
+        asked, served = hook_of(body), services.find(service_id, runtime.knowledge)
         hook = next((service.hook for service in served if service.hook == asked), "")
         return runtime.teller.switched_off(Origin(service_id, hook, name))
     with calls.stage("parse"):
-        call = sent if isinstance(sent, CallMembers) else bounds.opened(sent, runtime.settings)
-        known = None if call is sent else _passed_over(service_id, call, caller, runtime)
-    if known is not None:
-        return known
+        known = None if is_new else _passed_over(service_id, body, caller, runtime)
+        if known is not None:
+            return known
+        call = bounds.opened(body, runtime.settings)
     consultation = await _consult(service_id, call, caller, runtime)
     request, teller, found = consultation.request, runtime.teller, consultation.answer
     found, marks = await teller.settle(found, consultation.assessment, caller, request)
@@ -132,35 +134,31 @@ async def answer(service_id: str, sent: Sent, caller: Caller, runtime: Runtime) 
     user, extension = request.context.user_id, request.extension
     exposure = access.exposure_of(client, user, extension, runtime.settings)
     content = teller.tell(shown, exposure, Origin(service_id, request.hook, name), marks)
-    runtime.harmless.learn(call, consultation.harmless)
+    runtime.harmless.learn(body, consultation.harmless)
     spent, budget = round((time.monotonic() - arrived) * 1000), runtime.settings.budget_ms
     if spent > budget:  # PE-01
         log.warn("over budget", ms=spent, budget_ms=budget)
     return content
 
 
-def answer_at_once(
-    service_id: str, call: CallMembers, caller: Caller, runtime: Runtime
-) -> bytes | None:
+def answer_at_once(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes | None:
     """The answer to a call whose orders are all known to be harmless by now; None for all others.
     Raises a RequestError where `answer` would refuse, too."""
     is_off = access.is_off(caller.client, runtime.switch)
-    return None if is_off else _passed_over(service_id, call, caller, runtime)
+    return None if is_off else _passed_over(service_id, body, caller, runtime)
 
 
-def _passed_over(
-    service_id: str, call: CallMembers, caller: Caller, runtime: Runtime
-) -> bytes | None:
+def _passed_over(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes | None:
     settings, client = runtime.settings, caller.client
-    passed = runtime.harmless.passes_over(call, settings.max_draft_orders)
+    passed = runtime.harmless.passes_over(body, settings.max_draft_orders)
     if passed is None or (client is not None and not client.may_call(passed.hook)):
         return None
     service = services.answering(service_id, passed.hook, runtime.knowledge)
     if service is None or not service.question.about_orders:
         return None
-    bounds.check_body(call.body, settings)
+    bounds.check_body(body, settings)
     calls.current().hook = passed.hook
-    exposure = access.exposure_of(client, passed.user, call.members.get("extension"), settings)
+    exposure = access.exposure_of(client, passed.user, passed.extension, settings)
     origin = Origin(service_id, passed.hook, access.client_id(caller))
     return runtime.teller.passed_over(exposure, origin)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -48,10 +48,6 @@ class CallMembers(Struct, frozen=True, gc=False):
     members: Members
     context: Members | None
     prefetch: Members | None
-
-
-Sent: TypeAlias = bytes | CallMembers
-"""A call as it came, or taken apart."""
 
 
 class _UsualCall(Struct, gc=False, omit_defaults=True):
@@ -140,9 +136,8 @@ class _Hook(msgspec.Struct):
     hook: str | None = None
 
 
-def hook_of(sent: Sent) -> str | None:
+def hook_of(body: bytes) -> str | None:
     """The hook of a call that is not read otherwise; None where it cannot be seen."""
-    body = sent.body if isinstance(sent, CallMembers) else sent
     try:
         return msgspec.json.decode(body, type=_Hook).hook
     except (msgspec.DecodeError, RecursionError):

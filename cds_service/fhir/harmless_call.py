@@ -26,9 +26,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from cds_service.cdshooks.request import CallMembers, Members, members
+from cds_service.cdshooks.request import MAX_MEMBERS, members
 from cds_service.errors import RequestError
 from cds_service.fhir.subject import Subjects, Whose
 
@@ -38,6 +38,7 @@ MOST = 20_000
 _SIGNS = rb'[^"\\\x00-\x1f]*'
 _TEXT = rb'"%b(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})%b)*"' % (_SIGNS, _SIGNS)  # RFC 8259 section 7
 _GAP = rb"[ \t\r\n]*"
+_NOTHING = Raw()
 
 
 _Test = Callable[[Raw], re.Match[bytes] | None]
@@ -58,17 +59,9 @@ def _list_of(*kinds: bytes) -> _Test:
 
 _IS_TEXT = re.compile(_TEXT).fullmatch
 _IS_REFERENCE = re.compile(_object(b"reference", b"type", b"display")).fullmatch
-_IS_LIST = _list_of(_TEXT)
-_ID = re.compile(rb'"(?:Patient/)?[A-Za-z0-9._\-]{1,64}"').fullmatch
-_SHORT = re.compile(rb'"[!#-\[\]-~]{1,200}"').fullmatch  # what nobody cuts, trims or refuses
+_IS_ID = re.compile(r"(?:Patient/)?[A-Za-z0-9._\-]{1,64}").fullmatch
+_IS_SHORT = re.compile(r"[!-~]{1,200}").fullmatch  # what nobody cuts, trims or refuses
 
-# What stands in a usual call. The rest of it is not looked at, here or elsewhere.
-_CALL = frozenset(
-    {"hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension", "context", "prefetch"}
-)
-_CONTEXT = frozenset({"userId", "patientId", "encounterId", "draftOrders", "selections"})
-_BUNDLE = frozenset({"resourceType", "type", "entry"})
-_ENTRY = frozenset({"resource", "fullUrl"})
 # Members of an order that are another in every call, and by which nothing is harmful or harmless.
 _BESIDE: tuple[tuple[str, _Test], ...] = (
     ("id", _IS_TEXT),
@@ -89,20 +82,39 @@ _DATES = re.compile(
 )
 
 
-class _DraftEntry(Struct, gc=False, omit_defaults=True):
+class _DraftEntry(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     resource: dict[str, Raw]
-    fullUrl: str | None = None
+    fullUrl: str | UnsetType = UNSET
 
 
-class _Drafts(Struct, gc=False, omit_defaults=True):
-    """`context.draftOrders`, as it usually is."""
-
+class _Drafts(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     resourceType: str
     entry: list[_DraftEntry]
-    type: str | None = None
+    type: str | UnsetType = UNSET
 
 
-_DRAFTS = msgspec.json.Decoder(_Drafts)
+class _Context(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    patientId: str
+    draftOrders: _Drafts
+    userId: str | UnsetType = UNSET
+    encounterId: str | UnsetType = UNSET
+    selections: list[str] | UnsetType = UNSET
+
+
+class _Call(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What stands in a usual call. None of its members is a number: one can be written again in
+    more signs than it came in, and lengths are compared."""
+
+    hook: str
+    hookInstance: str
+    context: _Context
+    prefetch: dict[str, Raw] | UnsetType = UNSET
+    fhirServer: str | UnsetType = UNSET
+    fhirAuthorization: Raw = _NOTHING
+    extension: Raw = _NOTHING
+
+
+_CALL = msgspec.json.Decoder(_Call)
 _RAWS = msgspec.json.Decoder(list[Raw])
 _TEXT_OF = msgspec.json.Decoder(str)
 _REFERENCE = msgspec.json.Decoder(dict[str, str])
@@ -118,10 +130,11 @@ _NOT_FOR_US = (_Unusual, RequestError, KeyError, msgspec.MsgspecError, Recursion
 
 
 class Passed(NamedTuple):
-    """A call that was passed over: its hook, and `context.userId`."""
+    """A call that was passed over: its hook, `context.userId`, and its extension, undecoded."""
 
     hook: str
     user: str | None
+    extension: Raw | None
 
 
 class HarmlessCalls:
@@ -131,24 +144,26 @@ class HarmlessCalls:
         self._digest_of = blake2b(key=secrets.token_bytes(16), digest_size=16).copy
         self._known: set[bytes] = set()
 
-    def passes_over(self, call: CallMembers, most: int) -> Passed | None:
+    def passes_over(self, body: bytes, most: int) -> Passed | None:
         """Who calls where nothing of the call has to be looked at, whatever service about orders it
         is for; else None. `most` is how many draft orders it may have."""
         try:
-            passed = _passed(call)
-            digests = self._digests(call)
+            call = _usual(body)
+            digests = self._digests(call.context)
         except _NOT_FOR_US:
             return None
-        is_known = 0 < len(digests) <= most and self._known.issuperset(digests)
-        return passed if is_known else None
+        if not (0 < len(digests) <= most and self._known.issuperset(digests)):
+            return None
+        extension = call.extension if call.extension is not _NOTHING else None
+        return Passed(call.hook, call.context.userId or None, extension)
 
-    def learn(self, call: CallMembers, orders: int) -> None:
+    def learn(self, body: bytes, orders: int) -> None:
         """Remember the draft orders of a call that was read in full; `orders` is how many there
         are, where each is harmless by itself for any patient, and else 0."""
         if not orders:
             return
         try:
-            digests = self._digests(call)
+            digests = self._digests(_usual(body).context)
         except _NOT_FOR_US:
             return
         if len(digests) == orders:
@@ -156,11 +171,10 @@ class HarmlessCalls:
                 self._known.clear()
             self._known.update(digests)
 
-    def _digests(self, call: CallMembers) -> list[bytes]:
+    def _digests(self, context: _Context) -> list[bytes]:
         """One for each draft order. Raises _NOT_FOR_US."""
-        context = call.context or {}
-        whose = _OwnReference(_TEXT_OF.decode(context["patientId"]))
-        return [self._digest(order, whose) for order in _orders(context["draftOrders"])]
+        patient = _OwnReference(context.patientId)
+        return [self._digest(entry.resource, patient) for entry in context.draftOrders.entry]
 
     def _digest(self, order: dict[str, Raw], patient: _OwnReference) -> bytes:
         """Of all that an order says beyond who, where and when, which is taken out of it. Raises
@@ -204,47 +218,36 @@ class _OwnReference:
             raise _Unusual
 
 
-def _orders(raw: Raw) -> list[dict[str, Raw]]:
-    """The members of each draft order of a Bundle, each once. Raises _NOT_FOR_US."""
-    bundle = _DRAFTS.decode(raw)
-    if bundle.resourceType != "Bundle":
+def _usual(body: bytes) -> _Call:
+    """A call in which nothing is odd that is looked at, or could be refused. Raises _NOT_FOR_US."""
+    call = _CALL.decode(body)
+    context, prefetch = call.context, call.prefetch
+    # No text can be shorter than this one with the same members.
+    if len(_ENCODER.encode(call)) != len(body):
+        _refuse_twice(body)
+    for text in (call.hook, call.hookInstance, context.userId, context.encounterId):
+        if text is not UNSET and _IS_SHORT(text) is None:
+            raise _Unusual
+    if _IS_ID(context.patientId) is None or context.draftOrders.resourceType != "Bundle":
         raise _Unusual
-    orders = [entry.resource for entry in bundle.entry]
-    # No text can be shorter than this one with the same content.
-    if (
-        len(_ENCODER.encode(bundle)) != memoryview(raw).nbytes
-    ):  # blanks, escapes, or a member that stands twice
-        for entry in _RAWS.decode(_members_of(raw, _BUNDLE)["entry"]):
-            _members_of(_members_of(entry, _ENTRY)["resource"])
-    return orders
+    if prefetch is not UNSET and len(prefetch) > MAX_MEMBERS:
+        raise _Unusual
+    if call.fhirAuthorization is not _NOTHING:
+        _ACCESS.decode(call.fhirAuthorization)
+    return call
+
+
+def _refuse_twice(body: bytes) -> None:
+    """Raise where a member stands twice: blanks or escapes can make the text longer, too."""
+    call = members(body, "body")
+    context = members(bytes(call["context"]), "context")
+    if "prefetch" in call:
+        members(bytes(call["prefetch"]), "prefetch")
+    for entry in _RAWS.decode(members(bytes(context["draftOrders"]), "draftOrders")["entry"]):
+        members(bytes(members(bytes(entry), "entry")["resource"]), "resource")
 
 
 def _expect(is_usual: _Test, value: Raw | None) -> None:
     """Raise where there is a value, and it is not so."""
     if value is not None and is_usual(value) is None:
         raise _Unusual
-
-
-def _passed(call: CallMembers) -> Passed:
-    """Raise where something beside the orders is not as usual, and could be refused."""
-    sent, context = call.members, call.context or {}
-    if not (sent.keys() <= _CALL and context.keys() <= _CONTEXT):
-        raise _Unusual
-    user = context.get("userId")
-    for value in (sent["hook"], sent["hookInstance"], user, context.get("encounterId")):
-        _expect(_SHORT, value)
-    _expect(_ID, context["patientId"])
-    _expect(_IS_LIST, context.get("selections"))
-    _expect(_IS_TEXT, sent.get("fhirServer"))
-    if "fhirAuthorization" in sent:
-        _ACCESS.decode(sent["fhirAuthorization"])
-    hook = _TEXT_OF.decode(sent["hook"])
-    return Passed(hook, _TEXT_OF.decode(user) if user is not None else None)
-
-
-def _members_of(raw: Raw, names: frozenset[str] | None = None) -> Members:
-    """The members of an object, each once, and of these names only."""
-    found = members(bytes(raw), "context.draftOrders")
-    if names is not None and not names.issuperset(found):
-        raise _Unusual
-    return found

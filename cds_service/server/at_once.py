@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from cds_service import hooks
 from cds_service.cdshooks.encoding import to_utf8
-from cds_service.cdshooks.request import CallMembers, open_call
 from cds_service.errors import RequestError
 from cds_service.ops import calls, log
 from cds_service.server.in_force import InForce
@@ -25,8 +24,8 @@ from cds_service.trust.tokens import ANONYMOUS
 
 CALLS = f"{access.ROOT}/"
 URL = CALLS.encode()
-OPENED = "cds_service.opened"
-"""Where the `scope` of a request holds the members of its call, if they were taken apart here."""
+NEW = "cds_service.new"
+"""Member of the `scope` of a request that was looked at here and is not known."""
 
 # Headers by which a call is let in, read or answered in another way.
 _TELLING = frozenset(
@@ -57,9 +56,9 @@ class AtOnce:
         self._in_force = in_force
         self._timed = settings.server_timing
 
-    def answer(self, url: bytes, headers: Headers, body: bytes) -> bytes | CallMembers | None:
-        """The header lines of an answer with status 200, and its content. Else what was learned of
-        the call: its members, or nothing."""
+    def answer(self, url: bytes, headers: Headers, body: bytes) -> bytes | None:
+        """The header lines of an answer with status 200, and its content. Nothing (no bytes) where
+        the orders are not known, None where they were not looked at."""
         told = dict(headers)
         if len(told) != len(headers) or not _TELLING.isdisjoint(told) or len(body) > SMALL_BODY:
             return None
@@ -77,19 +76,16 @@ class AtOnce:
         finally:
             calls.leave()
 
-    def _found(
-        self, url: bytes, content_type: bytes | None, body: bytes
-    ) -> bytes | CallMembers | None:
+    def _found(self, url: bytes, content_type: bytes | None, body: bytes) -> bytes:
         call = calls.current()
         media_type = content_type.decode("latin-1") if content_type is not None else None
         plain = to_utf8(body, media_type)
-        opened = open_call(plain)
         call.service = url[len(URL) :].decode("latin-1")
         call.client = access.client_id(ANONYMOUS)
         runtime = self._in_force.of(None)
-        content = hooks.answer_at_once(call.service, opened, ANONYMOUS, runtime)
+        content = hooks.answer_at_once(call.service, plain, ANONYMOUS, runtime)
         if content is None:
-            return opened
+            return b""
         call.status = 200
         self.reports.end(call, "POST", CALLS)
         lines = [_HEAD, b"content-length: %d\r\n" % len(content), _VARY]

@@ -16,7 +16,7 @@ from cds_service.ops import calls, log
 from cds_service.ops.settings import Settings
 from cds_service.ops.urls import is_loopback_origin
 from cds_service.server import body
-from cds_service.server.at_once import CALLS, OPENED, AtOnce
+from cds_service.server.at_once import CALLS, NEW, AtOnce
 from cds_service.server.gone import WhileConnected
 from cds_service.server.in_force import InForce
 from cds_service.server.limits import ROOM, BytesInFlight, ClientPlaces
@@ -134,8 +134,8 @@ class Front:
         calls.current().service = service_id
         content = await body.read(scope, receive, runtime.settings)
         with WhileConnected(scope):
-            sent = scope.get(OPENED) or content
-            answer = await hooks.answer(service_id, sent, caller, runtime)
+            is_new = NEW in scope
+            answer = await hooks.answer(service_id, content, caller, runtime, is_new=is_new)
         headers = [*CALL_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
