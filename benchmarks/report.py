@@ -211,7 +211,7 @@ the depth of the whole body decide: both are exact, also for what is never opene
 that is nested too deeply must not get an empty answer. A small body is known to be flat by a count
 of its brackets. A parser with vector instructions (pysimdjson) was tried for the scan: it was
 hardly cheaper, and its bound on the depth is fixed. Over HTTP a body that comes in several pieces,
-and a call with a token, goes through ASGI.
+and a token for which a database is asked, go through ASGI.
 
 *A card*: reading takes about a third, deciding a third, the card a fifth; HTTP, the figures and the
 log are the rest. A result cannot be remembered for the next call, because it is about a patient.

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from cds_service.ops import metrics
 from cds_service.ops.settings import from_environment
 from cds_service.server import ending
-from cds_service.server.at_once import NEW, URL, AtOnce
+from cds_service.server.at_once import URL, AtOnce
 from cds_service.server.connections import Place, Places, who_is
 from cds_service.server.gone import GONE
 from cds_service.server.http_refusals import (
@@ -159,12 +159,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_clock()
         if self._held is not None:
             found = self._at_once.answer(self.url, self.headers, b"".join(self._held))
-            if found:
+            if isinstance(found, bytes):
                 self._answer(found)
                 return
             self._lead_on()
-            if found is not None:
-                self.scope[NEW] = True  # type: ignore[literal-required]  # as scopes are used
+            self.scope.update(found)  # type: ignore[typeddict-item]  # as scopes are used
         super().on_message_complete()
 
     def _to_application(self) -> None:

@@ -57,6 +57,13 @@ class ClientPlaces:
         self._under_way: Counter[str] = Counter()
         self._pace = Pace()
 
+    def has_room(self, client: Client | None) -> bool:
+        """Whether one more call, which is over at once, would be let in. Not told of clients with a
+        rate: their calls are counted."""
+        if client is None:
+            return True
+        return client.calls_per_second is None and self._under_way[client.id] < self._most
+
     def enter(self, client: Client | None) -> None:
         """Take a place, which `leave` gives back. Raises Overloaded (503) or TooMany (429)."""
         if client is None:

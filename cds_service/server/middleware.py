@@ -54,7 +54,7 @@ class Front:
         self._cors = RegisteredOrigins(self._guarded, trust, settings)
         is_named = self._cors.is_allowed_origin
         self._door = OpenDoor(settings, is_named) if trust.gate.anonymous else None
-        at_once.door = self._door
+        at_once.open(self._access, self._places, self._door)
         self._timed = settings.server_timing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,10 +5,11 @@ The checks sit in front of the routes, not in each handler, so that none can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from starlette.types import Scope
@@ -31,6 +32,10 @@ ROOT = "/cds-services"
 _FEEDBACK = "/feedback"
 _OPEN_METHODS = frozenset({"OPTIONS"})
 _CALLER = "cds_caller"
+ADMITTED = "cds_service.admitted"
+"""Member of the `scope` of a request that `Access.admit_at_once` has looked at: what it gave."""
+Admitted: TypeAlias = Caller | Unauthorized | None
+_ACCEPTED = "token accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +197,12 @@ class Access:
         Overloaded or Unavailable."""
         if not self._is_guarded(scope):
             return None
+        found = scope.get(ADMITTED)
         given = [v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"]
         try:
-            caller = await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
+            if isinstance(found, Unauthorized):
+                raise found
+            caller = found or await self._gate.admit(given, tuple(self._endpoints(scope["path"])))
         except Unauthorized as error:
             metrics.refused.labels(error.reason.partition(":")[0]).inc()
             log.refused(error.reason, error.claims, error.mismatch, self._refusals)
@@ -205,6 +213,24 @@ class Access:
             await self._note(caller.client, caller.claims or {})
         return caller.client
 
+    def admit_at_once(self, authorization: Sequence[str], path: str) -> Admitted:
+        """Who calls a service, or why nobody is let in; None where that has to be waited for.
+
+        `admit` of the same call wants it as `ADMITTED`, or `let_in` has to be told: a token is good
+        for one look. Raises Overloaded.
+        """
+        try:
+            endpoints = tuple(self._endpoints(path))
+            return None if self._strict else self._gate.admit_at_once(authorization, endpoints)
+        except Unauthorized as error:
+            return error
+
+    def let_in(self, caller: Caller) -> None:
+        """Write into the log who gets an answer at once."""
+        calls.current().client = client_id(caller)
+        if caller.client:
+            log.audit(_ACCEPTED, client=caller.client.id, **(caller.claims or {}))
+
     async def send_away(self, scope: Scope) -> None:
         """Give back the token of a call that is sent away unanswered: whoever was asked to try
         again later may do so with it."""
@@ -214,10 +240,9 @@ class Access:
 
     async def _note(self, client: Client, claims: Mapping[str, str]) -> None:
         """Write who was let in. Raises Unavailable where it has to be written and cannot be."""
-        event = "token accepted"
         if not self._strict:
-            log.audit(event, client=client.id, **claims)
-        elif not await log.audit_surely(event, client=client.id, **claims):
+            log.audit(_ACCEPTED, client=client.id, **claims)
+        elif not await log.audit_surely(_ACCEPTED, client=client.id, **claims):
             raise Unavailable("the audit log cannot be written, and no call is answered without it")
 
     def _is_guarded(self, scope: Scope) -> bool:

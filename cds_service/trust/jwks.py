@@ -110,6 +110,17 @@ class KeyRing:
             raise KeyFetchError(remote.failure or "no key set")
         return remote.keys.find(kid, algorithm)
 
+    def at_hand(
+        self, registry: Registry, client: Client, kid: str, algorithm: str
+    ) -> tuple[Key, ...] | None:
+        """The same where nothing has to be fetched, also beside the call; else None."""
+        if client.jku is None:
+            return registry.keys[client.id].find(kid, algorithm)
+        remote = self._remotes.get(client.jku)
+        if remote is None or remote.keys is None or kid not in remote.keys:
+            return None
+        return remote.keys.find(kid, algorithm) if remote.age() <= FRESH_SECONDS else None
+
     def states(self, registry: Registry) -> dict[str, KeyState]:
         """What is known of the keys of each client that has a jku."""
         return {

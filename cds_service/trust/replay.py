@@ -59,6 +59,10 @@ class SeenInMemory:
 
     async def first(self, iss: str, jti: str, until: datetime) -> Use | None:
         """See SeenTokens. Raises Overloaded when too many tokens are alive at once."""
+        return self.use(iss, jti, until)
+
+    def use(self, iss: str, jti: str, until: datetime) -> Use | None:
+        """The same without a wait."""
         self._forget()
         key = fingerprint(iss, jti)
         if key in self._seen:
@@ -102,7 +106,7 @@ class SeenInDatabase:
     async def first(self, iss: str, jti: str, until: datetime) -> Use | None:
         """See SeenTokens. Raises Unavailable when `strict` and the database does not answer: the
         token can then be used later."""
-        use = await self._memory.first(iss, jti, until)
+        use = self._memory.use(iss, jti, until)
         if use is None:
             return None
         now = self._clock()

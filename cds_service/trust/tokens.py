@@ -7,7 +7,8 @@ once. Who fails learns nothing but that authentication is required.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +21,7 @@ from cds_service.trust.clients import Client, Registry
 from cds_service.trust.jwks import KeyFetchError, KeyRing
 from cds_service.trust.keys import ALGORITHMS, Key
 from cds_service.trust.refusal import LOGGED_CHARS, at, mismatch, numeric_date, one_of, told
-from cds_service.trust.replay import SeenTokens, Use
+from cds_service.trust.replay import SeenInMemory, SeenTokens, Use
 
 if TYPE_CHECKING:
     from jwt import PyJWS
@@ -48,6 +49,32 @@ class Caller:
 
 
 ANONYMOUS = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A JSON Web Token taken apart, not verified."""
+
+    text: str
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signature: bytes
+
+    @property
+    def jti(self) -> str:
+        """As it was checked."""
+        return str(self.claims["jti"])
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the audit log may hold of it (best practices L55), cut to a sensible length."""
+        values = {
+            "iss": self.claims.get("iss"),
+            "kid": self.header.get("kid"),
+            "jti": self.claims.get("jti"),
+            "tenant": self.claims.get("tenant"),
+        }
+        return {name: v[:LOGGED_CHARS] for name, v in values.items() if isinstance(v, str)}
 
 
 class Gate:
@@ -79,53 +106,58 @@ class Gate:
         Overloaded or Unavailable when its token cannot be remembered.
         """
         registry = self._clients.registry
-        absent = not authorization or list(authorization) == ["null"]  # what HL7's CRD client sends
-        if self.anonymous and (absent or not registry):
+        token = self._token(authorization, registry)
+        if token is None:
             return ANONYMOUS
-        token = _bearer(authorization)
-        header, claims, signature = _read(token)
-        shown = _shown(header, claims)
-        try:
-            client = _client_of(registry, claims)
-            keys = await self._keys(registry, client, header)
-            _verify(token, keys, header["alg"], signature)
-            until = self._check_claims(client, claims, endpoints)
-            use = await self._seen.first(client.iss, claims["jti"], until)
-            if use is None:
-                expected = "a jti that this issuer did not use within the life of the token"
-                raise mismatch("the token was used before", "jti", told(claims["jti"]), expected)
-        except Unauthorized as error:
-            raise Unauthorized(error.reason, shown, error.mismatch) from None
-        return Caller(client, shown, use)
+        with _shown_in_errors(token):
+            client, kid, algorithm = _asked(token, registry)
+            try:
+                keys = await self._ring.find(registry, client, kid, algorithm)
+            except KeyFetchError as error:
+                raise Unauthorized(f"keys: {error}") from None
+            until = self._check(token, client, keys, endpoints)
+            return _caller(token, client, await self._seen.first(client.iss, token.jti, until))
+
+    def admit_at_once(
+        self, authorization: Sequence[str], endpoints: Sequence[str]
+    ) -> Caller | None:
+        """The same where nothing has to be waited for, neither a key nor a database; else None."""
+        registry, seen = self._clients.registry, self._seen
+        token = self._token(authorization, registry)
+        if token is None:
+            return ANONYMOUS
+        if not isinstance(seen, SeenInMemory):
+            return None
+        with _shown_in_errors(token):
+            client, kid, algorithm = _asked(token, registry)
+            keys = self._ring.at_hand(registry, client, kid, algorithm)
+            if keys is None:
+                return None
+            until = self._check(token, client, keys, endpoints)
+            return _caller(token, client, seen.use(client.iss, token.jti, until))
 
     async def give_back(self, caller: Caller) -> None:
         """Let the token be used again: its call was sent away for reasons of our own."""
         if caller.use is not None:
             await self._seen.give_back(caller.use)
 
-    async def _keys(
-        self, registry: Registry, client: Client, header: Mapping[str, Any]
-    ) -> tuple[Key, ...]:
-        algorithm, kid, jku = header.get("alg"), header.get("kid"), header.get("jku")
-        if not isinstance(algorithm, str) or algorithm not in client.algorithms:
-            allowed = one_of(client.algorithms)
-            raise mismatch("the algorithm is not allowed", "alg", told(algorithm), allowed)
-        if "crit" in header or "b64" in header:
-            raise Unauthorized("the header asks for an extension")
-        if "typ" in header and str(header["typ"]).upper() != "JWT":
-            raise mismatch("the token is of another type", "typ", told(header["typ"]), '"JWT"')
-        if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_CLAIM_CHARS:
-            raise mismatch("kid is missing", "kid", told(kid), "the id of the key, as a string")
-        if jku is not None and client.jku is not None and jku != client.jku:
-            raise mismatch("jku is not the registered one", "jku", told(jku), one_of([client.jku]))
-        try:
-            keys = await self._ring.find(registry, client, kid, algorithm)
-        except KeyFetchError as error:
-            raise Unauthorized(f"keys: {error}") from None
+    def _token(self, authorization: Sequence[str], registry: Registry) -> _Token | None:
+        """What was sent, not yet verified; None where nobody is asked. Raises Unauthorized."""
+        absent = not authorization or list(authorization) == ["null"]  # what HL7's CRD client sends
+        if self.anonymous and (absent or not registry):
+            return None
+        return _read(_bearer(authorization))
+
+    def _check(
+        self, token: _Token, client: Client, keys: Sequence[Key], endpoints: Sequence[str]
+    ) -> datetime:
+        """Check signature and claims; give the time until which the token is alive."""
         if not keys:
+            kid, algorithm = token.header["kid"], token.header["alg"]
             expected = f"the kid of a key for {algorithm} in the key set of {client.id}"
             raise mismatch("no key of this kid and kind", "kid", told(kid), expected)
-        return keys
+        _verify(token, keys)
+        return self._check_claims(client, token.claims, endpoints)
 
     def _check_claims(
         self, client: Client, claims: Mapping[str, Any], endpoints: Sequence[str]
@@ -146,6 +178,41 @@ class Gate:
             expected = f"a string of at most {_MAX_CLAIM_CHARS} characters, new for each call"
             raise mismatch("jti is missing", "jti", told(jti), expected)
         return datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC)
+
+
+def _asked(token: _Token, registry: Registry) -> tuple[Client, str, str]:
+    """The client that a token names, and id and algorithm of the key. Raises Unauthorized."""
+    client, header = _client_of(registry, token.claims), token.header
+    algorithm, kid, jku = header.get("alg"), header.get("kid"), header.get("jku")
+    if not isinstance(algorithm, str) or algorithm not in client.algorithms:
+        allowed = one_of(client.algorithms)
+        raise mismatch("the algorithm is not allowed", "alg", told(algorithm), allowed)
+    if "crit" in header or "b64" in header:
+        raise Unauthorized("the header asks for an extension")
+    if "typ" in header and str(header["typ"]).upper() != "JWT":
+        raise mismatch("the token is of another type", "typ", told(header["typ"]), '"JWT"')
+    if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_CLAIM_CHARS:
+        raise mismatch("kid is missing", "kid", told(kid), "the id of the key, as a string")
+    if jku is not None and client.jku is not None and jku != client.jku:
+        raise mismatch("jku is not the registered one", "jku", told(jku), one_of([client.jku]))
+    return client, kid, algorithm
+
+
+def _caller(token: _Token, client: Client, use: Use | None) -> Caller:
+    """Who makes a call with a token of which this is the first use. Raises Unauthorized."""
+    if use is None:
+        expected = "a jti that this issuer did not use within the life of the token"
+        raise mismatch("the token was used before", "jti", told(token.jti), expected)
+    return Caller(client, token.shown, use)
+
+
+@contextmanager
+def _shown_in_errors(token: _Token) -> Iterator[None]:
+    """Let errors tell the log of whose token they are."""
+    try:
+        yield
+    except Unauthorized as error:
+        raise Unauthorized(error.reason, token.shown, error.mismatch) from None
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> float:
@@ -187,21 +254,21 @@ def _jws() -> PyJWS:
     return PyJWS(ALGORITHMS)
 
 
-def _read(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """Header, claims and signature, not yet verified."""
+def _read(text: str) -> _Token:
+    """A token taken apart. Raises Unauthorized."""
     import jwt
 
     try:
-        parts = _jws().decode_complete(token, options={"verify_signature": False})
+        parts = _jws().decode_complete(text, options={"verify_signature": False})
         claims = msgspec.json.decode(parts["payload"])
     except (jwt.PyJWTError, msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         raise Unauthorized("not a JSON Web Token") from None
     if not isinstance(claims, dict):
         raise Unauthorized("not a JSON Web Token")
-    return parts["header"], claims, parts["signature"]
+    return _Token(text, parts["header"], claims, parts["signature"])
 
 
-def _verify(token: str, keys: Sequence[Key], algorithm: str, signature: bytes) -> None:
+def _verify(token: _Token, keys: Sequence[Key]) -> None:
     """Raise Unauthorized unless one of the keys made the signature; all of them fit the algorithm.
 
     The token was taken apart before: `decode_complete` would do that again for each key. ES384
@@ -209,11 +276,11 @@ def _verify(token: str, keys: Sequence[Key], algorithm: str, signature: bytes) -
     """
     import jwt
 
-    signed = token.rpartition(".")[0].encode()
-    checker = _jws().get_algorithm_by_name(algorithm)
+    signed = token.text.rpartition(".")[0].encode()
+    checker = _jws().get_algorithm_by_name(token.header["alg"])
     for key in keys:
         try:
-            if checker.verify(signed, key.public, signature):
+            if checker.verify(signed, key.public, token.signature):
                 return
         except (jwt.PyJWTError, ValueError):
             continue
@@ -238,14 +305,3 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
     if not 0 < value < 1e11:  # refuses NaN, too
         raise mismatch(f"{name} is out of range", name, told(value), numeric_date(value))
     return float(value)
-
-
-def _shown(header: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, str]:
-    """What the audit log may hold of a token (best practices L55), cut to a sensible length."""
-    values = {
-        "iss": claims.get("iss"),
-        "kid": header.get("kid"),
-        "jti": claims.get("jti"),
-        "tenant": claims.get("tenant"),
-    }
-    return {name: v[:LOGGED_CHARS] for name, v in values.items() if isinstance(v, str)}

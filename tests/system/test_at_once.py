@@ -8,11 +8,14 @@ and for ids that are new each time.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,11 @@ import httpx
 import pytest
 
 from tests.support.builders import request as build
+from tests.support.issuer import ISS, PUBLIC, SIGN, Issuer, jwk
 from tests.support.service_process import ServiceProcess, started
 
 pytestmark = pytest.mark.process
 
-SIGN = "/cds-services/ho-order-sign"
 CREATININE = "loinc 2160-0 Creatinine [Mass/volume] in Serum or Plasma"
 FOP = {"conditions": ["sct 82725007 Progressive myositis ossificans"]}
 _NEW = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|date: [^\r]*")
@@ -243,6 +246,108 @@ def test_both_ways_are_logged() -> None:
         del one["ms"], one["timestamp"]
     assert [bool(one) for one in stages] == [True, False, False, True]  # two were at once
     assert all(one == said[0] for one in said), said
+
+
+@dataclass
+class Registered:
+    """A service with one registered client, and the tokens of that."""
+
+    service: ServiceProcess
+    issuer: Issuer
+
+    def request(self, body: str, token: str | None = None) -> bytes:
+        return post(
+            BODIES[body], b"Authorization: Bearer %b\r\n" % (token or self.token()).encode()
+        )
+
+    def token(self, **changes: Any) -> str:
+        return self.issuer.token(**changes)
+
+    def status(self, body: str, token: str | None = None) -> int:
+        (answer,) = ask(self.service, self.request(body, token))
+        return int(answer.split(b" ", 2)[1])
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """After the end of the service."""
+        said = (json.loads(line) for line in self.service.logged().splitlines())
+        return [line for line in said if line["event"] == event]
+
+    def end(self) -> None:
+        self.service.process.terminate()
+        self.service.process.wait(timeout=20)
+
+
+@contextmanager
+def registered(folder: Path, more: str = "", **environment: str) -> Iterator[Registered]:
+    """The service knows the order already."""
+    key = "P-256"
+    (folder / "keys.json").write_text(json.dumps({"keys": [jwk(key, "k")]}), encoding="utf-8")
+    (folder / "clients.toml").write_text(
+        f'[[client]]\nid = "east"\niss = "{ISS}"\njwks_file = "keys.json"\n'
+        f'algorithms = ["ES256"]\n{more}',
+        encoding="utf-8",
+    )
+    settings = {"CDS_CLIENTS": str(folder / "clients.toml"), "CDS_PUBLIC_URL": PUBLIC}
+    settings["CDS_METRICS"] = "true"
+    with started(**settings, **environment) as service:
+        hospital = Registered(service, Issuer(None, kid="k", kind=key, algorithm="ES256"))
+        assert hospital.status("known") == 200
+        yield hospital
+
+
+def test_a_token_is_looked_at_once(tmp_path: Path) -> None:
+    """Whichever way a call goes, and however many looks it takes to find that way."""
+    with registered(tmp_path) as hospital:
+        used = hospital.token()
+        assert hospital.status("known", used) == 200
+        assert [hospital.status(body, used) for body in ("known", "hip")] == [401, 401]
+        assert [hospital.status(body) for body in ("hip", "new", "biopsy")] == [200, 200, 200]
+        assert hospital.status("too deep") == 400
+        expired = hospital.token(exp=1)
+        assert [hospital.status(body, expired) for body in ("known", "hip")] == [401, 401]
+        refused = httpx.get(hospital.service.base + "/metrics").text
+        hospital.end()
+        assert 'cds_auth_failures_total{reason="the token was used before"} 2.0' in refused
+        assert 'cds_auth_failures_total{reason="the token has expired"} 2.0' in refused
+        assert len(hospital.lines("token accepted")) == 6
+        assert len(hospital.lines("token refused")) == 4
+        calls_ = [line for line in hospital.lines("request") if line["status"] == 200]
+        assert [line["client"] for line in calls_] == ["east"] * 5
+        assert [bool(line["stages"]) for line in calls_] == [True, False, True, True, True]
+
+
+def test_a_token_of_a_call_that_is_sent_away_may_come_again(tmp_path: Path) -> None:
+    with registered(tmp_path, "calls_per_second = 0.01\n") as hospital:
+        token = hospital.token()
+        assert [hospital.status("known", token) for _ in range(2)] == [429, 429]
+
+
+def test_a_database_is_asked_for_a_token(tmp_path: Path) -> None:
+    kept = f"sqlite:///{tmp_path / 'kept.db'}"
+    with registered(tmp_path, CDS_REPLAY="database", CDS_DATABASE_URL=kept) as hospital:
+        used = hospital.token()
+        assert [hospital.status("known", used) for _ in range(2)] == [200, 401]
+        hospital.end()
+        assert all(line["stages"] for line in hospital.lines("request") if line["status"] == 200)
+
+
+def test_a_client_is_asked_for_its_hooks(tmp_path: Path) -> None:
+    with registered(tmp_path) as hospital:
+        assert hospital.status("known") == 200
+        clients = tmp_path / "clients.toml"
+        clients.write_text(clients.read_text() + 'hooks = ["patient-view"]\n', encoding="utf-8")
+        os.kill(hospital.service.process.pid, signal.SIGHUP)
+        while not hospital.lines("clients reloaded"):
+            httpx.get(hospital.service.base + "/health/live")
+        assert hospital.status("known") == 403
+
+
+def test_a_strict_audit_is_written_first(tmp_path: Path) -> None:
+    with registered(tmp_path, CDS_AUDIT="strict") as hospital:
+        assert hospital.status("known") == 200
+        hospital.end()
+        assert all(line["stages"] for line in hospital.lines("request") if line["status"] == 200)
+        assert len(hospital.lines("token accepted")) == 2
 
 
 def test_a_call_at_once_is_kept_as_any_other(tmp_path: Path) -> None:
