@@ -93,7 +93,7 @@ class _Drafts(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     type: str | UnsetType = UNSET
 
 
-class _Context(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+class _CallContext(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     patientId: str
     draftOrders: _Drafts
     userId: str | UnsetType = UNSET
@@ -107,7 +107,7 @@ class _Call(Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
 
     hook: str
     hookInstance: str
-    context: _Context
+    context: _CallContext
     prefetch: dict[str, Raw] | UnsetType = UNSET
     fhirServer: str | UnsetType = UNSET
     fhirAuthorization: Raw = _NOTHING
@@ -171,7 +171,7 @@ class HarmlessCalls:
                 self._known.clear()
             self._known.update(digests)
 
-    def _digests(self, context: _Context) -> list[bytes]:
+    def _digests(self, context: _CallContext) -> list[bytes]:
         """One for each draft order. Raises _NOT_FOR_US."""
         patient = _OwnReference(context.patientId)
         return [self._digest(entry.resource, patient) for entry in context.draftOrders.entry]
