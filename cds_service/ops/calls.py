@@ -104,7 +104,7 @@ reading: ContextVar[str | None] = ContextVar("reading", default=None)
 
 def begin(traceparent: str | None) -> CallLog:
     """Start the log of a call. Its id comes from a valid `traceparent`, else it is random."""
-    found = _TRACEPARENT.fullmatch(traceparent or "")
+    found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if found and found[1].strip("0") and found[2].strip("0"):
         call = CallLog(found[1], found[3], caller_span=found[2])
     else:

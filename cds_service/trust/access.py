@@ -26,7 +26,7 @@ from cds_service.trust.jwks import KeyRing
 from cds_service.trust.outgoing import Outgoing
 from cds_service.trust.replay import SeenInMemory, SeenTokens
 from cds_service.trust.rollout import ALL_LIVE, Exposure, Mode
-from cds_service.trust.tokens import Caller, Gate
+from cds_service.trust.tokens import ANONYMOUS, Caller, Gate
 
 ROOT = "/cds-services"
 _FEEDBACK = "/feedback"
@@ -219,9 +219,12 @@ class Access:
         `admit` of the same call wants it as `ADMITTED`, or `let_in` has to be told: a token is good
         for one look. Raises Overloaded.
         """
+        if self._gate.anonymous and not authorization:
+            return ANONYMOUS
+        if self._strict:
+            return None
         try:
-            endpoints = tuple(self._endpoints(path))
-            return None if self._strict else self._gate.admit_at_once(authorization, endpoints)
+            return self._gate.admit_at_once(authorization, tuple(self._endpoints(path)))
         except Unauthorized as error:
             return error
 
