@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cds_service.cards.markdown import escape
@@ -21,6 +21,15 @@ def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
     return (v for v in guidance.options if v.standing is not Standing.EXCLUDED)
 
 
+def unknown_checks(knowledge: Knowledge) -> Mapping[str, UnknownCheck]:
+    """By id; for `Knowledge.once`."""
+    return {check.id: check for check in knowledge.unknown_checks}
+
+
+def _clauses(knowledge: Knowledge) -> frozenset[str]:
+    return frozenset(check.id for check in knowledge.unknown_checks if check.is_clause)
+
+
 def sentence(reason: Reason, prose: Prose) -> str:
     """A reason as a sentence of the card."""
     return capital(prose.escape(reason.text, REASON_LIMIT))
@@ -29,7 +38,7 @@ def sentence(reason: Reason, prose: Prose) -> str:
 def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[tuple[str, str]]:
     """What to look at before choosing, and a word for it: this patient's conditions, then what was
     not read."""
-    unread = {check.id: check for check in knowledge.unknown_checks}
+    unread = knowledge.once(unknown_checks)
     said = {n.text for n in guidance.not_assessed}
     told = []
     for verdict in offered(guidance):
@@ -39,7 +48,7 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
                 told.append((text, (rule and rule.check) or reason.rule))
     yield from one_a_fact(told).items()
     out: dict[str, list[str]] = {}
-    clauses = {check.id for check in knowledge.unknown_checks if check.is_clause}
+    clauses = knowledge.once(_clauses)
     for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
         check = unread.get(n.check)
         word = (check and check.check) or n.state

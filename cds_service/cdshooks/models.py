@@ -386,6 +386,6 @@ def to_bytes(model: WireModel) -> bytes:
     return encode(to_json(model))
 
 
-def encode(answer: Json) -> bytes:
-    """An answer that is JSON data already, as UTF-8."""
+def encode(answer: Any) -> bytes:
+    """An answer, or a part of one, that is JSON data already, as UTF-8."""
     return msgspec.json.encode(answer)
