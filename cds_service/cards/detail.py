@@ -6,14 +6,25 @@ References and codes stay in the trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from cds_service.cards.checks import REASON_LIMIT, checks_of, offered, one_a_fact, sentence
-from cds_service.cards.markdown import escape, fill
-from cds_service.cards.prose import Prose, capital, source_keys
-from cds_service.cards.word_budget import AT_WORST, NOTHING_TO_CHECK, cut, fit, fitting, words
+from cds_service.cards import line_links
+from cds_service.cards.advice import OptionLines, advised, course_words, offers_of
+from cds_service.cards.checks import REASON_LIMIT, checks_of, one_a_fact, sentence
+from cds_service.cards.markdown import escape
+from cds_service.cards.prose import Prose, capital
+from cds_service.cards.word_budget import (
+    AT_WORST,
+    NOTHING_TO_CHECK,
+    Part,
+    cut,
+    fit,
+    fitting,
+    part,
+    words,
+)
 from cds_service.clinical.assessment import (
     Effect,
     Finding,
@@ -28,7 +39,7 @@ from cds_service.knowledge.code_systems import name_of
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText, Regimen
+    from cds_service.knowledge.schema import CardText
 
 FACT_LIMIT = 60
 _AGAIN = "radiotherapy"  # mostly avoided because of radiotherapy
@@ -36,7 +47,6 @@ _AGAIN = "radiotherapy"  # mostly avoided because of radiotherapy
 _STATES = frozenset({"Condition", "Observation", "AllergyIntolerance", "Patient"})
 CODE_LIMIT = 20
 ORDER_LIMIT = 40
-ADVICE_LIMIT = 400
 _LEAST = 10
 """Words that found, avoid and check have at least, however much the others say."""
 _FOUND_MOST = 30
@@ -58,29 +68,35 @@ _ROLE_WORDS = {
 }
 # Of these the rule is named beside the words of the chart: they are doubtful, or often miscoded.
 _NAMED = frozenset(_ROLE_WORDS) | {"genetic"}
-_OFTEN = {1: "once daily", 2: "twice daily", 3: "three times daily", 4: "four times daily"}
 
 
-def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
-    """The detail of one card as GitHub Flavored Markdown without HTML, tables or images.
+def render(
+    guidance: Guidance,
+    text: CardText,
+    knowledge: Knowledge,
+    titles: Mapping[str, str] = line_links.PLAIN,
+) -> str:
+    """The detail of one card as GitHub Flavored Markdown without HTML, tables or images; `titles`
+    is how each line begins.
 
     At most 90 words where nothing has to be checked, 150 at the worst: what is more is counted.
+    Raises ValueError for text that could not be sent.
     """
-    prose = knowledge.once(Prose)
+    prose, lines, offers = knowledge.once(Prose), knowledge.once(OptionLines), offers_of(guidance)
     checks = dict(checks_of(guidance, knowledge, prose))
     against = list(one_a_fact((line, "") for line in _against(guidance, knowledge, prose)))
     limit = AT_WORST if checks else NOTHING_TO_CHECK
-    benefit = _section("Benefit, harm", " ".join(_benefit(guidance, text, prose)))
-    limits = _section("Limits", _limits(guidance, prose))
-    room = limit - words(benefit) - words(limits)
+    benefit = lines.benefit(text.id, tuple(offer.option for offer in offers))
+    limits = _limits(guidance, prose)
+    room = limit - benefit.words - limits.words
     # What the patient's own parts have at least, with their titles.
     kept = (_LEAST + 1) * (1 + bool(against or checks)) + words(prose.cards[text.id].avoid)
     kept += 0 if guidance.options else _ORDERS_LEAST
-    advised = _section("Advised", _advised(guidance, text, knowledge, room - kept))
-    room -= words(advised)
-    found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
-    parts = (found, advised, avoid, check, benefit, limits)
-    return "\n\n".join(part for part in parts if part)
+    advice = advised(guidance, text.id, offers, knowledge, room - kept)
+    always = prose.cards[text.id].avoid
+    room -= advice.words
+    found, avoid, check = _patient(guidance, (against, checks), always, prose, room)
+    return _joined((found, advice, avoid, check, benefit, limits), titles)
 
 
 def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, until: date) -> str:
@@ -88,38 +104,36 @@ def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, un
     prose = knowledge.once(Prose)
     again = f"The warning comes again when they change, and from {until} on."
     parts = (
-        _section("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
-        _section("Found", _found(guidance, prose, _FOUND_MOST)),
-        _section("Limits", _limits(guidance, prose)),
+        part("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
+        part("Found", _found(guidance, prose, _FOUND_MOST)),
+        _limits(guidance, prose),
     )
-    return "\n\n".join(part for part in parts if part)
+    return _joined(parts, line_links.PLAIN)
 
 
-def _section(title: str, words_: str) -> str:
-    return f"**{title}:** {words_}" if words_ else ""
+def _joined(parts: Iterable[Part], titles: Mapping[str, str]) -> str:
+    return "\n\n".join([titles[one.title] + one.text for one in parts if one.text])
 
 
 def _patient(
     guidance: Guidance,
     told: tuple[list[str], dict[str, str]],
-    text: CardText,
+    always: str,
     prose: Prose,
     room: int,
-) -> tuple[str, str, str]:
+) -> tuple[Part, Part, Part]:
     """Found, avoid and check, in the words that are left for them: each has a least share, and
     what one does not need falls to the next."""
     against, checks = told
-    always = prose.cards[text.id].avoid
     later = (_LEAST + 1) * bool(checks)
-    avoid = ""
+    avoid = part("Avoid", "")
     if against or always:
         share = min(room - later - _LEAST - 2, _AVOID_MOST)
-        avoid = _section("Avoid", _avoid(against, always, share))
-        room -= words(avoid)
+        avoid = part("Avoid", _avoid(against, always, share))
+        room -= avoid.words
     most = min(room - later, _FOUND_MOST) if checks else room
-    found = _section("Found", _found(guidance, prose, most - 1))
-    room -= words(found)
-    return found, avoid, _section("Check", _check(checks, room - 1))
+    found = part("Found", _found(guidance, prose, most - 1))
+    return found, avoid, part("Check", _check(checks, room - found.words - 1))
 
 
 def _avoid(against: list[str], always: str, room: int) -> str:
@@ -225,83 +239,6 @@ def _fact(source: Provenance, finding: Finding) -> str:
     return ", ".join(parts)
 
 
-# --- advised ---
-
-
-def _advised(guidance: Guidance, text: CardText, knowledge: Knowledge, room: int) -> str:
-    """The card's own advice, then that of others which it stands for: whole, in their first
-    sentences, or as many of these as there is room for."""
-    prose = knowledge.once(Prose)
-    own = " ".join((*_life_first(guidance, knowledge, prose), *_advice(guidance, text, knowledge)))
-    keys = "" if text.benefit or not text.evidence else source_keys(text.evidence[:2])
-    also = list(_also(guidance, text, prose))
-    left = room - words(own) - words(keys)
-    if words(" ".join(also)) > left:
-        also = [f"{one.partition('. ')[0].rstrip('.')}." for one in also]
-    told = fitting(also, left, " ", 2)
-    rest = f"+{len(also) - told} more." if told < len(also) else ""
-    return " ".join(part for part in (own, *also[:told], rest, keys) if part)
-
-
-def _life_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    """What comes first beside an order that may save a life."""
-    if guidance.kept:
-        rules = (knowledge.genetic.get(finding.rule) for finding in guidance.findings)
-        yield from (prose.escape(r.life_first) for r in rules if r is not None and r.life_first)
-
-
-def _also(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
-    """The first advice of each other card that this one stands for, each once."""
-    told = {paragraph for paragraph, _ in prose.cards[text.id].advice}
-    for other in guidance.also:
-        paragraph, has_names = prose.cards[other.card].advice[0]
-        if paragraph not in told:
-            told.add(paragraph)
-            yield fill(paragraph, dict(other.params)) if has_names else paragraph
-
-
-def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterator[str]:
-    """The sentences of the card; one that names what is open is left out where nothing is."""
-    prose = knowledge.once(Prose)
-    open_ = _open(guidance, knowledge)
-    values = {**dict(guidance.params), "open": open_}
-    ready = prose.cards[text.id]
-    none_left = bool(guidance.options) and not open_
-    advice = ready.none_left if none_left and ready.none_left else ready.advice
-    for paragraph, has_names in advice:
-        if open_ or "{open}" not in paragraph:
-            yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
-    if ready.elective and not guidance.kept:
-        yield ready.elective
-
-
-def _open(guidance: Guidance, knowledge: Knowledge) -> str:
-    """The options that are left as part of a sentence; one that is not drafted comes last."""
-    first = [_choice(verdict, knowledge) for verdict in offered(guidance) if verdict.drafted]
-    decided = [
-        f"{knowledge.options[verdict.option].label} only as your own decision, not drafted"
-        for verdict in offered(guidance)
-        if not verdict.drafted
-    ]
-    return "; ".join(part for part in (", or ".join(first), *decided) if part)
-
-
-def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
-    """An option with its courses: the one that is drafted, and what else is left."""
-    advice = knowledge.options[verdict.option].advice
-    if verdict.regimen is None:
-        return advice
-    courses = [knowledge.regimens[id_] for id_ in (verdict.regimen, *verdict.alternatives)]
-    named = ", or ".join(map(_course, courses))
-    return f"{advice} ({named}{'; off-label' if any(c.off_label for c in courses) else ''})"
-
-
-def _course(regimen: Regimen) -> str:
-    course = regimen.course
-    often = _OFTEN.get(course.per_day, f"{course.per_day} times daily")
-    return f"{regimen.drug} {course.dose:g} {course.unit} {often} {course.days} days"
-
-
 # --- avoid and check ---
 
 
@@ -359,7 +296,7 @@ def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> 
     """The drug; the whole course where the same drug is offered for other days."""
     rule = knowledge.regimens[regimen]
     chosen = knowledge.regimens[verdict.regimen] if verdict.regimen else None
-    return _course(rule) if chosen is not None and chosen.drug == rule.drug else rule.drug
+    return course_words(rule) if chosen is not None and chosen.drug == rule.drug else rule.drug
 
 
 def _is_shortened(
@@ -375,21 +312,13 @@ def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
 
 
-# --- benefit and limits ---
+# --- limits ---
 
 
-def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
-    """Figures of what is advised: those of any option, then those of each that is open."""
-    figures = prose.cards[text.id].benefit
-    open_ = [verdict.option for verdict in offered(guidance)]
-    if open_:
-        yield from (figures[key] for key in ("any", *open_) if key in figures)
-
-
-def _limits(guidance: Guidance, prose: Prose) -> str:
+def _limits(guidance: Guidance, prose: Prose) -> Part:
     tier = (
         "Free-text notes not read." if guidance.tier is Tier.NONE else "Expert-tiered, unvalidated."
     )
     lists = dict(guidance.params).get("medicines")
     medicines = f" Medicines: {escape(lists)}." if lists else ""
-    return f"{tier}{medicines} {prose.version}"
+    return part("Limits", f"{tier}{medicines} {prose.version}")

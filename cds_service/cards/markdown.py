@@ -109,6 +109,11 @@ def fill_plain(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT
     return " ".join(_PLACEHOLDER.sub(value, template).split())
 
 
+def names_of(*templates: str) -> set[str]:
+    """The names that these have to be filled in with."""
+    return {name for template in templates for name in _PLACEHOLDER.findall(template)}
+
+
 def shorten(text: str, limit: int) -> str:
     """`text` in at most `limit` UTF-16 units, cut after a whole word where there is one."""
     if utf16_length(text) <= limit:

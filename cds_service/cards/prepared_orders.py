@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Raw
 
@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 _SLOT: Final = "slot:"
 """How a text begins that stands in a draft of the plain way where a slot will be."""
 
-_NOTE: Final = b"note"
-_NAMES: Final = (b"subject", b"encounter", b"requester", b"reason", b"site", _NOTE)
+_MARK: Final = re.compile(b'"slot:(subject|encounter|requester|reason|site|note)"')
 _Shape = tuple[str, bool, bool, bool]
 _Templates = Mapping[tuple[str, int], bytes]
 """By id and days, which a referral has none of (0). A template is JSON for `%` with a mapping; a
 slot in it is a whole string, quotes included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
+class Slots(NamedTuple):
     """What a request says, each as JSON, for all drafts of a card.
 
     `shape` is what a template depends on beside the content: the release, and whether there are an
@@ -44,13 +42,24 @@ class Slots:
     values: dict[bytes, bytes]
 
 
-def slots_of(context: DraftContext) -> Slots:
-    """Raises ValueError for a blank reason."""
-    encounter, requester, site = context.encounter, context.requester, context.site
-    said = (context.subject, encounter, requester, reason_of(context.reason), site)
-    release = context.release if context.release in RELEASES else "R4"
-    shape = (release, bool(encounter), bool(requester), bool(site))
-    return Slots(shape, dict(zip(_NAMES, map(encode, said), strict=False)))
+def slots_of(
+    subject: str,
+    reason: str,
+    encounter: str | None = None,
+    requester: str | None = None,
+    site: str | None = None,
+    release: str = "R4",
+) -> Slots:
+    """See `DraftContext`. Raises ValueError for a blank reason."""
+    shape = (release, encounter is not None, requester is not None, site is not None)
+    values = {b"subject": encode(subject), b"reason": encode(reason_of(reason))}
+    if encounter is not None:
+        values[b"encounter"] = encode(encounter)
+    if requester is not None:
+        values[b"requester"] = encode(requester)
+    if site is not None:
+        values[b"site"] = encode(site)
+    return Slots(shape, values)
 
 
 class PreparedOrders:
@@ -74,7 +83,7 @@ class PreparedOrders:
     def referral(self, id_: str, slots: Slots, lead: str = "") -> Raw:
         """The draft of a referral; `lead` stands before its note."""
         note = encode(f"{lead} {self._notes[id_]}".strip())
-        return Raw(self._of(slots.shape)[id_, 0] % {**slots.values, _NOTE: note})
+        return Raw(self._of(slots.shape)[id_, 0] % {**slots.values, b"note": note})
 
     def _of(self, shape: _Shape) -> _Templates:
         made = self._made.get(shape)
@@ -83,7 +92,9 @@ class PreparedOrders:
         return made
 
 
-def _context(release: str, has_encounter: bool, has_requester: bool, has_site: bool) -> DraftContext:
+def _context(
+    release: str, has_encounter: bool, has_requester: bool, has_site: bool
+) -> DraftContext:
     return DraftContext(
         f"{_SLOT}subject",
         f"{_SLOT}reason",
@@ -104,7 +115,4 @@ def _templates(knowledge: Knowledge, context: DraftContext) -> _Templates:
 
 def _template(draft: Resource) -> bytes:
     Action.model_validate({"type": "create", "description": "A draft", "resource": draft})
-    text = encode(draft).replace(b"%", b"%%")
-    for name in _NAMES:
-        text = text.replace(b'"%b%b"' % (_SLOT.encode(), name), b"%%(%b)b" % name)
-    return text
+    return _MARK.sub(rb"%(\1)b", encode(draft).replace(b"%", b"%%"))

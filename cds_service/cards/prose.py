@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.cards.markdown import TEXT_LIMIT, escape
+from cds_service.cards.markdown import TEXT_LIMIT, escape, names_of
 from cds_service.clinical.unknown_inputs import states_said
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class CardProse:
 
     `advice` are its paragraphs, and whether each still has names to fill in; `none_left` those that
     stand instead where no option is left; `elective` is said where no order is urgent. `benefit`
-    are the figures by option, and of `any`.
+    are the figures by option, and of `any`; `sources` stand in their place. A card whose paragraphs
+    name nothing but what is open `follows_options`.
     """
 
     avoid: str
@@ -29,6 +30,8 @@ class CardProse:
     elective: str
     none_left: tuple[tuple[str, bool], ...]
     benefit: Mapping[str, str]
+    sources: str
+    follows_options: bool
 
 
 class Prose:
@@ -55,6 +58,8 @@ def _card(card: CardText) -> CardProse:
         escape(card.advice_elective or "", TEXT_LIMIT),
         _paragraphs(card.advice_none_left),
         benefit,
+        source_keys(card.evidence[:2]) if card.evidence and not benefit else "",
+        names_of(*card.advice, *card.advice_none_left) <= {"open"},
     )
 
 

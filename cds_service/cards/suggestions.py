@@ -12,7 +12,6 @@ from cds_service.cards.button_words import DESCRIPTION_UNITS, LABEL_UNITS, Butto
 from cds_service.cards.checks import unknown_checks
 from cds_service.cards.markdown import clean, shorten
 from cds_service.cards.prepared_orders import PreparedOrders, Slots, slots_of
-from cds_service.cards.suggested_orders import DraftContext
 from cds_service.cdshooks.models import Json, new_uuid, plain
 from cds_service.clinical.assessment import Guidance, OptionVerdict, Standing
 from cds_service.clinical.chart import Chart, DraftOrder
@@ -88,9 +87,7 @@ def behavior(text: CardText) -> Literal["at-most-one", "any"]:
 # --- options ---
 
 
-def _option(
-    verdict: OptionVerdict, knowledge: Knowledge, slots: Slots, *, protected: bool
-) -> Json:
+def _option(verdict: OptionVerdict, knowledge: Knowledge, slots: Slots, *, protected: bool) -> Json:
     check = _checks(verdict, knowledge)
     if verdict.regimen is None:
         referral = knowledge.options[verdict.option].referral
@@ -200,16 +197,8 @@ def _delete(reference: str, label: str) -> Json:
 
 
 def _slots(lead: str, guidance: Guidance, who: Requester, site: str | None = None) -> Slots:
-    return slots_of(
-        DraftContext(
-            subject=who.subject,
-            reason=_occasion(lead, guidance),
-            encounter=who.encounter,
-            requester=who.requester,
-            site=site,
-            release=who.release,
-        )
-    )
+    reason = _occasion(lead, guidance)
+    return slots_of(who.subject, reason, who.encounter, who.requester, site, who.release)
 
 
 def _occasion(lead: str, guidance: Guidance) -> str:

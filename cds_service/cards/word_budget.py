@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from cds_service.cards.markdown import ELLIPSIS
+from cds_service.cdshooks.models import markdown
 
 NOTHING_TO_CHECK = 90
 AT_WORST = 150
 """Words of a detail, split at white space (clinical decisions, section 4)."""
 
 _REST = 2  # "+12 more"
+
+
+class Part(NamedTuple):
+    """A line of a detail with its title, `words` of both; without text it is not told."""
+
+    title: str
+    text: str
+    words: int
+
+
+def part(title: str, text: str) -> Part:
+    """Raises ValueError for text that is no Markdown of a card."""
+    return Part(title, markdown(text), words(title) + words(text)) if text else Part(title, "", 0)
 
 
 def words(text: str) -> int:
