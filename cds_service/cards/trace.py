@@ -6,6 +6,8 @@ It holds ids of the knowledge, states, and of the chart nothing but references, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from cds_service.cards import not_understood
@@ -22,6 +24,7 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
+from cds_service.clinical.days import Days
 from cds_service.knowledge.namespaces import EXTENSION
 
 NAME = EXTENSION
@@ -51,39 +54,40 @@ _STATUS_CODES = frozenset(
 
 def of_response(assessment: Assessment) -> Json:
     """What was read, what no card tells, and why nothing is said where nothing is said."""
-    aside = assessment.set_aside
+    aside, days, spoken = assessment.set_aside, assessment.days, assessment.spoken
     return _filled(
         knowledge=assessment.knowledge_version,
-        today=str(assessment.days) if assessment.days else None,
-        zone=assessment.days.said if assessment.days else None,
-        inputs={report.name.value: report.state.value for report in assessment.looked_at},
-        signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
+        today=_said(days.earliest, days.latest) if days else None,
+        zone=days.said if days else None,
+        inputs={report.name: report.state for report in assessment.looked_at},
+        signals={r.name: r.signal for r in assessment.inputs if r.signal is not None},
         record=_filled(signal=assessment.record, replacedBy=assessment.replaced_by),
         lists=_lists(assessment),
-        why=why_silent(assessment),
+        why=None if spoken else why_silent(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
-        findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],
-        absent=list(assessment.absent),
-        notKnown=list(assessment.not_known),
+        findings=[_rule(finding) for finding in untold(assessment, spoken)],
+        absent=assessment.absent,
+        notKnown=assessment.not_known,
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
         moreSetAside=_rest(aside),
         notUnderstood=not_understood.of_answer(assessment.not_understood),
         foreign=assessment.foreign,
         skipped=assessment.skipped,
-        unassessable=list(assessment.unassessable),
+        unassessable=assessment.unassessable,
     )
+
+
+@lru_cache(maxsize=8)
+def _said(earliest: date, latest: date) -> str:
+    return str(Days(earliest, latest))
 
 
 def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:
     """The lists of which an input is made, each with what became of it."""
     if not assessment.guidances:
         return {}
-    return {
-        report.name.value: {name: state.value for name, state in report.lists}
-        for report in assessment.inputs
-        if report.lists
-    }
+    return {report.name: dict(report.lists) for report in assessment.inputs if report.lists}
 
 
 def untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:
@@ -106,6 +110,9 @@ def of_card(guidance: Guidance, assessment: Assessment) -> Json:
     )
 
 
+_HELD = frozenset({"genetic", "suspected", "factor", "prophylaxis"})
+_OPEN = frozenset({"undecided", "unconfirmed", "mention"})
+_ROWS_OF_TIER = frozenset({"9", "10", "12"})
 _TIER_CHANGES = {
     Tier.NONE: "one moderate factor gives a card (info), one high or two moderate ones a warning",
     Tier.MODERATE: "one more moderate factor, or a high one, makes the risk high",
@@ -116,20 +123,20 @@ def would_change(guidance: Guidance, name: Callable[[str], str] = str) -> list[s
     """What would change this answer, in ids of the knowledge or in the names of their rules."""
     said = []
     for finding in guidance.findings:
-        if finding.role in {"genetic", "suspected", "factor", "prophylaxis"}:
+        if finding.role in _HELD:
             said.append(f"{name(finding.rule)} not holding")
-        elif finding.role in {"undecided", "unconfirmed", "mention"}:
+        elif finding.role in _OPEN:
             said.append(f"{name(finding.rule)} confirmed")
-    if guidance.tier in _TIER_CHANGES and guidance.row in {"9", "10", "12"}:
+    if guidance.row in _ROWS_OF_TIER and guidance.tier in _TIER_CHANGES:
         said.append(_TIER_CHANGES[guidance.tier])
     for verdict in guidance.options:
-        option = name(verdict.option)
-        open_ = [name(reason.rule) for reason in own_reasons(verdict) if reason.unknown]
-        against = [name(r.rule) for r in own_reasons(verdict) if r.effect is Effect.EXCLUDE]
+        reasons = own_reasons(verdict)
+        against = [name(r.rule) for r in reasons if r.effect is Effect.EXCLUDE]
         if against:
-            said.append(f"{option} opens without {' and '.join(dict.fromkeys(against))}")
-        elif open_:
-            said.append(f"{option} depends on {', '.join(dict.fromkeys(open_))}")
+            also = " and ".join(dict.fromkeys(against))
+            said.append(f"{name(verdict.option)} opens without {also}")
+        elif open_ := [name(reason.rule) for reason in reasons if reason.unknown]:
+            said.append(f"{name(verdict.option)} depends on {', '.join(dict.fromkeys(open_))}")
     return list(dict.fromkeys(said))[:FACTS_SHOWN]
 
 
@@ -150,7 +157,7 @@ def _silence(guidance: Guidance) -> Json:
 def _decision(guidance: Guidance) -> Json:
     return {
         "row": guidance.row,
-        "tier": guidance.tier.value,
+        "tier": guidance.tier,
         "orders": [_order(order) for order in guidance.orders],
     }
 
@@ -172,7 +179,7 @@ def _rule(finding: Finding) -> Json:
 def _option(verdict: OptionVerdict) -> Json:
     return _filled(
         option=verdict.option,
-        standing=verdict.standing.value,
+        standing=verdict.standing,
         regimen=verdict.regimen,
         reasons=[_why(reason) for reason in own_reasons(verdict)],
         dropped={id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
@@ -188,7 +195,7 @@ def own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
 def _why(reason: Reason) -> Json:
     return _filled(
         rule=reason.rule,
-        effect=reason.effect.value,
+        effect=reason.effect,
         unknown=reason.unknown,
         **_facts(reason.sources),
         evidence=reason.evidence,
