@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cds_service.cards.checks import offered
-from cds_service.cards.markdown import fill
+from cds_service.cards.markdown import escape, fill
 from cds_service.cards.prose import CardProse, Prose, capital
 from cds_service.cards.word_budget import Part, fitting, part, words
 from cds_service.clinical.assessment import Guidance
@@ -51,6 +51,7 @@ class OptionLines:
         self.open = lru_cache(_KEPT)(self._open)
         self.advised = lru_cache(_KEPT)(self._advised)
         self.benefit = lru_cache(_KEPT)(self._benefit)
+        self.limits = lru_cache(_KEPT)(self._limits)
 
     def _open(self, offers: Offers) -> str:
         """The options that are left as part of a sentence; one that is not drafted comes last."""
@@ -75,6 +76,12 @@ class OptionLines:
         figures = self._prose.cards[card].benefit
         told = (figures[key] for key in ("any", *options) if options and key in figures)
         return part("Benefit, harm", " ".join(told))
+
+    def _limits(self, has_tier: bool, lists: str) -> Part:
+        """`lists` are those of medicines that were read alone."""
+        tier = "Expert-tiered, unvalidated." if has_tier else "Free-text notes not read."
+        medicines = f" Medicines: {escape(lists)}." if lists else ""
+        return part("Limits", f"{tier}{medicines} {self._prose.version}")
 
 
 def advised(guidance: Guidance, card: str, offers: Offers, knowledge: Knowledge, room: int) -> Part:

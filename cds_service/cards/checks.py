@@ -32,7 +32,7 @@ def _clauses(knowledge: Knowledge) -> frozenset[str]:
 
 def sentence(reason: Reason, prose: Prose) -> str:
     """A reason as a sentence of the card."""
-    return capital(prose.escape(reason.text, REASON_LIMIT))
+    return prose.sentence(reason.text, REASON_LIMIT)
 
 
 def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[tuple[str, str]]:
@@ -46,16 +46,19 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
             rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
             if reason.text not in said:
                 told.append((text, (rule and rule.check) or reason.rule))
-    yield from one_a_fact(told).items()
+    if told:
+        yield from one_a_fact(told).items()
+    closed = {v.option for v in guidance.options if v.standing is Standing.EXCLUDED}
     out: dict[str, list[str]] = {}
     clauses = knowledge.once(_clauses)
     for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):
         check = unread.get(n.check)
         word = (check and check.check) or n.state
-        if (closed := _closed(guidance, check)) is None:
-            yield capital(prose.escape(n.text, REASON_LIMIT)), word
+        if check is not None and check.applies_to and closed.issuperset(check.applies_to):
+            option = check.applies_to[0]
+            out.setdefault(knowledge.options[option].short or option, []).append(word)
         else:
-            out.setdefault(knowledge.options[closed].short or closed, []).append(word)
+            yield prose.sentence(n.text, REASON_LIMIT), word
     for option, named in out.items():
         words_ = ", ".join(dict.fromkeys(named))
         yield escape(f"Before any {option}: {words_}.", REASON_LIMIT), words_
@@ -64,6 +67,9 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
 def _one_a_date(reasons: tuple[Reason, ...], prose: Prose) -> Iterator[tuple[Reason, str]]:
     """The reasons as sentences; a question for a date joins what is left to the clinician because
     of the same fact."""
+    if not any(asked.asks for asked in reasons):
+        yield from ((reason, sentence(reason, prose)) for reason in reasons)
+        return
     decided = [reason for reason in reasons if reason.effect is Effect.NO_DRAFT]
     joined = {
         asked.rule: next((one.rule for one in decided if _facts(asked) <= _facts(one)), None)
@@ -97,10 +103,3 @@ def one_a_fact(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _facts(reason: Reason) -> frozenset[tuple[str, str]]:
     return frozenset((source.reference, source.label) for source in reason.sources)
-
-
-def _closed(guidance: Guidance, check: UnknownCheck | None) -> str | None:
-    """The option that a check is only about, where that is excluded anyway."""
-    about = check.applies_to if check is not None else ()
-    out = {v.option for v in guidance.options if v.standing is Standing.EXCLUDED}
-    return about[0] if about and out.issuperset(about) else None

@@ -68,6 +68,7 @@ _ROLE_WORDS = {
 }
 # Of these the rule is named beside the words of the chart: they are doubtful, or often miscoded.
 _NAMED = frozenset(_ROLE_WORDS) | {"genetic"}
+_TOLD_BY_OTHERS = frozenset({"modifier", "undecided"})
 
 
 def render(
@@ -87,7 +88,7 @@ def render(
     against = list(one_a_fact((line, "") for line in _against(guidance, knowledge, prose)))
     limit = AT_WORST if checks else NOTHING_TO_CHECK
     benefit = lines.benefit(text.id, tuple(offer.option for offer in offers))
-    limits = _limits(guidance, prose)
+    limits = _limits(guidance, lines)
     room = limit - benefit.words - limits.words
     # What the patient's own parts have at least, with their titles.
     kept = (_LEAST + 1) * (1 + bool(against or checks)) + words(prose.cards[text.id].avoid)
@@ -106,9 +107,14 @@ def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, un
     parts = (
         part("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
         part("Found", _found(guidance, prose, _FOUND_MOST)),
-        _limits(guidance, prose),
+        _limits(guidance, knowledge.once(OptionLines)),
     )
     return _joined(parts, line_links.PLAIN)
+
+
+def _limits(guidance: Guidance, lines: OptionLines) -> Part:
+    lists = next((value for name, value in guidance.params if name == "medicines"), "")
+    return lines.limits(guidance.tier is not Tier.NONE, lists)
 
 
 def _joined(parts: Iterable[Part], titles: Mapping[str, str]) -> str:
@@ -160,23 +166,31 @@ def _check(checks: dict[str, str], room: int) -> str:
 def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     """This patient's facts, the orders as the EHR names them where no option names the operation,
     and who it is."""
-    facts: dict[str, None] = {}
     shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN]
+    if any(one.role in _TOLD_BY_OTHERS for one in shown):
+        shown = _untold(shown, guidance)
+    shown.sort(key=lambda finding: _ROLES_SHOWN.index(finding.role))
+    facts = dict.fromkeys([fact for finding in shown for fact in _finding(finding, prose)])
+    orders = [] if guidance.options else [_order(order) for order in guidance.orders]
+    named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2)) if orders else ""
+    who = escape(next((value for name, value in guidance.params if name == "who"), ""))
+    tail = [part for part in (f"ordered: {named}" if named else "", who) if part]
+    told = fit(facts, room - sum(map(words, tail)))
+    said = "; ".join([told, *tail] if told else tail)
+    return f"{capital(said)}." if said else ""
+
+
+def _untold(shown: list[Finding], guidance: Guidance) -> list[Finding]:
+    """The findings without a modifier or a question of facts that others show, or of Patient, which
+    ends the line."""
     # An order says many things: a modifier of one is told beside it.
     of_orders = {order.reference or "" for order in guidance.orders}
     by_others = _references(shown, lambda role: role != "modifier") - of_orders
-    by_factors = _references(shown, lambda role: role == "factor")
-    told_by = {"modifier": by_others, "undecided": by_factors}
-    shown = [one for one in shown if not _is_told(one, told_by.get(one.role))]
-    for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
-        facts.update(dict.fromkeys(_finding(finding, prose)))
-    orders = [] if guidance.options else [_order(order) for order in guidance.orders]
-    named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2))
-    who = escape(dict(guidance.params).get("who", ""))
-    tail = [f"ordered: {named}" if named else "", who]
-    told = fit(facts, room - sum(map(words, tail)))
-    said = "; ".join(part for part in (told, *tail) if part)
-    return f"{capital(said)}." if said else ""
+    told_by = {
+        "modifier": by_others,
+        "undecided": _references(shown, lambda role: role == "factor"),
+    }
+    return [one for one in shown if not _is_told(one, told_by.get(one.role))]
 
 
 def _references(findings: Iterable[Finding], of: Callable[[str], bool]) -> set[str]:
@@ -184,7 +198,6 @@ def _references(findings: Iterable[Finding], of: Callable[[str], bool]) -> set[s
 
 
 def _is_told(finding: Finding, told: Collection[str] | None) -> bool:
-    """A modifier or a question of facts that others show, or of Patient, which ends the line."""
     facts = (fact.reference for fact in finding.sources)
     return told is not None and all(_of_patient(f) or f in told for f in facts)
 
@@ -199,17 +212,18 @@ def _order(order: DraftOrder) -> str:
 
 
 def _finding(finding: Finding, prose: Prose) -> Iterator[str]:
-    label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
     sources = [one for one in finding.sources if not _of_patient(one.reference)]
-    facts = list(dict.fromkeys(filter(None, (_fact(one, finding) for one in sources))))
+    facts = list(dict.fromkeys(filter(None, [_fact(one, finding) for one in sources])))
+    if facts and finding.role != "modifier" and finding.role not in _NAMED:
+        yield from facts
+        return
+    label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
+    note = f" ({escape(finding.note)})" if finding.note else ""
     if finding.role == "modifier" or not facts:
-        yield f"{label} ({escape(finding.note)})" if finding.note else label
-    elif finding.role in _NAMED:
-        note = f" ({escape(finding.note)})" if finding.note else ""
+        yield f"{label}{note}"
+    else:
         yield f"{label}{_joint(facts[0])}{facts[0]}{note}"
         yield from facts[1:]
-    else:
-        yield from facts
 
 
 def _joint(fact: str) -> str:
@@ -310,15 +324,3 @@ def _is_shortened(
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
-
-
-# --- limits ---
-
-
-def _limits(guidance: Guidance, prose: Prose) -> Part:
-    tier = (
-        "Free-text notes not read." if guidance.tier is Tier.NONE else "Expert-tiered, unvalidated."
-    )
-    lists = dict(guidance.params).get("medicines")
-    medicines = f" Medicines: {escape(lists)}." if lists else ""
-    return part("Limits", f"{tier}{medicines} {prose.version}")

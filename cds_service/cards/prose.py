@@ -39,6 +39,7 @@ class Prose:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._escaped = {text: escape(text, len(text)) for text in _texts(knowledge)}
+        self._sentences = {text: capital(told) for text, told in self._escaped.items()}
         cards = (*knowledge.cards.values(), *knowledge.variants.values())
         self.cards = {card.id: _card(card) for card in cards}
         self.version = escape(f"Knowledge {knowledge.version}.")
@@ -47,6 +48,13 @@ class Prose:
         """`markdown.escape`, at once where the text is one of the knowledge."""
         ready = self._escaped.get(text)
         return ready if ready is not None and len(text) <= limit else escape(text, limit)
+
+    def sentence(self, text: str, limit: int = TEXT_LIMIT) -> str:
+        """The same with a capital letter."""
+        ready = self._sentences.get(text)
+        if ready is not None and len(text) <= limit:
+            return ready
+        return capital(escape(text, limit))
 
 
 def _card(card: CardText) -> CardProse:

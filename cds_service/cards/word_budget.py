@@ -25,7 +25,9 @@ class Part(NamedTuple):
 
 def part(title: str, text: str) -> Part:
     """Raises ValueError for text that is no Markdown of a card."""
-    return Part(title, markdown(text), words(title) + words(text)) if text else Part(title, "", 0)
+    if not text:
+        return Part(title, "", 0)
+    return Part(title, markdown(text), title.count(" ") + 1 + len(text.split()))
 
 
 def words(text: str) -> int:
