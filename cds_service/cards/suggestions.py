@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
     from cds_service.knowledge.schema import CardText
 
+_HIP_SURGERY = frozenset({"ho-excision", "hip-open-surgery"})
 _SITES = {Side.RIGHT: "Right hip", Side.LEFT: "Left hip", Side.BILATERAL: "Both hips"}
 
 
@@ -115,10 +116,13 @@ def _needs_protection(chart: Chart, drafted: frozenset[str], knowledge: Knowledg
     against = knowledge.protection.excluded_by
     if not drafted.isdisjoint(against):
         return False
-    named = (entry.as_if for entry in chart.unidentified if entry.as_if)
-    listed = (*chart.medications, *named)
-    taken = (m for m in listed if m.state == "active" and not (m.prn or m.single_dose))
-    return all(medicine.concepts.isdisjoint(against) for medicine in taken)
+    named = [entry.as_if for entry in chart.unidentified if entry.as_if]
+    return not any(
+        medicine.state == "active"
+        and not (medicine.prn or medicine.single_dose)
+        and not medicine.concepts.isdisjoint(against)
+        for medicine in (*chart.medications, *named)
+    )
 
 
 def _create(description: str, resource: Raw) -> Json:
@@ -202,7 +206,7 @@ def _slots(lead: str, guidance: Guidance, who: Requester, site: str | None = Non
 
 
 def _occasion(lead: str, guidance: Guidance) -> str:
-    named = dict.fromkeys(_planned(order) for order in guidance.orders)
+    named = dict.fromkeys([_planned(order) for order in guidance.orders])
     return f"{lead} {' and '.join(named) or 'any procedure'}"
 
 
@@ -217,7 +221,7 @@ def _name(order: DraftOrder) -> str:
 
 def _site(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str | None:
     """The hip by its side; None where an order may be about another part of the body."""
-    if not all(_at_hip(order, knowledge) for order in orders):
+    if not all([_at_hip(order, knowledge) for order in orders]):
         return None
     sides = {order.side for order in orders} - {Side.UNKNOWN}
     side = Side.BILATERAL if len(sides) > 1 else next(iter(sides), Side.UNKNOWN)
@@ -227,6 +231,6 @@ def _site(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str | None:
 def _at_hip(order: DraftOrder, knowledge: Knowledge) -> bool:
     if is_elsewhere(order.sites):
         return False
-    hip = {"ho-excision", "hip-open-surgery"}
-    known = "site-hip" in order.sites or bool(order.kinds & hip) or "ho-hip-region" in order.reasons
+    known = "site-hip" in order.sites or "ho-hip-region" in order.reasons
+    known = known or not order.kinds.isdisjoint(_HIP_SURGERY)
     return known or kind_of(order, knowledge) == "arthroplasty"

@@ -167,23 +167,21 @@ def _order(order: DraftOrder) -> str:
 
 
 def _rule(finding: Finding) -> Json:
-    return _filled(
-        rule=finding.rule,
-        role=finding.role,
-        contested=finding.note == "contested",
-        **_facts(finding.sources),
-        evidence=finding.evidence,
-    )
+    told: Json = {"rule": finding.rule, "role": finding.role}
+    if finding.note == "contested":
+        told["contested"] = True
+    return _based(told, finding.sources, finding.evidence)
 
 
 def _option(verdict: OptionVerdict) -> Json:
-    return _filled(
-        option=verdict.option,
-        standing=verdict.standing,
-        regimen=verdict.regimen,
-        reasons=[_why(reason) for reason in own_reasons(verdict)],
-        dropped={id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
-    )
+    told: Json = {"option": verdict.option, "standing": verdict.standing}
+    if verdict.regimen:
+        told["regimen"] = verdict.regimen
+    if reasons := own_reasons(verdict):
+        told["reasons"] = [_why(reason) for reason in reasons]
+    if verdict.dropped:
+        told["dropped"] = {id_: [_why(reason) for reason in why] for id_, why in verdict.dropped}
+    return told
 
 
 def own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
@@ -193,31 +191,36 @@ def own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
 
 
 def _why(reason: Reason) -> Json:
-    return _filled(
-        rule=reason.rule,
-        effect=reason.effect,
-        unknown=reason.unknown,
-        **_facts(reason.sources),
-        evidence=reason.evidence,
-    )
+    told: Json = {"rule": reason.rule, "effect": reason.effect}
+    if reason.unknown:
+        told["unknown"] = True
+    return _based(told, reason.sources, reason.evidence)
 
 
-def _facts(sources: tuple[Provenance, ...]) -> Json:
-    if not sources:
-        return {}
-    facts = [_fact(source) for source in sources[:FACTS_SHOWN]]
-    return {"facts": facts, "moreFacts": _rest(sources)}
+def _based(told: Json, sources: tuple[Provenance, ...], evidence: tuple[str, ...]) -> Json:
+    """What is told, with the facts and the evidence on which it rests."""
+    if sources:
+        told["facts"] = [_fact(source) for source in sources[:FACTS_SHOWN]]
+        if more := _rest(sources):
+            told["moreFacts"] = more
+    if evidence:
+        told["evidence"] = evidence
+    return told
 
 
 def _fact(source: Provenance, why: str | None = None) -> Json:
-    coding = source.coding
-    return _filled(
-        reference=clean(source.reference, REFERENCE_LIMIT),
-        code=clean(f"{coding.system or ''}|{coding.code or ''}") if coding is not None else None,
-        date=str(source.date) if source.date is not None else None,
-        status=", ".join(_statuses(source)) if source.status else None,
-        why=why,
-    )
+    told: Json = {}
+    if reference := clean(source.reference, REFERENCE_LIMIT):
+        told["reference"] = reference
+    if (coding := source.coding) is not None:
+        told["code"] = clean(f"{coding.system or ''}|{coding.code or ''}")
+    if source.date is not None:
+        told["date"] = str(source.date)
+    if source.status and (statuses := _statuses(source)):
+        told["status"] = ", ".join(statuses)
+    if why:
+        told["why"] = why
+    return told
 
 
 def _statuses(source: Provenance) -> list[str]:

@@ -27,12 +27,12 @@ def part(title: str, text: str) -> Part:
     """Raises ValueError for text that is no Markdown of a card."""
     if not text:
         return Part(title, "", 0)
-    return Part(title, markdown(text), title.count(" ") + 1 + len(text.split()))
+    return Part(title, markdown(text), words(title) + words(text))
 
 
 def words(text: str) -> int:
-    """How many words a text has."""
-    return len(text.split())
+    """How many words a text has: all in a detail stand one blank apart."""
+    return text.count(" ") + 1 if text else 0
 
 
 def fit(items: Iterable[str], room: int, joint: str = "; ") -> str:
