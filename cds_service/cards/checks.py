@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cds_service.cards.markdown import escape
 from cds_service.cards.prose import Prose, capital
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 REASON_LIMIT = 200
 
 
-def offered(guidance: Guidance) -> Iterator[OptionVerdict]:
+EXCLUDED: Final = Standing.EXCLUDED  # looking up a member of an enumeration takes long
+
+
+def offered(guidance: Guidance) -> list[OptionVerdict]:
     """The options that a clinician may choose, with or without a condition."""
-    return (v for v in guidance.options if v.standing is not Standing.EXCLUDED)
+    return [v for v in guidance.options if v.standing is not EXCLUDED]
 
 
 def unknown_checks(knowledge: Knowledge) -> Mapping[str, UnknownCheck]:
@@ -42,13 +45,13 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
     said = {n.text for n in guidance.not_assessed}
     told = []
     for verdict in offered(guidance):
-        for reason, text in _one_a_date(verdict.reasons, prose):
+        for reason, text in _one_a_date(verdict.reasons, prose) if verdict.reasons else ():
             rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
             if reason.text not in said:
                 told.append((text, (rule and rule.check) or reason.rule))
     if told:
         yield from one_a_fact(told).items()
-    closed = {v.option for v in guidance.options if v.standing is Standing.EXCLUDED}
+    closed = {v.option for v in guidance.options if v.standing is EXCLUDED}
     out: dict[str, list[str]] = {}
     clauses = knowledge.once(_clauses)
     for n in sorted(guidance.not_assessed, key=lambda n: n.check in clauses):

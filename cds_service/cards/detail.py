@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.cards import line_links
 from cds_service.cards.advice import OptionLines, advised, course_words, offers_of
-from cds_service.cards.checks import REASON_LIMIT, checks_of, one_a_fact, sentence
+from cds_service.cards.checks import EXCLUDED, REASON_LIMIT, checks_of, one_a_fact, sentence
 from cds_service.cards.markdown import escape
 from cds_service.cards.prose import Prose, capital
 from cds_service.cards.word_budget import (
@@ -31,7 +31,6 @@ from cds_service.clinical.assessment import (
     Guidance,
     OptionVerdict,
     Reason,
-    Standing,
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
@@ -53,6 +52,7 @@ _FOUND_MOST = 30
 _AVOID_MOST = 36
 _ORDERS_MOST = 10  # words for the orders that are named
 _ORDERS_LEAST = 6
+_NOTHING_TO_AVOID = part("Avoid", "")
 _SHORTS = 8  # words for checks that are only named
 
 _ROLES_SHOWN = (
@@ -85,7 +85,8 @@ def render(
     """
     prose, lines, offers = knowledge.once(Prose), knowledge.once(OptionLines), offers_of(guidance)
     checks = dict(checks_of(guidance, knowledge, prose))
-    against = list(one_a_fact((line, "") for line in _against(guidance, knowledge, prose)))
+    lines_against = [(line, "") for line in _against(guidance, knowledge, prose)]
+    against = list(one_a_fact(lines_against)) if lines_against else []
     limit = AT_WORST if checks else NOTHING_TO_CHECK
     benefit = lines.benefit(text.id, tuple(offer.option for offer in offers))
     limits = _limits(guidance, lines)
@@ -132,7 +133,7 @@ def _patient(
     what one does not need falls to the next."""
     against, checks = told
     later = (_LEAST + 1) * bool(checks)
-    avoid = part("Avoid", "")
+    avoid = _NOTHING_TO_AVOID
     if against or always:
         share = min(room - later - _LEAST - 2, _AVOID_MOST)
         avoid = part("Avoid", _avoid(against, always, share))
@@ -263,7 +264,7 @@ def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator
         yield _led(_speaks_of(reason, knowledge), reason, prose) or sentence(reason, prose)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
-        if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
+        if verdict.standing is EXCLUDED and not verdict.dropped:
             option = knowledge.options[verdict.option]
             for reason in _excluding(verdict.reasons):
                 if reason.rule not in conflicts:

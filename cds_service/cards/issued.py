@@ -97,5 +97,5 @@ def tell_log(assessment: Assessment) -> None:
     call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
     call.inputs = tuple([(report.name, report.state) for report in assessment.looked_at])
     call.cards = tuple(
-        [calls.CardShown(g.row, g.card, str(g.tier), g.indicator or "") for g in guidances if g.card]
+        calls.CardShown(g.row, g.card, str(g.tier), g.indicator or "") for g in guidances if g.card
     )

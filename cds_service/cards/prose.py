@@ -105,4 +105,6 @@ def _texts(knowledge: Knowledge) -> Iterator[str]:
 
 def capital(label: str) -> str:
     """The label at the beginning of a line; `eGFR` stays as it is."""
-    return label if label[1:2].isupper() else label[:1].upper() + label[1:]
+    if label[:1].isupper() or label[1:2].isupper():
+        return label
+    return label[:1].upper() + label[1:]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from msgspec import Raw
 
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
     from cds_service.knowledge.schema import CardText
 
 _HIP_SURGERY = frozenset({"ho-excision", "hip-open-surgery"})
-_SITES = {Side.RIGHT: "Right hip", Side.LEFT: "Left hip", Side.BILATERAL: "Both hips"}
+_BOTH = "Both hips"
+_SITES = {Side.RIGHT: "Right hip", Side.LEFT: "Left hip", Side.BILATERAL: _BOTH}
 
 
-@dataclass(frozen=True, slots=True)
-class Requester:
+class Requester(NamedTuple):
     """Who asks and for whom: `Type/id` references; `release` is that of the request."""
 
     subject: str
@@ -92,7 +91,7 @@ def _option(verdict: OptionVerdict, knowledge: Knowledge, slots: Slots, *, prote
     check = _checks(verdict, knowledge)
     if verdict.regimen is None:
         referral = knowledge.options[verdict.option].referral
-        lead = " ".join(reason.text for reason in verdict.for_referral)
+        lead = " ".join([reason.text for reason in verdict.for_referral])
         return _referral(cast(str, referral), knowledge, slots, check, lead=lead)
     given_way = {source.reference: source.label for source in verdict.replaces}
     words = knowledge.once(ButtonWords).course(
@@ -131,11 +130,11 @@ def _create(description: str, resource: Raw) -> Json:
 
 def _checks(verdict: OptionVerdict, knowledge: Knowledge) -> tuple[str, ...]:
     """What to check before choosing, a few words each."""
-    if verdict.standing is not Standing.CONDITIONAL:
+    if not verdict.reasons or verdict.standing is not Standing.CONDITIONAL:
         return ()
-    unknown = knowledge.once(unknown_checks)
-    rules = (knowledge.exclusions.get(r.rule) or unknown.get(r.rule) for r in verdict.reasons)
-    return tuple(dict.fromkeys(r.check if r and r.check else "the card" for r in rules))
+    exclusions, unknown = knowledge.exclusions, knowledge.once(unknown_checks)
+    rules = [exclusions.get(r.rule) or unknown.get(r.rule) for r in verdict.reasons]
+    return tuple(dict.fromkeys([r.check if r and r.check else "the card" for r in rules]))
 
 
 # --- referrals ---
@@ -167,8 +166,8 @@ def _referral(
     lead: str = "",
 ) -> Json:
     """`lead` stands before the note, unless what is said of genetic HO does."""
-    note_lead = knowledge.referrals[referral_id].note_lead
-    lead = next((text for of, text in note_lead.items() if of == role), lead)
+    leads = cast("Mapping[str | None, str]", knowledge.referrals[referral_id].note_lead)
+    lead = leads.get(role, lead)
     words = knowledge.once(ButtonWords).referral(referral_id, checks)
     orders = knowledge.once(PreparedOrders)
     return _suggestion(
@@ -221,11 +220,10 @@ def _name(order: DraftOrder) -> str:
 
 def _site(orders: tuple[DraftOrder, ...], knowledge: Knowledge) -> str | None:
     """The hip by its side; None where an order may be about another part of the body."""
-    if not all([_at_hip(order, knowledge) for order in orders]):
+    if not all(_at_hip(order, knowledge) for order in orders):
         return None
-    sides = {order.side for order in orders} - {Side.UNKNOWN}
-    side = Side.BILATERAL if len(sides) > 1 else next(iter(sides), Side.UNKNOWN)
-    return _SITES.get(side)
+    sites = {_SITES[order.side] for order in orders if order.side in _SITES}
+    return _BOTH if len(sites) > 1 else next(iter(sites), None)
 
 
 def _at_hip(order: DraftOrder, knowledge: Knowledge) -> bool:

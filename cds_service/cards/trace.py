@@ -55,23 +55,24 @@ _STATUS_CODES = frozenset(
 def of_response(assessment: Assessment) -> Json:
     """What was read, what no card tells, and why nothing is said where nothing is said."""
     aside, days, spoken = assessment.set_aside, assessment.days, assessment.spoken
+    unread = assessment.not_understood
     return _filled(
         knowledge=assessment.knowledge_version,
         today=_said(days.earliest, days.latest) if days else None,
         zone=days.said if days else None,
         inputs={report.name: report.state for report in assessment.looked_at},
         signals={r.name: r.signal for r in assessment.inputs if r.signal is not None},
-        record=_filled(signal=assessment.record, replacedBy=assessment.replaced_by),
+        record=_record(assessment) if assessment.record or assessment.replaced_by else None,
         lists=_lists(assessment),
         why=None if spoken else why_silent(assessment),
         selections=STRAY if assessment.any_draft else None,
         silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
-        findings=[_rule(finding) for finding in untold(assessment, spoken)],
+        findings=list(map(_rule, untold(assessment, spoken))) if assessment.findings else None,
         absent=assessment.absent,
         notKnown=assessment.not_known,
         setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
         moreSetAside=_rest(aside),
-        notUnderstood=not_understood.of_answer(assessment.not_understood),
+        notUnderstood=not_understood.of_answer(unread) if unread else None,
         foreign=assessment.foreign,
         skipped=assessment.skipped,
         unassessable=assessment.unassessable,
@@ -81,6 +82,10 @@ def of_response(assessment: Assessment) -> Json:
 @lru_cache(maxsize=8)
 def _said(earliest: date, latest: date) -> str:
     return str(Days(earliest, latest))
+
+
+def _record(assessment: Assessment) -> Json:
+    return _filled(signal=assessment.record, replacedBy=assessment.replaced_by)
 
 
 def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:
@@ -110,6 +115,7 @@ def of_card(guidance: Guidance, assessment: Assessment) -> Json:
     )
 
 
+_EXCLUDE = Effect.EXCLUDE  # looking up a member of an enumeration takes long
 _HELD = frozenset({"genetic", "suspected", "factor", "prophylaxis"})
 _OPEN = frozenset({"undecided", "unconfirmed", "mention"})
 _ROWS_OF_TIER = frozenset({"9", "10", "12"})
@@ -131,7 +137,7 @@ def would_change(guidance: Guidance, name: Callable[[str], str] = str) -> list[s
         said.append(_TIER_CHANGES[guidance.tier])
     for verdict in guidance.options:
         reasons = own_reasons(verdict)
-        against = [name(r.rule) for r in reasons if r.effect is Effect.EXCLUDE]
+        against = [name(r.rule) for r in reasons if r.effect is _EXCLUDE]
         if against:
             also = " and ".join(dict.fromkeys(against))
             said.append(f"{name(verdict.option)} opens without {also}")
@@ -186,7 +192,7 @@ def _option(verdict: OptionVerdict) -> Json:
 
 def own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
     """Reasons of the option itself; an option without a drug left repeats those of its drugs."""
-    repeated = verdict.standing is Standing.EXCLUDED and verdict.dropped
+    repeated = verdict.dropped and verdict.standing is Standing.EXCLUDED
     return () if repeated else verdict.reasons
 
 
@@ -230,4 +236,4 @@ def _statuses(source: Provenance) -> list[str]:
 
 def _rest(items: Sized) -> int:
     """How many were left off."""
-    return max(len(items) - FACTS_SHOWN, 0)
+    return len(items) - FACTS_SHOWN if len(items) > FACTS_SHOWN else 0

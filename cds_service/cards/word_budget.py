@@ -42,6 +42,9 @@ def fit(items: Iterable[str], room: int, joint: str = "; ") -> str:
     nothing but a number.
     """
     told = [item for item in items if item]
+    whole = joint.join(told)
+    if words(whole) <= room:
+        return whole
     kept = fitting(told, room, joint, _REST)
     more = len(told) - kept
     if told and not kept:

@@ -88,9 +88,10 @@ def markdown(text: str) -> str:
     """Markdown: lines without control characters."""
     if not text or text.isspace():
         raise ValueError("must not be blank")
-    lines = text.replace("\n", "")
-    if not lines.isprintable() and any(category(char) in _CONTROLS for char in lines):
-        raise ValueError("must not hold control characters other than line feeds")
+    if not text.isprintable():
+        lines = text.replace("\n", "")
+        if any(category(char) in _CONTROLS for char in lines):
+            raise ValueError("must not hold control characters other than line feeds")
     return text
 
 
