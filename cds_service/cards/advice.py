@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cds_service.cards.checks import offered
 from cds_service.cards.markdown import escape, fill
 from cds_service.cards.prose import CardProse, Prose, capital
-from cds_service.cards.word_budget import Part, fitting, part, words
+from cds_service.cards.word_budget import DetailPart, fitting, part, words
 from cds_service.clinical.assessment import Guidance
 
 if TYPE_CHECKING:
@@ -64,27 +64,29 @@ class OptionLines:
         ]
         return "; ".join(part for part in (", or ".join(first), *decided) if part)
 
-    def _advised(self, card: str, has_options: bool, offers: Offers) -> Part:
+    def _advised(self, card: str, has_options: bool, offers: Offers) -> DetailPart:
         """The advice of a card that `follows_options`, beside no order that may save a life."""
         ready = self._prose.cards[card]
         values = {"open": self.open(offers)}
         told = (*_sentences(ready, values, has_options=has_options, elective=True), ready.sources)
         return part("Advised", " ".join(filter(None, told)))
 
-    def _benefit(self, card: str, options: tuple[str, ...]) -> Part:
+    def _benefit(self, card: str, options: tuple[str, ...]) -> DetailPart:
         """Figures of what is advised: those of any option, then those of each that is open."""
         figures = self._prose.cards[card].benefit
         told = (figures[key] for key in ("any", *options) if options and key in figures)
         return part("Benefit, harm", " ".join(told))
 
-    def _limits(self, has_tier: bool, lists: str) -> Part:
+    def _limits(self, has_tier: bool, lists: str) -> DetailPart:
         """`lists` are those of medicines that were read alone."""
         tier = "Expert-tiered, unvalidated." if has_tier else "Free-text notes not read."
         medicines = f" Medicines: {escape(lists)}." if lists else ""
         return part("Limits", f"{tier}{medicines} {self._prose.version}")
 
 
-def advised(guidance: Guidance, card: str, offers: Offers, knowledge: Knowledge, room: int) -> Part:
+def advised(
+    guidance: Guidance, card: str, offers: Offers, knowledge: Knowledge, room: int
+) -> DetailPart:
     """The card's own advice, then that of others which it stands for: whole, in their first
     sentences, or as many of these as there is room for."""
     lines, ready = knowledge.once(OptionLines), knowledge.once(Prose).cards[card]

@@ -16,7 +16,7 @@ DESCRIPTION_UNITS = 200
 _KEPT: Final = 512  # of each kind; the sets of checks that happen are few
 
 
-class Words(NamedTuple):
+class ButtonText(NamedTuple):
     """`creates` has for each draft the id of its regimen or referral, and its description."""
 
     label: str
@@ -37,7 +37,7 @@ class ButtonWords:
 
     def _course(
         self, regimen_id: str, checks: tuple[str, ...], protected: bool, replaced: int
-    ) -> Words:
+    ) -> ButtonText:
         """Of a regimen; `replaced` drafts give way to it (2: several)."""
         regimen, guard = self._knowledge.regimens[regimen_id], self._knowledge.protection
         what = f"{regimen.course.display}, {regimen.course.instruction}"
@@ -48,12 +48,12 @@ class ButtonWords:
             creates.append((guard.id, _describe("order", what, ())))
         made = f"Replace the draft{'s' * (replaced > 1)} by" if replaced else "Draft"
         label = f"{made} {_lower(regimen.label)}{' + PPI' if protected else ''}"
-        return Words(_label(label, checks), tuple(creates))
+        return ButtonText(_label(label, checks), tuple(creates))
 
-    def _referral(self, referral_id: str, checks: tuple[str, ...]) -> Words:
+    def _referral(self, referral_id: str, checks: tuple[str, ...]) -> ButtonText:
         referral = self._knowledge.referrals[referral_id]
         description = _describe("referral", referral.text, checks)
-        return Words(
+        return ButtonText(
             _label(f"Draft {_lower(referral.label)}", checks), ((referral_id, description),)
         )
 

@@ -18,7 +18,7 @@ from cds_service.cards.prose import Prose, capital
 from cds_service.cards.word_budget import (
     AT_WORST,
     NOTHING_TO_CHECK,
-    Part,
+    DetailPart,
     cut,
     fit,
     fitting,
@@ -113,12 +113,12 @@ def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, un
     return _joined(parts, line_links.PLAIN)
 
 
-def _limits(guidance: Guidance, lines: OptionLines) -> Part:
+def _limits(guidance: Guidance, lines: OptionLines) -> DetailPart:
     lists = next((value for name, value in guidance.params if name == "medicines"), "")
     return lines.limits(guidance.tier is not Tier.NONE, lists)
 
 
-def _joined(parts: Iterable[Part], titles: Mapping[str, str]) -> str:
+def _joined(parts: Iterable[DetailPart], titles: Mapping[str, str]) -> str:
     return "\n\n".join([titles[one.title] + one.text for one in parts if one.text])
 
 
@@ -128,7 +128,7 @@ def _patient(
     always: str,
     prose: Prose,
     room: int,
-) -> tuple[Part, Part, Part]:
+) -> tuple[DetailPart, DetailPart, DetailPart]:
     """Found, avoid and check, in the words that are left for them: each has a least share, and
     what one does not need falls to the next."""
     against, checks = told

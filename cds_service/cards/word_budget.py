@@ -15,7 +15,7 @@ AT_WORST = 150
 _REST = 2  # "+12 more"
 
 
-class Part(NamedTuple):
+class DetailPart(NamedTuple):
     """A line of a detail with its title, `words` of both; without text it is not told."""
 
     title: str
@@ -23,11 +23,11 @@ class Part(NamedTuple):
     words: int
 
 
-def part(title: str, text: str) -> Part:
+def part(title: str, text: str) -> DetailPart:
     """Raises ValueError for text that is no Markdown of a card."""
     if not text:
-        return Part(title, "", 0)
-    return Part(title, markdown(text), words(title) + words(text))
+        return DetailPart(title, "", 0)
+    return DetailPart(title, markdown(text), words(title) + words(text))
 
 
 def words(text: str) -> int:
