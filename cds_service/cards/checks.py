@@ -49,8 +49,7 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
             rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
             if reason.text not in said:
                 told.append((text, (rule and rule.check) or reason.rule))
-    if told:
-        yield from one_a_fact(told).items()
+    yield from one_a_fact(told).items() if len(told) > 1 else told
     closed = {v.option for v in guidance.options if v.standing is EXCLUDED}
     out: dict[str, list[str]] = {}
     clauses = knowledge.once(_clauses)

@@ -130,6 +130,9 @@ class Composer:
         passed_over = assessment.foreign or assessment.skipped or assessment.not_understood
         if not (assessment.guidances or passed_over):
             return {"cards": []}
+        told: Json = {"cards": [], "extension": {trace.NAME: trace.of_response(assessment)}}
+        if not (spoken := assessment.spoken):
+            return told
         who = Requester(
             subject=f"Patient/{chart.patient.id}",
             encounter=_encounter(encounter),
@@ -139,8 +142,8 @@ class Composer:
         draw = None
         if self._user_key and requester and self.knowledge.variants:
             draw = Draw(self.knowledge, self._user_key, client, requester)
-        cards = [self._card(each, assessment, chart, who, draw) for each in assessment.spoken]
-        return {"cards": cards, "extension": {trace.NAME: trace.of_response(assessment)}}
+        told["cards"] = [self._card(each, assessment, chart, who, draw) for each in spoken]
+        return told
 
     def _card(
         self,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from cds_service.cards.markdown import clean
-from cds_service.cdshooks.models import plain
 from cds_service.knowledge.dosages import DAY, dosage
 from cds_service.knowledge.loader import load
 from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
@@ -152,7 +151,9 @@ def _participants(context: DraftContext) -> Resource:
 
 def reason_of(text: str) -> str:
     """The reason of a draft as one line. Raises ValueError for a blank one."""
-    return plain(clean(text))
+    if not (text := clean(text)):  # what is left is one line of plain text
+        raise ValueError("must not be blank")
+    return text
 
 
 def _without_empty(resource: Resource) -> Resource:

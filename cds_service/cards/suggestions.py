@@ -93,16 +93,13 @@ def _option(verdict: OptionVerdict, knowledge: Knowledge, slots: Slots, *, prote
         referral = knowledge.options[verdict.option].referral
         lead = " ".join([reason.text for reason in verdict.for_referral])
         return _referral(cast(str, referral), knowledge, slots, check, lead=lead)
-    given_way = {source.reference: source.label for source in verdict.replaces}
-    words = knowledge.once(ButtonWords).course(
-        verdict.regimen, check, protected, min(len(given_way), 2)
-    )
-    orders, days = knowledge.once(PreparedOrders), knowledge.regimens[verdict.regimen].course.days
-    return _suggestion(
-        words.label,
-        [_delete(ref, clean(label)) for ref, label in given_way.items()]
-        + [_create(text, orders.medicine(id_, days, slots)) for id_, text in words.creates],
-    )
+    regimen, given_way = verdict.regimen, {s.reference: s.label for s in verdict.replaces}
+    words = knowledge.once(ButtonWords).course(regimen, check, protected, min(len(given_way), 2))
+    actions = [_delete(ref, clean(label)) for ref, label in given_way.items()]
+    orders, days = knowledge.once(PreparedOrders), knowledge.regimens[regimen].course.days
+    for id_, description in words.creates:
+        actions.append(_create(description, orders.medicine(id_, days, slots)))
+    return _suggestion(words.label, actions)
 
 
 def _suggestion(label: str, actions: list[Json]) -> Json:

@@ -1,6 +1,7 @@
 """The compact trace in `extension`: why a card says what it says, for machines.
 
 It holds ids of the knowledge, states, and of the chart nothing but references, codes and dates.
+What says nothing is left out: null and empty members never leave the service (JS-03).
 """
 
 from __future__ import annotations
@@ -54,38 +55,60 @@ _STATUS_CODES = frozenset(
 
 def of_response(assessment: Assessment) -> Json:
     """What was read, what no card tells, and why nothing is said where nothing is said."""
-    aside, days, spoken = assessment.set_aside, assessment.days, assessment.spoken
-    unread = assessment.not_understood
-    return _filled(
-        knowledge=assessment.knowledge_version,
-        today=_said(days.earliest, days.latest) if days else None,
-        zone=days.said if days else None,
-        inputs={report.name: report.state for report in assessment.looked_at},
-        signals={r.name: r.signal for r in assessment.inputs if r.signal is not None},
-        record=_record(assessment) if assessment.record or assessment.replaced_by else None,
-        lists=_lists(assessment),
-        why=None if spoken else why_silent(assessment),
-        selections=STRAY if assessment.any_draft else None,
-        silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
-        findings=list(map(_rule, untold(assessment, spoken))) if assessment.findings else None,
-        absent=assessment.absent,
-        notKnown=assessment.not_known,
-        setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
-        moreSetAside=_rest(aside),
-        notUnderstood=not_understood.of_answer(unread) if unread else None,
-        foreign=assessment.foreign,
-        skipped=assessment.skipped,
-        unassessable=assessment.unassessable,
-    )
+    told, spoken = _read(assessment), assessment.spoken
+    if not spoken and (why := why_silent(assessment)):
+        told["why"] = why
+    if assessment.any_draft:
+        told["selections"] = STRAY
+    if silent := [_silence(guidance) for guidance in assessment.guidances if not guidance.card]:
+        told["silent"] = silent
+    if findings := [_rule(finding) for finding in untold(assessment, spoken)]:
+        told["findings"] = findings
+    if assessment.absent:
+        told["absent"] = assessment.absent
+    if assessment.not_known:
+        told["notKnown"] = assessment.not_known
+    return told | _left_out(assessment)
+
+
+def _read(assessment: Assessment) -> Json:
+    """What was read, and on which day."""
+    told: Json = {"knowledge": assessment.knowledge_version}
+    if days := assessment.days:
+        told["today"], told["zone"] = _said(days.earliest, days.latest), days.said
+    if inputs := {report.name: report.state for report in assessment.looked_at}:
+        told["inputs"] = inputs
+    if signals := {r.name: r.signal for r in assessment.inputs if r.signal is not None}:
+        told["signals"] = signals
+    if assessment.record or assessment.replaced_by:
+        record = {"signal": assessment.record, "replacedBy": assessment.replaced_by}
+        told["record"] = {name: value for name, value in record.items() if value}
+    if lists := _lists(assessment):
+        told["lists"] = lists
+    return told
+
+
+def _left_out(assessment: Assessment) -> Json:
+    """What was not used, or could not be: seldom anything."""
+    told: Json = {}
+    if aside := assessment.set_aside:
+        told["setAside"] = [_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]]
+        if more := _rest(aside):
+            told["moreSetAside"] = more
+    if assessment.not_understood:
+        told["notUnderstood"] = not_understood.of_answer(assessment.not_understood)
+    if assessment.foreign:
+        told["foreign"] = assessment.foreign
+    if assessment.skipped:
+        told["skipped"] = assessment.skipped
+    if assessment.unassessable:
+        told["unassessable"] = assessment.unassessable
+    return told
 
 
 @lru_cache(maxsize=8)
 def _said(earliest: date, latest: date) -> str:
     return str(Days(earliest, latest))
-
-
-def _record(assessment: Assessment) -> Json:
-    return _filled(signal=assessment.record, replacedBy=assessment.replaced_by)
 
 
 def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:
@@ -97,22 +120,27 @@ def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:
 
 def untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:
     """Findings that none of these tells."""
+    if not assessment.findings:
+        return []
     told = {(finding.role, finding.rule) for g in guidances for finding in g.findings}
     return [f for f in assessment.findings if (f.role, f.rule) not in told]
 
 
 def of_card(guidance: Guidance, assessment: Assessment) -> Json:
     """What one card rests on."""
-    return _filled(
-        card=guidance.card,
-        **_decision(guidance),
-        findings=[_rule(finding) for finding in guidance.findings],
-        options=[_option(verdict) for verdict in guidance.options],
-        conflicts=[_why(reason) for reason in guidance.conflicts],
-        notAssessed=[{"input": n.input, "state": n.state} for n in guidance.not_assessed],
-        wouldChange=would_change(guidance),
-        knowledge=assessment.knowledge_version,
-    )
+    told: Json = {"card": guidance.card, **_decision(guidance)}
+    if guidance.findings:
+        told["findings"] = [_rule(finding) for finding in guidance.findings]
+    if guidance.options:
+        told["options"] = [_option(verdict) for verdict in guidance.options]
+    if guidance.conflicts:
+        told["conflicts"] = [_why(reason) for reason in guidance.conflicts]
+    if lacking := [{"input": n.input, "state": n.state} for n in guidance.not_assessed]:
+        told["notAssessed"] = lacking
+    if change := would_change(guidance):
+        told["wouldChange"] = change
+    told["knowledge"] = assessment.knowledge_version
+    return told
 
 
 _EXCLUDE = Effect.EXCLUDE  # looking up a member of an enumeration takes long
@@ -146,26 +174,22 @@ def would_change(guidance: Guidance, name: Callable[[str], str] = str) -> list[s
     return list(dict.fromkeys(said))[:FACTS_SHOWN]
 
 
-def _filled(**members: Any) -> Json:
-    """The members that say something: null and empty ones never leave the service (JS-03)."""
-    return {name: value for name, value in members.items() if value}
-
-
 def _silence(guidance: Guidance) -> Json:
-    return _filled(
-        **_decision(guidance),
-        because=guidance.silent_because,
-        wouldChange=would_change(guidance),
-        findings=[_rule(finding) for finding in guidance.findings],
-    )
+    told = _decision(guidance)
+    if guidance.silent_because:
+        told["because"] = guidance.silent_because
+    if change := would_change(guidance):
+        told["wouldChange"] = change
+    if guidance.findings:
+        told["findings"] = [_rule(finding) for finding in guidance.findings]
+    return told
 
 
 def _decision(guidance: Guidance) -> Json:
-    return {
-        "row": guidance.row,
-        "tier": guidance.tier,
-        "orders": [_order(order) for order in guidance.orders],
-    }
+    told: Json = {"row": guidance.row, "tier": guidance.tier}
+    if guidance.orders:
+        told["orders"] = [_order(order) for order in guidance.orders]
+    return told
 
 
 def _order(order: DraftOrder) -> str:
