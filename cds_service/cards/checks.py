@@ -38,18 +38,18 @@ def sentence(reason: Reason, prose: Prose) -> str:
     return prose.sentence(reason.text, REASON_LIMIT)
 
 
-def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[tuple[str, str]]:
+def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> dict[str, str]:
     """What to look at before choosing, and a word for it: this patient's conditions, then what was
     not read."""
-    unread = knowledge.once(unknown_checks)
+    exclusions, unread = knowledge.exclusions, knowledge.once(unknown_checks)
     said = {n.text for n in guidance.not_assessed}
     told = []
     for verdict in offered(guidance):
         for reason, text in _one_a_date(verdict.reasons, prose) if verdict.reasons else ():
-            rule = knowledge.exclusions.get(reason.rule) or unread.get(reason.rule)
             if reason.text not in said:
+                rule = exclusions.get(reason.rule) or unread.get(reason.rule)
                 told.append((text, (rule and rule.check) or reason.rule))
-    yield from one_a_fact(told).items() if len(told) > 1 else told
+    checks = one_a_fact(told) if len(told) > 1 else dict(told)
     closed = {v.option for v in guidance.options if v.standing is EXCLUDED}
     out: dict[str, list[str]] = {}
     clauses = knowledge.once(_clauses)
@@ -60,18 +60,22 @@ def checks_of(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterato
             option = check.applies_to[0]
             out.setdefault(knowledge.options[option].short or option, []).append(word)
         else:
-            yield prose.sentence(n.text, REASON_LIMIT), word
+            checks[prose.sentence(n.text, REASON_LIMIT)] = word
     for option, named in out.items():
         words_ = ", ".join(dict.fromkeys(named))
-        yield escape(f"Before any {option}: {words_}.", REASON_LIMIT), words_
+        checks[escape(f"Before any {option}: {words_}.", REASON_LIMIT)] = words_
+    return checks
 
 
-def _one_a_date(reasons: tuple[Reason, ...], prose: Prose) -> Iterator[tuple[Reason, str]]:
+def _one_a_date(reasons: tuple[Reason, ...], prose: Prose) -> Iterable[tuple[Reason, str]]:
     """The reasons as sentences; a question for a date joins what is left to the clinician because
     of the same fact."""
-    if not any(asked.asks for asked in reasons):
-        yield from ((reason, sentence(reason, prose)) for reason in reasons)
-        return
+    if not [asked for asked in reasons if asked.asks]:
+        return [(reason, sentence(reason, prose)) for reason in reasons]
+    return _with_dates(reasons, prose)
+
+
+def _with_dates(reasons: tuple[Reason, ...], prose: Prose) -> Iterator[tuple[Reason, str]]:
     decided = [reason for reason in reasons if reason.effect is Effect.NO_DRAFT]
     joined = {
         asked.rule: next((one.rule for one in decided if _facts(asked) <= _facts(one)), None)

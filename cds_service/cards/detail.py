@@ -55,6 +55,8 @@ _ORDERS_LEAST = 6
 _NOTHING_TO_AVOID = part("Avoid", "")
 _SHORTS = 8  # words for checks that are only named
 
+_NO_TIER = Tier.NONE
+
 _ROLES_SHOWN = (
     "genetic", "suspected", "mention", "family", "prophylaxis", "factor", "undecided", "modifier",
 )  # fmt: skip
@@ -84,7 +86,7 @@ def render(
     Raises ValueError for text that could not be sent.
     """
     prose, lines, offers = knowledge.once(Prose), knowledge.once(OptionLines), offers_of(guidance)
-    checks = dict(checks_of(guidance, knowledge, prose))
+    checks = checks_of(guidance, knowledge, prose)
     lines_against = [(line, "") for line in _against(guidance, knowledge, prose)]
     against = list(one_a_fact(lines_against)) if lines_against else []
     limit = AT_WORST if checks else NOTHING_TO_CHECK
@@ -114,8 +116,8 @@ def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, un
 
 
 def _limits(guidance: Guidance, lines: OptionLines) -> DetailPart:
-    lists = next((value for name, value in guidance.params if name == "medicines"), "")
-    return lines.limits(guidance.tier is not Tier.NONE, lists)
+    lists = dict(guidance.params).get("medicines", "")
+    return lines.limits(guidance.tier is not _NO_TIER, lists)
 
 
 def _joined(parts: Iterable[DetailPart], titles: Mapping[str, str]) -> str:
@@ -168,13 +170,14 @@ def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     """This patient's facts, the orders as the EHR names them where no option names the operation,
     and who it is."""
     shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN]
-    if any(one.role in _TOLD_BY_OTHERS for one in shown):
+    if not _TOLD_BY_OTHERS.isdisjoint([one.role for one in shown]):
         shown = _untold(shown, guidance)
-    shown.sort(key=lambda finding: _ROLES_SHOWN.index(finding.role))
+    if len(shown) > 1:
+        shown.sort(key=lambda finding: _ROLES_SHOWN.index(finding.role))
     facts = dict.fromkeys([fact for finding in shown for fact in _finding(finding, prose)])
     orders = [] if guidance.options else [_order(order) for order in guidance.orders]
     named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2)) if orders else ""
-    who = escape(next((value for name, value in guidance.params if name == "who"), ""))
+    who = escape(dict(guidance.params).get("who", ""))
     tail = [part for part in (f"ordered: {named}" if named else "", who) if part]
     told = fit(facts, room - sum(map(words, tail)))
     said = "; ".join([told, *tail] if told else tail)
@@ -212,19 +215,17 @@ def _order(order: DraftOrder) -> str:
     return escape(order.label, ORDER_LIMIT)
 
 
-def _finding(finding: Finding, prose: Prose) -> Iterator[str]:
-    sources = [one for one in finding.sources if not _of_patient(one.reference)]
-    facts = list(dict.fromkeys(filter(None, [_fact(one, finding) for one in sources])))
+def _finding(finding: Finding, prose: Prose) -> list[str]:
+    """The facts of a finding; with its label where a fact alone does not tell it."""
+    told = [_fact(one, finding) for one in finding.sources if not _of_patient(one.reference)]
+    facts = list(dict.fromkeys([fact for fact in told if fact]))
     if facts and finding.role != "modifier" and finding.role not in _NAMED:
-        yield from facts
-        return
+        return facts
     label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
     note = f" ({escape(finding.note)})" if finding.note else ""
     if finding.role == "modifier" or not facts:
-        yield f"{label}{note}"
-    else:
-        yield f"{label}{_joint(facts[0])}{facts[0]}{note}"
-        yield from facts[1:]
+        return [f"{label}{note}"]
+    return [f"{label}{_joint(facts[0])}{facts[0]}{note}", *facts[1:]]
 
 
 def _joint(fact: str) -> str:

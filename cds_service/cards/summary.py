@@ -20,7 +20,7 @@ def summary(guidance: Guidance, text: CardText) -> str:
     """
     none_left = bool(guidance.options) and not any(offered(guidance))
     words = (text.summary_none_left if none_left else None) or text.summary
-    against = next((value for name, value in guidance.params if name == "against"), None)
+    against = dict(guidance.params).get("against")
     if against and not none_left and not guidance.conflicts:
         values = next(_ever_shorter(guidance))
         for template in (words, text.summary_short or words):
