@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cds_service.cards.checks import unknown_checks
 from cds_service.cards.markdown import shorten
 from cds_service.cdshooks.models import plain, utf16_length
 
@@ -26,14 +27,21 @@ class ButtonText(NamedTuple):
 class ButtonWords:
     """All of them, for one knowledge (`knowledge.once(ButtonWords)`).
 
-    They follow from ids and words of the knowledge: nothing of a chart may be asked with. Both
-    functions raise ValueError where the words could not be sent.
+    They follow from ids and words of the knowledge: nothing of a chart may be asked with. All raise
+    ValueError where the words could not be sent.
     """
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
+        self.checks = lru_cache(_KEPT)(self._checks)
         self.course = lru_cache(_KEPT)(self._course)
         self.referral = lru_cache(_KEPT)(self._referral)
+
+    def _checks(self, rules: tuple[str, ...]) -> tuple[str, ...]:
+        """What these rules ask to check, a few words each."""
+        exclusions, unknown = self._knowledge.exclusions, unknown_checks(self._knowledge)
+        asking = [exclusions.get(rule) or unknown.get(rule) for rule in rules]
+        return tuple(dict.fromkeys(r.check if r and r.check else "the card" for r in asking))
 
     def _course(
         self, regimen_id: str, checks: tuple[str, ...], protected: bool, replaced: int

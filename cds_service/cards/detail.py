@@ -121,7 +121,7 @@ def _limits(guidance: Guidance, lines: OptionLines) -> DetailPart:
 
 
 def _joined(parts: Iterable[DetailPart], titles: Mapping[str, str]) -> str:
-    return "\n\n".join([titles[one.title] + one.text for one in parts if one.text])
+    return "\n\n".join([titles[title] + text for title, text, _ in parts if text])
 
 
 def _patient(

@@ -71,7 +71,9 @@ class PreparedOrders:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
-        self._notes = {id_: one.note for id_, one in knowledge.referrals.items()}
+        self._notes = {
+            id_: (r.note, encode(r.note.strip())) for id_, r in knowledge.referrals.items()
+        }
         self._made: dict[_Shape, _Templates] = {}
         for release in RELEASES:
             self._of((release, True, True, True))
@@ -82,7 +84,9 @@ class PreparedOrders:
 
     def referral(self, id_: str, slots: Slots, lead: str = "") -> Raw:
         """The draft of a referral; `lead` stands before its note."""
-        note = encode(f"{lead} {self._notes[id_]}".strip())
+        text, note = self._notes[id_]
+        if lead:
+            note = encode(f"{lead} {text}".strip())
         return Raw(self._of(slots.shape)[id_, 0] % {**slots.values, b"note": note})
 
     def _of(self, shape: _Shape) -> _Templates:

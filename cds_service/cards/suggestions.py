@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 from msgspec import Raw
 
 from cds_service.cards.button_words import DESCRIPTION_UNITS, LABEL_UNITS, ButtonWords
-from cds_service.cards.checks import unknown_checks
 from cds_service.cards.markdown import clean, shorten
 from cds_service.cards.prepared_orders import PreparedOrders, Slots, slots_of
 from cds_service.cdshooks.models import Json, new_uuid, plain
@@ -129,9 +128,7 @@ def _checks(verdict: OptionVerdict, knowledge: Knowledge) -> tuple[str, ...]:
     """What to check before choosing, a few words each."""
     if not verdict.reasons or verdict.standing is not Standing.CONDITIONAL:
         return ()
-    exclusions, unknown = knowledge.exclusions, knowledge.once(unknown_checks)
-    rules = [exclusions.get(r.rule) or unknown.get(r.rule) for r in verdict.reasons]
-    return tuple(dict.fromkeys([r.check if r and r.check else "the card" for r in rules]))
+    return knowledge.once(ButtonWords).checks(tuple([reason.rule for reason in verdict.reasons]))
 
 
 # --- referrals ---
