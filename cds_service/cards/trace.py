@@ -164,7 +164,8 @@ def would_change(guidance: Guidance, name: Callable[[str], str] = str) -> list[s
     if guidance.row in _ROWS_OF_TIER and guidance.tier in _TIER_CHANGES:
         said.append(_TIER_CHANGES[guidance.tier])
     for verdict in guidance.options:
-        reasons = own_reasons(verdict)
+        if not (reasons := own_reasons(verdict)):
+            continue
         against = [name(r.rule) for r in reasons if r.effect is _EXCLUDE]
         if against:
             also = " and ".join(dict.fromkeys(against))
