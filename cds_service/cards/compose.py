@@ -9,8 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from msgspec import Raw
+
 from cds_service.cards import detail, line_links, trace
 from cds_service.cards.override_reasons import own, standard
+from cds_service.cards.prepared_orders import PreparedOrders
 from cds_service.cards.suggestions import Requester, behavior, suggest
 from cds_service.cards.summary import summary
 from cds_service.cards.wordings import Draw
@@ -20,8 +23,9 @@ from cds_service.cdshooks.models import (
     Link,
     OverrideReason,
     Source,
-    markdown,
+    encode,
     new_uuid,
+    to_bytes,
     to_json,
 )
 from cds_service.cdshooks.models import summary as checked_summary
@@ -49,20 +53,21 @@ _INDICATORS = frozenset({"info", "warning", "critical"})
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What all cards of one text have: source, override reasons and links as they are, and what
-    the titles of its lines become."""
+    """What all cards of one text have: source, override reasons and links as they are, and how the
+    lines of its detail begin."""
 
-    source: Json
-    shared: Json
+    source: Raw
+    shared: Mapping[str, Raw]
     titles: Mapping[str, str]
 
 
 class Composer:
     """Makes answers as JSON data.
 
-    What all cards of one text share (source, override reasons, links) is built once, through the
-    models of `wire`; what comes from a request passes the same checks of text as there. The tests
-    put every answer through the whole models.
+    What all cards of one text share (source, override reasons, links), and the drafts with slots
+    for what a call says, are bytes that were built once, through the models of `cdshooks.models`;
+    in an answer they are `msgspec.Raw`. What comes from a request passes the same checks of text as
+    there. The tests put every answer through the whole models.
 
     `evidence_url` is the absolute address of the evidence pages (https, or http on this machine):
     the card, and each of its lines, links to its place there. Anything else is left out.
@@ -91,13 +96,14 @@ class Composer:
 
         Raises ValueError for content that could not be sent.
         """
+        self.knowledge.once(PreparedOrders)
         for text in self.knowledge.cards.values():
             self._frame(text)
 
     def _frame(self, text: CardText) -> _Frame:
         frame = self._frames.get(text.id)
         if frame is None:
-            source = to_json(_source(text, self.knowledge, self._page))
+            source = Raw(to_bytes(_source(text, self.knowledge, self._page)))
             shared = _shared(text, self.knowledge, self._page, self._reasons)
             titles = line_links.titles(text.id, self._page)
             frame = self._frames[text.id] = _Frame(source, shared, titles)
@@ -124,6 +130,9 @@ class Composer:
         passed_over = assessment.foreign or assessment.skipped or assessment.not_understood
         if not (assessment.guidances or passed_over):
             return {"cards": []}
+        told: Json = {"cards": [], "extension": {trace.NAME: trace.of_response(assessment)}}
+        if not (spoken := assessment.spoken):
+            return told
         who = Requester(
             subject=f"Patient/{chart.patient.id}",
             encounter=_encounter(encounter),
@@ -133,8 +142,8 @@ class Composer:
         draw = None
         if self._user_key and requester and self.knowledge.variants:
             draw = Draw(self.knowledge, self._user_key, client, requester)
-        cards = [self._card(each, assessment, chart, who, draw) for each in assessment.spoken]
-        return {"cards": cards, "extension": {trace.NAME: trace.of_response(assessment)}}
+        told["cards"] = [self._card(each, assessment, chart, who, draw) for each in spoken]
+        return told
 
     def _card(
         self,
@@ -155,11 +164,10 @@ class Composer:
         if draw is not None:
             text, variant = draw.words(text, guidance)
             told |= {"variant": variant} if variant else {}
-        words = detail.render(guidance, text, self.knowledge)
         return {
             "uuid": new_uuid(),
             "summary": checked_summary(summary(guidance, text)),
-            "detail": markdown(line_links.linked(words, frame.titles) if frame.titles else words),
+            "detail": detail.render(guidance, text, self.knowledge, frame.titles),
             "indicator": guidance.indicator,
             "source": frame.source,
             **offered,
@@ -181,11 +189,11 @@ def _shared(
     knowledge: Knowledge,
     page: str | None,
     coded: Callable[[Iterable[ReasonText]], tuple[OverrideReason, ...]],
-) -> Json:
+) -> Mapping[str, Raw]:
     """Override reasons and links, as far as the text has any."""
     reasons = coded(knowledge.override_reasons[reason] for reason in text.override)
     named = {"overrideReasons": reasons, "links": _links(text, knowledge, page)}
-    return {name: [to_json(one) for one in found] for name, found in named.items() if found}
+    return {name: Raw(encode(list(map(to_json, of)))) for name, of in named.items() if of}
 
 
 def _links(text: CardText, knowledge: Knowledge, page: str | None) -> tuple[Link, ...]:

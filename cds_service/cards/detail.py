@@ -6,21 +6,31 @@ References and codes stay in the trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from cds_service.cards.checks import REASON_LIMIT, checks_of, offered, one_a_fact, sentence
-from cds_service.cards.markdown import escape, fill
-from cds_service.cards.prose import Prose, capital, source_keys
-from cds_service.cards.word_budget import AT_WORST, NOTHING_TO_CHECK, cut, fit, fitting, words
+from cds_service.cards import line_links
+from cds_service.cards.advice import OptionLines, advised, course_words, offers_of
+from cds_service.cards.checks import EXCLUDED, REASON_LIMIT, checks_of, one_a_fact, sentence
+from cds_service.cards.markdown import escape
+from cds_service.cards.prose import Prose, capital
+from cds_service.cards.word_budget import (
+    AT_WORST,
+    NOTHING_TO_CHECK,
+    DetailPart,
+    cut,
+    fit,
+    fitting,
+    part,
+    words,
+)
 from cds_service.clinical.assessment import (
     Effect,
     Finding,
     Guidance,
     OptionVerdict,
     Reason,
-    Standing,
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
@@ -28,7 +38,7 @@ from cds_service.knowledge.code_systems import name_of
 
 if TYPE_CHECKING:
     from cds_service.knowledge.loader import Knowledge
-    from cds_service.knowledge.schema import CardText, Regimen
+    from cds_service.knowledge.schema import CardText
 
 FACT_LIMIT = 60
 _AGAIN = "radiotherapy"  # mostly avoided because of radiotherapy
@@ -36,14 +46,16 @@ _AGAIN = "radiotherapy"  # mostly avoided because of radiotherapy
 _STATES = frozenset({"Condition", "Observation", "AllergyIntolerance", "Patient"})
 CODE_LIMIT = 20
 ORDER_LIMIT = 40
-ADVICE_LIMIT = 400
 _LEAST = 10
 """Words that found, avoid and check have at least, however much the others say."""
 _FOUND_MOST = 30
 _AVOID_MOST = 36
 _ORDERS_MOST = 10  # words for the orders that are named
 _ORDERS_LEAST = 6
+_NOTHING_TO_AVOID = part("Avoid", "")
 _SHORTS = 8  # words for checks that are only named
+
+_NO_TIER = Tier.NONE
 
 _ROLES_SHOWN = (
     "genetic", "suspected", "mention", "family", "prophylaxis", "factor", "undecided", "modifier",
@@ -58,29 +70,37 @@ _ROLE_WORDS = {
 }
 # Of these the rule is named beside the words of the chart: they are doubtful, or often miscoded.
 _NAMED = frozenset(_ROLE_WORDS) | {"genetic"}
-_OFTEN = {1: "once daily", 2: "twice daily", 3: "three times daily", 4: "four times daily"}
+_TOLD_BY_OTHERS = frozenset({"modifier", "undecided"})
 
 
-def render(guidance: Guidance, text: CardText, knowledge: Knowledge) -> str:
-    """The detail of one card as GitHub Flavored Markdown without HTML, tables or images.
+def render(
+    guidance: Guidance,
+    text: CardText,
+    knowledge: Knowledge,
+    titles: Mapping[str, str] = line_links.PLAIN,
+) -> str:
+    """The detail of one card as GitHub Flavored Markdown without HTML, tables or images; `titles`
+    is how each line begins.
 
     At most 90 words where nothing has to be checked, 150 at the worst: what is more is counted.
+    Raises ValueError for text that could not be sent.
     """
-    prose = knowledge.once(Prose)
-    checks = dict(checks_of(guidance, knowledge, prose))
-    against = list(one_a_fact((line, "") for line in _against(guidance, knowledge, prose)))
+    prose, lines, offers = knowledge.once(Prose), knowledge.once(OptionLines), offers_of(guidance)
+    checks = checks_of(guidance, knowledge, prose)
+    lines_against = [(line, "") for line in _against(guidance, knowledge, prose)]
+    against = list(one_a_fact(lines_against)) if lines_against else []
     limit = AT_WORST if checks else NOTHING_TO_CHECK
-    benefit = _section("Benefit, harm", " ".join(_benefit(guidance, text, prose)))
-    limits = _section("Limits", _limits(guidance, prose))
-    room = limit - words(benefit) - words(limits)
+    benefit = lines.benefit(text.id, tuple(offer.option for offer in offers))
+    limits = _limits(guidance, lines)
+    room = limit - benefit.words - limits.words
     # What the patient's own parts have at least, with their titles.
     kept = (_LEAST + 1) * (1 + bool(against or checks)) + words(prose.cards[text.id].avoid)
     kept += 0 if guidance.options else _ORDERS_LEAST
-    advised = _section("Advised", _advised(guidance, text, knowledge, room - kept))
-    room -= words(advised)
-    found, avoid, check = _patient(guidance, (against, checks), text, prose, room)
-    parts = (found, advised, avoid, check, benefit, limits)
-    return "\n\n".join(part for part in parts if part)
+    advice = advised(guidance, text.id, offers, knowledge, room - kept)
+    always = prose.cards[text.id].avoid
+    room -= advice.words
+    found, avoid, check = _patient(guidance, (against, checks), always, prose, room)
+    return _joined((found, advice, avoid, check, benefit, limits), titles)
 
 
 def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, until: date) -> str:
@@ -88,38 +108,41 @@ def answered(guidance: Guidance, knowledge: Knowledge, on: date, reason: str, un
     prose = knowledge.once(Prose)
     again = f"The warning comes again when they change, and from {until} on."
     parts = (
-        _section("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
-        _section("Found", _found(guidance, prose, _FOUND_MOST)),
-        _section("Limits", _limits(guidance, prose)),
+        part("Answered", f"{on}: {escape(reason)}. Same order and findings since. {again}"),
+        part("Found", _found(guidance, prose, _FOUND_MOST)),
+        _limits(guidance, knowledge.once(OptionLines)),
     )
-    return "\n\n".join(part for part in parts if part)
+    return _joined(parts, line_links.PLAIN)
 
 
-def _section(title: str, words_: str) -> str:
-    return f"**{title}:** {words_}" if words_ else ""
+def _limits(guidance: Guidance, lines: OptionLines) -> DetailPart:
+    lists = dict(guidance.params).get("medicines", "")
+    return lines.limits(guidance.tier is not _NO_TIER, lists)
+
+
+def _joined(parts: Iterable[DetailPart], titles: Mapping[str, str]) -> str:
+    return "\n\n".join([titles[title] + text for title, text, _ in parts if text])
 
 
 def _patient(
     guidance: Guidance,
     told: tuple[list[str], dict[str, str]],
-    text: CardText,
+    always: str,
     prose: Prose,
     room: int,
-) -> tuple[str, str, str]:
+) -> tuple[DetailPart, DetailPart, DetailPart]:
     """Found, avoid and check, in the words that are left for them: each has a least share, and
     what one does not need falls to the next."""
     against, checks = told
-    always = prose.cards[text.id].avoid
     later = (_LEAST + 1) * bool(checks)
-    avoid = ""
+    avoid = _NOTHING_TO_AVOID
     if against or always:
         share = min(room - later - _LEAST - 2, _AVOID_MOST)
-        avoid = _section("Avoid", _avoid(against, always, share))
-        room -= words(avoid)
+        avoid = part("Avoid", _avoid(against, always, share))
+        room -= avoid.words
     most = min(room - later, _FOUND_MOST) if checks else room
-    found = _section("Found", _found(guidance, prose, most - 1))
-    room -= words(found)
-    return found, avoid, _section("Check", _check(checks, room - 1))
+    found = part("Found", _found(guidance, prose, most - 1))
+    return found, avoid, part("Check", _check(checks, room - found.words - 1))
 
 
 def _avoid(against: list[str], always: str, room: int) -> str:
@@ -146,23 +169,32 @@ def _check(checks: dict[str, str], room: int) -> str:
 def _found(guidance: Guidance, prose: Prose, room: int) -> str:
     """This patient's facts, the orders as the EHR names them where no option names the operation,
     and who it is."""
-    facts: dict[str, None] = {}
     shown = [one for one in guidance.findings if one.role in _ROLES_SHOWN]
+    if not _TOLD_BY_OTHERS.isdisjoint([one.role for one in shown]):
+        shown = _untold(shown, guidance)
+    if len(shown) > 1:
+        shown.sort(key=lambda finding: _ROLES_SHOWN.index(finding.role))
+    facts = dict.fromkeys([fact for finding in shown for fact in _finding(finding, prose)])
+    orders = [] if guidance.options else [_order(order) for order in guidance.orders]
+    named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2)) if orders else ""
+    who = escape(dict(guidance.params).get("who", ""))
+    tail = [part for part in (f"ordered: {named}" if named else "", who) if part]
+    told = fit(facts, room - sum(map(words, tail)))
+    said = "; ".join([told, *tail] if told else tail)
+    return f"{capital(said)}." if said else ""
+
+
+def _untold(shown: list[Finding], guidance: Guidance) -> list[Finding]:
+    """The findings without a modifier or a question of facts that others show, or of Patient, which
+    ends the line."""
     # An order says many things: a modifier of one is told beside it.
     of_orders = {order.reference or "" for order in guidance.orders}
     by_others = _references(shown, lambda role: role != "modifier") - of_orders
-    by_factors = _references(shown, lambda role: role == "factor")
-    told_by = {"modifier": by_others, "undecided": by_factors}
-    shown = [one for one in shown if not _is_told(one, told_by.get(one.role))]
-    for finding in sorted(shown, key=lambda finding: _ROLES_SHOWN.index(finding.role)):
-        facts.update(dict.fromkeys(_finding(finding, prose)))
-    orders = [] if guidance.options else [_order(order) for order in guidance.orders]
-    named = fit(dict.fromkeys(orders), min(_ORDERS_MOST, room - _LEAST - 2))
-    who = escape(dict(guidance.params).get("who", ""))
-    tail = [f"ordered: {named}" if named else "", who]
-    told = fit(facts, room - sum(map(words, tail)))
-    said = "; ".join(part for part in (told, *tail) if part)
-    return f"{capital(said)}." if said else ""
+    told_by = {
+        "modifier": by_others,
+        "undecided": _references(shown, lambda role: role == "factor"),
+    }
+    return [one for one in shown if not _is_told(one, told_by.get(one.role))]
 
 
 def _references(findings: Iterable[Finding], of: Callable[[str], bool]) -> set[str]:
@@ -170,7 +202,6 @@ def _references(findings: Iterable[Finding], of: Callable[[str], bool]) -> set[s
 
 
 def _is_told(finding: Finding, told: Collection[str] | None) -> bool:
-    """A modifier or a question of facts that others show, or of Patient, which ends the line."""
     facts = (fact.reference for fact in finding.sources)
     return told is not None and all(_of_patient(f) or f in told for f in facts)
 
@@ -184,18 +215,17 @@ def _order(order: DraftOrder) -> str:
     return escape(order.label, ORDER_LIMIT)
 
 
-def _finding(finding: Finding, prose: Prose) -> Iterator[str]:
+def _finding(finding: Finding, prose: Prose) -> list[str]:
+    """The facts of a finding; with its label where a fact alone does not tell it."""
+    told = [_fact(one, finding) for one in finding.sources if not _of_patient(one.reference)]
+    facts = list(dict.fromkeys([fact for fact in told if fact]))
+    if facts and finding.role != "modifier" and finding.role not in _NAMED:
+        return facts
     label = prose.escape(capital(_ROLE_WORDS.get(finding.role, "") + finding.label))
-    sources = [one for one in finding.sources if not _of_patient(one.reference)]
-    facts = list(dict.fromkeys(filter(None, (_fact(one, finding) for one in sources))))
+    note = f" ({escape(finding.note)})" if finding.note else ""
     if finding.role == "modifier" or not facts:
-        yield f"{label} ({escape(finding.note)})" if finding.note else label
-    elif finding.role in _NAMED:
-        note = f" ({escape(finding.note)})" if finding.note else ""
-        yield f"{label}{_joint(facts[0])}{facts[0]}{note}"
-        yield from facts[1:]
-    else:
-        yield from facts
+        return [f"{label}{note}"]
+    return [f"{label}{_joint(facts[0])}{facts[0]}{note}", *facts[1:]]
 
 
 def _joint(fact: str) -> str:
@@ -225,83 +255,6 @@ def _fact(source: Provenance, finding: Finding) -> str:
     return ", ".join(parts)
 
 
-# --- advised ---
-
-
-def _advised(guidance: Guidance, text: CardText, knowledge: Knowledge, room: int) -> str:
-    """The card's own advice, then that of others which it stands for: whole, in their first
-    sentences, or as many of these as there is room for."""
-    prose = knowledge.once(Prose)
-    own = " ".join((*_life_first(guidance, knowledge, prose), *_advice(guidance, text, knowledge)))
-    keys = "" if text.benefit or not text.evidence else source_keys(text.evidence[:2])
-    also = list(_also(guidance, text, prose))
-    left = room - words(own) - words(keys)
-    if words(" ".join(also)) > left:
-        also = [f"{one.partition('. ')[0].rstrip('.')}." for one in also]
-    told = fitting(also, left, " ", 2)
-    rest = f"+{len(also) - told} more." if told < len(also) else ""
-    return " ".join(part for part in (own, *also[:told], rest, keys) if part)
-
-
-def _life_first(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator[str]:
-    """What comes first beside an order that may save a life."""
-    if guidance.kept:
-        rules = (knowledge.genetic.get(finding.rule) for finding in guidance.findings)
-        yield from (prose.escape(r.life_first) for r in rules if r is not None and r.life_first)
-
-
-def _also(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
-    """The first advice of each other card that this one stands for, each once."""
-    told = {paragraph for paragraph, _ in prose.cards[text.id].advice}
-    for other in guidance.also:
-        paragraph, has_names = prose.cards[other.card].advice[0]
-        if paragraph not in told:
-            told.add(paragraph)
-            yield fill(paragraph, dict(other.params)) if has_names else paragraph
-
-
-def _advice(guidance: Guidance, text: CardText, knowledge: Knowledge) -> Iterator[str]:
-    """The sentences of the card; one that names what is open is left out where nothing is."""
-    prose = knowledge.once(Prose)
-    open_ = _open(guidance, knowledge)
-    values = {**dict(guidance.params), "open": open_}
-    ready = prose.cards[text.id]
-    none_left = bool(guidance.options) and not open_
-    advice = ready.none_left if none_left and ready.none_left else ready.advice
-    for paragraph, has_names in advice:
-        if open_ or "{open}" not in paragraph:
-            yield capital(fill(paragraph, values, ADVICE_LIMIT)) if has_names else paragraph
-    if ready.elective and not guidance.kept:
-        yield ready.elective
-
-
-def _open(guidance: Guidance, knowledge: Knowledge) -> str:
-    """The options that are left as part of a sentence; one that is not drafted comes last."""
-    first = [_choice(verdict, knowledge) for verdict in offered(guidance) if verdict.drafted]
-    decided = [
-        f"{knowledge.options[verdict.option].label} only as your own decision, not drafted"
-        for verdict in offered(guidance)
-        if not verdict.drafted
-    ]
-    return "; ".join(part for part in (", or ".join(first), *decided) if part)
-
-
-def _choice(verdict: OptionVerdict, knowledge: Knowledge) -> str:
-    """An option with its courses: the one that is drafted, and what else is left."""
-    advice = knowledge.options[verdict.option].advice
-    if verdict.regimen is None:
-        return advice
-    courses = [knowledge.regimens[id_] for id_ in (verdict.regimen, *verdict.alternatives)]
-    named = ", or ".join(map(_course, courses))
-    return f"{advice} ({named}{'; off-label' if any(c.off_label for c in courses) else ''})"
-
-
-def _course(regimen: Regimen) -> str:
-    course = regimen.course
-    often = _OFTEN.get(course.per_day, f"{course.per_day} times daily")
-    return f"{regimen.drug} {course.dose:g} {course.unit} {often} {course.days} days"
-
-
 # --- avoid and check ---
 
 
@@ -312,7 +265,7 @@ def _against(guidance: Guidance, knowledge: Knowledge, prose: Prose) -> Iterator
         yield _led(_speaks_of(reason, knowledge), reason, prose) or sentence(reason, prose)
     conflicts = {reason.rule for reason in guidance.conflicts}
     for verdict in guidance.options:
-        if verdict.standing is Standing.EXCLUDED and not verdict.dropped:
+        if verdict.standing is EXCLUDED and not verdict.dropped:
             option = knowledge.options[verdict.option]
             for reason in _excluding(verdict.reasons):
                 if reason.rule not in conflicts:
@@ -359,7 +312,7 @@ def _passed_over(regimen: str, verdict: OptionVerdict, knowledge: Knowledge) -> 
     """The drug; the whole course where the same drug is offered for other days."""
     rule = knowledge.regimens[regimen]
     chosen = knowledge.regimens[verdict.regimen] if verdict.regimen else None
-    return _course(rule) if chosen is not None and chosen.drug == rule.drug else rule.drug
+    return course_words(rule) if chosen is not None and chosen.drug == rule.drug else rule.drug
 
 
 def _is_shortened(
@@ -373,23 +326,3 @@ def _is_shortened(
 
 def _excluding(reasons: Iterable[Reason]) -> Iterator[Reason]:
     return (reason for reason in reasons if reason.effect is Effect.EXCLUDE)
-
-
-# --- benefit and limits ---
-
-
-def _benefit(guidance: Guidance, text: CardText, prose: Prose) -> Iterator[str]:
-    """Figures of what is advised: those of any option, then those of each that is open."""
-    figures = prose.cards[text.id].benefit
-    open_ = [verdict.option for verdict in offered(guidance)]
-    if open_:
-        yield from (figures[key] for key in ("any", *open_) if key in figures)
-
-
-def _limits(guidance: Guidance, prose: Prose) -> str:
-    tier = (
-        "Free-text notes not read." if guidance.tier is Tier.NONE else "Expert-tiered, unvalidated."
-    )
-    lists = dict(guidance.params).get("medicines")
-    medicines = f" Medicines: {escape(lists)}." if lists else ""
-    return f"{tier}{medicines} {prose.version}"

@@ -93,10 +93,9 @@ def tell_log(assessment: Assessment) -> None:
     call.skipped, call.foreign = assessment.skipped, assessment.foreign
     if assessment.not_understood:
         call.not_understood = not_understood.figures(assessment.not_understood)
-    call.tier = str(max((g.tier for g in guidances), key=_SEVERITY.index, default=Tier.NONE))
+    call.tier = str(max([g.tier for g in guidances], key=_SEVERITY.index, default=Tier.NONE))
     call.rules = tuple(sorted({finding.rule for g in guidances for finding in g.findings}))
-    call.inputs = tuple((report.name, report.state) for report in assessment.looked_at)
+    call.inputs = tuple([(report.name, report.state) for report in assessment.looked_at])
     call.cards = tuple(
-        calls.CardShown(g.row, g.card or "", str(g.tier), g.indicator or "")
-        for g in assessment.spoken
+        calls.CardShown(g.row, g.card, str(g.tier), g.indicator or "") for g in guidances if g.card
     )

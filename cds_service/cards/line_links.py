@@ -19,6 +19,9 @@ _LINES: Final = {
 }
 """The lines of `detail`, and their places on the page of a card."""
 
+PLAIN: Final[Mapping[str, str]] = {title: f"**{title}:** " for title in (*_LINES, "Answered")}
+"""How each line begins where no page explains it."""
+
 
 def has_places(page: str) -> bool:
     """Whether an address is that of our evidence pages, so that other addresses follow from it.
@@ -31,17 +34,10 @@ def has_places(page: str) -> bool:
 
 
 def titles(card: str, page: str | None) -> Mapping[str, str]:
-    """For each title of a card, as Markdown, what stands instead; nothing without our pages."""
+    """How each line begins, as Markdown: its title, which is a link where our pages are known."""
     if page is None or not has_places(page):
-        return {}
+        return PLAIN
     return {
-        f"**{title}": f"**{link(title, page + evidence_places.of_line(card, line))}"
+        title: f"**{link(title, page + evidence_places.of_line(card, line))}:** "
         for title, line in _LINES.items()
     }
-
-
-def linked(detail: str, instead: Mapping[str, str]) -> str:
-    """The detail with its titles as links. Text of a chart is escaped in it: only a title of ours
-    begins a part with two asterisks."""
-    parts = (part.partition(":** ") for part in detail.split("\n\n"))
-    return "\n\n".join(instead.get(title, title) + mark + words for title, mark, words in parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from cds_service.cdshooks.models import utf16_length
@@ -45,7 +46,8 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
         text = "".join(
             sign if sign.isprintable() else " " if sign.isspace() else "" for sign in text
         )
-    text = " ".join(text.split())
+    if "  " in text or text.strip() != text:  # of all blanks only this one is printable
+        text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
@@ -102,11 +104,22 @@ def fill(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT) -> s
 
 def fill_plain(template: str, values: Mapping[str, str], limit: int = TEXT_LIMIT) -> str:
     """The same as plain text: for summaries, labels, descriptions and FHIR text."""
+    parts = list(_parts(template))
+    for place in range(1, len(parts), 2):
+        name = parts[place]
+        parts[place] = clean(values.get(name, f"{{{name}}}"), limit)
+    return " ".join("".join(parts).split())
 
-    def value(found: re.Match[str]) -> str:
-        return clean(values.get(found.group(1), found.group()), limit)
 
-    return " ".join(_PLACEHOLDER.sub(value, template).split())
+@lru_cache(maxsize=1024)  # sentences of the knowledge
+def _parts(template: str) -> tuple[str, ...]:
+    """What stands between names, and the names."""
+    return tuple(_PLACEHOLDER.split(template))
+
+
+def names_of(*templates: str) -> set[str]:
+    """The names that these have to be filled in with."""
+    return {name for template in templates for name in _PLACEHOLDER.findall(template)}
 
 
 def shorten(text: str, limit: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service.cards.markdown import TEXT_LIMIT, escape
+from cds_service.cards.markdown import TEXT_LIMIT, escape, names_of
 from cds_service.clinical.unknown_inputs import states_said
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class CardProse:
 
     `advice` are its paragraphs, and whether each still has names to fill in; `none_left` those that
     stand instead where no option is left; `elective` is said where no order is urgent. `benefit`
-    are the figures by option, and of `any`.
+    are the figures by option, and of `any`; `sources` stand in their place. A card whose paragraphs
+    name nothing but what is open `follows_options`.
     """
 
     avoid: str
@@ -29,6 +30,8 @@ class CardProse:
     elective: str
     none_left: tuple[tuple[str, bool], ...]
     benefit: Mapping[str, str]
+    sources: str
+    follows_options: bool
 
 
 class Prose:
@@ -36,6 +39,7 @@ class Prose:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._escaped = {text: escape(text, len(text)) for text in _texts(knowledge)}
+        self._sentences = {text: capital(told) for text, told in self._escaped.items()}
         cards = (*knowledge.cards.values(), *knowledge.variants.values())
         self.cards = {card.id: _card(card) for card in cards}
         self.version = escape(f"Knowledge {knowledge.version}.")
@@ -44,6 +48,13 @@ class Prose:
         """`markdown.escape`, at once where the text is one of the knowledge."""
         ready = self._escaped.get(text)
         return ready if ready is not None and len(text) <= limit else escape(text, limit)
+
+    def sentence(self, text: str, limit: int = TEXT_LIMIT) -> str:
+        """The same with a capital letter."""
+        ready = self._sentences.get(text)
+        if ready is not None and len(text) <= limit:
+            return ready
+        return capital(escape(text, limit))
 
 
 def _card(card: CardText) -> CardProse:
@@ -55,6 +66,8 @@ def _card(card: CardText) -> CardProse:
         escape(card.advice_elective or "", TEXT_LIMIT),
         _paragraphs(card.advice_none_left),
         benefit,
+        source_keys(card.evidence[:2]) if card.evidence and not benefit else "",
+        names_of(*card.advice, *card.advice_none_left) <= {"open"},
     )
 
 
@@ -92,4 +105,6 @@ def _texts(knowledge: Knowledge) -> Iterator[str]:
 
 def capital(label: str) -> str:
     """The label at the beginning of a line; `eGFR` stays as it is."""
-    return label if label[1:2].isupper() else label[:1].upper() + label[1:]
+    if label[:1].isupper() or label[1:2].isupper():
+        return label
+    return label[:1].upper() + label[1:]

@@ -28,10 +28,10 @@ def why_silent(assessment: Assessment) -> str | None:
     if assessment.spoken or assessment.unassessable:
         return None
     orders = assessment.orders
-    unread = sum(one.count for one in assessment.not_understood if one.input == ORDERS)
+    unread = sum([one.count for one in assessment.not_understood if one.input == ORDERS])
     if assessment.guidances:
-        count = sum(len(guidance.orders) for guidance in assessment.guidances)
-        found = dict.fromkeys(str(one.silent_because) for one in assessment.guidances)
+        count = sum([len(guidance.orders) for guidance in assessment.guidances])
+        found = dict.fromkeys([str(one.silent_because) for one in assessment.guidances])
         said = f"{_orders(count)} looked at: {'; '.join(found)}."
         return _sentence(said, _not_understood(unread, "other") if unread else "")
     if unread:

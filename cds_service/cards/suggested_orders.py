@@ -2,7 +2,8 @@
 
 A draft is plain JSON made from the knowledge; nothing of it depends on the request but the
 references, the reason and the side. So the shape is validated through fhir.resources for every
-medicine and referral of the knowledge (`check`, and the tests), not again at each call.
+medicine and referral of the knowledge (`check`, and the tests), and a call gets them from
+`prepared_orders`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from cds_service.cards.markdown import clean
-from cds_service.cdshooks.models import plain
 from cds_service.knowledge.dosages import DAY, dosage
 from cds_service.knowledge.loader import load
 from cds_service.knowledge.namespaces import REFERRAL_SYSTEM
@@ -46,41 +46,20 @@ class DraftContext:
     release: str = "R4"
 
 
-class MedicationTemplate:
-    """A MedicationRequest for `course` over `days` days, without refills (FHIR R4 10.7.2).
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A medicine as it is drafted, over so many days and with these notes."""
 
-    Everything but participants and reason is made once and shared by all drafts.
-    """
+    form: DoseForm
+    days: int
+    notes: tuple[str, ...] = ()
 
-    def __init__(self, course: DoseForm, days: int, notes: tuple[str, ...]) -> None:
-        self._head: Resource = {
-            "resourceType": "MedicationRequest",
-            "status": "draft",
-            "intent": "order",
-            "medicationCodeableConcept": {
-                "coding": [
-                    {"system": course.system, "code": course.code, "display": course.display}
-                ],
-                "text": course.display,  # the CDS Hooks Sandbox shows this and nothing else
-            },
-        }
-        self._tail: Resource = {
-            **({"note": [{"text": text} for text in notes]} if notes else {}),
-            "dosageInstruction": [dosage(course, days)],
-            "dispenseRequest": {
-                "numberOfRepeatsAllowed": 0,
-                "quantity": {"value": course.per_day * days, "unit": "dose"},
-                "expectedSupplyDuration": {"value": days, **DAY},
-            },
-        }
-
-    def fill(self, context: DraftContext) -> Resource:
-        """The draft for one patient. Raises ValueError for a blank reason."""
-        draft = {**self._head, **_participants(context), "reasonCode": [_reason(context)]}
-        return to_release({**draft, **self._tail}, context.release)
+    def draft(self, context: DraftContext) -> Resource:
+        """See `medication_request`."""
+        return medication_request(self.form, self.days, self.notes, context)
 
 
-def templates(knowledge: Knowledge) -> Mapping[tuple[str, int], MedicationTemplate]:
+def courses(knowledge: Knowledge) -> Mapping[tuple[str, int], Course]:
     """Every course of the knowledge by its id and days; for `Knowledge.once`.
 
     The stomach is protected for as long as the course it goes with lasts.
@@ -89,16 +68,37 @@ def templates(knowledge: Knowledge) -> Mapping[tuple[str, int], MedicationTempla
     protection = knowledge.protection
     for regimen in knowledge.regimens.values():
         days = regimen.course.days
-        made[regimen.id, days] = MedicationTemplate(regimen.course, days, (regimen.off_label,))
-        made[protection.id, days] = MedicationTemplate(protection.course, days, ())
+        made[regimen.id, days] = Course(regimen.course, days, (regimen.off_label,))
+        made[protection.id, days] = Course(protection.course, days)
     return made
 
 
 def medication_request(
     course: DoseForm, days: int, notes: tuple[str, ...], context: DraftContext
 ) -> Resource:
-    """A single draft; see `MedicationTemplate`."""
-    return MedicationTemplate(course, days, notes).fill(context)
+    """A MedicationRequest for `course` over `days` days, without refills (FHIR R4 10.7.2).
+
+    Raises ValueError for a blank reason.
+    """
+    draft: Resource = {
+        "resourceType": "MedicationRequest",
+        "status": "draft",
+        "intent": "order",
+        "medicationCodeableConcept": {
+            "coding": [{"system": course.system, "code": course.code, "display": course.display}],
+            "text": course.display,  # the CDS Hooks Sandbox shows this and nothing else
+        },
+        **_participants(context),
+        "reasonCode": [{"text": reason_of(context.reason)}],
+        **({"note": [{"text": text} for text in notes]} if notes else {}),
+        "dosageInstruction": [dosage(course, days)],
+        "dispenseRequest": {
+            "numberOfRepeatsAllowed": 0,
+            "quantity": {"value": course.per_day * days, "unit": "dose"},
+            "expectedSupplyDuration": {"value": days, **DAY},
+        },
+    }
+    return to_release(draft, context.release)
 
 
 def service_request(
@@ -118,7 +118,7 @@ def service_request(
         },
         **_participants(context),
         "performerType": knowledge.once(_specialties)[referral.id],
-        "reasonCode": [_reason(context)],
+        "reasonCode": [{"text": reason_of(context.reason)}],
         "bodySite": [{"text": context.site}] if context.site else [],
         "note": [{"text": f"{lead} {referral.note}".strip()}],
     }
@@ -149,8 +149,11 @@ def _participants(context: DraftContext) -> Resource:
     return {role: {"reference": reference} for role, reference in named.items() if reference}
 
 
-def _reason(context: DraftContext) -> Resource:
-    return {"text": plain(clean(context.reason))}
+def reason_of(text: str) -> str:
+    """The reason of a draft as one line. Raises ValueError for a blank one."""
+    if not (text := clean(text)):  # what is left is one line of plain text
+        raise ValueError("must not be blank")
+    return text
 
 
 def _without_empty(resource: Resource) -> Resource:
@@ -295,11 +298,7 @@ def _told(problem: ValueError, release: str) -> tuple[str, str]:
 
 
 def _every_draft(knowledge: Knowledge, context: DraftContext) -> Iterator[tuple[str, Resource]]:
-    for regimen in knowledge.regimens.values():
-        days = regimen.course.days
-        notes = (regimen.off_label,)
-        yield regimen.id, medication_request(regimen.course, days, notes, context)
-    protection = knowledge.protection
-    yield protection.id, medication_request(protection.course, 7, (), context)
+    for (id_, _), course in knowledge.once(courses).items():
+        yield id_, course.draft(context)
     for referral in knowledge.referrals.values():
         yield referral.id, service_request(referral, knowledge, context)

@@ -1,11 +1,14 @@
 """The compact trace in `extension`: why a card says what it says, for machines.
 
 It holds ids of the knowledge, states, and of the chart nothing but references, codes and dates.
+What says nothing is left out: null and empty members never leave the service (JS-03).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from cds_service.cards import not_understood
@@ -22,6 +25,7 @@ from cds_service.clinical.assessment import (
     Tier,
 )
 from cds_service.clinical.chart import DraftOrder, Provenance
+from cds_service.clinical.days import Days
 from cds_service.knowledge.namespaces import EXTENSION
 
 NAME = EXTENSION
@@ -51,61 +55,98 @@ _STATUS_CODES = frozenset(
 
 def of_response(assessment: Assessment) -> Json:
     """What was read, what no card tells, and why nothing is said where nothing is said."""
-    aside = assessment.set_aside
-    return _filled(
-        knowledge=assessment.knowledge_version,
-        today=str(assessment.days) if assessment.days else None,
-        zone=assessment.days.said if assessment.days else None,
-        inputs={report.name.value: report.state.value for report in assessment.looked_at},
-        signals={r.name.value: r.signal for r in assessment.inputs if r.signal is not None},
-        record=_filled(signal=assessment.record, replacedBy=assessment.replaced_by),
-        lists=_lists(assessment),
-        why=why_silent(assessment),
-        selections=STRAY if assessment.any_draft else None,
-        silent=[_silence(guidance) for guidance in assessment.guidances if not guidance.card],
-        findings=[_rule(finding) for finding in untold(assessment, assessment.spoken)],
-        absent=list(assessment.absent),
-        notKnown=list(assessment.not_known),
-        setAside=[_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]],
-        moreSetAside=_rest(aside),
-        notUnderstood=not_understood.of_answer(assessment.not_understood),
-        foreign=assessment.foreign,
-        skipped=assessment.skipped,
-        unassessable=list(assessment.unassessable),
-    )
+    told, spoken = _read(assessment), assessment.spoken
+    if not spoken and (why := why_silent(assessment)):
+        told["why"] = why
+    if assessment.any_draft:
+        told["selections"] = STRAY
+    if silent := [_silence(guidance) for guidance in assessment.guidances if not guidance.card]:
+        told["silent"] = silent
+    if findings := [_rule(finding) for finding in untold(assessment, spoken)]:
+        told["findings"] = findings
+    if assessment.absent:
+        told["absent"] = assessment.absent
+    if assessment.not_known:
+        told["notKnown"] = assessment.not_known
+    return told | _left_out(assessment)
+
+
+def _read(assessment: Assessment) -> Json:
+    """What was read, and on which day."""
+    told: Json = {"knowledge": assessment.knowledge_version}
+    if days := assessment.days:
+        told["today"], told["zone"] = _said(days.earliest, days.latest), days.said
+    if inputs := {report.name: report.state for report in assessment.looked_at}:
+        told["inputs"] = inputs
+    if signals := {r.name: r.signal for r in assessment.inputs if r.signal is not None}:
+        told["signals"] = signals
+    if assessment.record or assessment.replaced_by:
+        record = {"signal": assessment.record, "replacedBy": assessment.replaced_by}
+        told["record"] = {name: value for name, value in record.items() if value}
+    if lists := _lists(assessment):
+        told["lists"] = lists
+    return told
+
+
+def _left_out(assessment: Assessment) -> Json:
+    """What was not used, or could not be: seldom anything."""
+    told: Json = {}
+    if aside := assessment.set_aside:
+        told["setAside"] = [_fact(one.source, clean(one.why)) for one in aside[:FACTS_SHOWN]]
+        if more := _rest(aside):
+            told["moreSetAside"] = more
+    if assessment.not_understood:
+        told["notUnderstood"] = not_understood.of_answer(assessment.not_understood)
+    if assessment.foreign:
+        told["foreign"] = assessment.foreign
+    if assessment.skipped:
+        told["skipped"] = assessment.skipped
+    if assessment.unassessable:
+        told["unassessable"] = assessment.unassessable
+    return told
+
+
+@lru_cache(maxsize=8)
+def _said(earliest: date, latest: date) -> str:
+    return str(Days(earliest, latest))
 
 
 def _lists(assessment: Assessment) -> dict[str, dict[str, str]]:
     """The lists of which an input is made, each with what became of it."""
     if not assessment.guidances:
         return {}
-    return {
-        report.name.value: {name: state.value for name, state in report.lists}
-        for report in assessment.inputs
-        if report.lists
-    }
+    return {report.name: dict(report.lists) for report in assessment.inputs if report.lists}
 
 
 def untold(assessment: Assessment, guidances: Iterable[Guidance]) -> list[Finding]:
     """Findings that none of these tells."""
+    if not assessment.findings:
+        return []
     told = {(finding.role, finding.rule) for g in guidances for finding in g.findings}
     return [f for f in assessment.findings if (f.role, f.rule) not in told]
 
 
 def of_card(guidance: Guidance, assessment: Assessment) -> Json:
     """What one card rests on."""
-    return _filled(
-        card=guidance.card,
-        **_decision(guidance),
-        findings=[_rule(finding) for finding in guidance.findings],
-        options=[_option(verdict) for verdict in guidance.options],
-        conflicts=[_why(reason) for reason in guidance.conflicts],
-        notAssessed=[{"input": n.input, "state": n.state} for n in guidance.not_assessed],
-        wouldChange=would_change(guidance),
-        knowledge=assessment.knowledge_version,
-    )
+    told: Json = {"card": guidance.card, **_decision(guidance)}
+    if guidance.findings:
+        told["findings"] = [_rule(finding) for finding in guidance.findings]
+    if guidance.options:
+        told["options"] = [_option(verdict) for verdict in guidance.options]
+    if guidance.conflicts:
+        told["conflicts"] = [_why(reason) for reason in guidance.conflicts]
+    if lacking := [{"input": n.input, "state": n.state} for n in guidance.not_assessed]:
+        told["notAssessed"] = lacking
+    if change := would_change(guidance):
+        told["wouldChange"] = change
+    told["knowledge"] = assessment.knowledge_version
+    return told
 
 
+_EXCLUDE = Effect.EXCLUDE  # looking up a member of an enumeration takes long
+_HELD = frozenset({"genetic", "suspected", "factor", "prophylaxis"})
+_OPEN = frozenset({"undecided", "unconfirmed", "mention"})
+_ROWS_OF_TIER = frozenset({"9", "10", "12"})
 _TIER_CHANGES = {
     Tier.NONE: "one moderate factor gives a card (info), one high or two moderate ones a warning",
     Tier.MODERATE: "one more moderate factor, or a high one, makes the risk high",
@@ -116,43 +157,40 @@ def would_change(guidance: Guidance, name: Callable[[str], str] = str) -> list[s
     """What would change this answer, in ids of the knowledge or in the names of their rules."""
     said = []
     for finding in guidance.findings:
-        if finding.role in {"genetic", "suspected", "factor", "prophylaxis"}:
+        if finding.role in _HELD:
             said.append(f"{name(finding.rule)} not holding")
-        elif finding.role in {"undecided", "unconfirmed", "mention"}:
+        elif finding.role in _OPEN:
             said.append(f"{name(finding.rule)} confirmed")
-    if guidance.tier in _TIER_CHANGES and guidance.row in {"9", "10", "12"}:
+    if guidance.row in _ROWS_OF_TIER and guidance.tier in _TIER_CHANGES:
         said.append(_TIER_CHANGES[guidance.tier])
     for verdict in guidance.options:
-        option = name(verdict.option)
-        open_ = [name(reason.rule) for reason in own_reasons(verdict) if reason.unknown]
-        against = [name(r.rule) for r in own_reasons(verdict) if r.effect is Effect.EXCLUDE]
+        if not (reasons := own_reasons(verdict)):
+            continue
+        against = [name(r.rule) for r in reasons if r.effect is _EXCLUDE]
         if against:
-            said.append(f"{option} opens without {' and '.join(dict.fromkeys(against))}")
-        elif open_:
-            said.append(f"{option} depends on {', '.join(dict.fromkeys(open_))}")
+            also = " and ".join(dict.fromkeys(against))
+            said.append(f"{name(verdict.option)} opens without {also}")
+        elif open_ := [name(reason.rule) for reason in reasons if reason.unknown]:
+            said.append(f"{name(verdict.option)} depends on {', '.join(dict.fromkeys(open_))}")
     return list(dict.fromkeys(said))[:FACTS_SHOWN]
 
 
-def _filled(**members: Any) -> Json:
-    """The members that say something: null and empty ones never leave the service (JS-03)."""
-    return {name: value for name, value in members.items() if value}
-
-
 def _silence(guidance: Guidance) -> Json:
-    return _filled(
-        **_decision(guidance),
-        because=guidance.silent_because,
-        wouldChange=would_change(guidance),
-        findings=[_rule(finding) for finding in guidance.findings],
-    )
+    told = _decision(guidance)
+    if guidance.silent_because:
+        told["because"] = guidance.silent_because
+    if change := would_change(guidance):
+        told["wouldChange"] = change
+    if guidance.findings:
+        told["findings"] = [_rule(finding) for finding in guidance.findings]
+    return told
 
 
 def _decision(guidance: Guidance) -> Json:
-    return {
-        "row": guidance.row,
-        "tier": guidance.tier.value,
-        "orders": [_order(order) for order in guidance.orders],
-    }
+    told: Json = {"row": guidance.row, "tier": guidance.tier}
+    if guidance.orders:
+        told["orders"] = [_order(order) for order in guidance.orders]
+    return told
 
 
 def _order(order: DraftOrder) -> str:
@@ -160,57 +198,60 @@ def _order(order: DraftOrder) -> str:
 
 
 def _rule(finding: Finding) -> Json:
-    return _filled(
-        rule=finding.rule,
-        role=finding.role,
-        contested=finding.note == "contested",
-        **_facts(finding.sources),
-        evidence=finding.evidence,
-    )
+    told: Json = {"rule": finding.rule, "role": finding.role}
+    if finding.note == "contested":
+        told["contested"] = True
+    return _based(told, finding.sources, finding.evidence)
 
 
 def _option(verdict: OptionVerdict) -> Json:
-    return _filled(
-        option=verdict.option,
-        standing=verdict.standing.value,
-        regimen=verdict.regimen,
-        reasons=[_why(reason) for reason in own_reasons(verdict)],
-        dropped={id_: [_why(reason) for reason in why] for id_, why in verdict.dropped},
-    )
+    told: Json = {"option": verdict.option, "standing": verdict.standing}
+    if verdict.regimen:
+        told["regimen"] = verdict.regimen
+    if reasons := own_reasons(verdict):
+        told["reasons"] = [_why(reason) for reason in reasons]
+    if verdict.dropped:
+        told["dropped"] = {id_: [_why(reason) for reason in why] for id_, why in verdict.dropped}
+    return told
 
 
 def own_reasons(verdict: OptionVerdict) -> tuple[Reason, ...]:
     """Reasons of the option itself; an option without a drug left repeats those of its drugs."""
-    repeated = verdict.standing is Standing.EXCLUDED and verdict.dropped
+    repeated = verdict.dropped and verdict.standing is Standing.EXCLUDED
     return () if repeated else verdict.reasons
 
 
 def _why(reason: Reason) -> Json:
-    return _filled(
-        rule=reason.rule,
-        effect=reason.effect.value,
-        unknown=reason.unknown,
-        **_facts(reason.sources),
-        evidence=reason.evidence,
-    )
+    told: Json = {"rule": reason.rule, "effect": reason.effect}
+    if reason.unknown:
+        told["unknown"] = True
+    return _based(told, reason.sources, reason.evidence)
 
 
-def _facts(sources: tuple[Provenance, ...]) -> Json:
-    if not sources:
-        return {}
-    facts = [_fact(source) for source in sources[:FACTS_SHOWN]]
-    return {"facts": facts, "moreFacts": _rest(sources)}
+def _based(told: Json, sources: tuple[Provenance, ...], evidence: tuple[str, ...]) -> Json:
+    """What is told, with the facts and the evidence on which it rests."""
+    if sources:
+        told["facts"] = [_fact(source) for source in sources[:FACTS_SHOWN]]
+        if more := _rest(sources):
+            told["moreFacts"] = more
+    if evidence:
+        told["evidence"] = evidence
+    return told
 
 
 def _fact(source: Provenance, why: str | None = None) -> Json:
-    coding = source.coding
-    return _filled(
-        reference=clean(source.reference, REFERENCE_LIMIT),
-        code=clean(f"{coding.system or ''}|{coding.code or ''}") if coding is not None else None,
-        date=str(source.date) if source.date is not None else None,
-        status=", ".join(_statuses(source)) if source.status else None,
-        why=why,
-    )
+    told: Json = {}
+    if reference := clean(source.reference, REFERENCE_LIMIT):
+        told["reference"] = reference
+    if (coding := source.coding) is not None:
+        told["code"] = clean(f"{coding.system or ''}|{coding.code or ''}")
+    if source.date is not None:
+        told["date"] = str(source.date)
+    if source.status and (statuses := _statuses(source)):
+        told["status"] = ", ".join(statuses)
+    if why:
+        told["why"] = why
+    return told
 
 
 def _statuses(source: Provenance) -> list[str]:
@@ -220,4 +261,4 @@ def _statuses(source: Provenance) -> list[str]:
 
 def _rest(items: Sized) -> int:
     """How many were left off."""
-    return max(len(items) - FACTS_SHOWN, 0)
+    return len(items) - FACTS_SHOWN if len(items) > FACTS_SHOWN else 0

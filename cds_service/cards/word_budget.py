@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from cds_service.cards.markdown import ELLIPSIS
+from cds_service.cdshooks.models import markdown
 
 NOTHING_TO_CHECK = 90
 AT_WORST = 150
@@ -13,9 +15,24 @@ AT_WORST = 150
 _REST = 2  # "+12 more"
 
 
+class DetailPart(NamedTuple):
+    """A line of a detail with its title, `words` of both; without text it is not told."""
+
+    title: str
+    text: str
+    words: int
+
+
+def part(title: str, text: str) -> DetailPart:
+    """Raises ValueError for text that is no Markdown of a card."""
+    if not text:
+        return DetailPart(title, "", 0)
+    return DetailPart(title, markdown(text), words(title) + words(text))
+
+
 def words(text: str) -> int:
-    """How many words a text has."""
-    return len(text.split())
+    """How many words a text has: all in a detail stand one blank apart."""
+    return text.count(" ") + 1 if text else 0
 
 
 def fit(items: Iterable[str], room: int, joint: str = "; ") -> str:
@@ -25,6 +42,9 @@ def fit(items: Iterable[str], room: int, joint: str = "; ") -> str:
     nothing but a number.
     """
     told = [item for item in items if item]
+    whole = joint.join(told)
+    if words(whole) <= room:
+        return whole
     kept = fitting(told, room, joint, _REST)
     more = len(told) - kept
     if told and not kept:

@@ -16,7 +16,7 @@ from cds_service.cards import terminal
 from cds_service.cards.silence import why_silent
 from cds_service.cards.suggested_orders import load_checked
 from cds_service.cdshooks.encoding import to_utf8
-from cds_service.cdshooks.models import CDSResponse
+from cds_service.cdshooks.models import CDSResponse, encode
 from cds_service.cli.examples import DAY, DAY_FORMAT
 from cds_service.errors import BadRequest, RequestError
 from cds_service.fhir import record_to_call
@@ -106,7 +106,7 @@ def _show(consultation: hooks.Consultation, *, as_json: bool, explain: bool) -> 
         chart, assessment = consultation.explained()
         text = explained.as_text(explained.explain(assessment, chart, consultation.knowledge))
         typer.echo(terminal.plain(text), err=as_json)  # with --json, stdout holds JSON only
-    response = CDSResponse.model_validate(consultation.answer)
+    response = CDSResponse.model_validate_json(encode(consultation.answer))
     if as_json:
         typer.echo(terminal.json_text(response))
     else:

@@ -94,8 +94,9 @@ class OptionVerdict:
     @property
     def drafted(self) -> bool:
         """Whether a suggestion may draft it: it is open, and nothing asks a clinician first."""
-        open_ = self.standing is not Standing.EXCLUDED
-        return open_ and all(r.effect is not Effect.NO_DRAFT for r in self.reasons)
+        if self.standing is Standing.EXCLUDED:
+            return False
+        return not self.reasons or Effect.NO_DRAFT not in [r.effect for r in self.reasons]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +171,11 @@ class Assessment:
     def looked_at(self) -> tuple[InputReport, ...]:
         """What became of each input. Nothing where no order called for the chart: what was sent and
         not looked at is not absent."""
-        is_read = any(report.state is not InputState.ABSENT for report in self.inputs)
-        return self.inputs if self.guidances or is_read else ()
+        if self.guidances or any(one.state is not InputState.ABSENT for one in self.inputs):
+            return self.inputs
+        return ()
 
     @property
     def spoken(self) -> tuple[Guidance, ...]:
         """The guidances that become cards."""
-        return tuple(g for g in self.guidances if g.card is not None)
+        return tuple([g for g in self.guidances if g.card is not None])

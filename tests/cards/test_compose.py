@@ -47,7 +47,9 @@ def answered(
     """The answer as JSON, after the models and the wire rules have been put on its bytes."""
     who = {name: options.pop(name) for name in ("encounter", "requester") if name in options}
     made = Composer(knowledge, **options).compose(given_, of or chart(), **who)
-    body = models.to_bytes(models.CDSResponse.model_validate(made))
+    body = models.encode(made)
+    whole = models.CDSResponse.model_validate_json(body)
+    assert json.loads(models.to_bytes(whole)) == json.loads(body)
     check_answer(200, body)
     answer: dict[str, Any] = json.loads(body)
     return answer

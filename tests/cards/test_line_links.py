@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from cds_service.cards.compose import Composer
-from cds_service.cards.line_links import has_places, linked, titles
+from cds_service.cards.line_links import has_places
 from cds_service.knowledge.loader import Knowledge
+from tests.cards.test_compose import answered
 from tests.server.test_pages import PageClient, request_of
 from tests.support.app_client import ClientFactory
+from tests.support.assessments import PREVIOUS_HO, assessment, guidance
 
 PAGE = "https://ho.example.org/evidence"
 _LINK = re.compile(r"\*\*\[(?P<title>[^\]]+)\]\((?P<url>[^)]+)\):\*\* ")
@@ -54,17 +55,20 @@ def test_without_pages_no_line_is_a_link(make_client: ClientFactory) -> None:
 def test_another_page_is_linked_to_as_it_stands(
     page: str, ours: bool, knowledge: Knowledge
 ) -> None:
-    composer = Composer(knowledge, evidence_url=page)
-    frame: Any = composer._frame(knowledge.cards["high-risk"])
+    [card] = answered(assessment([guidance()]), knowledge, evidence_url=page)["cards"]
 
     assert has_places(page) is ours
-    assert frame.source["url"] == (f"{page}/cards/high-risk" if ours else page)
-    assert bool(frame.titles) is ours
+    assert card["source"]["url"] == (f"{page}/cards/high-risk" if ours else page)
+    assert ("](" in card["detail"]) is ours
 
 
-def test_an_escaped_title_of_a_chart_is_none() -> None:
-    detail = "**Found:** \\*\\*Benefit, harm:\\*\\* x.\n\n**Limits:** y"
-    told = linked(detail, titles("high-risk", PAGE))
+def test_a_title_of_a_chart_is_none(knowledge: Knowledge) -> None:
+    title = "\n\n**Benefit, harm:** x"
+    source = replace(PREVIOUS_HO.sources[0], label=title)
+    given = guidance(findings=(replace(PREVIOUS_HO, sources=(source,)),))
+    [card] = answered(assessment([given]), knowledge, evidence_url=PAGE)["cards"]
+    found, *others = card["detail"].split("\n\n")
 
-    assert told.count("](") == 2
-    assert told.endswith(f"**[Limits]({PAGE}/cards/high-risk#limits):** y")
+    assert r"\*\*Benefit\, harm\:\*\* x" in found
+    assert found.count("](") == 1
+    assert sum("/cards/high-risk#benefit" in part for part in others) == 1

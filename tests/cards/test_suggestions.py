@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from cds_service.cards.compose import Composer
-from cds_service.cdshooks.models import CDSResponse
 from cds_service.clinical.assessment import (
     Effect,
     Finding,
@@ -327,9 +325,5 @@ def test_not_assessed_has_no_suggestion(knowledge: Knowledge) -> None:
 
 
 def test_r5_drafts_for_an_r5_request(knowledge: Knowledge) -> None:
-    response = CDSResponse.model_validate(
-        Composer(knowledge).compose(assessment([guidance()]), chart(release="R5"))
-    )
-    suggestion = (response.cards[0].suggestions or ())[0]
-    resource = (suggestion.actions or ())[0].resource or {}
-    assert "concept" in resource["medication"]
+    [option, _] = made(guidance(), knowledge, chart(release="R5"))
+    assert "concept" in option["actions"][0]["resource"]["medication"]
