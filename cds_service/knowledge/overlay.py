@@ -117,7 +117,7 @@ class _Reader:
             elif value_set is not None:
                 touched[file.stem] = (str(file), raw)
                 extended[file.stem] = _with_codes(base[file.stem], value_set)
-        merged = ValueSets(
+        merged = ValueSets.of(
             {id_: msgspec.json.encode(extended.get(id_) or base[id_]) for id_ in base}
         )
         self._no_conflicts(merged, touched)

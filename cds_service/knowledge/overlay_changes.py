@@ -271,7 +271,7 @@ def _changed(item: M, said: Mapping[str, Any]) -> M:
 def _check(change: Change, overlay: overlay_schema.Overlay) -> None:
     """Names and codes that the overlay brings must exist; an option must be left."""
     content, document = change.content, change.document
-    index = CodeIndex(content.value_sets.values())
+    index = CodeIndex.of(content.value_sets.values())
     placed = brought(change, overlay)
     document.mistakes.extend(checks.check(placed, checks.known(content), index))
     for name, reasons in overlay.card_override.items():
