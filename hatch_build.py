@@ -47,9 +47,9 @@ class BakedHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's co
     def _content(self) -> bytes:
         """Raises KnowledgeError for content with a mistake in it: no package is made of that."""
         os.environ.pop("CDS_IDENTIFIER_BASE", None)  # of the one who builds, not of who runs it
-        from cds_service.knowledge import compiled, loader
+        from cds_service.knowledge import compiled, loader, reading
 
-        return compiled.compiled(loader.read())
+        return compiled.compiled(reading.read(loader.CONTENT)[0])
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Take the files away again."""

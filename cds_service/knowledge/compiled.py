@@ -21,12 +21,11 @@ from typing import Any, Final, Literal
 import msgspec
 from pydantic import BaseModel
 
-from cds_service.knowledge.model import Content
+from cds_service.knowledge.model import Content, ValueSets
 from cds_service.knowledge.names import InputName, Side
 from cds_service.knowledge.namespaces import OWN, PLACEHOLDER, in_force
 from cds_service.knowledge.schema import Question
 from cds_service.knowledge.terminology import CodeIndex, Row, rows
-from cds_service.knowledge.value_sets import ValueSets
 from cds_service.knowledge.version import digest
 from cds_service.knowledge.when import Model
 
@@ -70,7 +69,7 @@ def beside(directory: Path) -> Path:
     return directory.with_name(f"{directory.name}.compiled")
 
 
-def _files(directory: Path) -> dict[str, bytes]:
+def files_of(directory: Path) -> dict[str, bytes]:
     """The bytes of every file of the directory that is read, or refused. Raises OSError."""
     sets = sorted((directory / "valuesets").glob("*.json"))
     found = {file.name: file.read_bytes() for file in sorted(directory.glob("*.y*ml"))}
@@ -82,7 +81,7 @@ def find(directory: Path) -> Base | None:
     it is of other content or of another program, and where it is damaged."""
     try:
         raw = beside(directory).read_bytes()
-        files = digest(_files(directory))
+        files = digest(files_of(directory))
     except OSError:
         return None
     body = raw[_SEAL:]

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import terminology
 from cds_service.knowledge.documents import Document
-from cds_service.knowledge.loader import SECTIONS
 from cds_service.knowledge.model import Content, ValueSet
+from cds_service.knowledge.reading import SECTIONS
 from cds_service.knowledge.terminology import Row
 
 # Which heading a part of the content stands under; what is not named here is wording.

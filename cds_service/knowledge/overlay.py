@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -13,14 +12,13 @@ from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import value_sets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.diff import diff
-from cds_service.knowledge.documents import Document, nearest, validated
-from cds_service.knowledge.model import Content, ValueSet
+from cds_service.knowledge.documents import Document, validated
+from cds_service.knowledge.model import Content, ValueSet, ValueSets
+from cds_service.knowledge.names import OVERLAY_FILE
 from cds_service.knowledge.namespaces import in_force
 from cds_service.knowledge.overlay_changes import Change, apply, brought
 from cds_service.knowledge.overlay_schema import Overlay
-from cds_service.knowledge.value_sets import ValueSets
-
-FILE: Final = "overlay.yaml"
+from cds_service.knowledge.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +72,12 @@ class _Reader:
     def read_overlay(self) -> tuple[Document, Overlay | None]:
         """`overlay.yaml`, validated. The overlay is None where there is none that can be used."""
         self._look_around()
-        path = self.directory / FILE
+        path = self.directory / OVERLAY_FILE
         raw = path.read_bytes() if path.is_file() else b""
         document = Document(str(path), in_force(raw))
         data = document.data
         if raw:
-            self.files[FILE] = raw
+            self.files[OVERLAY_FILE] = raw
         if data is None:
             return document, None
         if not isinstance(data, dict) or set(data) != {"overlay"}:
@@ -95,12 +93,12 @@ class _Reader:
             self.mistakes.append(Mistake(str(self.directory), None, "no such directory", mend))
             return
         for file in sorted(self.directory.iterdir()):
-            if file.suffix in {".yaml", ".yml", ".json"} and file.name != FILE:
-                mend = nearest(file.name, [FILE]) or "value sets belong into valuesets/"
+            if file.suffix in {".yaml", ".yml", ".json"} and file.name != OVERLAY_FILE:
+                mend = nearest(file.name, [OVERLAY_FILE]) or "value sets belong into valuesets/"
                 self.mistakes.append(Mistake(str(file), None, "this file is never read", mend))
-        if not self.files and not self.mistakes and not (self.directory / FILE).is_file():
+        if not self.files and not self.mistakes and not (self.directory / OVERLAY_FILE).is_file():
             reason = "the overlay is empty"
-            self.mistakes.append(Mistake(str(self.directory), None, reason, f"add {FILE}"))
+            self.mistakes.append(Mistake(str(self.directory), None, reason, f"add {OVERLAY_FILE}"))
 
     def read_value_sets(self, base: Mapping[str, ValueSet]) -> ValueSets:
         """The value sets of the base with the codes of the site behind their own."""

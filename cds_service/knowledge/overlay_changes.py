@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from cds_service.knowledge import checks, overlay_schema, schema, variants
 from cds_service.knowledge.checks import Placed
-from cds_service.knowledge.documents import Document, nearest, parts, validated
+from cds_service.knowledge.documents import Document, parts, validated
 from cds_service.knowledge.model import Content
+from cds_service.knowledge.spelling import nearest
 from cds_service.knowledge.terminology import CodeIndex
 
 Path = tuple[str | int, ...]

@@ -18,6 +18,7 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge import compiled, loader
 from cds_service.knowledge.compiled import Base, beside
 from cds_service.knowledge.loader import CONTENT, Knowledge, load
+from cds_service.knowledge.reading import read
 from tests.support.constants import ROOT
 
 OVERLAY = """\
@@ -40,7 +41,7 @@ def content(tmp_path: Path) -> Path:
     """A copy of the content with its compiled form beside it."""
     copy = tmp_path / "content"
     shutil.copytree(CONTENT, copy)
-    beside(copy).write_bytes(compiled.compiled(loader.read(copy)))
+    beside(copy).write_bytes(compiled.compiled(read(copy)[0]))
     return copy
 
 
@@ -63,7 +64,7 @@ def taken(content: Path) -> Base:
 
 
 def test_it_says_what_the_files_say(content: Path) -> None:
-    assert said(taken(content)) == said(loader.read(content))
+    assert said(taken(content)) == said(read(content)[0])
 
 
 def test_what_is_loaded_is_the_same(content: Path, knowledge: Knowledge) -> None:
@@ -92,10 +93,10 @@ def test_an_overlay_changes_it_as_it_changes_the_files(content: Path, tmp_path: 
 IN_ANOTHER_PROCESS = """
 import hashlib, sys
 from pathlib import Path
-from cds_service.knowledge import compiled, loader
+from cds_service.knowledge import compiled, reading
 from tests.knowledge.test_compiled import said
 content = Path(sys.argv[1])
-found, read = compiled.find(content), loader.read(content)
+found, read = compiled.find(content), reading.read(content)[0]
 assert found is not None
 assert said(found) == said(read)
 print([one.system for one in found.content.override_reasons.values()][0])
@@ -116,6 +117,9 @@ def test_the_names_of_a_hospital_are_put_into_it(content: Path) -> None:
 
 
 # --- whatever has changed ---
+
+
+COMPILE = "compiled.compiled(reading.read(loader.CONTENT)[0])"
 
 
 def a_rule(content: Path) -> None:
@@ -185,9 +189,9 @@ def test_a_mistake_is_told_with_its_place(content: Path) -> None:
 def test_a_change_of_the_program_passes_it_over(tmp_path: Path) -> None:
     package, written = tmp_path / "cds_service", "cds_service/knowledge/content.compiled"
     shutil.copytree(ROOT / "cds_service", package)
-    ask = "from cds_service.knowledge import compiled, loader; print({})"
+    ask = "from cds_service.knowledge import compiled, loader, reading; print({})"
     find = ask.format("compiled.find(loader.CONTENT) is not None")
-    make = ask.format(f"open({written!r}, 'wb').write(compiled.compiled(loader.read()))")
+    make = ask.format(f"open({written!r}, 'wb').write({COMPILE})")
 
     def said_by(code: str) -> str:
         run = subprocess.run(
@@ -210,7 +214,7 @@ def test_a_change_of_the_program_passes_it_over(tmp_path: Path) -> None:
 def test_all_that_reads_content_is_part_of_the_seal() -> None:
     """What is imported to read it stands in one folder; beside it are only the errors."""
     code = (
-        "import sys, cds_service.knowledge.loader\n"
+        "import sys, cds_service.knowledge.reading\n"
         "print(*(n for n in sys.modules if n.startswith('cds_service.')))"
     )
     run = subprocess.run(
@@ -224,7 +228,7 @@ def test_all_that_reads_content_is_part_of_the_seal() -> None:
 
 
 def test_content_with_the_names_of_a_hospital_is_not_compiled() -> None:
-    code = "from cds_service.knowledge import compiled, loader\ncompiled.compiled(loader.read())"
+    code = f"from cds_service.knowledge import compiled, loader, reading\n{COMPILE}"
     run = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"CDS_IDENTIFIER_BASE": "https://ho.hospital.test/cds"},
