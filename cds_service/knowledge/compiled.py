@@ -102,8 +102,6 @@ def compiled(base: Base) -> bytes:
     if OWN != PLACEHOLDER:
         raise ValueError("content is compiled with the names that its files are written with")
     sets = base.content.value_sets
-    if not isinstance(sets, ValueSets):
-        raise ValueError("content is compiled as it was read")
     names = [field.name for field in fields(Content) if field.name != "value_sets"]
     said = {name: getattr(base.content, name) for name in names}
     content = msgspec.json.encode(_plain(said))

@@ -60,7 +60,8 @@ class Difference:
 
 def diff(old: Content, new: Content) -> tuple[Difference, ...]:
     """All differences of two contents: codes, rules, doses, wording, sources."""
-    found = list(_value_sets(old.value_sets, new.value_sets))
+    before, after = old.value_sets, new.value_sets
+    found = list(_value_sets(before.beside(after), after.beside(before)))
     for field in fields(Content):
         if field.name == "variants":
             found.extend(_variants(old, new))

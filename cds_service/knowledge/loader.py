@@ -43,12 +43,11 @@ def load(
     else:
         from cds_service.knowledge.overlay import merge  # few services have a site overlay
 
-        merged = merge(base.content, overlay)
+        merged = merge(base.content, base.index, overlay)
         placed = merged.placed
         label = version(number, base.digest, digest(merged.files))
-        index = CodeIndex.of(merged.content.value_sets.values())
         told = merged.name, merged.differences, merged.approved
-        knowledge = _knowledge(merged.content, label, index, *told)
+        knowledge = _knowledge(merged.content, label, merged.index, *told)
     if check and (wrong := list(check(knowledge))):
         lines = _read(content)[1]  # what is compiled knows none
         raise KnowledgeError([_placed([*placed, *lines], *one) for one in wrong])

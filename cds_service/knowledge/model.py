@@ -40,6 +40,16 @@ class ValueSets(Mapping[str, ValueSet]):
         """Those with these bytes."""
         return cls({id_: zlib.compress(raw, level=1) for id_, raw in raws.items()})
 
+    def changed(self, sets: Mapping[str, ValueSet]) -> ValueSets:
+        """With these in place of those of their names."""
+        changed = self.of({id_: msgspec.json.encode(one) for id_, one in sets.items()})
+        return ValueSets({**self.packed, **changed.packed})
+
+    def beside(self, other: ValueSets) -> dict[str, ValueSet]:
+        """Those that are not the same, byte for byte, in the other."""
+        same = other.packed
+        return {id_: self[id_] for id_, raw in self.packed.items() if same.get(id_) != raw}
+
     def __getitem__(self, id_: str) -> ValueSet:
         found: ValueSet = msgspec.json.decode(in_force(zlib.decompress(self.packed[id_])))
         return found
@@ -95,7 +105,7 @@ class Content:
     """Of an overlay, by `card/variant`: the card in other words."""
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]
-    value_sets: Mapping[str, ValueSet]
+    value_sets: ValueSets
 
 
 @dataclass(frozen=True, kw_only=True)

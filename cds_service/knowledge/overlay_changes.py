@@ -30,6 +30,7 @@ class Change:
     """Content on its way to what the site wants. Mistakes go into the document."""
 
     content: Content
+    index: CodeIndex
     document: Document
 
     def wrong(self, path: Path, reason: str, mend: str | None = None) -> None:
@@ -272,9 +273,8 @@ def _changed(item: M, said: Mapping[str, Any]) -> M:
 def _check(change: Change, overlay: overlay_schema.Overlay) -> None:
     """Names and codes that the overlay brings must exist; an option must be left."""
     content, document = change.content, change.document
-    index = CodeIndex.of(content.value_sets.values())
     placed = brought(change, overlay)
-    document.mistakes.extend(checks.check(placed, checks.known(content), index))
+    document.mistakes.extend(checks.check(placed, checks.known(content), change.index))
     for name, reasons in overlay.card_override.items():
         for number, said in enumerate(reasons):
             if said not in content.override_reasons:

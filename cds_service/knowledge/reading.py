@@ -209,7 +209,7 @@ def _known(documents: Mapping[str, Document], value_sets: Sequence[str]) -> dict
     return checks.with_both(ids)
 
 
-def _content(placed: Sequence[Placed], value_sets: Mapping[str, ValueSet]) -> Content:
+def _content(placed: Sequence[Placed], value_sets: ValueSets) -> Content:
     said: dict[str, Any] = {"value_sets": value_sets}
     for _, key, kind, _, many in SECTIONS:
         items = [one.item for one in placed if one.kind == kind]
