@@ -2,7 +2,8 @@
 its build, and a start takes it where no byte of content or program has changed since.
 
 Data and not code: to read it can make models of the content and nothing else. It is of no version
-of Python or of a library. The checks do not run again: the seal says that they passed.
+of Python or of a library. The checks do not run again: the seal says that they passed. It is no
+signature: who can write this file can write the program beside it.
 """
 
 from __future__ import annotations
