@@ -67,7 +67,7 @@ class _RowsInCommon(msgspec.Struct, frozen=True, array_like=True):
 
 def beside(directory: Path) -> Path:
     """Where the file of a content directory stands."""
-    return directory.with_name(f"{directory.name}.compiled")
+    return directory.parent / f"{directory.name}.compiled"
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
