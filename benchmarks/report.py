@@ -222,8 +222,11 @@ workers are the remedy, as calls share nothing.
 an eighth of it. To look a token up in the database costs less the more calls wait, because they
 share a transaction.
 
-*The import*: what it takes beyond FastAPI is the making of frozen dataclasses and of the pydantic
-models of wire and knowledge, then PyYAML and prometheus-client; all of these are needed to answer.
+*The import*: what it takes beyond FastAPI is the making of some 110 frozen dataclasses and 80
+pydantic models (about two fifths), the compiling of 230 regular expressions, the reading of as many
+modules, and prometheus-client; all of these are needed to answer. What is not (YAML and the checks
+of the content, overlays, CQL, the description of the interface) is imported where it is asked for.
+Both are imported from bytecode, as a package that is installed has it.
 """
 
 _PRACTICE = """

@@ -80,9 +80,12 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from cds_service.knowledge import loader  # other commands load it where they need it
+        from cds_service.knowledge import (  # other commands load it where they need it
+            loader,
+            reading,
+        )
 
-        told = f"commit {build.commit()}, knowledge {loader.shipped_version()}"
+        told = f"commit {build.commit()}, knowledge {reading.shipped_version(loader.CONTENT)}"
         typer.echo(f"cds-service {build.VERSION} ({told})")
         raise typer.Exit
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from cds_service.errors import Mistake
 from cds_service.knowledge import schema, when
-from cds_service.knowledge.documents import Document, Path, nearest, parts
+from cds_service.knowledge.documents import Document, Path, parts
 from cds_service.knowledge.model import Content
 from cds_service.knowledge.names import InputName, SignalName
+from cds_service.knowledge.spelling import nearest
 from cds_service.knowledge.terminology import CodeIndex
 from cds_service.knowledge.word_checks import word_mistakes
 

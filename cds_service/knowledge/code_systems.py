@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from stdnum import luhn, verhoeff
-
 _OID: Final = "urn:oid:2.16.840.1.113883."
 _THO: Final = "http://terminology.hl7.org/CodeSystem/"
 _MIMIC: Final = "http://mimic.mit.edu/fhir/mimic/CodeSystem/"
@@ -333,6 +331,8 @@ def good_check_digit(system: str, code: str) -> bool:
     known = SYSTEMS.get(system)
     if known is None or known.check is None:
         return True
+    from stdnum import luhn, verhoeff  # no call asks: only who reads or validates content
+
     if known.check == "verhoeff":
         return bool(verhoeff.is_valid(code))
     return not code[:1].isdigit() or bool(luhn.is_valid(code.replace("-", "")))

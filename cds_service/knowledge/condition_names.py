@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.sayings import Sayings
+from cds_service.knowledge.sayings import SILENT, Sayings
 from cds_service.knowledge.word_schema import ConditionWords
 from cds_service.knowledge.word_search import NOTHING, TEXT_LIMIT, any_of, folded, spoken
 
@@ -56,7 +56,7 @@ class ConditionNames:
             [stem for group in orders for stem in group.stems],
             [word for group in orders for word in (*group.words, *group.capitals)],
         ).search
-        self._sayings = knowledge.once(Sayings) if knowledge else Sayings()
+        self._sayings = knowledge.once(Sayings) if knowledge else SILENT
 
     def speaks(self, value: str) -> bool:
         """Whether a text may be worth a closer look. Quick: this is asked of every text of a

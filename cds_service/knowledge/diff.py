@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import terminology
 from cds_service.knowledge.documents import Document
-from cds_service.knowledge.loader import SECTIONS
 from cds_service.knowledge.model import Content, ValueSet
+from cds_service.knowledge.reading import SECTIONS
 from cds_service.knowledge.terminology import Row
 
 # Which heading a part of the content stands under; what is not named here is wording.
@@ -60,7 +60,8 @@ class Difference:
 
 def diff(old: Content, new: Content) -> tuple[Difference, ...]:
     """All differences of two contents: codes, rules, doses, wording, sources."""
-    found = list(_value_sets(old.value_sets, new.value_sets))
+    before, after = old.value_sets, new.value_sets
+    found = list(_value_sets(before.beside(after), after.beside(before)))
     for field in fields(Content):
         if field.name == "variants":
             found.extend(_variants(old, new))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from cds_service.errors import Mistake
+from cds_service.knowledge.spelling import nearest
 
 # The C loader is about eight times faster; a PyYAML without libyaml still works.
 Loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(
@@ -79,12 +79,6 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, y
     elif isinstance(node, yaml.SequenceNode) and step in range(len(node.value)):
         return node.value[int(step)], node.value[int(step)]
     return None, None
-
-
-def nearest(word: object, among: Iterable[str]) -> str | None:
-    """`did you mean ...` with the most similar word, None when none is similar."""
-    close = difflib.get_close_matches(str(word), list(among), n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else None
 
 
 def validated(model: type[M], data: Any, document: Document, path: Path) -> M | None:

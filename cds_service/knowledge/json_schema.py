@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from cds_service.knowledge.loader import FILES, SECTIONS
 from cds_service.knowledge.overlay_schema import Overlay
+from cds_service.knowledge.reading import FILES, SECTIONS
 
 FILE: Final = "schema.json"
 """Beside the content files, whose first line names it."""

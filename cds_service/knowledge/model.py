@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import msgspec
 
 from cds_service.knowledge import (
     completeness_schema,
@@ -13,12 +16,52 @@ from cds_service.knowledge import (
     schema,
     word_schema,
 )
+from cds_service.knowledge.namespaces import in_force
 from cds_service.knowledge.terminology import CodeIndex
 
 _T = TypeVar("_T")
 
 ValueSet = Mapping[str, Any]
 """A FHIR R4 ValueSet as decoded JSON."""
+
+
+class ValueSets(Mapping[str, ValueSet]):
+    """Value sets by id, each decoded when it is asked for.
+
+    No call asks for one, only the code index at the start and the pages do: decoded they would be
+    a sixth of what a worker holds in memory. `packed` holds the bytes of their files, compressed.
+    """
+
+    def __init__(self, packed: Mapping[str, bytes]) -> None:
+        self.packed = packed
+
+    @classmethod
+    def of(cls, raws: Mapping[str, bytes]) -> ValueSets:
+        """Those with these bytes."""
+        return cls({id_: zlib.compress(raw, level=1) for id_, raw in raws.items()})
+
+    def changed(self, sets: Mapping[str, ValueSet]) -> ValueSets:
+        """With these in place of those of their names."""
+        changed = self.of({id_: msgspec.json.encode(one) for id_, one in sets.items()})
+        return ValueSets({**self.packed, **changed.packed})
+
+    def beside(self, other: ValueSets) -> dict[str, ValueSet]:
+        """Those that are not the same, byte for byte, in the other."""
+        same = other.packed
+        return {id_: self[id_] for id_, raw in self.packed.items() if same.get(id_) != raw}
+
+    def __getitem__(self, id_: str) -> ValueSet:
+        found: ValueSet = msgspec.json.decode(in_force(zlib.decompress(self.packed[id_])))
+        return found
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self.packed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.packed)
+
+    def __len__(self) -> int:
+        return len(self.packed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +105,7 @@ class Content:
     """Of an overlay, by `card/variant`: the card in other words."""
     evidence: Mapping[str, schema.Evidence]
     controversies: Mapping[str, schema.Controversy]
-    value_sets: Mapping[str, ValueSet]
+    value_sets: ValueSets
 
 
 @dataclass(frozen=True, kw_only=True)

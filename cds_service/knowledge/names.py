@@ -56,6 +56,9 @@ class SignalName(StrEnum):
     RECORD_INACTIVE = "record-inactive"
 
 
+OVERLAY_FILE = "overlay.yaml"
+"""The file of a site overlay beside its value sets."""
+
 SITE_HIP = "site-hip"
 SITE_ELSEWHERE = "site-elsewhere"
 SITE_UNREAD = "site-unrecognised"

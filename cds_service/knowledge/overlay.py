@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
-
-import msgspec
 
 from cds_service.errors import KnowledgeError, Mistake
 from cds_service.knowledge import value_sets
 from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.diff import diff
-from cds_service.knowledge.documents import Document, nearest, validated
-from cds_service.knowledge.model import Content, ValueSet
+from cds_service.knowledge.documents import Document, validated
+from cds_service.knowledge.model import Content, ValueSet, ValueSets
+from cds_service.knowledge.names import OVERLAY_FILE
 from cds_service.knowledge.namespaces import in_force
 from cds_service.knowledge.overlay_changes import Change, apply, brought
 from cds_service.knowledge.overlay_schema import Overlay
-from cds_service.knowledge.value_sets import ValueSets
-
-FILE: Final = "overlay.yaml"
+from cds_service.knowledge.spelling import nearest
+from cds_service.knowledge.terminology import CodeIndex
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Content with an overlay in it, the bytes of the overlay files, its name, what it changed,
-    where each item that it brings or changes stands, and who approved it."""
+    """Content with an overlay in it, the index of its codes, the bytes of the overlay files, its
+    name, what it changed, where each item that it brings or changes stands, and who approved it."""
 
     content: Content
+    index: CodeIndex
     files: dict[str, bytes]
     name: str
     differences: tuple[str, ...]
@@ -41,16 +39,18 @@ def differences(base: Content, merged: Content) -> tuple[str, ...]:
     return tuple(str(one) for one in diff(base, merged))
 
 
-def merge(base: Content, directory: Path) -> Merged:
-    """The base with the overlay of a directory in it.
+def merge(base: Content, index: CodeIndex, directory: Path) -> Merged:
+    """The base, whose codes are in the index, with the overlay of a directory in it.
 
     Reads `overlay.yaml` and `valuesets/*.json`, each optional. Raises KnowledgeError with every
     mistake: an unknown name, a safety floor switched off, a code that contradicts the base.
     """
     reader = _Reader(directory)
     content = replace(base, value_sets=reader.read_value_sets(base.value_sets))
+    if content.value_sets is not base.value_sets:
+        index = CodeIndex.of(content.value_sets.values())
     document, overlay = reader.read_overlay()
-    change = Change(content, document)
+    change = Change(content, index, document)
     if overlay is not None:
         apply(change, overlay)
     mistakes = [*reader.mistakes, *document.mistakes]
@@ -60,7 +60,7 @@ def merge(base: Content, directory: Path) -> Merged:
     name = overlay.name if overlay else directory.name
     placed = tuple(brought(change, overlay)) if overlay else ()
     approved = overlay.approved if overlay else None
-    return Merged(content, reader.files, name, differences(base, content), placed, approved)
+    return Merged(content, index, reader.files, name, differences(base, content), placed, approved)
 
 
 @dataclass
@@ -74,12 +74,12 @@ class _Reader:
     def read_overlay(self) -> tuple[Document, Overlay | None]:
         """`overlay.yaml`, validated. The overlay is None where there is none that can be used."""
         self._look_around()
-        path = self.directory / FILE
+        path = self.directory / OVERLAY_FILE
         raw = path.read_bytes() if path.is_file() else b""
         document = Document(str(path), in_force(raw))
         data = document.data
         if raw:
-            self.files[FILE] = raw
+            self.files[OVERLAY_FILE] = raw
         if data is None:
             return document, None
         if not isinstance(data, dict) or set(data) != {"overlay"}:
@@ -95,14 +95,14 @@ class _Reader:
             self.mistakes.append(Mistake(str(self.directory), None, "no such directory", mend))
             return
         for file in sorted(self.directory.iterdir()):
-            if file.suffix in {".yaml", ".yml", ".json"} and file.name != FILE:
-                mend = nearest(file.name, [FILE]) or "value sets belong into valuesets/"
+            if file.suffix in {".yaml", ".yml", ".json"} and file.name != OVERLAY_FILE:
+                mend = nearest(file.name, [OVERLAY_FILE]) or "value sets belong into valuesets/"
                 self.mistakes.append(Mistake(str(file), None, "this file is never read", mend))
-        if not self.files and not self.mistakes and not (self.directory / FILE).is_file():
+        if not self.files and not self.mistakes and not (self.directory / OVERLAY_FILE).is_file():
             reason = "the overlay is empty"
-            self.mistakes.append(Mistake(str(self.directory), None, reason, f"add {FILE}"))
+            self.mistakes.append(Mistake(str(self.directory), None, reason, f"add {OVERLAY_FILE}"))
 
-    def read_value_sets(self, base: Mapping[str, ValueSet]) -> ValueSets:
+    def read_value_sets(self, base: ValueSets) -> ValueSets:
         """The value sets of the base with the codes of the site behind their own."""
         extended: dict[str, ValueSet] = {}
         touched: dict[str, tuple[str, bytes]] = {}
@@ -117,9 +117,9 @@ class _Reader:
             elif value_set is not None:
                 touched[file.stem] = (str(file), raw)
                 extended[file.stem] = _with_codes(base[file.stem], value_set)
-        merged = ValueSets(
-            {id_: msgspec.json.encode(extended.get(id_) or base[id_]) for id_ in base}
-        )
+        if not extended:
+            return base
+        merged = base.changed(extended)
         self._no_conflicts(merged, touched)
         return merged
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from cds_service.knowledge import checks, overlay_schema, schema, variants
 from cds_service.knowledge.checks import Placed
-from cds_service.knowledge.documents import Document, nearest, parts, validated
+from cds_service.knowledge.documents import Document, parts, validated
 from cds_service.knowledge.model import Content
+from cds_service.knowledge.spelling import nearest
 from cds_service.knowledge.terminology import CodeIndex
 
 Path = tuple[str | int, ...]
@@ -29,6 +30,7 @@ class Change:
     """Content on its way to what the site wants. Mistakes go into the document."""
 
     content: Content
+    index: CodeIndex
     document: Document
 
     def wrong(self, path: Path, reason: str, mend: str | None = None) -> None:
@@ -271,9 +273,8 @@ def _changed(item: M, said: Mapping[str, Any]) -> M:
 def _check(change: Change, overlay: overlay_schema.Overlay) -> None:
     """Names and codes that the overlay brings must exist; an option must be left."""
     content, document = change.content, change.document
-    index = CodeIndex(content.value_sets.values())
     placed = brought(change, overlay)
-    document.mistakes.extend(checks.check(placed, checks.known(content), index))
+    document.mistakes.extend(checks.check(placed, checks.known(content), change.index))
     for name, reasons in overlay.card_override.items():
         for number, said in enumerate(reasons):
             if said not in content.override_reasons:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cds_service.errors import Mistake, UnknownService, WrongHook
-from cds_service.knowledge.checks import Placed
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.schema import HookService
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.checks import Placed
 
 
 def listed_id(service: HookService) -> str:

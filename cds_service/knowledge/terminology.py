@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -220,12 +220,16 @@ class CodeIndex:
     A system and a code that were asked before cost two dict look-ups, hit or miss.
     """
 
-    def __init__(self, value_sets: Iterable[Mapping[str, Any]]) -> None:
-        every = [row for one in value_sets for row in rows(one)]
+    def __init__(self, every: Sequence[Row]) -> None:
         self._rows = tuple(row for row in every if row.confidence != "low")
         self._systems = _Systems(self._rows)
         self.unsure = tuple(row for row in every if row.confidence == "low")
         self._possible = _Systems(self.unsure)
+
+    @classmethod
+    def of(cls, value_sets: Iterable[Mapping[str, Any]]) -> CodeIndex:
+        """The index of these value sets."""
+        return cls([row for one in value_sets for row in rows(one)])
 
     def match(self, system: str | None, code: str | None) -> CodeMatch | None:
         """Value sets that hold this coding, or None. Spelling of system and code may vary:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -19,8 +18,8 @@ from cds_service.knowledge.code_systems import (
     good_check_digit,
     has_form,
 )
-from cds_service.knowledge.documents import nearest
 from cds_service.knowledge.model import ValueSet
+from cds_service.knowledge.spelling import nearest
 from cds_service.knowledge.terminology import Row
 
 GENETIC: Final = ("fop", "poh")
@@ -28,30 +27,6 @@ ACQUIRED: Final = "ho-"
 CONFIDENCE: Final = ("high", "medium", "low")
 MATCH: Final = ("exact", "prefix", "descendants")
 SIDES: Final = ("left", "right", "bilateral")
-
-
-class ValueSets(Mapping[str, ValueSet]):
-    """Value sets by id, each decoded when it is asked for.
-
-    No call asks for one, only the code index at the start and the pages do: decoded they would be
-    a sixth of what a worker holds in memory.
-    """
-
-    def __init__(self, raws: Mapping[str, bytes]) -> None:
-        self._packed = {id_: zlib.compress(raw, level=1) for id_, raw in raws.items()}
-
-    def __getitem__(self, id_: str) -> ValueSet:
-        found: ValueSet = msgspec.json.decode(zlib.decompress(self._packed[id_]))
-        return found
-
-    def __contains__(self, id_: object) -> bool:
-        return id_ in self._packed
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._packed)
-
-    def __len__(self) -> int:
-        return len(self._packed)
 
 
 def line_of(raw: bytes, text: str) -> int | None:

@@ -12,6 +12,7 @@ TEXT_LIMIT: Final = 300
 
 _LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d"})
 _RUN: Final = re.compile(r"([^\W\d_])\1+")
+_FEW: Final = 2  # words that are looked at one by one: a group costs more to compile than to save
 NOTHING: Final = re.compile(r"(?!)")
 """Matches nowhere."""
 
@@ -41,7 +42,12 @@ def any_of(words: Iterable[str]) -> str:
             ends = "?"
     if not tree:
         return ""
-    parts = [re.escape(head) + any_of(tails) for head, tails in sorted(tree.items())]
+    parts: list[str] = []
+    for head, tails in sorted(tree.items()):
+        if len(tails) > _FEW:
+            parts.append(re.escape(head) + any_of(tails))
+        else:  # the longer one first, as in a tree
+            parts += [re.escape(head + tail) for tail in sorted(tails, reverse=True)]
     if len(parts) == 1 and not ends:
         return parts[0]
     return f"(?:{'|'.join(parts)}){ends}"

@@ -14,7 +14,7 @@ from cds_service.hooks import Runtime
 from cds_service.knowledge.services import served
 from cds_service.ops import build, descriptors, log, metrics, repeat_key
 from cds_service.ops.descriptors import Descriptors
-from cds_service.server import call_examples, ending, openapi
+from cds_service.server import ending
 from cds_service.server.responses import json_response
 from cds_service.server.routes import in_force_of, runtime_of
 from cds_service.trust.jwks import KeyState
@@ -116,5 +116,7 @@ async def describe_interface(request: Request) -> Response:
     runtime = runtime_of(request)
     if not runtime.settings.shows_openapi:
         raise UnknownService("set CDS_OPENAPI to serve the description of the interface")
+    from cds_service.server import call_examples, openapi  # not for a process that answers calls
+
     described = openapi.document(served(runtime.knowledge), await call_examples.of(runtime))
     return json_response(described, cache="max-age=60")

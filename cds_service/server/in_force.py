@@ -19,7 +19,7 @@ from cds_service.cdshooks import models
 from cds_service.errors import KnowledgeError, Mistake, Unavailable
 from cds_service.hooks import Runtime
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.overlay import FILE
+from cds_service.knowledge.names import OVERLAY_FILE
 from cds_service.ops import log
 from cds_service.ops.settings import Settings
 from cds_service.ops.user import user_name
@@ -252,7 +252,7 @@ def check_key(knowledge: Knowledge, settings: Settings) -> None:
     if knowledge.variants and settings.user_key is None:
         reason = "variants are drawn with the key of users, and there is none"
         mend = "set CDS_USER_KEY to at least 16 random characters, the same for all machines"
-        raise KnowledgeError([Mistake(FILE, None, reason, mend)])
+        raise KnowledgeError([Mistake(OVERLAY_FILE, None, reason, mend)])
 
 
 def _pinned(client: Client, new: Runtime | None, old: Runtime | None) -> Runtime | None:

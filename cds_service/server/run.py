@@ -28,7 +28,7 @@ from cds_service.ops.settings import PREFIX, Settings
 from cds_service.ops.switch import HELD, Switch
 from cds_service.ops.urls import local_base
 from cds_service.server import at_rest
-from cds_service.server.app import create_app
+from cds_service.server.app import create_app, grow_memory, settle_memory
 from cds_service.server.http1 import BoundedProtocol
 from cds_service.server.listening import listeners
 from cds_service.server.workers import FACTORY, GRACE_SECONDS, Server, Workers
@@ -63,9 +63,11 @@ def run(
             mend=f"set {VARIABLE} to a https URL of yours before the first real call",
         )
     _hand_down(settings)
+    grow_memory()
     knowledge = load_checked(settings.knowledge_overlay)
     if settings.workers > 1:
         create_app(settings, knowledge)  # refuse here, not in every worker again and again
+        settle_memory()
         config = _config(FACTORY, settings)
     else:
         config = _config(create_app(settings, knowledge), settings)

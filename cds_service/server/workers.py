@@ -25,7 +25,7 @@ from cds_service.ops import log, metrics
 from cds_service.ops.settings import from_environment
 from cds_service.ops.switch import TURNS, Switch
 from cds_service.server import at_rest, ending
-from cds_service.server.app import create_app
+from cds_service.server.app import create_app, grow_memory
 from cds_service.server.http1 import BoundedProtocol
 from cds_service.server.listening import BACKLOG, BALANCES, begin_none, bound, take_rest
 
@@ -274,6 +274,7 @@ def worker_app() -> FastAPI:
     at_rest.keep_to_itself()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.start()
+    grow_memory()
     return create_app()
 
 

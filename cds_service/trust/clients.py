@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,9 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.errors import ClientsError, Mistake
-from cds_service.knowledge.documents import nearest
 from cds_service.knowledge.genetic_cards import is_genetic
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.spelling import nearest
 from cds_service.ops.timezones import Timezone
 from cds_service.ops.urls import Origin, Url
 from cds_service.trust.keys import KeysError, KeySet, read_keys
@@ -282,6 +281,8 @@ def _own_keys(client: Client, folder: Path, digest: hashlib._Hash) -> KeySet | N
 
 
 def _entries(path: Path, text: str) -> list[Client]:
+    import tomllib  # of use only where a registry is named
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

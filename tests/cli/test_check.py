@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cds_service import __version__
 from cds_service.cli import main
-from cds_service.knowledge import loader
+from cds_service.knowledge import loader, reading
 from tests.support.app_client import AppClient, ClientFactory
 from tests.support.builders import request as build
 from tests.support.ehr_calls import HIGH
@@ -49,7 +49,7 @@ def record(description: dict[str, Any], *, drafts: bool) -> dict[str, Any]:
 
 
 def test_version() -> None:
-    shipped = loader.shipped_version()
+    shipped = reading.shipped_version(loader.CONTENT)
     told = rf"cds-service {re.escape(__version__)} \(commit \S+, knowledge {re.escape(shipped)}\)\n"
     assert re.fullmatch(told, Result("--version").out)
 

@@ -7,6 +7,7 @@ import json
 
 from cds_service.knowledge.diff import Difference, diff
 from cds_service.knowledge.loader import Knowledge, load
+from cds_service.knowledge.model import ValueSets
 from cds_service.knowledge.overlay import differences
 
 # --- telling two states apart ---
@@ -19,7 +20,7 @@ def test_the_same_content_does_not_differ(base: Knowledge) -> None:
 
 def test_added_and_removed_items_are_named(base: Knowledge) -> None:
     fewer = {name: rule for name, rule in base.factors.items() if name != "dish"}
-    sets = {name: one for name, one in base.value_sets.items() if name != "dish"}
+    sets = ValueSets({n: raw for n, raw in base.value_sets.packed.items() if n != "dish"})
     less = dataclasses.replace(base, factors=fewer, value_sets=sets)
     assert diff(base, less) == (
         Difference("codes", "dish", "value set removed"),
@@ -39,7 +40,7 @@ def test_changed_codes_and_wording_are_named(base: Knowledge) -> None:
     card = base.cards["high-risk"].model_copy(update={"summary": "Other words for {order}."})
     new = dataclasses.replace(
         base,
-        value_sets={**base.value_sets, "dish": changed},
+        value_sets=base.value_sets.changed({"dish": changed}),
         cards={**base.cards, "high-risk": card},
     )
     found = [str(one) for one in diff(base, new)]

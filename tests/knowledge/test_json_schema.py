@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from cds_service.cli import knowledge as knowledge_cli
 from cds_service.knowledge.json_schema import FILE, content_schema
-from cds_service.knowledge.loader import CONTENT, FILES
+from cds_service.knowledge.loader import CONTENT
+from cds_service.knowledge.reading import FILES
 
 VALIDATOR = jsonschema.Draft202012Validator(content_schema())
 

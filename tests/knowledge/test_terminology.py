@@ -39,7 +39,7 @@ with warnings.catch_warnings():  # it reads its data in a way that Python 3.11 c
 
 FILES = sorted((CONTENT / "valuesets").glob("*.json"))
 VALUE_SETS: dict[str, dict[str, Any]] = {f.stem: json.loads(f.read_bytes()) for f in FILES}
-INDEX = CodeIndex(VALUE_SETS.values())
+INDEX = CodeIndex.of(VALUE_SETS.values())
 
 OIDS = {
     SNOMED: "6.96", ICD10CM: "6.90", ICD10: "6.3", ICD9CM: "6.103", PCS: "6.4", CPT: "6.12",
@@ -389,7 +389,7 @@ def test_even_a_value_set_that_claims_m61_1_does_not_make_it_acquired() -> None:
         "id": "ho-site-unspecified",
         "compose": {"include": [{"system": ICD10CM, "concept": [{"code": "M61.15"}]}]},
     }
-    index = CodeIndex([*VALUE_SETS.values(), wrong])
+    index = CodeIndex.of([*VALUE_SETS.values(), wrong])
     match = index.match(ICD10CM, "M61.15")
     assert match is not None
     assert match.concepts == {"fop"}
@@ -403,7 +403,7 @@ def test_codes_lists_what_a_prefetch_query_needs() -> None:
 def test_memory_of_answers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminology, "_MOST_CODES", 10)
     monkeypatch.setattr(terminology, "_MOST_SYSTEMS", 10)
-    index = CodeIndex([VALUE_SETS["fop"]])
+    index = CodeIndex.of([VALUE_SETS["fop"]])
     for number in range(100):
         assert index.match(SNOMED, str(number)) is None
         assert index.match(f"urn:x:{number}", "1") is None

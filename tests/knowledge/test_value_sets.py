@@ -15,7 +15,7 @@ from cds_service.knowledge.terminology import CodeIndex
 
 FILES = sorted((CONTENT / "valuesets").glob("*.json"))
 VALUE_SETS: dict[str, dict[str, Any]] = {f.stem: json.loads(f.read_bytes()) for f in FILES}
-INDEX = CodeIndex(VALUE_SETS.values())
+INDEX = CodeIndex.of(VALUE_SETS.values())
 
 # What a name must hold to stand in a class, and what puts it there wherever it stands.
 CLASSES: Final = {

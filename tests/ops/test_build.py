@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cds_service.knowledge import loader
+from cds_service.knowledge import loader, reading
 from cds_service.ops import build
 from tests.support.constants import ROOT
 
@@ -62,4 +62,4 @@ def test_a_clone_tells_its_commit_and_that_files_were_changed(tmp_path: Path) ->
 
 
 def test_the_shipped_version_is_that_of_the_loaded_content() -> None:
-    assert loader.shipped_version() == loader.load().version
+    assert reading.shipped_version(loader.CONTENT) == loader.load().version

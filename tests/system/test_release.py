@@ -44,6 +44,22 @@ def test_packages_are_the_same_bytes_wherever_they_are_built(tmp_path: Path) -> 
         assert file.read("cds_service/commit.txt") == b"0123456789ab\n"
 
 
+def test_a_package_starts_with_its_content_compiled(tmp_path: Path) -> None:
+    built(ROOT, tmp_path / "out", "--target", "wheel", CDS_IDENTIFIER_BASE="https://ours.test/")
+    [wheel] = (tmp_path / "out").glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / "installed")
+    code = (
+        "from cds_service.knowledge import compiled, loader\n"
+        "print(loader.__file__, compiled.find(loader.CONTENT) is not None)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "installed", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert run.stdout == f"{tmp_path}/installed/cds_service/knowledge/loader.py True\n"
+
+
 def test_a_package_of_unknown_source_says_so(tmp_path: Path) -> None:
     folder = clone(tmp_path / "clone")
     built(folder, tmp_path / "out", "--target", "wheel")

@@ -12,13 +12,19 @@ from cds_service.knowledge.published.activity_definitions import activity_defini
 from cds_service.knowledge.published.code_systems import code_systems
 from cds_service.knowledge.published.common import Resource
 from cds_service.knowledge.published.extensions import structure_definitions
-from cds_service.knowledge.published.libraries import libraries
 from cds_service.knowledge.published.plan_definition import plan_definitions
+
+
+def _libraries(knowledge: Knowledge) -> Mapping[str, Resource]:
+    from cds_service.knowledge.published.libraries import libraries  # CQL, which few ask for
+
+    return libraries(knowledge)
+
 
 _MADE: Final[Mapping[str, Callable[[Knowledge], Mapping[str, Resource]]]] = {
     "ActivityDefinition": activity_definitions,
     "CodeSystem": code_systems,
-    "Library": libraries,
+    "Library": _libraries,
     "PlanDefinition": plan_definitions,
     "StructureDefinition": structure_definitions,
 }
