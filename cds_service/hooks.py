@@ -156,7 +156,7 @@ def _passed_over(service_id: str, body: bytes, caller: Caller, runtime: Runtime)
     service = services.answering(service_id, passed.hook, runtime.knowledge)
     if service is None or not service.question.about_orders:
         return None
-    bounds.check_body(body, settings)
+    bounds.check_body(body, settings, is_json=True)
     calls.current().hook = passed.hook
     exposure = access.exposure_of(client, passed.user, passed.extension, settings)
     origin = Origin(service_id, passed.hook, access.client_id(caller))
@@ -212,7 +212,7 @@ def _open(
     """A call with nothing read yet. Raises what `answer` does."""
     settings, client = runtime.settings, caller.client
     with calls.stage("parse"):
-        bounds.check_body(call.body, settings)
+        bounds.check_body(call.body, settings, is_json=True)
         request = request_of(call)
         bounds.check_orders(request.context.draft_orders, settings)
     service = services.called(service_id, request.hook, runtime.knowledge)

@@ -59,6 +59,7 @@ class AtOnce:
         self.reports = reports
         self.capacity = Capacity(settings.max_concurrent)
         self._in_force = in_force
+        self._most = min(SMALL_BODY, settings.max_body_bytes)
         self._timed = settings.server_timing
         self._access: access.Access | None = None
 
@@ -69,7 +70,7 @@ class AtOnce:
     def answer(self, url: bytes, headers: Headers, body: bytes) -> bytes | Learned:
         """The header lines of an answer with status 200, and its content. Else what was learned."""
         told, learned = dict(headers), dict[str, object]()
-        if len(told) != len(headers) or not _TELLING.isdisjoint(told) or len(body) > SMALL_BODY:
+        if len(told) != len(headers) or not _TELLING.isdisjoint(told) or len(body) > self._most:
             return learned
         if self._access is None or self.capacity.is_full or not _IS_PLAIN(url):
             return learned

@@ -19,11 +19,13 @@ from cds_service.server.gone import GONE
 from cds_service.server.http_refusals import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
+    MAX_PIPELINED,
     NO_HOST,
     NO_HTTP,
     NO_VERSION,
     TOO_LARGE,
     TOO_MANY,
+    TOO_MANY_AHEAD,
     TOO_SLOW,
     Refusal,
     answer_of,
@@ -66,7 +68,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _place = Place.NONE
     _who = ""
     _passed_by: int | None = None  # bytes of a body that nobody reads, after its answer
+    _is_done = False  # all that came is answered
     _idle_since = 0.0
+    _keeps_alive = False  # the client, after this request
     _held: list[bytes] | None = None  # the body of a call that may be answered at once
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -107,12 +111,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._header_bytes += len(data)  # a piece of a body sets it back
         try:
             self.parser.feed_data(data)
+            if self._held is not None:  # more of it is to come
+                self._lead_on()
         except httptools.HttpParserError:
             self._refuse(self._refusal or NO_HTTP)
             return
-        if self._held is not None:  # more of it is to come
-            self._lead_on()
-        if self._timer is None and (self._in_header or self._in_body or not self._is_answering()):
+        is_arriving = self._in_header or self._in_body or not self._is_answering()
+        if self._timer is None and is_arriving and not self._is_done:
             self._start_clock()
         if self._header_bytes > MAX_HEADER_BYTES:
             self._refuse(TOO_LARGE)
@@ -120,7 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins; what an application wants to know of it is put together later."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
-        self._in_header = True
+        self._in_header, self._is_done = True, False
         self._stop_clock()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -176,19 +181,21 @@ class BoundedProtocol(HttpToolsProtocol):
         self.cycle.transport = _Ending(self)  # type: ignore[assignment]  # all that a cycle asks of one
         if self._place is Place.RESERVED or ending.has_begun():
             self.cycle.keep_alive = False
+        if len(self.pipeline) > MAX_PIPELINED:
+            self._give_up(TOO_MANY_AHEAD)
 
     def _stays_idle(self) -> bool:
         """Whether this is a call on a connection that does nothing else and stays open."""
         return (
             self.url.startswith(URL)
             and self.parser.get_method() == b"POST"
-            and self.parser.should_keep_alive()
+            and self._keeps_alive
             and not (self._is_answering() or self._place is Place.RESERVED or ending.has_begun())
         )
 
     def _answer(self, found: bytes) -> None:
         """Send what was found at once, and wait for the next request."""
-        self._held = None
+        self._held, self._is_done = None, True
         named = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
         self.transport.write(b"".join([_OK, *named, found]))
         self.server_state.total_requests += 1
@@ -198,8 +205,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _lead_on(self) -> None:
         """Give to the application what was held back."""
-        held, self._held = self._held, None
         self._to_application()
+        held, self._held = self._held, None
         for body in held or ():
             super().on_body(body)
 
@@ -285,6 +292,7 @@ class BoundedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
             self._give_up(NO_VERSION)
+        self._keeps_alive = version == "1.1" and self.parser.should_keep_alive()
         hosts = size = 0
         for name, value in self.headers:
             size += len(name) + len(value)

@@ -12,6 +12,8 @@ from cds_service.errors import operation_outcome
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 100
+MAX_PIPELINED = 100
+"""Requests of one connection that wait behind the one that is being answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the request did not a
 NO_HOST = Refusal(HTTPStatus.BAD_REQUEST, "structure", "one Host is needed (RFC 9112 section 3.2)")
 NO_VERSION = Refusal(
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "not-supported", "HTTP/1.1 or HTTP/1.0 is spoken here"
+)
+TOO_MANY_AHEAD = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "throttled", "too many requests before the first answer"
 )
 TOO_MANY = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "throttled", "too many connections")
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ BODIES: dict[str, bytes] = {
     "UTF-16": json.dumps(known()).encode("utf-16"),
     "not UTF-8": packed(known()).replace(b"Creatinine", b"\xff"),
     "half": packed(known())[:-30],
+    "orders as text": packed(
+        known() | {"context": known()["context"] | {"draftOrders": " " * 3000 + "[" * 2900}}
+    ),
     "blank": b" ",
     "list": b"[]",
 }
@@ -128,6 +132,18 @@ class Line:
     def is_closed(self) -> bool:
         """Waits until the other side has closed it."""
         return self._file.read(1) == b""
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether nothing comes for so long, not even an end."""
+        return not select.select([self._socket], [], [], seconds)[0]
+
+    def rest(self) -> bytes:
+        """All that comes until the other side closes."""
+        found = b""
+        with suppress(ConnectionResetError):
+            while chunk := self._file.read1(65_536):
+                found += chunk
+        return found
 
     def close(self) -> None:
         self._file.close()
@@ -191,10 +207,39 @@ def test_other_paths_are_the_same(service: ServiceProcess, line: Line, path: str
     assert told(line.answer()) == told(in_pieces(service, request))
 
 
-def test_http_1_0_is_closed_after_its_answer(line: Line) -> None:
-    line.send(post(BODIES["known"], version=b"1.0"))
+@pytest.mark.parametrize("header", [b"", b"Connection: keep-alive\r\n"])
+def test_http_1_0_is_closed_after_its_answer(line: Line, header: bytes) -> None:
+    line.send(post(BODIES["known"], header, version=b"1.0"))
     assert line.answer().endswith(b'{"cards":[]}')
     assert line.is_closed()
+
+
+def test_a_path_that_is_too_long_is_refused(line: Line) -> None:
+    """With a part of the body in the same packet, so that the call is held back."""
+    line.send(post(BODIES["known"], path="/cds-services/" + "a" * 65_600)[:-1])
+    assert line.answer().startswith(b"HTTP/1.1 400 ")
+    assert line.is_closed()
+
+
+def test_a_size_is_that_of_what_was_sent() -> None:
+    plain = packed(known())
+    with started(CDS_MAX_BODY_BYTES=str(len(plain))) as service:
+        for body, status in ((plain, b"200"), (b"\xef\xbb\xbf" + plain, b"413")):
+            request = post(body)
+            ask(service, request)
+            assert ask(service, request)[0].split(b" ")[1] == status
+            assert in_pieces(service, request).split(b" ")[1] == status
+
+
+def test_requests_before_the_first_answer_are_bounded(service: ServiceProcess) -> None:
+    """The first is not answered at once, so that all others wait behind it."""
+    request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with closing(Line(service.base)) as line:
+        line.send(post(BODIES["hip"]) + request * 90)
+        assert all(b" 200 OK" in line.answer() for _ in range(91))
+        with suppress(OSError):
+            line.send(post(BODIES["hip"]) + request * 100_000)
+        assert line.rest().count(b" 200 OK") < 1000
 
 
 def test_answers_come_in_the_order_of_their_requests(line: Line) -> None:
@@ -359,12 +404,24 @@ def test_a_call_at_once_is_kept_as_any_other(tmp_path: Path) -> None:
         assert kept.execute("select sum(calls) from calls_by_day").fetchone() == (3,)
 
 
-def test_an_idle_connection_is_closed_though_it_was_answered_at_once() -> None:
-    with started(CDS_KEEP_ALIVE_SECONDS="1") as service, closing(Line(service.base)) as line:
-        for _ in range(3):
-            line.send(post(BODIES["known"]))
-            line.answer()
-        assert line.is_closed()
+def test_an_idle_connection_is_closed_without_a_word() -> None:
+    """Nobody asked, so nothing is answered: a client would take it for its next answer."""
+    with started(CDS_KEEP_ALIVE_SECONDS="1") as service:
+        ask(service, post(BODIES["known"]))
+        with closing(Line(service.base)) as line:
+            for _ in range(3):
+                line.asked(post(BODIES["known"]))
+            assert line.is_closed()
+        assert "cds_connections_refused_total{" not in httpx.get(service.base + "/metrics").text
+
+
+def test_an_idle_connection_stays_open_longer_than_a_request_may_take() -> None:
+    with started(CDS_READ_SECONDS="1") as service:
+        ask(service, post(BODIES["known"]))
+        with closing(Line(service.base)) as line:
+            line.asked(post(BODIES["known"]))
+            assert line.is_silent(2)
+            assert line.asked(post(BODIES["known"])).endswith(b'{"cards":[]}')
 
 
 def test_nothing_is_answered_at_once_while_the_service_is_switched_off(tmp_path: Path) -> None:
