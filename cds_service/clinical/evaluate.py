@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -57,21 +57,21 @@ class CallFacts:
         self.days = days = Days.of(today)
         self.orders = orders
         self.both_hips = both_hips
-        drafts = tuple(o.medication for o in orders if o.medication)
+        drafts = [o.medication for o in orders if o.medication]
         drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
-        known = (m for m in chart.medications if m.source.reference not in drafted)
+        known = [m for m in chart.medications if m.source.reference not in drafted]
         self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
-        planned = (order for order in chart.planned if order.live)
-        unidentified = tuple(o.unidentified for o in (*orders, *planned) if o.unidentified)
+        planned = [order for order in chart.planned if order.live]
+        unidentified = [o.unidentified for o in (*orders, *planned) if o.unidentified]
         drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
-        stored = (u for u in chart.unidentified if u.source.reference not in drafted)
+        stored = [u for u in chart.unidentified if u.source.reference not in drafted]
         self.laboratory = Laboratory(chart, days)
         self.ages = age_range(chart.patient, days)
         self.ages_on_each = ages_on_each(chart.patient, days)
         self.age = age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
-        told = (u for u in stored if not u.beside or not u.beside.isdisjoint(self.present))
+        told = [u for u in stored if not u.beside or not u.beside.isdisjoint(self.present)]
         self.unidentified = (*told, *unidentified)
         self._shared: dict[str, Any] = {}
         self._answers: dict[tuple[Side | None, bool, bool], dict[str, Outcome]] = {}
@@ -115,30 +115,33 @@ class CallFacts:
 _REASSURING = frozenset({"negative", "not-pregnant"})
 
 
-@dataclass(frozen=True, slots=True)
 class OrderView:
     """One order seen against the chart.
 
     `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
     Without it (risk factors) they do not. Where today can be two days, what holds on one of them
-    holds; `sure` wants both, for what would speak against caution.
+    holds; `sure` wants both, for what would speak against caution. `answers` is what was asked of
+    the chart for this side, by the key of the test: many orders of one call, and many rules, ask
+    the same of a chart that may hold thousands of facts.
     """
 
-    facts: CallFacts
-    order: DraftOrder | None
-    cautious: bool
-    sure: bool
-    answers: dict[str, Outcome]
-    """What was asked of the chart for this side, by the key of the test: many orders of one call,
-    and many rules, ask the same of a chart that may hold thousands of facts."""
+    __slots__ = ("answers", "cautious", "chart", "days", "facts", "order", "sure")
 
-    @property
-    def chart(self) -> Chart:
-        return self.facts.chart
-
-    @property
-    def days(self) -> Days:
-        return self.facts.days
+    def __init__(
+        self,
+        facts: CallFacts,
+        order: DraftOrder | None,
+        cautious: bool,
+        sure: bool,
+        answers: dict[str, Outcome],
+    ) -> None:
+        self.facts = facts
+        self.chart = facts.chart
+        self.days = facts.days
+        self.order = order
+        self.cautious = cautious
+        self.sure = sure
+        self.answers = answers
 
     def known(self, name: InputName) -> Outcome:
         return NO if self.chart.input(name).known else UNKNOWN
@@ -343,8 +346,10 @@ def with_status(fact: ConditionFact) -> Provenance:
     said = [fact.verification] if fact.suspected else []
     said += [fact.clinical] if fact.clinical != "active" else []
     said += [f"Brooker {fact.grade}"] if fact.grade else []
+    if not said:  # nearly always
+        return fact.source
     said += [fact.source.status] if fact.source.status else []
-    return replace(fact.source, status=", ".join(said) or None)
+    return replace(fact.source, status=", ".join(said))
 
 
 def _site(sites: frozenset[str], wanted: str) -> bool:

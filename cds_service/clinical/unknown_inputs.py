@@ -108,6 +108,8 @@ def _unread(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> NotAs
 
 def _entries(check: UnknownCheck, view: OrderView) -> str:
     """What the EHR calls the entries of an input that have no known code: the first by name."""
+    if not view.facts.unidentified:  # nearly always
+        return ""
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
@@ -135,6 +137,8 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
     """What the words of the unidentified entries name, by kind: that which speaks against an
     option, and medicines of which rules speak."""
+    if not view.facts.unidentified:  # nearly always
+        return ""
     options = set(check.applies_to)
     names = dict.fromkeys(
         name
@@ -142,9 +146,14 @@ def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
         if entry.input == check.input and (entry.against & options or entry.as_if)
         for name in entry.named
     )
-    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
-    labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
+    labels = knowledge.once(_labels)
     return " and ".join(labels.get(name, _MODIFIER) for name in names)
+
+
+def _labels(knowledge: Knowledge) -> dict[str, str]:
+    """What a card calls the groups of words."""
+    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
+    return labels | {id_: group.label for id_, group in knowledge.condition_words.items()}
 
 
 def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
