@@ -54,18 +54,16 @@ def age_outcome(
     """Whether a test holds on one of the days, on all of them where `sure`. A birth date that
     leaves it open is a question about `asked` where one is cautious."""
     outcomes = [_on_one(ages, test, asked, cautious=cautious) for ages in on_each]
+    if len(outcomes) == 1:  # nearly always
+        return outcomes[0]
     pick = min if sure else max
     return pick(outcomes, key=lambda one: _WORST_LAST.index(one.answer), default=UNKNOWN)
 
 
 def _on_one(ages: Ages, test: AgeTest, asked: Provenance, *, cautious: bool) -> Outcome:
-    low, high = ages
-    sure = (test.below is None or high < test.below) and (
-        test.at_least is None or low >= test.at_least
-    )
-    never = (test.below is not None and low >= test.below) or (
-        test.at_least is not None and high < test.at_least
-    )
+    (low, high), below, at_least = ages, test.below, test.at_least
+    sure = (below is None or high < below) and (at_least is None or low >= at_least)
+    never = (below is not None and low >= below) or (at_least is not None and high < at_least)
     if sure or never or not cautious:
         return YES if sure else NO if never else UNKNOWN
     if test.straddling == "in":

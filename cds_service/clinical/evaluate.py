@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from cds_service.clinical.chart import (
     Chart,
     ConditionFact,
     DraftOrder,
+    InputReport,
     MedicationFact,
     Mention,
     ProcedureFact,
@@ -73,6 +74,7 @@ class CallFacts:
         self.present = self._concepts()
         told = [u for u in stored if not u.beside or not u.beside.isdisjoint(self.present)]
         self.unidentified = (*told, *unidentified)
+        self._reports = {report.name: report for report in chart.inputs}
         self._shared: dict[str, Any] = {}
         self._answers: dict[tuple[Side | None, bool, bool], dict[str, Outcome]] = {}
 
@@ -95,6 +97,14 @@ class CallFacts:
         for order in (*self.orders, *chart.planned):
             found |= order.kinds
         return frozenset(found)
+
+    def report(self, name: InputName) -> InputReport:
+        """What became of an input."""
+        return self._reports.get(name) or self.chart.input(name)
+
+    def age_source(self) -> Provenance:
+        """The age as the source of a question about it."""
+        return Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.age}")
 
     def mentions(self) -> tuple[Mention, ...]:
         """What texts of the chart and of the orders name without a code."""
@@ -144,7 +154,7 @@ class OrderView:
         self.answers = answers
 
     def known(self, name: InputName) -> Outcome:
-        return NO if self.chart.input(name).known else UNKNOWN
+        return NO if self.facts.report(name).known else UNKNOWN
 
     def ask(self, when: When) -> Outcome:
         """Answer a `When` of the knowledge."""
@@ -163,19 +173,19 @@ class OrderView:
         return answer
 
     def _answer(self, when: When) -> Outcome:
-        if when.any:
-            present = self.facts.present
-            asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
-            if len(asked) < len(when.any):
-                asked.append(self.facts.nothing_found)
-            return any_of(asked)
-        if when.all:
-            return self._all(when.all)
-        if when.none:
-            against = self if self.days.known else self._against()
-            surely = any(against.ask(w).answer is Answer.YES for w in when.none)
-            return NO if surely else YES
-        return self._one(when)
+        return _ANSWERED[when.said](self, getattr(when, when.said))
+
+    def _any(self, parts: tuple[When, ...]) -> Outcome:
+        present = self.facts.present
+        asked = [self.ask(w) for w in parts if not (w.needs and w.needs.isdisjoint(present))]
+        if len(asked) < len(parts):
+            asked.append(self.facts.nothing_found)
+        return any_of(asked)
+
+    def _none(self, parts: tuple[When, ...]) -> Outcome:
+        against = self if self.days.known else self._against()
+        surely = any(against.ask(w).answer is Answer.YES for w in parts)
+        return NO if surely else YES
 
     def _against(self) -> OrderView:
         """The same for what speaks against: where this takes either day, that wants both."""
@@ -193,34 +203,15 @@ class OrderView:
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
         return found_in(pairs) or YES
 
-    def _one(self, when: When) -> Outcome:
-        if when.condition is not None:
-            return self._condition(when.condition)
-        if when.procedure is not None:
-            return self._procedure(when.procedure)
-        if when.medication is not None:
-            return self._medication(when.medication)
-        if when.allergy is not None:
-            return self._allergy(when.allergy)
-        if when.measurement is not None:
-            return self._measurement(when.measurement)
-        if when.age is not None:
-            return self._age(when.age)
-        if when.sex is not None:
-            return self._sex(when.sex)
-        if when.order is not None:
-            return self._order(when.order)
-        raise AssertionError("the schema lets no empty test through")
-
     def _side(self, side: Side, wanted: str) -> bool:
         if wanted == "any" or self.order is None or self.facts.both_hips:
             return True
         return {side, self.order.side} != {Side.LEFT, Side.RIGHT}
 
     def _counts(self, fact: ConditionFact, test: ConditionTest) -> bool:
+        """Whether a condition in the value sets of the test is one that it asks for."""
         return (
-            not fact.concepts.isdisjoint(test.value_sets)
-            and fact.concepts.isdisjoint(test.other_than)
+            fact.concepts.isdisjoint(test.other_than)
             and (self.cautious or not fact.suspected)
             and not (test.state == "current" and fact.resolved)
             and self._recent(fact, test)
@@ -238,7 +229,11 @@ class OrderView:
         return recent(fact, test, self.days, cautious=self.cautious, sure=self.sure)
 
     def _condition(self, test: ConditionTest) -> Outcome:
-        facts = [f for f in self.chart.conditions if self._counts(f, test)]
+        wanted = test.value_sets
+        coded = [f for f in self.chart.conditions if not f.concepts.isdisjoint(wanted)]
+        if not coded and BROOKER not in wanted:
+            return self.known(InputName.CONDITIONS)
+        facts = [f for f in coded if self._counts(f, test)]
         if test.both_sides:
             sides = {f.side for f in facts}
             if Side.BILATERAL not in sides and not {Side.LEFT, Side.RIGHT} <= sides:
@@ -298,10 +293,9 @@ class OrderView:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        name = f"age {self.facts.age}"
-        asked = Provenance(f"Patient/{self.chart.patient.id}", None, name)
-        on_each = self.facts.ages_on_each
-        return age_outcome(on_each, test, asked, cautious=self.cautious, sure=self.sure)
+        facts = self.facts
+        asked = facts.once("age", facts.age_source)
+        return age_outcome(facts.ages_on_each, test, asked, cautious=self.cautious, sure=self.sure)
 
     def _sex(self, test: SexTest) -> Outcome:
         if self.chart.patient.sex == "unknown":
@@ -331,6 +325,22 @@ class OrderView:
         ]
         sources = [Provenance(o.reference or o.resource_type, None, o.label, o.when) for o in found]
         return found_in((s, told(s)) for s in sources) or NO
+
+
+# Where a test is answered, by the member of `When`.
+_ANSWERED: Mapping[str, Callable[[OrderView, Any], Outcome]] = {
+    "condition": OrderView._condition,
+    "procedure": OrderView._procedure,
+    "medication": OrderView._medication,
+    "allergy": OrderView._allergy,
+    "measurement": OrderView._measurement,
+    "age": OrderView._age,
+    "sex": OrderView._sex,
+    "order": OrderView._order,
+    "any": OrderView._any,
+    "all": OrderView._all,
+    "none": OrderView._none,
+}
 
 
 def _same(one: DraftOrder, other: DraftOrder | None) -> bool:

@@ -61,6 +61,8 @@ class Drafts:
         self._problems: list[Problem] = []
         opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
         self._drafts = collect(opened, "context.draftOrders", self._problems)
+        self._own: list[Draft] = []
+        self._releases = Releases()
         self._settled: tuple[DraftOrder, ...] | None = None
 
     def read(self, reader: UnfinishedChart | None = None) -> OrdersRead:
@@ -68,28 +70,34 @@ class Drafts:
         the chart, and the release is told from both."""
         subjects = reader.subjects if reader else Subjects(self._patient_id)
         references = reader.references if reader else References()
-        releases = reader.releases if reader else Releases()
         for draft in self._drafts:
             subjects.learn(draft.full_url, draft.doc)
-        own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
-        for draft in own:
-            references.add(draft.doc, draft.full_url)
-            releases.look(draft.doc, is_draft=True)
         orders = self._settled
         if orders is None:
-            orders = self._orders(own, references, subjects)
-        foreign = len(self._drafts) - len(own)
-        return OrdersRead(orders, tuple(self._problems), foreign, releases.release())
+            self._own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
+            self._releases = Releases()
+            for draft in self._own:
+                self._releases.look(draft.doc, is_draft=True)
+        for draft in self._own:
+            references.add(draft.doc, draft.full_url)
+        if orders is None:
+            orders = self._orders(references, subjects)
+        foreign = len(self._drafts) - len(self._own)
+        return OrdersRead(orders, tuple(self._problems), foreign, self._release(reader))
+
+    def _release(self, reader: UnfinishedChart | None) -> str:
+        if reader is None:
+            return self._releases.release()
+        reader.releases.also(self._releases)
+        return reader.releases.release()
 
     @property
     def stand_alone(self) -> bool:
         """Whether nothing in the orders that were read points anywhere else."""
         return self._settled is not None
 
-    def _orders(
-        self, own: list[Draft], references: References, subjects: Subjects
-    ) -> tuple[DraftOrder, ...]:
-        look = ReadContext(self._index, self._days, references, self._mentions)
+    def _orders(self, references: References, subjects: Subjects) -> tuple[DraftOrder, ...]:
+        look, own = ReadContext(self._index, self._days, references, self._mentions), self._own
         found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
         orders = without_repeats(found)
         later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)

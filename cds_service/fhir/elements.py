@@ -91,7 +91,13 @@ def word(value: object) -> str | None:
 
 def status(value: object) -> str | None:
     """A FHIR code in lower case with hyphens, from a code, Coding or CodeableConcept."""
+    if isinstance(value, str):
+        return _normal(word(value) or "") or None
     return next(words(value), None)
+
+
+def _normal(code: str) -> str:
+    return code.lower().replace(" ", "-").replace("_", "-")
 
 
 def words(value: object) -> Iterator[str]:
@@ -104,7 +110,7 @@ def words(value: object) -> Iterator[str]:
             found = coded or [word(item.get("text")) or ""]
         else:
             found = [word(item) or ""]
-        yield from (w.lower().replace(" ", "-").replace("_", "-") for w in found if w)
+        yield from (_normal(w) for w in found if w)
 
 
 def flag(value: object) -> bool:

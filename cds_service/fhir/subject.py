@@ -94,8 +94,10 @@ class Subjects:
 
     def learn(self, full_url: str | None, doc: Doc) -> None:
         """Remember under which fullUrl a Patient stands in its Bundle."""
-        ident = identifier(doc.get("id")) if kind_of(doc) == "Patient" else None
-        if ident in {None, self.patient_id} and kind_of(doc) == "Patient":
+        if kind_of(doc) != "Patient":
+            return
+        ident = identifier(doc.get("id"))
+        if ident in {None, self.patient_id}:
             for system, value in _identifiers(doc.get("identifier")):
                 self._identifiers.setdefault(system, set()).add(value)
         if full_url and ident and full_url.lower().startswith("urn:"):

@@ -223,6 +223,11 @@ class When(Model):
         return None
 
     @cached_property
+    def said(self) -> str:
+        """The name of the one member that is there."""
+        return next(name for name in type(self).model_fields if getattr(self, name))
+
+    @cached_property
     def key(self) -> str:
         """The same for tests that ask the same, in whatever rule they stand."""
         return intern(self.model_dump_json(exclude_defaults=True))
