@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Raw
 
 from cds_service.clinical.chart import DraftOrder, Problem
 from cds_service.clinical.days import Days
 from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_value
 from cds_service.fhir.context import ReadContext, References, UnfinishedChart
-from cds_service.fhir.elements import kind_of
+from cds_service.fhir.decoding import UNFIT
+from cds_service.fhir.elements import Doc, identifier, kind_of
 from cds_service.fhir.mentions import Mentions
 from cds_service.fhir.order import NOT_ORDERS, Draft, collect, read_order, without_repeats
 from cds_service.fhir.release import Releases
@@ -97,13 +99,43 @@ class Drafts:
         return self._settled is not None
 
     def _orders(self, references: References, subjects: Subjects) -> tuple[DraftOrder, ...]:
-        look, own = ReadContext(self._index, self._days, references, self._mentions), self._own
-        found = [read_order(d.doc, d.index, look) for d in own if kind_of(d.doc) not in NOT_ORDERS]
+        look = ReadContext(self._index, self._days, references, self._mentions)
+        own = [draft for draft in self._own if kind_of(draft.doc) not in NOT_ORDERS]
+        one = len(own) == 1
+        found = [read_order(d.doc, d.index, look) for d in own] if one else _read_alike(own, look)
         orders = without_repeats(found)
         later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
         if not references.asked and not later:
             self._settled = orders  # nothing in them points anywhere else
         return orders
+
+
+def _read_alike(drafts: list[Draft], look: ReadContext) -> list[DraftOrder]:
+    """The orders; of those that differ by nothing but their id one is read, for all of them."""
+    known: dict[bytes, DraftOrder] = {}
+    found = []
+    for draft in drafts:
+        content = _without_id(draft.doc)
+        order = known.get(content)
+        if order is None:
+            order = read_order(draft.doc, draft.index, look)
+            named = order.medication or order.unidentified or order.suspicions or order.mentions
+            if content and not named:  # these name the order by its id
+                known[content] = order
+        else:
+            ident = identifier(draft.doc.get("id"))
+            order = replace(order, index=draft.index, resource_id=ident)
+        found.append(order)
+    return found
+
+
+def _without_id(doc: Doc) -> bytes:
+    """All that an order says but its id; nothing where that cannot be written."""
+    try:
+        said = msgspec.json.encode({name: doc[name] for name in doc if name != "id"})
+    except UNFIT:
+        return b""
+    return said + b"id" if "id" in doc else said
 
 
 def read_orders(
