@@ -159,7 +159,7 @@ class ChartReader:
     def prefetch_in_turns(self, prefetch: Mapping[str, Raw] | None) -> Iterator[None]:
         """As `read_prefetch`, with a pause after every few hundred resources."""
         for key, raw in (prefetch or {}).items():
-            asked = _KEYS.get(key.strip().casefold())
+            asked = _KEYS.get(key) or _KEYS.get(key.strip().casefold())
             if (opened := open_glanced(raw)) is None:
                 self._ledger.nothing_in(asked)
                 continue

@@ -165,11 +165,11 @@ class OrderView:
     def test(self, when: When) -> Outcome:
         """As `ask`, which is quicker; for that, what is not in the chart is unknown as soon as
         any input is."""
-        if when.about_order:
-            return self._answer(when)
         answer = self.answers.get(when.key)
         if answer is None:
-            answer = self.answers[when.key] = self._answer(when)
+            answer = self._answer(when)
+            if not when.about_order:
+                self.answers[when.key] = answer
         return answer
 
     def _answer(self, when: When) -> Outcome:

@@ -173,6 +173,8 @@ class Decided(NamedTuple):
 
 def merge(decided: list[Decided], knowledge: Knowledge) -> list[Guidance]:
     """One card for orders that get the same answer; excision follows the arthroplasty's card."""
+    if len(decided) < 2:
+        return [one.outcome for one in decided]
     outcomes = {id(one.outcome): one.outcome for one in decided}
     hip_card = any(g.card for g in outcomes.values() if g.row in {"6c", "7", "8", "9"})
     asked = hip_card or any(g.card == "ho-question" for g in outcomes.values())

@@ -31,6 +31,8 @@ def one_session(orders: Iterable[DraftOrder]) -> bool:
     listed = list(orders)
     if any(o.side is Side.BILATERAL for o in listed):
         return True
+    if len(listed) < 2:
+        return False
     right = [o.when for o in listed if o.side is Side.RIGHT]
     left = [o.when for o in listed if o.side is Side.LEFT]
     return any(_may_be_one_day(one, other) for one in right for other in left)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from enum import Enum
+from enum import StrEnum
 
 from cds_service.clinical.assessment import NotAssessed
 from cds_service.clinical.chart import InputReport, InputState, Unidentified
@@ -79,14 +79,14 @@ def _not_assessed(
     return tuple(found)
 
 
-class _About(Enum):
+class _About(StrEnum):
     """What a check is about: the record of the patient, a result that cannot be used, entries
     without a known code, or the state of an input."""
 
-    RECORD = 0
-    UNREAD = 1
-    ENTRIES = 2
-    STATE = 3
+    RECORD = "record"
+    UNREAD = "unread"
+    ENTRIES = "entries"
+    STATE = "state"
 
 
 def _checks(knowledge: Knowledge) -> tuple[tuple[UnknownCheck, _About], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputReport, InputState, Problem
@@ -103,8 +104,9 @@ class InputLog:
     def report(self) -> InputReport:
         """The state as the decision table of the checklist has it, with a reason; what the source
         itself says of an input comes before what was found in it."""
-        if self._is_plainly_empty:  # nearly always
-            return _EMPTY[self.name]
+        odd = self.failures or self.defects or self.next_link or self.signal or self.listed
+        if self.answered and not (odd or self.foreign):  # nearly always
+            return _read(self.name, self.seen) if self.seen else _EMPTY[self.name]
         report = self._found()
         signal = self.signal
         if signal is None or report.state is InputState.FAILED:
@@ -115,11 +117,6 @@ class InputLog:
         state = InputState.PARTIAL if self.seen else signal.state
         why = _joined((*self.failures, *self.defects, signal.why))
         return InputReport(self.name, state, self.seen, why, signal=signal.id)
-
-    @property
-    def _is_plainly_empty(self) -> bool:
-        odd = self.failures or self.defects or self.next_link or self.signal or self.listed
-        return self.answered and not (self.seen or self.foreign or odd)
 
     def _found(self) -> InputReport:
         holes = (*self.failures, *self.defects)
@@ -137,6 +134,12 @@ class InputLog:
         if holes:
             return InputReport(self.name, InputState.PARTIAL, self.seen, _joined(holes))
         return InputReport(self.name, InputState.READ if self.seen else InputState.EMPTY, self.seen)
+
+
+@lru_cache(maxsize=1_000)
+def _read(name: InputName, seen: int) -> InputReport:
+    """The report on an input of which all was read."""
+    return InputReport(name, InputState.READ, seen)
 
 
 def _by_profile(report: InputReport, profile: Profile) -> InputReport:
