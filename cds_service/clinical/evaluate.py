@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
@@ -173,19 +173,20 @@ class OrderView:
         return answer
 
     def _answer(self, when: When) -> Outcome:
-        return _ANSWERED[when.said](self, getattr(when, when.said))
+        member, test = when.asks
+        return _ANSWERED[member](self, test)
 
-    def _any(self, parts: tuple[When, ...]) -> Outcome:
+    def _any(self, parts: tuple[tuple[Set[str] | None, When], ...]) -> Outcome:
         present = self.facts.present
-        asked = [self.ask(w) for w in parts if not (w.needs and w.needs.isdisjoint(present))]
+        held = [w for needs, w in parts if needs is None or not needs.isdisjoint(present)]
+        asked = [*map(self.test, held)]
         if len(asked) < len(parts):
             asked.append(self.facts.nothing_found)
         return any_of(asked)
 
     def _none(self, parts: tuple[When, ...]) -> Outcome:
         against = self if self.days.known else self._against()
-        surely = any(against.ask(w).answer is Answer.YES for w in parts)
-        return NO if surely else YES
+        return NO if any(against.ask(w).answer is Answer.YES for w in parts) else YES
 
     def _against(self) -> OrderView:
         """The same for what speaks against: where this takes either day, that wants both."""
@@ -293,8 +294,7 @@ class OrderView:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        facts = self.facts
-        asked = facts.once("age", facts.age_source)
+        facts, asked = self.facts, self.facts.once("age", self.facts.age_source)
         return age_outcome(facts.ages_on_each, test, asked, cautious=self.cautious, sure=self.sure)
 
     def _sex(self, test: SexTest) -> Outcome:

@@ -223,9 +223,11 @@ class When(Model):
         return None
 
     @cached_property
-    def said(self) -> str:
-        """The name of the one member that is there."""
-        return next(name for name in type(self).model_fields if getattr(self, name))
+    def asks(self) -> tuple[str, object]:
+        """The name of the one member that is there, and what it holds; of `any` the parts, each
+        with what it needs."""
+        name = next(name for name in type(self).model_fields if getattr(self, name))
+        return name, tuple((w.needs, w) for w in self.any) if self.any else getattr(self, name)
 
     @cached_property
     def key(self) -> str:
