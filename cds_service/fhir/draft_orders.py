@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw
@@ -22,6 +22,10 @@ from cds_service.fhir.subject import Subjects, Whose
 
 if TYPE_CHECKING:
     from cds_service.knowledge.terminology import CodeIndex
+
+
+_SHARED = tuple({one.name for one in fields(DraftOrder)} - {"index", "resource_id"})
+"""What orders have in common that differ by their id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Drafts:
         opened = open_value(draft_orders) if draft_orders is not None else Opened(why="missing")
         self._drafts = collect(opened, "context.draftOrders", self._problems)
         self._own: list[Draft] = []
+        self._later = False  # whether nobody can tell yet whose one of them is
         self._releases = Releases()
         self._settled: tuple[DraftOrder, ...] | None = None
 
@@ -76,14 +81,17 @@ class Drafts:
             subjects.learn(draft.full_url, draft.doc)
         orders = self._settled
         if orders is None:
-            self._own = [draft for draft in self._drafts if subjects.owns(draft.doc)]
+            whose = [subjects.whose_doc(draft.doc) for draft in self._drafts]
+            pairs = zip(self._drafts, whose, strict=True)
+            self._own = [draft for draft, (of, ref) in pairs if subjects.is_own(of, ref)]
+            self._later = any(of is Whose.LATER for of, _ in whose)
             self._releases = Releases()
             for draft in self._own:
                 self._releases.look(draft.doc, is_draft=True)
         for draft in self._own:
             references.add(draft.doc, draft.full_url)
         if orders is None:
-            orders = self._orders(references, subjects)
+            orders = self._orders(references)
         foreign = len(self._drafts) - len(self._own)
         return OrdersRead(orders, tuple(self._problems), foreign, self._release(reader))
 
@@ -98,34 +106,33 @@ class Drafts:
         """Whether nothing in the orders that were read points anywhere else."""
         return self._settled is not None
 
-    def _orders(self, references: References, subjects: Subjects) -> tuple[DraftOrder, ...]:
+    def _orders(self, references: References) -> tuple[DraftOrder, ...]:
         look = ReadContext(self._index, self._days, references, self._mentions)
         own = [draft for draft in self._own if kind_of(draft.doc) not in NOT_ORDERS]
         one = len(own) == 1
         found = [read_order(d.doc, d.index, look) for d in own] if one else _read_alike(own, look)
         orders = without_repeats(found)
-        later = any(subjects.whose_doc(d.doc)[0] is Whose.LATER for d in self._drafts)
-        if not references.asked and not later:
+        if not references.asked and not self._later:
             self._settled = orders  # nothing in them points anywhere else
         return orders
 
 
 def _read_alike(drafts: list[Draft], look: ReadContext) -> list[DraftOrder]:
     """The orders; of those that differ by nothing but their id one is read, for all of them."""
-    known: dict[bytes, DraftOrder] = {}
+    known: dict[bytes, dict[str, Any]] = {}
     found = []
     for draft in drafts:
         content = _without_id(draft.doc)
-        order = known.get(content)
-        if order is None:
-            order = read_order(draft.doc, draft.index, look)
-            named = order.medication or order.unidentified or order.suspicions or order.mentions
-            if content and not named:  # these name the order by its id
-                known[content] = order
-        else:
+        shared = known.get(content)
+        if shared is not None:
             ident = identifier(draft.doc.get("id"))
-            order = replace(order, index=draft.index, resource_id=ident)
+            found.append(DraftOrder(index=draft.index, resource_id=ident, **shared))
+            continue
+        order = read_order(draft.doc, draft.index, look)
         found.append(order)
+        named = order.medication or order.unidentified or order.suspicions or order.mentions
+        if content and not named:  # these name the order by its id
+            known[content] = {name: getattr(order, name) for name in _SHARED}
     return found
 
 

@@ -85,9 +85,9 @@ class Subjects:
         first = next((s for name in _SUBJECTS for s in items(doc.get(name))), None)
         return _by_identifier(doc, first, reference(first))
 
-    def owns(self, doc: Doc) -> bool:
-        """Whether a resource is this patient's, or names nobody; when all entries were learnt."""
-        whose, ref = self.whose_doc(doc)
+    def is_own(self, whose: Whose, ref: str | None) -> bool:
+        """Whether a resource of which `whose_doc` said this is the patient's, or names nobody; when
+        all entries were learnt."""
         if whose is Whose.LATER and ref is not None:
             whose = self.resolve(ref)
         return whose is not Whose.FOREIGN
