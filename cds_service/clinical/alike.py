@@ -25,18 +25,18 @@ def likeness(case: Case, order: DraftOrder) -> Hashable:
     return (order.side, order.kinds, order.sites, order.reasons, order.when, order.intramuscular)
 
 
-class _Asked(NamedTuple):
+class _KindsAsked(NamedTuple):
     """The kinds of order of which rules ask: of the one that is decided, or of any other."""
 
     itself: frozenset[str]
     anywhere: frozenset[str]
 
 
-def _asked(knowledge: Knowledge) -> _Asked:
+def _asked(knowledge: Knowledge) -> _KindsAsked:
     tests = [test for when in _whens(knowledge) for test in _order_tests(when)]
     itself = frozenset(kind for test in tests for kind in test.kinds if not test.anywhere)
     anywhere = frozenset(kind for test in tests for kind in test.kinds if test.anywhere)
-    return _Asked(itself, anywhere)
+    return _KindsAsked(itself, anywhere)
 
 
 def _has_any(case: Case, kinds: frozenset[str]) -> bool:
