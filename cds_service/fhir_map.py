@@ -43,16 +43,18 @@ from cds_service.fhir.bundle import NO_RESOURCE, Opened, open_glanced, open_valu
 from cds_service.fhir.completeness import SignalTable
 from cds_service.fhir.condition import read_condition
 from cds_service.fhir.context import Item, ReadContext, References
-from cds_service.fhir.decoding import NOTHING, Entry, Glances, Unreadable, decode, glance_of
-from cds_service.fhir.dull_codes import DullCodes
-from cds_service.fhir.elements import (
-    Doc,
-    identifier,
-    kind_of,
-    misshapen,
-    printable,
-    text,
+from cds_service.fhir.decoding import (
+    NOTHING,
+    Entry,
+    GlancedEntry,
+    Glances,
+    Unreadable,
+    decode,
+    glance_of,
 )
+from cds_service.fhir.draft_orders import OrdersRead
+from cds_service.fhir.dull_codes import DullCodes
+from cds_service.fhir.elements import Doc, identifier, kind_of, misshapen, printable, text
 from cds_service.fhir.family_history import read_family_history
 from cds_service.fhir.genomics import as_observation
 from cds_service.fhir.input_answer import InputAnswer
@@ -157,13 +159,18 @@ class ChartReader:
     def prefetch_in_turns(self, prefetch: Mapping[str, Raw] | None) -> Iterator[None]:
         """As `read_prefetch`, with a pause after every few hundred resources."""
         for key, raw in (prefetch or {}).items():
-            asked = _KEYS.get(key.strip().casefold())
-            yield from self._read(raw, InputAnswer(asked, f"prefetch.{text(key, 60) or '(blank)'}"))
+            asked = _KEYS.get(key) or _KEYS.get(key.strip().casefold())
+            if (opened := open_glanced(raw)) is None:
+                self._ledger.nothing_in(asked)
+                continue
+            place = f"prefetch.{text(key, 60) or '(blank)'}"
+            yield from self._read(opened, InputAnswer(asked, place))
 
     def read_input(self, name: InputName, raw: bytes | Raw) -> None:
         """Read a FHIR answer that was fetched: a resource, a first page, or the next page."""
         self._ledger.logs[name].next_link = None
-        for _ in self._read(raw, InputAnswer(name, str(name), whole=False)):
+        opened = open_glanced(raw) or Opened()
+        for _ in self._read(opened, InputAnswer(name, str(name), whole=False)):
             pass
 
     def fail(
@@ -196,11 +203,10 @@ class ChartReader:
         """The chart of everything read so far, facts newest first whatever order they came in."""
         return whole(self.chart_in_turns())
 
-    def chart_in_turns(self) -> Generator[None, None, Chart]:
-        """As `chart`, with a pause after every few dozen resources."""
+    def chart_in_turns(self, orders: OrdersRead | None = None) -> Generator[None, None, Chart]:
+        """As `chart`, with what was odd about `orders`, and a pause after a few dozen resources."""
         own, problems = self._own()
-        records = (kept.doc for kept in own if kept.kind == "Patient")
-        patient = fullest(records, self.subjects.patient_id)
+        patient = fullest((k.doc for k in own if k.kind == "Patient"), self.subjects.patient_id)
         look = ReadContext(self.index, self.days, self.references, self.mentions, patient.birth)
         kinds: dict[type, list[Any]] = defaultdict(list)
         unread = UnreadCount(self._unread)
@@ -214,31 +220,33 @@ class ChartReader:
             if number % _KEPT_TURN == 0:
                 yield
         requests = [k.doc for k in own if INPUT_OF[k.kind] is InputName.SERVICE_REQUESTS]
+        facts: dict[type, tuple[Any, ...]] = {kind: in_order(of) for kind, of in kinds.items()}
+        inputs, record = self._ledger.reports(newest_first(kinds.get(MeasurementFact, ())))
+        odd = orders or OrdersRead(release=self.releases.release())
         return Chart(
             patient=patient,
-            conditions=in_order(kinds[ConditionFact]),
-            procedures=in_order(kinds[ProcedureFact]),
-            medications=in_order(kinds[MedicationFact]),
-            allergies=in_order(kinds[AllergyFact]),
-            measurements=in_order(kinds[MeasurementFact]),
-            family=in_order(kinds[FamilyFact]),
-            planned=planned_in(requests, look),
-            unidentified=in_order(kinds[Unidentified]),
-            mentions=in_order(kinds[Mention]),
-            set_aside=in_order(kinds[SetAside]),
+            conditions=facts.get(ConditionFact, ()),
+            procedures=facts.get(ProcedureFact, ()),
+            medications=facts.get(MedicationFact, ()),
+            allergies=facts.get(AllergyFact, ()),
+            measurements=facts.get(MeasurementFact, ()),
+            family=facts.get(FamilyFact, ()),
+            planned=planned_in(requests, look) if requests else (),
+            unidentified=facts.get(Unidentified, ()),
+            mentions=facts.get(Mention, ()),
+            set_aside=facts.get(SetAside, ()),
             not_understood=unread.listed(),
-            inputs=self._ledger.reports(newest_first(kinds[MeasurementFact])),
-            record=record.id if (record := self._ledger.record) else None,
+            inputs=inputs,
+            record=record.id if record else None,
             replaced_by=record.replaced_by if record else None,
-            foreign=self._ledger.foreign,
-            problems=(*self._ledger.problems, *problems),
-            release=self.releases.release(),
+            foreign=self._ledger.foreign + odd.foreign,
+            problems=(*self._ledger.problems, *problems, *odd.problems),
+            release=odd.release,
         )
 
     # --- one value ---
 
-    def _read(self, raw: bytes | Raw, answer: InputAnswer) -> Iterator[None]:
-        opened = open_glanced(raw)
+    def _read(self, opened: Opened, answer: InputAnswer) -> Iterator[None]:
         if answer.asked is None and opened.empty:  # nothing in it tells what was asked for
             answer.asked = LIST_OF.get(opened.searched or "")
         yield from self._walk(opened, answer, 0)
@@ -275,14 +283,13 @@ class ChartReader:
         for position, entry in enumerate(entries[start : start + _TURN], start):
             if entry.extension is not NOTHING or entry.response is not NOTHING:
                 self._ledger.beside_entry(entry, answer)
-            seen = glance_of(entry)
+            seen = entry.resource if isinstance(entry, GlancedEntry) else glance_of(entry)
             unread = dull_as(seen) if seen is not None else None
             if seen is None or unread is None:
                 place = opened.place(answer.place, position)
                 self._take(opened.entry(position), answer, place, depth)
                 continue
-            log = logs.get(seen.resourceType)
-            if log is None:
+            if (log := logs.get(seen.resourceType)) is None:
                 log = self._ledger.log_for(seen.resourceType or "", answer)
                 logs[seen.resourceType] = log
             subject = seen.subject or seen.patient

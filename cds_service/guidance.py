@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Hashable, Iterable
 from dataclasses import replace
 from datetime import date
 from typing import assert_never
 
+from cds_service.clinical.alike import likeness
 from cds_service.clinical.ask_ahead import ask_ahead
 from cds_service.clinical.assessment import (
     Assessment,
@@ -28,11 +29,7 @@ from cds_service.clinical.existing_prophylaxis import (
     not_checked,
     planned,
 )
-from cds_service.clinical.genetic import (
-    Genetics,
-    genetics,
-    may_be,
-)
+from cds_service.clinical.genetic import Genetics, genetics, may_be
 from cds_service.clinical.genetic_card import (
     asked_harm,
     by_trigger,
@@ -44,7 +41,7 @@ from cds_service.clinical.genetic_card import (
 )
 from cds_service.clinical.options import verdicts, waiting
 from cds_service.clinical.order_question import order_questions, together
-from cds_service.clinical.outcome import card_for, listed, merge, named_facts, silence
+from cds_service.clinical.outcome import Decided, card_for, listed, merge, named_facts, silence
 from cds_service.clinical.possible_orders import open_orders
 from cds_service.clinical.result import assessment_of
 from cds_service.clinical.risk import Case, beside, factors_of, seen, tier_of
@@ -164,12 +161,7 @@ def assess_in_turns(
         return replace(assessment_of(case, (), ()), unassessable=(InputName.CONDITIONS.value,))
     cards, rest = _genetic(case, found, looked_at(heard, chosen), triggered)
     yield from ask_ahead(case, (order for order, _ in rest))
-    decided = []
-    for number, (order, trigger) in enumerate(rest, 1):
-        decided.append(_decide(case, order, trigger))
-        if number % _ORDERS_TURN == 0:
-            yield
-    merged = merge([guidance for guidance in decided if guidance is not None], knowledge)
+    merged = merge((yield from _decided(case, rest)), knowledge)
     asked = order_questions(case, found, open_, [*cards, *harmed], _decide)
     merged = together(merged, asked.others)
     sure = questions(case, found, triggered, mentioned) if triggered or mentioned else ()
@@ -219,6 +211,23 @@ def _review(
     if card_if_unread and not (cards or chart.input(InputName.CONDITIONS).known):
         cards.append(card_for(case, "genetic-not-assessed", (), (), _state_words(case)))
     return assessment_of(case, tuple(one_card(case, found, cards)), ())
+
+
+def _decided(
+    case: Case, orders: list[tuple[DraftOrder, Trigger]]
+) -> Generator[None, None, list[Decided]]:
+    """The outcome of each order that is business of ours, made once for those that are alike."""
+    outcomes: dict[Hashable, Guidance | None] = {}
+    decided: list[Decided] = []
+    for order, trigger in orders:
+        like = (trigger.id, likeness(case, order))
+        if like not in outcomes:
+            outcomes[like] = _decide(case, order, trigger)
+            if len(outcomes) % _ORDERS_TURN == 0:
+                yield
+        if (guidance := outcomes[like]) is not None:
+            decided.append(Decided(order, guidance))
+    return decided
 
 
 def _decide(case: Case, order: DraftOrder, trigger: Trigger) -> Guidance | None:

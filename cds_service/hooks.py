@@ -353,13 +353,9 @@ class Consultation:
         tell_log(self.assessment)
 
     def _decided(self) -> Generator[None, None, tuple[Chart, Assessment]]:
-        orders, chart = self._orders, (yield from self.reader.chart_in_turns())
-        chart = replace(
-            chart,
-            problems=chart.problems + orders.problems,
-            foreign=chart.foreign + orders.foreign,
-            release=orders.release if self._about_orders else chart.release,
-        )
+        orders = self._orders
+        odd = orders if self._about_orders else None
+        chart = yield from self.reader.chart_in_turns(odd)
         with calls.stage("assess"):
             assessment = yield from assess_in_turns(
                 chart,

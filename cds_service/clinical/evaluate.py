@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from cds_service.clinical.chart import (
     Chart,
     ConditionFact,
     DraftOrder,
+    InputReport,
     MedicationFact,
     Mention,
     ProcedureFact,
@@ -57,22 +58,23 @@ class CallFacts:
         self.days = days = Days.of(today)
         self.orders = orders
         self.both_hips = both_hips
-        drafts = tuple(o.medication for o in orders if o.medication)
+        drafts = [o.medication for o in orders if o.medication]
         drafted = {d.source.reference for d in drafts if "/" in d.source.reference}
-        known = (m for m in chart.medications if m.source.reference not in drafted)
+        known = [m for m in chart.medications if m.source.reference not in drafted]
         self.medications: tuple[MedicationFact, ...] = (*known, *drafts)
-        planned = (order for order in chart.planned if order.live)
-        unidentified = tuple(o.unidentified for o in (*orders, *planned) if o.unidentified)
+        planned = [order for order in chart.planned if order.live]
+        unidentified = [o.unidentified for o in (*orders, *planned) if o.unidentified]
         drafted |= {d.source.reference for d in unidentified if "/" in d.source.reference}
-        stored = (u for u in chart.unidentified if u.source.reference not in drafted)
+        stored = [u for u in chart.unidentified if u.source.reference not in drafted]
         self.laboratory = Laboratory(chart, days)
         self.ages = age_range(chart.patient, days)
         self.ages_on_each = ages_on_each(chart.patient, days)
         self.age = age_words(self.ages)
         self.nothing_found = NO if all(r.known for r in chart.inputs) else UNKNOWN
         self.present = self._concepts()
-        told = (u for u in stored if not u.beside or not u.beside.isdisjoint(self.present))
+        told = [u for u in stored if not u.beside or not u.beside.isdisjoint(self.present)]
         self.unidentified = (*told, *unidentified)
+        self._reports = {report.name: report for report in chart.inputs}
         self._shared: dict[str, Any] = {}
         self._answers: dict[tuple[Side | None, bool, bool], dict[str, Outcome]] = {}
 
@@ -96,6 +98,14 @@ class CallFacts:
             found |= order.kinds
         return frozenset(found)
 
+    def report(self, name: InputName) -> InputReport:
+        """What became of an input."""
+        return self._reports.get(name) or self.chart.input(name)
+
+    def age_source(self) -> Provenance:
+        """The age as the source of a question about it."""
+        return Provenance(f"Patient/{self.chart.patient.id}", None, f"age {self.age}")
+
     def mentions(self) -> tuple[Mention, ...]:
         """What texts of the chart and of the orders name without a code."""
         orders = (*self.orders, *self.chart.planned)
@@ -115,33 +125,36 @@ class CallFacts:
 _REASSURING = frozenset({"negative", "not-pregnant"})
 
 
-@dataclass(frozen=True, slots=True)
 class OrderView:
     """One order seen against the chart.
 
     `cautious` is for exclusions: suspected conditions and dates that may lie in the window count.
     Without it (risk factors) they do not. Where today can be two days, what holds on one of them
-    holds; `sure` wants both, for what would speak against caution.
+    holds; `sure` wants both, for what would speak against caution. `answers` is what was asked of
+    the chart for this side, by the key of the test: many orders of one call, and many rules, ask
+    the same of a chart that may hold thousands of facts.
     """
 
-    facts: CallFacts
-    order: DraftOrder | None
-    cautious: bool
-    sure: bool
-    answers: dict[str, Outcome]
-    """What was asked of the chart for this side, by the key of the test: many orders of one call,
-    and many rules, ask the same of a chart that may hold thousands of facts."""
+    __slots__ = ("answers", "cautious", "chart", "days", "facts", "order", "sure")
 
-    @property
-    def chart(self) -> Chart:
-        return self.facts.chart
-
-    @property
-    def days(self) -> Days:
-        return self.facts.days
+    def __init__(
+        self,
+        facts: CallFacts,
+        order: DraftOrder | None,
+        cautious: bool,
+        sure: bool,
+        answers: dict[str, Outcome],
+    ) -> None:
+        self.facts = facts
+        self.chart = facts.chart
+        self.days = facts.days
+        self.order = order
+        self.cautious = cautious
+        self.sure = sure
+        self.answers = answers
 
     def known(self, name: InputName) -> Outcome:
-        return NO if self.chart.input(name).known else UNKNOWN
+        return NO if self.facts.report(name).known else UNKNOWN
 
     def ask(self, when: When) -> Outcome:
         """Answer a `When` of the knowledge."""
@@ -152,27 +165,28 @@ class OrderView:
     def test(self, when: When) -> Outcome:
         """As `ask`, which is quicker; for that, what is not in the chart is unknown as soon as
         any input is."""
-        if when.about_order:
-            return self._answer(when)
         answer = self.answers.get(when.key)
         if answer is None:
-            answer = self.answers[when.key] = self._answer(when)
+            answer = self._answer(when)
+            if not when.about_order:
+                self.answers[when.key] = answer
         return answer
 
     def _answer(self, when: When) -> Outcome:
-        if when.any:
-            present = self.facts.present
-            asked = [self.ask(w) for w in when.any if not (w.needs and w.needs.isdisjoint(present))]
-            if len(asked) < len(when.any):
-                asked.append(self.facts.nothing_found)
-            return any_of(asked)
-        if when.all:
-            return self._all(when.all)
-        if when.none:
-            against = self if self.days.known else self._against()
-            surely = any(against.ask(w).answer is Answer.YES for w in when.none)
-            return NO if surely else YES
-        return self._one(when)
+        member, test = when.asks
+        return _ANSWERED[member](self, test)
+
+    def _any(self, parts: tuple[tuple[Set[str] | None, When], ...]) -> Outcome:
+        present = self.facts.present
+        held = [w for needs, w in parts if needs is None or not needs.isdisjoint(present)]
+        asked = [*map(self.test, held)]
+        if len(asked) < len(parts):
+            asked.append(self.facts.nothing_found)
+        return any_of(asked)
+
+    def _none(self, parts: tuple[When, ...]) -> Outcome:
+        against = self if self.days.known else self._against()
+        return NO if any(against.ask(w).answer is Answer.YES for w in parts) else YES
 
     def _against(self) -> OrderView:
         """The same for what speaks against: where this takes either day, that wants both."""
@@ -190,34 +204,15 @@ class OrderView:
         pairs = [pair for o in seen for pair in zip(o.sources, o.words, strict=True)]
         return found_in(pairs) or YES
 
-    def _one(self, when: When) -> Outcome:
-        if when.condition is not None:
-            return self._condition(when.condition)
-        if when.procedure is not None:
-            return self._procedure(when.procedure)
-        if when.medication is not None:
-            return self._medication(when.medication)
-        if when.allergy is not None:
-            return self._allergy(when.allergy)
-        if when.measurement is not None:
-            return self._measurement(when.measurement)
-        if when.age is not None:
-            return self._age(when.age)
-        if when.sex is not None:
-            return self._sex(when.sex)
-        if when.order is not None:
-            return self._order(when.order)
-        raise AssertionError("the schema lets no empty test through")
-
     def _side(self, side: Side, wanted: str) -> bool:
         if wanted == "any" or self.order is None or self.facts.both_hips:
             return True
         return {side, self.order.side} != {Side.LEFT, Side.RIGHT}
 
     def _counts(self, fact: ConditionFact, test: ConditionTest) -> bool:
+        """Whether a condition in the value sets of the test is one that it asks for."""
         return (
-            not fact.concepts.isdisjoint(test.value_sets)
-            and fact.concepts.isdisjoint(test.other_than)
+            fact.concepts.isdisjoint(test.other_than)
             and (self.cautious or not fact.suspected)
             and not (test.state == "current" and fact.resolved)
             and self._recent(fact, test)
@@ -235,7 +230,11 @@ class OrderView:
         return recent(fact, test, self.days, cautious=self.cautious, sure=self.sure)
 
     def _condition(self, test: ConditionTest) -> Outcome:
-        facts = [f for f in self.chart.conditions if self._counts(f, test)]
+        wanted = test.value_sets
+        coded = [f for f in self.chart.conditions if not f.concepts.isdisjoint(wanted)]
+        if not coded and BROOKER not in wanted:
+            return self.known(InputName.CONDITIONS)
+        facts = [f for f in coded if self._counts(f, test)]
         if test.both_sides:
             sides = {f.side for f in facts}
             if Side.BILATERAL not in sides and not {Side.LEFT, Side.RIGHT} <= sides:
@@ -295,10 +294,8 @@ class OrderView:
         return Outcome(Answer.UNKNOWN, (older.source,), (words,), stale=test.quantity)
 
     def _age(self, test: AgeTest) -> Outcome:
-        name = f"age {self.facts.age}"
-        asked = Provenance(f"Patient/{self.chart.patient.id}", None, name)
-        on_each = self.facts.ages_on_each
-        return age_outcome(on_each, test, asked, cautious=self.cautious, sure=self.sure)
+        facts, asked = self.facts, self.facts.once("age", self.facts.age_source)
+        return age_outcome(facts.ages_on_each, test, asked, cautious=self.cautious, sure=self.sure)
 
     def _sex(self, test: SexTest) -> Outcome:
         if self.chart.patient.sex == "unknown":
@@ -330,6 +327,22 @@ class OrderView:
         return found_in((s, told(s)) for s in sources) or NO
 
 
+# Where a test is answered, by the member of `When`.
+_ANSWERED: Mapping[str, Callable[[OrderView, Any], Outcome]] = {
+    "condition": OrderView._condition,
+    "procedure": OrderView._procedure,
+    "medication": OrderView._medication,
+    "allergy": OrderView._allergy,
+    "measurement": OrderView._measurement,
+    "age": OrderView._age,
+    "sex": OrderView._sex,
+    "order": OrderView._order,
+    "any": OrderView._any,
+    "all": OrderView._all,
+    "none": OrderView._none,
+}
+
+
 def _same(one: DraftOrder, other: DraftOrder | None) -> bool:
     """Whether two orders are one: itself, or its version in the record."""
     return one is other or (
@@ -343,8 +356,10 @@ def with_status(fact: ConditionFact) -> Provenance:
     said = [fact.verification] if fact.suspected else []
     said += [fact.clinical] if fact.clinical != "active" else []
     said += [f"Brooker {fact.grade}"] if fact.grade else []
+    if not said:  # nearly always
+        return fact.source
     said += [fact.source.status] if fact.source.status else []
-    return replace(fact.source, status=", ".join(said) or None)
+    return replace(fact.source, status=", ".join(said))
 
 
 def _site(sites: frozenset[str], wanted: str) -> bool:

@@ -19,6 +19,9 @@ from cds_service.knowledge.names import (
 from cds_service.knowledge.order_schema import EarlySigns
 from cds_service.knowledge.schema import Genetic
 
+_ASKED = frozenset({ACVR1_ASKED, ACVR1_SOURCE_OPEN})
+_OF_GENE = _ASKED | {ACVR1_GERMLINE}
+"""Value sets of results on the gene of FOP."""
 _ADULT = 60
 """From this age a code M61.1 alone is doubted first: FOP is known from childhood (decisions, 1)."""
 
@@ -51,11 +54,14 @@ def genetics(session: CallFacts, knowledge: Knowledge) -> Genetics:
     Where the chart has no entry, the coded reason of a draft of this call is a suspicion, and so
     are a medicine that exists for the disease only and a pathogenic germline variant of its gene.
     """
-    for rule in knowledge.genetic.values():
+    reasons = any(order.suspicions for order in session.orders)
+    for rule, telling in knowledge.once(_telling):
+        if telling.isdisjoint(session.present) and not reasons:  # nearly always
+            continue
         wanted = rule.value_sets
         facts = [c for c in session.chart.conditions if not c.concepts.isdisjoint(wanted)]
         also = (*_suspected(session.orders, wanted), *_signs(session, rule))
-        if not (facts or also):  # nearly always
+        if not (facts or also):
             continue
         signs = _once(also)
         sources = _once(with_status(c) for c in facts) or signs
@@ -68,6 +74,12 @@ def genetics(session: CallFacts, knowledge: Knowledge) -> Genetics:
             words["age"] = str(age)
         return Genetics(rule, finding, words, not suspected, age)
     return Genetics()
+
+
+def _telling(knowledge: Knowledge) -> tuple[tuple[Genetic, frozenset[str]], ...]:
+    """Each disease with the value sets of all that says it of a patient, beside orders."""
+    rules = knowledge.genetic.values()
+    return tuple((rule, frozenset((*rule.value_sets, *rule.signs, *_OF_GENE))) for rule in rules)
 
 
 def _signs(session: CallFacts, rule: Genetic) -> Iterator[Provenance]:
@@ -109,6 +121,10 @@ def question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding, 
 
 
 def _question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding, ...]:
+    reasons = any(o.suspicions for o in (*facts.orders, *facts.chart.planned))
+    named = facts.once("named", facts.mentions)
+    if not (named or reasons) and knowledge.once(_clues).isdisjoint(facts.present):
+        return ()  # nearly always
     found = []
     for rule in knowledge.genetic.values():
         if clues := [*_hints(facts, rule), *_named(facts, rule)]:
@@ -118,6 +134,12 @@ def _question_findings(facts: CallFacts, knowledge: Knowledge) -> tuple[Finding,
     return tuple(found)
 
 
+def _clues(knowledge: Knowledge) -> frozenset[str]:
+    """The value sets of all that only hints at one of the diseases, beside orders."""
+    clues = (clue for rule in knowledge.genetic.values() for clue in rule.clues)
+    return frozenset((*clues, *_OF_GENE))
+
+
 def _hints(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
     """What an order of the record was for is no more than a hint: it may have been answered."""
     clues = rule.clues
@@ -125,7 +147,7 @@ def _hints(facts: CallFacts, rule: Genetic) -> Iterator[Provenance]:
         yield from (with_status(c) for c in facts.chart.conditions if c.concepts & {*clues})
         yield from (m.source for m in facts.medications if m.concepts & {*clues})
     if rule.disease == "fop":
-        asked = {ACVR1_ASKED, ACVR1_SOURCE_OPEN}
+        asked = _ASKED
         yield from (m.source for m in facts.chart.measurements if m.concepts & asked)
     yield from _suspected(facts.orders, clues)
     yield from _suspected(facts.chart.planned, clues, rule.value_sets)

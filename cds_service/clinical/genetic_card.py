@@ -171,10 +171,11 @@ def questions(
     """What only asks: a disease in words, signs of one in a child, a relative who has it. `also`
     are the orders of `asked_harm`."""
     orders = tuple(order for order, _ in triggered)
-    kinds = {trigger.kind for _, trigger in triggered}
-    open_ = {id_ for id_ in open_questions(found, case.knowledge) if _matters(case, id_, kinds)}
-    asked = [f for f in question_findings(case.facts, case.knowledge) if f.rule in open_]
-    family = [f for f in family_findings(case.chart, case.knowledge) if f.rule in open_]
+    every = question_findings(case.facts, case.knowledge)
+    of_family = family_findings(case.chart, case.knowledge)
+    open_ = _open(case, found, triggered) if every or of_family else frozenset[str]()
+    asked = [f for f in every if f.rule in open_]
+    family = [f for f in of_family if f.rule in open_]
     if asked:
         rules = {f.rule for f in asked}
         told = (*asked, *(f for f in family if f.rule in rules))
@@ -193,6 +194,15 @@ def questions(
         yield card_for(case, early.card, concerned, signs, words)
     if family:
         yield card_for(case, GENETIC_FAMILY, orders, tuple(family), _words(case, family))
+
+
+def _open(
+    case: Case, found: Genetics, triggered: list[tuple[DraftOrder, Trigger]]
+) -> frozenset[str]:
+    """The diseases about which there is something to ask before these orders."""
+    kinds = {trigger.kind for _, trigger in triggered}
+    asked = open_questions(found, case.knowledge)
+    return frozenset(id_ for id_ in asked if _matters(case, id_, kinds))
 
 
 def in_words(case: Case, found: Genetics) -> Iterator[Guidance]:

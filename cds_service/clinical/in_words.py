@@ -17,6 +17,8 @@ _WITHHOLDS = frozenset({Effect.EXCLUDE, Effect.NO_DRAFT})
 def withheld_by_words(view: OrderView, knowledge: Knowledge) -> frozenset[str]:
     """The options that no suggestion may draft: one that a rule takes from a coded medicine, alone
     or beside another, is not drafted where words name that medicine. They decide nothing more."""
+    if not view.facts.unidentified:  # nearly always
+        return frozenset()
     return frozenset(
         option.id
         for option in knowledge.options.values()

@@ -224,6 +224,8 @@ class Laboratory:
         earlier; `surely` asks again. eGFR is calculated from a creatinine
         where no eGFR is known, or where the creatinine is newer by more than a day.
         """
+        if not self._chart.measurements:
+            return None
         direct = self._first(name, within_days)
         if name == "egfr":
             calculated = self._calculated(within_days, direct)
@@ -235,6 +237,8 @@ class Laboratory:
 
         One without a usable date is told only where there is no other.
         """
+        if not self._chart.measurements:
+            return None
         found = [u for u in self._results(name)[1] if self._recent(u.when, within_days)]
         if name == "egfr":
             creatinine = self._results("creatinine")[1]

@@ -53,6 +53,8 @@ def found_in(found: Iterable[tuple[Provenance, str]]) -> Outcome | None:
 def any_of(seen: list[Outcome]) -> Outcome:
     """One answer from several, of which one yes is enough."""
     yes = [o for o in seen if o.answer is Answer.YES]
+    if len(yes) == 1:
+        return yes[0]
     if yes:
         pairs = [pair for o in yes for pair in zip(o.sources, o.words, strict=True)]
         return found_in(pairs) or YES

@@ -9,7 +9,7 @@ from cds_service.clinical.assessment import Guidance, Tier
 from cds_service.clinical.chart import DraftOrder
 from cds_service.clinical.genetic import Genetics
 from cds_service.clinical.genetic_card import by_trigger, questions
-from cds_service.clinical.outcome import card_for, listed, merge, named, named_facts
+from cds_service.clinical.outcome import Decided, card_for, listed, merge, named, named_facts
 from cds_service.clinical.possible_orders import WHY, Doubt, Possible, as_meant
 from cds_service.clinical.risk import Case
 from cds_service.knowledge.names import MODIFIER_NOTE
@@ -45,7 +45,9 @@ def order_questions(
         return Asked()
     case = Case(as_meant(case.facts, case.knowledge), case.knowledge)
     covered = {_key(order) for guidance in told for order in guidance.orders}
-    genetic, made, open_ = [], [], []
+    genetic: list[Guidance] = []
+    made: list[Decided] = []
+    open_: list[tuple[DraftOrder, Trigger]] = []
     for one in orders:
         card = by_trigger(case, found, one.order, one.trigger)
         if _key(one.order) not in covered:
@@ -53,10 +55,11 @@ def order_questions(
             if card is not None:
                 genetic.append(_about_disease(case, found, one))
         if card is None or (found.rule is not None and found.rule.beside):
-            made.append(_question(case, one, decide(case, one.order, one.trigger)))
-    genetic += [_doubtful(asked) for asked in questions(case, found, open_, [])]
-    others = merge([asked for asked in made if asked is not None], case.knowledge)
-    return Asked(tuple(genetic), tuple(_doubtful(asked) for asked in others))
+            asked = _question(case, one, decide(case, one.order, one.trigger))
+            made += [Decided(one.order, asked)] if asked is not None else []
+    genetic += [_doubtful(question) for question in questions(case, found, open_, [])]
+    others = merge(made, case.knowledge)
+    return Asked(tuple(genetic), tuple(_doubtful(question) for question in others))
 
 
 def _key(order: DraftOrder) -> tuple[int, str | None]:

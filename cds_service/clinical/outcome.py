@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from cds_service.clinical.assessment import (
     Finding,
@@ -163,32 +164,54 @@ def listed(names: tuple[str, ...]) -> dict[str, str]:
 # --- several orders ---
 
 
-def merge(guidances: list[Guidance], knowledge: Knowledge) -> list[Guidance]:
+class Decided(NamedTuple):
+    """An order and its outcome, which may be that of orders that are alike, too."""
+
+    order: DraftOrder
+    outcome: Guidance
+
+
+def merge(decided: list[Decided], knowledge: Knowledge) -> list[Guidance]:
     """One card for orders that get the same answer; excision follows the arthroplasty's card."""
-    hip_card = any(g.card for g in guidances if g.row in {"6c", "7", "8", "9"})
-    asked = hip_card or any(g.card == "ho-question" for g in guidances)
-    groups: dict[tuple[object, ...], list[Guidance]] = {}
-    for guidance in guidances:
-        excised = {"ho-excision": hip_card, "ho-excision-question": asked}
-        if excised.get(guidance.card or ""):
-            # Two cards would offer the same drugs, or ask the same, twice.
-            why = "the same advice stands on the card of the arthroplasty"
-            guidance = replace(guidance, card=None, indicator=None, silent_because=why)
-        rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")
-        standing = tuple((o.option, o.standing, o.regimen) for o in guidance.options)
-        key = (guidance.row, guidance.card, rules, standing, guidance.silent_because)
-        groups.setdefault(key, []).append(guidance)
+    if len(decided) < 2:
+        return [one.outcome for one in decided]
+    outcomes = {id(one.outcome): one.outcome for one in decided}
+    hip_card = any(g.card for g in outcomes.values() if g.row in {"6c", "7", "8", "9"})
+    asked = hip_card or any(g.card == "ho-question" for g in outcomes.values())
+    excised = {"ho-excision": hip_card, "ho-excision-question": asked}
+    told = {place: _told(g, excised) for place, g in outcomes.items()}
+    keys = {place: _key(g) for place, g in told.items()}
+    groups: dict[tuple[object, ...], list[Decided]] = {}
+    for order, outcome in decided:
+        place = id(outcome)
+        groups.setdefault(keys[place], []).append(Decided(order, told[place]))
     return [_as_one(group, knowledge) for group in groups.values()]
 
 
-def _as_one(group: list[Guidance], knowledge: Knowledge) -> Guidance:
+def _told(guidance: Guidance, excised: Mapping[str, bool]) -> Guidance:
+    """The outcome, which is silence for an excision whose advice stands on another card: two cards
+    would offer the same drugs, or ask the same, twice."""
+    if not excised.get(guidance.card or ""):
+        return guidance
+    why = "the same advice stands on the card of the arthroplasty"
+    return replace(guidance, card=None, indicator=None, silent_because=why)
+
+
+def _key(guidance: Guidance) -> tuple[object, ...]:
+    """The same for outcomes that one card tells."""
+    rules = tuple(f.rule for f in guidance.findings if f.role != "modifier")
+    standing = tuple((o.option, o.standing, o.regimen) for o in guidance.options)
+    return guidance.row, guidance.card, rules, standing, guidance.silent_because
+
+
+def _as_one(group: list[Decided], knowledge: Knowledge) -> Guidance:
     """The first of a group, with the orders and findings of all."""
-    first = group[0]
+    first = group[0].outcome
     if len(group) == 1:
         return first
-    orders = tuple(order for guidance in group for order in guidance.orders)
+    orders = tuple(one.order for one in group)
     params = dict(first.params) | {"order": order_words(orders, knowledge)}
-    findings = {(f.role, f.rule): f for guidance in group for f in guidance.findings}
+    findings = {(f.role, f.rule): f for one in group for f in one.outcome.findings}
     return replace(
         first, orders=orders, findings=tuple(findings.values()), params=tuple(params.items())
     )

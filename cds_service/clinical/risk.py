@@ -89,11 +89,17 @@ def _unconfirmed(source: Provenance) -> bool:
     return source.status is not None and source.status.partition(",")[0] in _UNCONFIRMED
 
 
+def _any_suspected(chart: Chart) -> bool:
+    """Whether a condition is unconfirmed: no other fact is."""
+    return any(condition.suspected for condition in chart.conditions)
+
+
 def beside(case: Case, order: DraftOrder, counted: tuple[Finding, ...] = ()) -> tuple[Finding, ...]:
     """What is shown beside the factors and never fires: modifiers, and unconfirmed factors."""
     rules = case.knowledge.once(modifiers).among(case.facts.present)
     found = [*_matching(case, order, "modifier", rules)]
-    for rule in case.factors:
+    suspected_any = case.facts.once("suspected", lambda: _any_suspected(case.chart))
+    for rule in case.factors if suspected_any else ():
         if any(finding.rule == rule.id for finding in counted):
             continue
         cautious = case.view(order, cautious=True).ask(rule.when)

@@ -40,9 +40,10 @@ class Candidates(Generic[R]):
 
     def among(self, present: Set[str]) -> list[R]:
         """The rules that can hold where the chart has facts of these value sets, in their order."""
-        places = set(self._always)
-        for value_set in self._by_set.keys() & present:
-            places.update(self._by_set[value_set])
+        by_set, places = self._by_set, set(self._always)
+        for value_set in present:
+            if value_set in by_set:
+                places.update(by_set[value_set])
         return [self._rules[place] for place in sorted(places)]
 
 

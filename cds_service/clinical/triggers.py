@@ -31,6 +31,8 @@ def one_session(orders: Iterable[DraftOrder]) -> bool:
     listed = list(orders)
     if any(o.side is Side.BILATERAL for o in listed):
         return True
+    if len(listed) < 2:
+        return False
     right = [o.when for o in listed if o.side is Side.RIGHT]
     left = [o.when for o in listed if o.side is Side.LEFT]
     return any(_may_be_one_day(one, other) for one in right for other in left)
@@ -95,22 +97,30 @@ def _names(order: DraftOrder) -> set[str | None]:
 
 def trigger_of(order: DraftOrder, knowledge: Knowledge) -> Trigger | None:
     """The trigger an order is, the first by precedence; None when the order is not looked at."""
-    if not order.live:
-        return None
-    return next((t for t in knowledge.once(_by_precedence) if _hits(order, t)), None)
+    return knowledge.once(_Triggers).of(order) if order.live else None
 
 
-def _by_precedence(knowledge: Knowledge) -> tuple[Trigger, ...]:
-    enabled = (t for t in knowledge.triggers.values() if t.enabled)
-    return tuple(sorted(enabled, key=lambda t: _PRECEDENCE.index(t.kind)))
+class _Triggers:
+    """The enabled triggers by precedence, found by the value sets of which they are."""
 
+    def __init__(self, knowledge: Knowledge) -> None:
+        enabled = (t for t in knowledge.triggers.values() if t.enabled)
+        self._triggers = sorted(enabled, key=lambda t: _PRECEDENCE.index(t.kind))
+        self._by_set: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
+        for place, trigger in enumerate(self._triggers):
+            for value_set in trigger.value_sets:
+                self._by_set.setdefault(value_set, []).append((place, trigger.reasons))
+        kinds = enumerate(t.kind for t in self._triggers)
+        self._by_route = [place for place, kind in kinds if kind == "intramuscular"]
 
-def _hits(order: DraftOrder, trigger: Trigger) -> bool:
-    if trigger.kind == "intramuscular" and order.intramuscular:
-        return True
-    if order.kinds.isdisjoint(trigger.value_sets):
-        return False
-    return not trigger.reasons or not order.reasons.isdisjoint(trigger.reasons)
+    def of(self, order: DraftOrder) -> Trigger | None:
+        """The first that the order is."""
+        found = self._by_route[:] if order.intramuscular else []
+        for kind in order.kinds:
+            for place, reasons in self._by_set.get(kind, ()):
+                if not reasons or not order.reasons.isdisjoint(reasons):
+                    found.append(place)
+        return self._triggers[min(found)] if found else None
 
 
 def kind_of(order: DraftOrder, knowledge: Knowledge) -> str | None:

@@ -69,6 +69,8 @@ def undecided(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tu
                 rule.id, "undecided", rule.label, weighed.held, tier, rule.evidence, note
             )
             found.append((finding, weighed.lacks))
+    if not found:  # nearly always
+        return ()
     might_be = tier_of(case, (*factors, *(finding for finding, _ in found)))
     if might_be is tier_of(case, factors):
         return ()
@@ -78,8 +80,7 @@ def undecided(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tu
 def hinted(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple[Undecided, ...]:
     """Factors that uncoded text, or a code that only hints at them, asks about, where they would
     raise the tier."""
-    told, tier = {finding.rule for finding in factors}, tier_of(case, factors)
-    found = []
+    told, found = {finding.rule for finding in factors}, []
     for rule in case.knowledge.once(_asking):
         sources, note = _hints(case, order, rule) if rule.id not in told else ((), "")
         if not sources:  # nearly always
@@ -88,7 +89,7 @@ def hinted(case: Case, order: DraftOrder, factors: tuple[Finding, ...]) -> tuple
             rule.id, "undecided", rule.label, sources, Tier(rule.tier), rule.evidence, note
         )
         might_be = tier_of(case, (*factors, finding))
-        if might_be is tier:
+        if might_be is tier_of(case, factors):
             continue
         found.append(Undecided(finding, _said(finding, ((InputName.CONDITIONS, ""),), might_be)))
     return tuple(found)
@@ -103,17 +104,24 @@ def tested(
     genetic = [rule for rule in case.knowledge.genetic if rule not in found]
     absent, open_ = (genetic, []) if known else ([], genetic)
     views = [case.view(order) for order in orders]
-    every_no = case.facts.nothing_found.answer is Answer.NO
-    for rule in case.knowledge.factors.values() if views else ():
-        if every_no and not case.facts.can_hold(rule.when):
-            absent.append(rule.id)
+    one_of_each_side = list({view.order.side: view for view in views if view.order}.values())
+    every_no, present = case.facts.nothing_found.answer is Answer.NO, case.facts.present
+    for rule, when, needs in case.knowledge.once(_needed) if views else ():
+        if every_no and needs is not None and needs.isdisjoint(present):  # nearly always
+            absent.append(rule)
             continue
-        answers = [_answer(view, rule.when, case) for view in views]
+        asked = views if when.about_order else one_of_each_side
+        answers = [_answer(view, when, case) for view in asked]
         if all(answer is Answer.NO for answer in answers):
-            absent.append(rule.id)
+            absent.append(rule)
         elif any(answer is Answer.UNKNOWN for answer in answers):
-            open_.append(rule.id)
+            open_.append(rule)
     return tuple(absent), tuple(open_)
+
+
+def _needed(knowledge: Knowledge) -> tuple[tuple[str, When, frozenset[str] | None], ...]:
+    """The tests of all factors, and the value sets without which they do not hold."""
+    return tuple((rule.id, rule.when, rule.when.needs) for rule in knowledge.factors.values())
 
 
 def _answer(view: OrderView, when: When, case: Case) -> Answer:
@@ -131,12 +139,12 @@ def _asking(knowledge: Knowledge) -> tuple[Factor, ...]:
 def _hints(case: Case, order: DraftOrder, rule: Factor) -> tuple[tuple[Provenance, ...], str]:
     """What hints at a factor, and why it does not decide."""
     sources: tuple[Provenance, ...] = ()
-    if rule.clues is not None:
+    if rule.clues is not None and case.facts.can_hold(rule.clues):
         perhaps = case.view(order, cautious=True).ask(rule.clues)
         if perhaps.undated:
             return perhaps.sources, NO_DATE
         sources = case.view(order).ask(rule.clues).sources
-    if rule.mentions:
+    if rule.mentions and case.chart.mentions:
         sources += tuple(m.source for m in case.chart.mentions if m.disease == HO)
     return tuple(dict.fromkeys(sources)), "not clearly coded"
 

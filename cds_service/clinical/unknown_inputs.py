@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from enum import StrEnum
 
 from cds_service.clinical.assessment import NotAssessed
-from cds_service.clinical.chart import Chart, InputReport, InputState, Unidentified
+from cds_service.clinical.chart import InputReport, InputState, Unidentified
 from cds_service.clinical.days import DAY
 from cds_service.clinical.evaluate import OrderView
 from cds_service.clinical.laboratory import CONCEPTS, Result
@@ -27,6 +28,7 @@ REFUSED = {
 ENTRIES_SHOWN = 3
 ENTRY_LIMIT = 60
 NAMELESS = "(no name)"
+_INPUTS = {name.value: name for name in InputName}
 _MODIFIER = "an entry whose meaning a modifier may change"
 _OTHER_STATES = ("not found", "not stated", *ONE_LIST.values(), *REFUSED.values())
 
@@ -63,33 +65,72 @@ def not_assessed(
 def _not_assessed(
     view: OrderView, knowledge: Knowledge
 ) -> tuple[tuple[NotAssessed, UnknownCheck], ...]:
-    found = []
-    for check in knowledge.unknown_checks:
-        if check.record is not None:
-            if view.chart.record == check.record:
-                text = check.text.format(record=view.chart.replaced_by or "another")
-                found.append((NotAssessed(check.input, "replaced", text, check.id), check))
-            continue
-        if check.unread:
-            if (said := _unread(check, view, knowledge)) is not None:
-                found.append((said, check))
-            continue
-        if check.unidentified:
-            if not view.facts.unidentified:
-                continue
-            entries = _entries(check, view)
-            entries = "" if entries and _is_unread(check, view) else entries
-            state = "without a known code" if entries else None
-        else:
-            entries, state = "", _unknown_state(check, view, knowledge)
-        if state is not None:
-            groups = _groups(check, view, knowledge)
-            words = {"older": _older(check, view), "entries": entries, "groups": groups}
-            text = (check.named if check.named and groups else check.text).format_map(
-                {"state": state, **words}
-            )
-            found.append((NotAssessed(check.input, state, text, check.id), check))
+    chart, found = view.chart, []
+    asked = {
+        _About.RECORD: chart.record is not None,
+        _About.UNREAD: bool(chart.measurements),
+        _About.ENTRIES: bool(view.facts.unidentified),
+        _About.STATE: True,
+    }
+    for check, about in knowledge.once(_checks):
+        said = _answered(check, about, view, knowledge) if asked[about] else None
+        if said is not None:
+            found.append((said, check))
     return tuple(found)
+
+
+class _About(StrEnum):
+    """What a check is about: the record of the patient, a result that cannot be used, entries
+    without a known code, or the state of an input."""
+
+    RECORD = "record"
+    UNREAD = "unread"
+    ENTRIES = "entries"
+    STATE = "state"
+
+
+def _checks(knowledge: Knowledge) -> tuple[tuple[UnknownCheck, _About], ...]:
+    """Each check, and what it is about."""
+    return tuple((check, _about(check)) for check in knowledge.unknown_checks)
+
+
+def _about(check: UnknownCheck) -> _About:
+    if check.record is not None:
+        return _About.RECORD
+    if check.unread:
+        return _About.UNREAD
+    return _About.ENTRIES if check.unidentified else _About.STATE
+
+
+def _answered(
+    check: UnknownCheck, about: _About, view: OrderView, knowledge: Knowledge
+) -> NotAssessed | None:
+    """What a check says of this chart."""
+    entries = ""
+    if about is _About.RECORD:
+        return _replaced(check, view)
+    if about is _About.UNREAD:
+        return _unread(check, view, knowledge)
+    if about is _About.ENTRIES:
+        entries = _entries(check, view)
+        entries = "" if entries and _is_unread(check, view) else entries
+        state = "without a known code" if entries else None
+    else:
+        state = _unknown_state(check, view, knowledge)
+    if state is None:
+        return None
+    groups = _groups(check, view, knowledge)
+    words = {"older": _older(check, view), "entries": entries, "groups": groups}
+    text = check.named if check.named and groups else check.text
+    return NotAssessed(check.input, state, text.format_map({"state": state, **words}), check.id)
+
+
+def _replaced(check: UnknownCheck, view: OrderView) -> NotAssessed | None:
+    """What is told of a record that another has replaced."""
+    if view.chart.record != check.record:
+        return None
+    text = check.text.format(record=view.chart.replaced_by or "another")
+    return NotAssessed(check.input, "replaced", text, check.id)
 
 
 def _unread(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> NotAssessed | None:
@@ -108,6 +149,8 @@ def _unread(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> NotAs
 
 def _entries(check: UnknownCheck, view: OrderView) -> str:
     """What the EHR calls the entries of an input that have no known code: the first by name."""
+    if not view.facts.unidentified:  # nearly always
+        return ""
     once: dict[str, str] = {}  # one that is listed twice is one; those without a name stay apart
     # Those that name a drug first: a long list must not hide them.
     for entry in sorted(view.facts.unidentified, key=lambda e: (not e.against, not e.named)):
@@ -126,7 +169,7 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
     """The options that no suggestion may draft, because an unidentified entry speaks against, or
     because of what the state of the input means."""
     if not check.unidentified:
-        meaning = meaning_of(knowledge, view.chart.input(InputName(check.input)))
+        meaning = meaning_of(knowledge, view.facts.report(_INPUTS[check.input]))
         return frozenset(check.applies_to) if meaning == "withhold" else frozenset()
     said = (entry for entry in view.facts.unidentified if entry.input == check.input)
     return frozenset(option for entry in said for option in entry.against)
@@ -135,6 +178,8 @@ def withheld(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> froz
 def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
     """What the words of the unidentified entries name, by kind: that which speaks against an
     option, and medicines of which rules speak."""
+    if not view.facts.unidentified:  # nearly always
+        return ""
     options = set(check.applies_to)
     names = dict.fromkeys(
         name
@@ -142,21 +187,25 @@ def _groups(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str:
         if entry.input == check.input and (entry.against & options or entry.as_if)
         for name in entry.named
     )
-    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
-    labels |= {id_: group.label for id_, group in knowledge.condition_words.items()}
+    labels = knowledge.once(_labels)
     return " and ".join(labels.get(name, _MODIFIER) for name in names)
 
 
+def _labels(knowledge: Knowledge) -> dict[str, str]:
+    """What a card calls the groups of words."""
+    labels = {id_: group.label for id_, group in knowledge.drug_words.items()}
+    return labels | {id_: group.label for id_, group in knowledge.condition_words.items()}
+
+
 def _unknown_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) -> str | None:
-    chart: Chart = view.chart
-    name = InputName(check.input)
+    name = _INPUTS[check.input]
     if check.quantity and check.within_days:
         return _result_state(check, view, knowledge)
-    if name is InputName.PATIENT and chart.input(name).known:
-        facts = chart.patient
+    report = view.facts.report(name)
+    if name is InputName.PATIENT and report.known:
+        facts = view.chart.patient
         known = facts.sex != "unknown" and view.facts.ages is not None
         return None if known else "not stated"
-    report = chart.input(name)
     if check.one_list:
         return _empty_list(report)
     if check.none_recorded is not (report.state is InputState.EMPTY):
@@ -170,7 +219,7 @@ def _result_state(check: UnknownCheck, view: OrderView, knowledge: Knowledge) ->
 
     One in a code that is not known here has a check of its own; "not found" would be untrue.
     """
-    report = view.chart.input(InputName(check.input))
+    report = view.facts.report(_INPUTS[check.input])
     whole = report.known or report.rest_older
     if check.newer:
         is_open = not whole and _is_known(check, view)

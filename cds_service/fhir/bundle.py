@@ -123,8 +123,9 @@ def open_value(raw: bytes | Raw, depth: int = 0) -> Opened:
     return _with_rest(opened, bundle)
 
 
-def open_glanced(raw: bytes | Raw) -> Opened:
-    """As `open_value`, with a glance at the entries of a Bundle that is as usual, in one pass."""
+def open_glanced(raw: bytes | Raw) -> Opened | None:
+    """As `open_value`, with a glance at the entries of a Bundle that is as usual, in one pass. None
+    for a Bundle that has no entry and says nothing else: most lists of most patients."""
     if memoryview(raw).nbytes > _GLANCED_AT_ONCE:
         return open_value(raw)
     try:
@@ -134,8 +135,15 @@ def open_glanced(raw: bytes | Raw) -> Opened:
     if bundle.resourceType != "Bundle":
         return Opened([Entry(Raw(bytes(raw)))])
     if not bundle.entry or bundle.issues is not NOTHING:
-        return open_value(raw)
+        return open_value(raw) if _says_something(bundle) else None
     return _with_rest(Opened(step=_STEP, glanced=bundle.entry, raw=raw), bundle)
+
+
+def _says_something(bundle: GlancedBundle) -> bool:
+    """Whether a Bundle has entries, or says anything in place of them."""
+    link, meta, issues = bundle.link, bundle.meta, bundle.issues
+    beside = link is not NOTHING or meta is not NOTHING or issues is not NOTHING
+    return bool(bundle.entry or bundle.total or beside)
 
 
 def _with_rest(opened: Opened, bundle: Bundle | GlancedBundle) -> Opened:

@@ -75,6 +75,8 @@ class Recognised:
         """Both together; the first coding that was recognised stays the first."""
         if self.coding and not other.concepts and not other.sides:
             return self
+        if self is NOTHING and other.unread is None:
+            return other
         first = self if self.coding else other
         concepts, sides = self.concepts | other.concepts, self.sides | other.sides
         return Recognised(concepts, first.coding, sides, first.display)

@@ -232,11 +232,11 @@ class SignalTable:
                 reasons.append(self._reason(code))
             else:
                 has_code = has_code or bool(code)
+        if has_code:  # nearly always
+            return None
         for element in elements:
             if (reason := _absent_reason(element)) is not None:
                 reasons.append(self._reason(reason))
-        if has_code:
-            return None
         if not reasons:
             return self._worded(doc, elements)
         states = [row for row in reasons if row.state is not None]
@@ -333,7 +333,7 @@ def _lists_of(row: SourceSignal) -> set[tuple[str, str]]:
 def is_nameless(doc: Doc) -> bool:
     """Whether an entry says neither in a code nor in words what it is."""
     told = [doc[name] for name in _NAMED_BY if name in doc]
-    return not any(codings(element) or any(texts(element)) or _points(element) for element in told)
+    return not any(any(texts(element)) or codings(element) or _points(element) for element in told)
 
 
 def absent_entry(entry: object) -> str | None:

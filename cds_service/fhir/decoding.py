@@ -180,10 +180,8 @@ UNFIT = (msgspec.MsgspecError, ValueError, RecursionError)
 Glances = Sequence[Entry | GlancedEntry]
 
 
-def glance_of(entry: Entry | GlancedEntry) -> Glance | None:
+def glance_of(entry: Entry) -> Glance | None:
     """A glance at the resource of an entry; None where that is not as usual."""
-    if isinstance(entry, GlancedEntry):
-        return entry.resource
     try:
         return GLANCE.decode(entry.resource)
     except UNFIT:

@@ -91,7 +91,13 @@ def word(value: object) -> str | None:
 
 def status(value: object) -> str | None:
     """A FHIR code in lower case with hyphens, from a code, Coding or CodeableConcept."""
+    if isinstance(value, str):
+        return _normal(word(value) or "") or None
     return next(words(value), None)
+
+
+def _normal(code: str) -> str:
+    return code.lower().replace(" ", "-").replace("_", "-")
 
 
 def words(value: object) -> Iterator[str]:
@@ -100,11 +106,11 @@ def words(value: object) -> Iterator[str]:
         return
     for item in items(value):
         if isinstance(item, dict):
-            coded = [c.code for c in codings(item) if c.code]
+            coded = [code for part in _parts(item) if (code := word(part.get("code")))]
             found = coded or [word(item.get("text")) or ""]
         else:
             found = [word(item) or ""]
-        yield from (w.lower().replace(" ", "-").replace("_", "-") for w in found if w)
+        yield from (_normal(w) for w in found if w)
 
 
 def flag(value: object) -> bool:
@@ -141,19 +147,22 @@ def identifier(value: object) -> str | None:
 
 def codings(value: object) -> list[CodeSeen]:
     """All codings of a CodeableConcept, Coding, CodeableReference (R5) or a list of these."""
-    found: list[CodeSeen] = []
     if value is None:  # most elements are not there
-        return found
+        return []
+    return [coding for part in _parts(value) if (coding := _coding(part))]
+
+
+def _parts(value: object) -> list[Doc]:
+    """The codings of `codings`, as they were sent."""
+    found: list[Doc] = []
     for item in objects(value):
         parts = objects(item.get("coding"))
         if "code" in item and not parts:
             parts = [item]
+        found += parts
         if "concept" in item:
             for concept in objects(item["concept"]):
-                parts = [*parts, *objects(concept.get("coding"))]
-        for part in parts:
-            if coding := _coding(part):
-                found.append(coding)
+                found += objects(concept.get("coding"))
     return found
 
 
@@ -191,7 +200,7 @@ def texts(value: object) -> Iterator[str]:
         if isinstance(item, str):
             yield item
         elif isinstance(item, dict):
-            inner = [item, *objects(item.get("concept"))]
+            inner = [item, *objects(item["concept"])] if "concept" in item else [item]
             parts = [part for one in inner for part in objects(one.get("coding"))]
             candidates = [one.get("text") for one in inner]
             candidates += [part.get("display") for part in (*parts, *inner)]

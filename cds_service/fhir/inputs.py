@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cds_service.clinical.chart import InputReport, InputState, Problem
@@ -103,6 +104,9 @@ class InputLog:
     def report(self) -> InputReport:
         """The state as the decision table of the checklist has it, with a reason; what the source
         itself says of an input comes before what was found in it."""
+        odd = self.failures or self.defects or self.next_link or self.signal or self.listed
+        if self.answered and not (odd or self.foreign):  # nearly always
+            return _read(self.name, self.seen) if self.seen else _EMPTY[self.name]
         report = self._found()
         signal = self.signal
         if signal is None or report.state is InputState.FAILED:
@@ -118,8 +122,6 @@ class InputLog:
         holes = (*self.failures, *self.defects)
         if self.listed and not (self.seen or self.foreign):
             holes += (NOT_SENT,)
-        if self.answered and not (self.seen or self.foreign or self.next_link or holes):
-            return _EMPTY[self.name]
         if not self.answered and not self.glimpsed:
             state = InputState.FAILED if holes else InputState.ABSENT
             return InputReport(self.name, state, 0, _joined(holes))
@@ -132,6 +134,20 @@ class InputLog:
         if holes:
             return InputReport(self.name, InputState.PARTIAL, self.seen, _joined(holes))
         return InputReport(self.name, InputState.READ if self.seen else InputState.EMPTY, self.seen)
+
+
+@lru_cache(maxsize=1_000)
+def _read(name: InputName, seen: int) -> InputReport:
+    """The report on an input of which all was read."""
+    return InputReport(name, InputState.READ, seen)
+
+
+def _by_profile(report: InputReport, profile: Profile) -> InputReport:
+    """What an empty list means at this client's EHR."""
+    if report.state is not InputState.EMPTY or not (meaning := profile.empty.get(report.name)):
+        return report
+    why = f"an empty list says so at {profile.label}"
+    return replace(report, state=InputState(meaning), why=why)
 
 
 def _older(report: InputReport, results_sorted: bool) -> InputReport:
@@ -167,7 +183,7 @@ class Ledger:
         self.subjects = subjects
         self.signals = signals
         self.profile = profile
-        self.logs: dict[InputName, InputLog] = {name: InputLog(name) for name in InputName}
+        self.logs: dict[InputName, InputLog] = {name: InputLog(name) for name in _EMPTY}
         self._foreign = 0
         self._problems: list[Problem] = []
         self._later: Counter[tuple[str, InputName]] = Counter()
@@ -261,6 +277,11 @@ class Ledger:
         for name in answer.touched if is_other_list(answer) else concerned(answer):
             self.logs[name].next_link = link
 
+    def nothing_in(self, asked: InputName | None) -> None:
+        """An answer that holds nothing, for the input that was asked for."""
+        if asked is not None:
+            self.logs[asked].answered = True
+
     def close(self, opened: Opened, answer: InputAnswer) -> None:
         """Draw the balance of a value for its inputs (decision table of the checklist, PD-01 to
         PD-10)."""
@@ -291,12 +312,18 @@ class Ledger:
         reports = (log.report() for log in self.logs.values())
         return tuple(report.name for report in reports if report.state is InputState.ABSENT)
 
-    def reports(self, results_sorted: bool = False) -> tuple[InputReport, ...]:
-        """What became of each input; the two lists of medicines are one. `results_sorted`: results
-        came newest first."""
+    def reports(
+        self, results_sorted: bool = False
+    ) -> tuple[tuple[InputReport, ...], Signal | None]:
+        """What became of each input, the two lists of medicines being one, and what is the matter
+        with the patient's record itself. `results_sorted`: results came newest first."""
         logs = self._counted()
-        record = self.record
-        found = {name: list_of(record, log.report()) for name, log in logs.items()}
+        found = {name: log.report() for name, log in logs.items()}
+        patient = self.logs[InputName.PATIENT]
+        report = found[InputName.PATIENT] if logs is self.logs else patient.report()
+        record = self._in_use.signal(report, patient.signal)
+        if record is not None:
+            found = {name: list_of(record, report) for name, report in found.items()}
         found[InputName.OBSERVATIONS] = _older(found[InputName.OBSERVATIONS], results_sorted)
         orders, statements = found[InputName.MEDICATIONS], found.pop(InputName.STATEMENTS)
         profile = self.profile
@@ -306,15 +333,9 @@ class Ledger:
             no_orders=logs[InputName.MEDICATIONS].unsupported,
             whole=profile.whole_lists if profile else (),
         )
-        return tuple(self._by_profile(report) for report in found.values())
-
-    def _by_profile(self, report: InputReport) -> InputReport:
-        """What an empty list means at this client's EHR."""
-        if self.profile is None or report.state is not InputState.EMPTY:
-            return report
-        meaning = self.profile.empty.get(report.name)
-        why = f"an empty list says so at {self.profile.label}"
-        return replace(report, state=InputState(meaning), why=why) if meaning else report
+        if profile is None:
+            return tuple(found.values()), record
+        return tuple(_by_profile(report, profile) for report in found.values()), record
 
     def _counted(self) -> dict[InputName, InputLog]:
         """The logs, with those counted whose subject was explained later."""
@@ -327,12 +348,6 @@ class Ledger:
             else:
                 logs[name].seen += count
         return logs
-
-    @property
-    def record(self) -> Signal | None:
-        """What is the matter with the patient's record itself."""
-        patient = self.logs[InputName.PATIENT]
-        return self._in_use.signal(patient.report(), patient.signal)
 
     def hear(self, kind: str, doc: Doc, raw: bytes, log: InputLog, whose: Whose) -> bool:
         """Keep what a resource says of the input as a whole. True where it says nothing else."""

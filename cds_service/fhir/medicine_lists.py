@@ -40,7 +40,16 @@ def both(
     if not lists:
         return report
     read = {name for name, state in lists if state in KNOWN}
-    return replace(report, lists=lists, whole=not read.isdisjoint(whole))
+    return InputReport(
+        report.name,
+        report.state,
+        report.seen,
+        report.why,
+        lists,
+        not read.isdisjoint(whole),
+        report.signal,
+        report.rest_older,
+    )
 
 
 def _joined(orders: InputReport, statements: InputReport) -> InputReport:

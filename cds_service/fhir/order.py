@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cds_service.clinical.chart import (
     CodeSeen,
@@ -33,7 +34,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.inputs import INPUT_OF
 from cds_service.fhir.intramuscular_words import RouteInWords, route_in_words
-from cds_service.fhir.medication import Named, name_of, read_medication
+from cds_service.fhir.medication import name_of, read_medication
 from cds_service.fhir.medicine_lists import LISTS
 from cds_service.fhir.modifiers import as_questions, is_modified, with_note
 from cds_service.fhir.order_said import what_is_said
@@ -87,6 +88,19 @@ class Draft:
     full_url: str | None
 
 
+class _Element(NamedTuple):
+    """An element that says what is ordered, with its codings and what they mean."""
+
+    element: object
+    codings: list[CodeSeen]
+    known: Recognised
+
+
+def _element(element: object, look: ReadContext) -> _Element:
+    found = codings(element)
+    return _Element(element, found, recognise(look.index, found) if found else NOTHING)
+
+
 def collect(opened: Opened, place: str, problems: list[Problem], depth: int = 0) -> list[Draft]:
     """All entries that are resources, also of Bundles inside; the others become problems."""
     drafts: list[Draft] = []
@@ -126,23 +140,24 @@ def without_repeats(orders: Iterable[DraftOrder]) -> tuple[DraftOrder, ...]:
 def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
     """An order of any type. What its codes do not say is unknown, never guessed from its text."""
     medicine = name_of(doc, look)
-    elements = [(element, look.know(element)) for element in _coded_elements(doc)]
+    elements = [_element(element, look) for element in _coded_elements(doc)]
     known = NOTHING
-    for _, one in elements:
-        known = known.and_also(one)
+    for one in elements:
+        known = known.and_also(one.known)
     known = known.and_also(medicine.known).and_also(_beside(doc, look))
     if medicine.element is not None:
-        elements.insert(0, (medicine.element, look.know(medicine.element)))
+        elements.insert(0, _element(medicine.element, look))
     site = look.sites(doc)
     sites = known.sites | site.sites
     routes = recognise(look.index, _routes(doc)).concepts
     kinds = with_hip_site(known.meaning, sites) | (known.concepts & _ALSO_KINDS)
     is_im = ROUTE_IM in known.concepts or ROUTE_IM in routes or INJECTION_IM in kinds
     in_words = RouteInWords.NOTHING if is_im else route_in_words(doc, medicine.targets)
-    names = [element for element, _ in elements]
+    names = [one.element for one in elements]
     suspicions, mentions = read_genetic_words(doc, look, names)
     medication, unidentified = _medication(doc, look)
-    said, label = what_is_said(doc, names, medicine.targets), _label(doc, elements)
+    coded = [one.codings for one in elements if one.codings]
+    said, label = what_is_said(doc, names, coded, medicine.targets), _label(doc, elements)
     if unidentified is None and medication is None and RADIOTHERAPY.isdisjoint(kinds):
         unidentified = _prophylaxis_in_words(doc, look, said, label)
     return DraftOrder(
@@ -154,7 +169,7 @@ def read_order(doc: Doc, index: int, look: ReadContext) -> DraftOrder:
         side=side_of(known, site),
         sites=sites,
         live=_live(doc),
-        coded=_is_coded(medicine, names),
+        coded=medicine.known.coding is not None or _has_code(coded),
         intramuscular=is_im,
         says_intramuscular=in_words is not RouteInWords.NOTHING,
         route_disagrees=in_words is RouteInWords.AGAINST,
@@ -238,16 +253,16 @@ def _routes(doc: Doc) -> list[CodeSeen]:
     return [c for holder in holders for c in codings(holder.get("route"))]
 
 
-def _label(doc: Doc, elements: list[tuple[object, Recognised]]) -> str:
+def _label(doc: Doc, elements: list[_Element]) -> str:
     """The first element that has a name; the words of its recognised coding come before others."""
-    for element, known in elements:
-        if name := label_of(element, known, fallback=""):
+    for one in elements:
+        if name := label_of(one.element, one.known, fallback=""):
             return name
     return text(doc.get("description")) or kind_of(doc) or "Resource"
 
 
-def _is_coded(medicine: Named, elements: list[object]) -> bool:
-    return medicine.known.coding is not None or any(c.code for e in elements for c in codings(e))
+def _has_code(coded: list[list[CodeSeen]]) -> bool:
+    return any(coding.code for found in coded for coding in found)
 
 
 def _live(doc: Doc) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.clinical.chart import OrderSaid, Stated
+from cds_service.clinical.chart import CodeSeen, OrderSaid, Stated
 from cds_service.fhir.elements import (
     Doc,
     all_texts,
@@ -28,10 +28,14 @@ _LONGEST = 2_000
 _MOST = 40
 
 
-def what_is_said(doc: Doc, elements: Sequence[object], medicine: Sequence[Doc]) -> OrderSaid:
-    """The order's own codings and words. `elements` say what is ordered; `medicine` are the
-    Medication resources behind it."""
-    coded = [codings(element) for element in elements if element is not None]
+def what_is_said(
+    doc: Doc,
+    elements: Sequence[object],
+    coded: Sequence[Sequence[CodeSeen]],
+    medicine: Sequence[Doc],
+) -> OrderSaid:
+    """The order's own codings and words. `elements` say what is ordered, `coded` are the codings
+    of each; `medicine` are the Medication resources behind it."""
     names = all_texts(*elements)
     for name in _BESIDE:
         if name in doc:
@@ -40,7 +44,7 @@ def what_is_said(doc: Doc, elements: Sequence[object], medicine: Sequence[Doc]) 
         names += _of_specimens(doc)
     routes, instructions = ((), ()) if _GIVEN.isdisjoint(doc) else _given(doc)
     return OrderSaid(
-        elements=tuple([tuple(found) for found in coded if found]),
+        elements=tuple(map(tuple, coded)),
         names=_short(names),
         routes=routes,
         forms=tuple([_stated(d[n]) for d in (doc, *medicine) for n in _FORMS if n in d]),

@@ -35,5 +35,8 @@ def _birthsex(doc: Doc) -> str | None:
 def fullest(records: Iterable[Doc], patient_id: str) -> PatientFacts:
     """The patient; of more than one record of the same patient the fuller one."""
     facts = [read_patient(doc, patient_id) for doc in records]
-    facts.sort(key=lambda f: (f.birth is None, f.sex == "unknown", not f.deceased, str(f.birth)))
+    if len(facts) > 1:
+        facts.sort(
+            key=lambda f: (f.birth is None, f.sex == "unknown", not f.deceased, str(f.birth))
+        )
     return facts[0] if facts else PatientFacts(patient_id)

@@ -85,17 +85,19 @@ class Subjects:
         first = next((s for name in _SUBJECTS for s in items(doc.get(name))), None)
         return _by_identifier(doc, first, reference(first))
 
-    def owns(self, doc: Doc) -> bool:
-        """Whether a resource is this patient's, or names nobody; when all entries were learnt."""
-        whose, ref = self.whose_doc(doc)
+    def is_own(self, whose: Whose, ref: str | None) -> bool:
+        """Whether a resource of which `whose_doc` said this is the patient's, or names nobody; when
+        all entries were learnt."""
         if whose is Whose.LATER and ref is not None:
             whose = self.resolve(ref)
         return whose is not Whose.FOREIGN
 
     def learn(self, full_url: str | None, doc: Doc) -> None:
         """Remember under which fullUrl a Patient stands in its Bundle."""
-        ident = identifier(doc.get("id")) if kind_of(doc) == "Patient" else None
-        if ident in {None, self.patient_id} and kind_of(doc) == "Patient":
+        if kind_of(doc) != "Patient":
+            return
+        ident = identifier(doc.get("id"))
+        if ident in {None, self.patient_id}:
             for system, value in _identifiers(doc.get("identifier")):
                 self._identifiers.setdefault(system, set()).add(value)
         if full_url and ident and full_url.lower().startswith("urn:"):

@@ -223,6 +223,13 @@ class When(Model):
         return None
 
     @cached_property
+    def asks(self) -> tuple[str, object]:
+        """The name of the one member that is there, and what it holds; of `any` the parts, each
+        with what it needs."""
+        name = next(name for name in type(self).model_fields if getattr(self, name))
+        return name, tuple((w.needs, w) for w in self.any) if self.any else getattr(self, name)
+
+    @cached_property
     def key(self) -> str:
         """The same for tests that ask the same, in whatever rule they stand."""
         return intern(self.model_dump_json(exclude_defaults=True))
