@@ -213,20 +213,21 @@ of its brackets. A parser with vector instructions (pysimdjson) was tried for th
 hardly cheaper, and its bound on the depth is fixed. Over HTTP a body that comes in several pieces,
 and a token for which a database is asked, go through ASGI.
 
-*A card*: reading takes about a third, deciding a third, the card a fifth; HTTP, the figures and the
-log are the rest. A result cannot be remembered for the next call, because it is about a patient.
-Compiling 29 of the rooms with mypyc was tried and saved 17 %: what they do is look into dicts. More
-workers are the remedy, as calls share nothing.
+*A silent hip and a card*: the table [in process](#in-process) tells how the time is divided. Within
+each of its columns the profile is flat: a call makes some hundred small objects and looks into many
+small dicts. A result cannot be remembered for the next call, because it is about a patient. To
+compile the rooms with mypyc was tried and saved little, for the same reason. More workers are the
+remedy, as calls share nothing.
 
-*A signed call*: half a millisecond of an ES384 token is OpenSSL's arithmetic on P-384; ES256 takes
-an eighth of it. To look a token up in the database costs less the more calls wait, because they
-share a transaction.
+*A signed call*: most of what an ES384 token takes is OpenSSL's arithmetic on P-384; ES256 takes far
+less. PyJWT looks at each sign of a token, which is the next largest part. To look a token up in the
+database costs less the more calls wait, because they share a transaction.
 
-*The import*: what it takes beyond FastAPI is the making of some 110 frozen dataclasses and 80
-pydantic models (about two fifths), the compiling of 230 regular expressions, the reading of as many
-modules, and prometheus-client; all of these are needed to answer. What is not (YAML and the checks
-of the content, overlays, CQL, the description of the interface) is imported where it is asked for.
-Both are imported from bytecode, as a package that is installed has it.
+*The import*: what it takes beyond FastAPI is the making of frozen dataclasses and pydantic models,
+the compiling of regular expressions, the reading of modules, and prometheus-client; all of these
+are needed to answer. What is not (YAML and the checks of the content, overlays, CQL, the
+description of the interface) is imported where it is asked for. Both are imported from bytecode, as
+a package that is installed has it.
 """
 
 _PRACTICE = """
