@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.knowledge.loader import Knowledge
@@ -194,6 +194,7 @@ NAMES = st.sampled_from(
 TYPES = st.sampled_from(["Condition", "Observation", "MedicationRequest", "Patient", "Bundle"])
 
 
+@settings(deadline=None)  # the first call loads the models of FHIR
 @given(st.dictionaries(NAMES, junk | st.lists(junk, max_size=2), max_size=5), TYPES)
 def test_no_resource_breaks_the_tool(members: dict[str, Any], kind: str) -> None:
     resource = {"resourceType": kind, **members}
