@@ -144,7 +144,7 @@ def test_a_page_that_prefetch_left_out_is_read(client: EhrClient, proxy: FaultyP
     paged = page_of(body, "allergies", f"{proxy.base}/{ALLERGY}?patient={patient}")
 
     response = client.post(SIGN, json=with_access(paged, proxy.base))
-    assert proxy.kinds() == [ALLERGY]
+    assert proxy.searched() == [ALLERGY]
     body["prefetch"]["allergies"] = {"resourceType": "Bundle", "type": "searchset", "entry": kept}
     assert plain(response) == plain(client.post(SIGN, json=body))
 
@@ -168,7 +168,7 @@ def test_one_page_of_two_inputs_is_read_once(client: EhrClient, proxy: FaultyPro
     link = f"{proxy.base}/{CONDITION}?patient={body['context']['patientId']}"
     response = client.post(SIGN, json=with_access(page_of(body, "conditions", link), proxy.base))
 
-    assert proxy.kinds() == [CONDITION]
+    assert proxy.searched() == [CONDITION]
     assert cards_of(response)[0]["indicator"] == "warning"
 
 
