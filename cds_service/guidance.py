@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Hashable, Iterable
+from collections.abc import Collection, Generator, Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import assert_never
@@ -61,13 +61,16 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.names import HO_EXCISION, HO_SETS, InputName
 from cds_service.knowledge.schema import Question, Trigger
 
-_INPUT_WORDS = {
-    "patient": "patient data",
-    "conditions": "problem list",
-    "procedures": "procedures",
-    "medications": "medicines",
-    "allergies": "allergies",
-    "observations": "laboratory results",
+_INPUT_WORDS: Mapping[InputName, str] = {
+    InputName.PATIENT: "patient data",
+    InputName.CONDITIONS: "problem list",
+    InputName.PROCEDURES: "procedures",
+    InputName.MEDICATIONS: "medicines",
+    InputName.STATEMENTS: "medicines",
+    InputName.ALLERGIES: "allergies",
+    InputName.OBSERVATIONS: "laboratory results",
+    InputName.FAMILY_HISTORY: "family history",
+    InputName.SERVICE_REQUESTS: "referrals",
 }
 
 # Factors that say that there is heterotopic bone at the hip, or may be.
@@ -319,7 +322,10 @@ def _prophylaxis_there(
     doses += enough_unknown(there, case.knowledge)
     unread = not_checked(there, view, case.knowledge)
     if (unread or doses) and _at_stake(case, order, tier):
-        names = [*(["daily dose"] if doses else []), *(_INPUT_WORDS[said.input] for said in unread)]
+        names = [
+            *(["daily dose"] if doses else []),
+            *(_INPUT_WORDS[InputName(said.input)] for said in unread),
+        ]
         words = {**listed(tuple(dict.fromkeys(names))), "ordered": _ordered(there)}
         card = card_for(case, "prophylaxis-unchecked", (order,), (*said, *factors), words, tier)
         new = (said for said in (*doses, *unread) if said not in card.not_assessed)

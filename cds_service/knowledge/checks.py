@@ -75,6 +75,7 @@ REFERENCES: Final[Mapping[str, str]] = {
 RULES: Final = (
     "trigger", "genetic", "factor", "modifier", "non-factor", "exclusion", "unknown check",
 )  # fmt: skip
+_COURSES: Final = ("regimen", "protection")  # drafts of both are found by one id
 # What the texts may fill in (guidance, exclusions and cards fill them).
 _CARD: Final = frozenset(
     {"finding", "order", "ordered", "status", "disease", "state", "until", "closed", "age", "risk"}
@@ -203,7 +204,7 @@ def _doubled(placed: list[Placed]) -> Iterator[Mistake]:
         name = getattr(one.item, "id", None)
         if name is None:
             continue
-        space = "rule" if one.kind in RULES else one.kind
+        space = "rule" if one.kind in RULES else "course" if one.kind in _COURSES else one.kind
         first = seen.setdefault((space, name), one)
         if first is not one:
             where = f"{first.document.name}:{first.document.line((*first.path, 'id'))}"

@@ -155,6 +155,10 @@ def _add_regimen(change: Change, path: Path, regimen: schema.Regimen) -> None:
         reason = f"the regimen '{regimen.id}' exists"
         change.wrong((*path, "id"), reason, "change it under regimens, or choose another id")
         return
+    if regimen.id == content.protection.id:  # a draft is found by this id
+        reason = f"'{regimen.id}' is the id of the protection that goes with an NSAID"
+        change.wrong((*path, "id"), reason, "choose another id")
+        return
     # What excludes a drug excludes it in every course of it.
     same = {name for name, other in content.regimens.items() if other.drug == regimen.drug}
     for rule in content.exclusions.values():

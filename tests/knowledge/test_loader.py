@@ -231,6 +231,12 @@ def test_a_mistake_is_told_with_file_line_and_mend(
     assert str(found[0]).startswith(f"{file}:{found[0].line}: ")
 
 
+def test_a_regimen_with_the_id_of_the_protection(content: Path) -> None:
+    """A draft is found by this id: it would be one of the other medicine."""
+    replace(content, "options.yaml", "  - id: celecoxib\n", "  - id: pantoprazole\n")
+    assert any("stands twice" in one.reason for one in mistakes(content))
+
+
 def test_an_id_that_stands_twice(content: Path) -> None:
     line = replace(content, "modifiers.yaml", "  - id: male-sex\n", "  - id: previous-ho-hip\n")
     found = [one for one in mistakes(content) if "stands twice" in one.reason]

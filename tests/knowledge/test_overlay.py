@@ -229,6 +229,8 @@ OVERLAY_MISTAKES: list[tuple[str, str, str, str, str | None]] = [
      "days changes, but the words", "instruction"),
     ("another drug", "regimens:\n  celecoxib:\n    drug: naproxen", "drug:", "another drug",
      "new_regimens"),
+    ("id of the protection", NEW_REGIMEN.replace("id: naproxen", "id: pantoprazole"),
+     "- id: pantoprazole", "the protection that goes with", "another id"),
     ("too many days", "regimens:\n  celecoxib:\n    course: {days: 60}", "course:", "days", None),
     ("negative window", "limits:\n  dish: {within_days: -1}", "dish:", "within_days", None),
     ("no such limit", "limits:\n  dish: {within_days: 5}", "dish:", "has no within_days", None),
