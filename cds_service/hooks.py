@@ -123,10 +123,11 @@ async def answer(
         hook = next((service.hook for service in served if service.hook == asked), "")
         return runtime.teller.switched_off(Origin(service_id, hook, name))
     with calls.stage("parse"):
-        known = None if is_new else _passed_over(service_id, body, caller, runtime)
+        call = bounds.opened(body, runtime.settings)  # gone through once, for both ways
+        told = b"" if is_new else call.without_prefetch()
+        known = _passed_over(service_id, told, body, caller, runtime) if told else None
         if known is not None:
             return known
-        call = bounds.opened(body, runtime.settings)
     consultation = await _consult(service_id, call, caller, runtime)
     request, teller, found = consultation.request, runtime.teller, consultation.answer
     found, marks = await teller.settle(found, consultation.assessment, caller, request)
@@ -145,12 +146,14 @@ def answer_at_once(service_id: str, body: bytes, caller: Caller, runtime: Runtim
     """The answer to a call whose orders are all known to be harmless by now; None for all others.
     Raises a RequestError where `answer` would refuse, too."""
     is_off = access.is_off(caller.client, runtime.switch)
-    return None if is_off else _passed_over(service_id, body, caller, runtime)
+    return None if is_off else _passed_over(service_id, body, body, caller, runtime)
 
 
-def _passed_over(service_id: str, body: bytes, caller: Caller, runtime: Runtime) -> bytes | None:
+def _passed_over(
+    service_id: str, told: bytes, body: bytes, caller: Caller, runtime: Runtime
+) -> bytes | None:
     settings, client = runtime.settings, caller.client
-    passed = runtime.harmless.passes_over(body, settings.max_draft_orders)
+    passed = runtime.harmless.passes_over(told, settings.max_draft_orders)
     if passed is None or (client is not None and not client.may_call(passed.hook)):
         return None
     service = services.answering(service_id, passed.hook, runtime.knowledge)

@@ -26,6 +26,7 @@ MAX_MEMBERS = 1_000
 """Most members of the call, of its context, and of prefetch: each is walked over."""
 
 _NOTHING = Raw()
+_PARTS = frozenset({"context", "prefetch"})
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _ESCAPE = re.compile(  # the group is half a surrogate pair; whole pairs are passed over
@@ -48,6 +49,11 @@ class CallMembers(Struct, frozen=True, gc=False):
     members: Members
     context: Members | None
     prefetch: Members | None
+
+    def without_prefetch(self) -> bytes:
+        """The call as JSON again, each member once."""
+        members = {name: raw for name, raw in self.members.items() if name not in _PARTS}
+        return _ENCODER.encode(members | {"context": self.context})
 
 
 class _UsualCall(Struct, gc=False, omit_defaults=True):

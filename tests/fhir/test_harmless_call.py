@@ -364,3 +364,17 @@ def test_any_bytes_put_in_or_taken_out(both: Both, data: st.DataObject) -> None:
 def test_a_change_of_the_content_forgets(knowledge: Knowledge) -> None:
     runtime = hooks.offline(knowledge, NOW.date(), Settings())
     assert hooks.offline(knowledge, NOW.date()).harmless is not runtime.harmless
+
+
+@pytest.mark.parametrize("order", [CREATININE, BIOPSY])
+@pytest.mark.parametrize("style", [{}, {"indent": 1}])
+def test_a_large_chart_changes_nothing(both: Both, order: str, style: dict[str, Any]) -> None:
+    """The orders are looked at in what is left of a call without its prefetch."""
+    body = call(order)
+    entries = body["prefetch"]["conditions"]["entry"]
+    body["prefetch"]["conditions"]["entry"] = entries * 1_000
+    content = packed(body, **style)
+    assert len(content) > 256 * 1024
+    assert ('"cards":[]' in both.agree(content)) is (order == CREATININE)
+    twice = content.rstrip(b"}") + b',"patient":{}}}'
+    assert "Error" in both.agree(twice) or "BadRequest" in both.agree(twice)
