@@ -36,8 +36,10 @@ def wanted(export: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def start(export: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cds_service", "rehearse", str(export), "--out", str(out)]
+    # Whoever runs the tests in the background has them ignore Ctrl-C, and so would what they start.
+    heard = ["env", "--default-signal=INT"]
     return subprocess.Popen(
-        [*command, *options],
+        [*heard, *command, *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
