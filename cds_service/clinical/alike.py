@@ -1,4 +1,8 @@
-"""Tells which orders of a call are alike to every rule, so that one outcome is made for all."""
+"""Tells which orders of a call are alike to every rule, so that one outcome is made for all.
+
+Whoever lets a rule ask something else of an order adds it to `likeness`, or two orders that are not
+alike get one outcome.
+"""
 
 from __future__ import annotations
 
